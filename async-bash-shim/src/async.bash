@@ -1,0 +1,344 @@
+#!/bin/bash
+#
+# Symbolic asynchronous tasks for shell scripts; the work is done by the program "async".
+#
+# Usage:
+#
+#  async_init
+#  async_runfunc my_shell_func foo bar baz
+#
+#  ... do other stuff ...
+#
+#  async_wait my_shell_func
+#
+# Generated from a template: edit that, not this (async-bash-shim/src/async.bash, then "cargo xtask shim").
+
+# What the profiles differ in. Nothing below does.
+_ASYNC_PARALLEL_DEFAULT=@parallel@  # True: tasks run in the background unless DEVSTACK_PARALLEL is false
+_ASYNC_ERREXIT=@errexit@  # kept: the caller's set -e holds inside tasks; ignored: it does not
+_ASYNC_XTRACE=@xtrace@  # kept: tasks are traced if the caller is; on: always
+_ASYNC_PERMISSIONS=@permissions@  # private: only the user reads records and logs; umask: whoever the umask lets
+
+case "${DEVSTACK_PARALLEL:-}" in
+    1 | [yY]es | YES | [tT]rue | TRUE) DEVSTACK_PARALLEL=True ;;
+    0 | [nN]o | NO | [fF]alse | FALSE) DEVSTACK_PARALLEL=False ;;
+    *) DEVSTACK_PARALLEL=$_ASYNC_PARALLEL_DEFAULT ;;
+esac
+
+# Run time of all tasks waited for, and the time spent in those waits, in ms
+_ASYNC_BG_TIME=0
+_ASYNC_WAIT_TIME=0
+
+# When this file was sourced, in seconds since the epoch
+builtin printf -v _ASYNC_BEGIN '%(%s)T' -1
+
+# How many records this shell has opened, and the last place of the store as given and as an absolute path
+_ASYNC_COUNT=0
+_ASYNC_PLACE_GIVEN=
+_ASYNC_PLACE=
+
+# Each function that scripts call turns tracing off in its first line and back on in its last one, both with standard
+# error away, so that none of this is traced. Local names begin with _async_ because a task can see them. No function
+# uses a pipe, a here document or a program other than async, and none relies on IFS.
+
+# Say what went wrong
+function _async_complain {
+    builtin printf 'async: %s\n' "$1" >&2
+}
+
+# Set _async_bin to the program and _async_dir to the store
+function _async_prepare {
+    _async_bin=${ASYNC_BIN:-async}
+    if ! builtin type -P "$_async_bin" >/dev/null; then
+        _async_complain "no program '$_async_bin': install async, or say where it is with ASYNC_BIN"
+        return 125
+    fi
+    if [[ -n ${ASYNC_DIR:-} ]]; then
+        _async_dir=$ASYNC_DIR
+    elif [[ -n ${DEST:-} ]]; then
+        _async_dir=$DEST/async
+    elif [[ -n ${DEST+set} ]]; then
+        _async_complain "DEST is set but empty, so the store would be /async: set DEST or ASYNC_DIR"
+        return 2
+    elif [[ -n ${XDG_STATE_HOME:-} ]]; then
+        _async_dir=$XDG_STATE_HOME/async
+    elif [[ -n ${HOME:-} ]]; then
+        _async_dir=$HOME/.local/state/async
+    else
+        _async_complain "none of ASYNC_DIR, DEST, XDG_STATE_HOME and HOME is set: set ASYNC_DIR to a directory"
+        return 2
+    fi
+    # A relative place is meant from where it was first used: tasks change directory.
+    if [[ $_async_dir != /* ]]; then
+        if [[ $_async_dir != "$_ASYNC_PLACE_GIVEN" ]]; then
+            _ASYNC_PLACE_GIVEN=$_async_dir
+            _ASYNC_PLACE=$PWD/$_async_dir
+        fi
+        _async_dir=$_ASYNC_PLACE
+    fi
+}
+
+# Call the program
+function _async_call {
+    local _async_command="$1"
+    shift
+    "$_async_bin" "$_async_command" --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" "$@"
+}
+
+# Keep track of how much total time was spent in background tasks
+# Takes a job runtime in ms.
+function _async_incr_bg_time {
+    _ASYNC_BG_TIME=$((_ASYNC_BG_TIME + $1))
+}
+
+# Keep track of how much total time was spent in waits, in devstack's books too where they are kept
+# Takes a time in ms.
+function _async_incr_wait_time {
+    _ASYNC_WAIT_TIME=$((_ASYNC_WAIT_TIME + $1))
+    if builtin declare -p _TIME_TOTAL >/dev/null 2>&1; then
+        _TIME_TOTAL[async_wait]=$((${_TIME_TOTAL[async_wait]:-0} + $1))
+    fi
+}
+
+# Get the PID of a named future to wait on
+function async_pidof {
+    { local _async_flags=$-; builtin set +o xtrace; } 2>/dev/null
+    local _async_bin _async_dir _async_rc=0
+    _async_prepare && _async_call pid -- "$1" || _async_rc=$?
+    { [[ $_async_flags != *x* ]] || builtin set -o xtrace; return "$_async_rc"; } 2>/dev/null
+}
+
+# Log a message about a job. If the message contains "%command" then the
+# full command line of the job will be substituted in the output
+function async_log {
+    { local _async_flags=$-; builtin set +o xtrace; } 2>/dev/null
+    local _async_bin _async_dir _async_rc=0
+    _async_prepare && _async_call message -- "$@" || _async_rc=$?
+    { [[ $_async_flags != *x* ]] || builtin set -o xtrace; return "$_async_rc"; } 2>/dev/null
+}
+
+# Run the task, as the last thing of a subshell of its own, with its output going to its log
+function _async_task {
+    local _async_log="$_async_dir/$1.log" _async_rc
+    local -a _async_argv=("${@:2}")
+    if [[ $_ASYNC_ERREXIT == ignored ]]; then
+        [[ $_ASYNC_XTRACE != on && $_async_flags != *x* ]] || builtin set -o xtrace
+        if "${_async_argv[@]}" >>"$_async_log" 2>&1; then
+            { _async_rc=0; builtin set +o xtrace; } 2>/dev/null
+        else
+            { _async_rc=$?; builtin set +o xtrace; } 2>/dev/null
+        fi
+        builtin exit "$_async_rc"
+    fi
+    builtin command exec >>"$_async_log" 2>&1
+    # A caller like "async_run ... || exit" switches set -e off for all that it calls, subshells included. The builtin
+    # jobs -x is the one way to call a function that does not pass that on.
+    builtin jobs -x _async_task_command || builtin exit
+}
+
+function _async_task_command {
+    [[ $_ASYNC_XTRACE != on && $_async_flags != *x* ]] || builtin set -o xtrace
+    "${_async_argv[@]}"
+}
+
+# Run the task in a subshell and wait for it; set _async_rc to its exit status
+# The subshell lets go of the record's descriptor, so what a task leaves behind does not keep its future alive.
+function _async_watch {
+    local _async_task _async_signal
+    (
+        [[ -z $_async_fd ]] || builtin command exec {_async_fd}>&-
+        _async_task "$@"
+    ) &
+    _async_task=$!
+    if [[ -n $_async_fd ]]; then
+        # What is sent to the future's process is meant for the task.
+        for _async_signal in HUP TERM USR1 USR2; do
+            builtin trap "_async_forward $_async_signal" "$_async_signal"
+        done
+        builtin printf 'task = %s\n' "$_async_task" >&"$_async_fd"
+    fi
+    _async_signal=again
+    while [[ -n $_async_signal ]]; do
+        _async_signal=
+        _async_rc=0
+        # Away goes bash's own notice of a task that was killed.
+        { builtin wait "$_async_task"; } 2>/dev/null || _async_rc=$?
+    done
+}
+
+# Pass a signal on to the task, and have the wait for it go on
+function _async_forward {
+    _async_signal=$1
+    builtin kill -s "$1" "$_async_task" 2>/dev/null || builtin true
+}
+
+# Inner function that actually runs the requested task. We wrap it like this
+# just so we can emit a finish message as soon as the work is done, to make
+# it easier to find the tracking just before an error.
+function async_inner {
+    { local _async_flags=$-; builtin set +o xtrace; } 2>/dev/null
+    local _async_bin _async_dir _async_fd= _async_rc=0
+    _async_prepare || _async_rc=$?
+    if [[ $_async_rc == 0 ]]; then
+        _async_watch "$@"
+        _async_call end --rc "$_async_rc" --pid "$BASHPID" -- "$1" || _async_rc=$?
+    fi
+    { [[ $_async_flags != *x* ]] || builtin set -o xtrace; return "$_async_rc"; } 2>/dev/null
+}
+
+# The background subshell: it holds the record's lock, and turns into the program that records the end
+function _async_job {
+    local _async_rc
+    _async_watch "$@"
+    # From here on the result is all that counts.
+    builtin trap '' HUP TERM USR1 USR2
+    builtin shopt -s execfail
+    builtin exec "$_async_bin" end --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" --fd "$_async_fd" \
+        --rc "$_async_rc" --pid "$BASHPID" -- "$1" || builtin true
+    # The program has gone away since the start.
+    builtin printf 'rc = %s\n' "$_async_rc" >&"$_async_fd"
+    builtin exit "$_async_rc"
+}
+
+# Begin a future and run it in the background
+function _async_start {
+    local _async_fd= _async_file _async_command
+    _async_prepare || return
+    _ASYNC_COUNT=$((_ASYNC_COUNT + 1))
+    _async_file=.new.$BASHPID.$_ASYNC_COUNT
+    # With noclobber, bash makes the file itself or fails: it follows no link and opens nothing that is there.
+    builtin set -o noclobber
+    { builtin command exec {_async_fd}>"$_async_dir/$_async_file"; } 2>/dev/null || _async_fd=
+    [[ $_async_flags == *C* ]] || builtin set +o noclobber
+    _async_command=$(_async_call begin ${_async_fd:+--fd "$_async_fd" --file "$_async_file"} -- "$@") || {
+        local _async_rc=$?
+        [[ -z $_async_fd ]] || builtin command exec {_async_fd}>&-
+        return "$_async_rc"
+    }
+    _async_job "$@" &
+    builtin printf 'pid = %s\n' "$!" >&"$_async_fd"
+    builtin command exec {_async_fd}>&-
+    builtin printf '[Async %s:%s]: running: %s\n' "$1" "$!" "$_async_command"
+}
+
+# Run something async. Takes a symbolic name and a list of arguments of
+# what to run. Ideally this would be rarely used and async_runfunc() would
+# be used everywhere for readability.
+#
+# This spawns the work in a background worker, records a "future" to be
+# collected by a later call to async_wait()
+function async_run {
+    { local _async_flags=$-; builtin set +o xtrace; } 2>/dev/null
+    local _async_bin _async_dir _async_rc=0 _async_command
+    if [[ ${DEVSTACK_PARALLEL:-} == True ]]; then
+        _async_start "$@" || _async_rc=$?
+    else
+        _async_prepare && _async_command=$(_async_call begin --process "$BASHPID" -- "$@") || _async_rc=$?
+        if [[ $_async_rc == 0 ]]; then
+            builtin printf '[Async %s:self]: Running synchronously: %s\n' "$1" "$_async_command"
+            { [[ $_async_flags != *x* ]] || builtin set -o xtrace; } 2>/dev/null
+            # Nothing of ours around it: set -e and traps hold as they do for the caller's own commands.
+            "${@:2}"
+            { _async_rc=$? _async_flags=$-; builtin set +o xtrace; } 2>/dev/null
+            _async_call end --rc "$_async_rc" -- "$1" || _async_rc=$?
+        fi
+    fi
+    { [[ $_async_flags != *x* ]] || builtin set -o xtrace; return "$_async_rc"; } 2>/dev/null
+}
+
+# Shortcut for running a shell function async. Uses the function name as the
+# async name.
+function async_runfunc {
+    async_run "$1" "$@"
+}
+
+# Sleep until a future that is not this shell's child is over
+function _async_block {
+    local _async_blocker
+    _async_call block -- "$1" &
+    _async_blocker=$!
+    until { builtin wait "$_async_blocker"; } 2>/dev/null; do
+        # A signal with a trap ended the wait, or the program failed, which it says when asked again.
+        builtin kill -0 "$_async_blocker" 2>/dev/null || return 0
+    done
+}
+
+# Collect futures by name: ask the program, and wait for what still runs
+function _async_collect {
+    local _async_reply _async_state _async_pid _async_from _async_name _async_status
+    local -a _async_resume=()
+    while :; do
+        # Its report goes to our output, its reply to us.
+        { _async_reply=$(_async_call collect --report 3 "${_async_resume[@]}" -- "$@"); } 3>&1 || return 125
+        # The reply: STATE RC BACKGROUND WAITED PID FROM SINCE NAME
+        _async_state=${_async_reply%% *} _async_reply=${_async_reply#* }
+        _async_rc=${_async_reply%% *} _async_reply=${_async_reply#* }
+        _async_incr_bg_time "${_async_reply%% *}"
+        _async_reply=${_async_reply#* }
+        _async_incr_wait_time "${_async_reply%% *}"
+        _async_reply=${_async_reply#* }
+        [[ $_async_state == wait ]] || return "$_async_rc"
+        _async_pid=${_async_reply%% *} _async_reply=${_async_reply#* }
+        _async_from=${_async_reply%% *} _async_reply=${_async_reply#* }
+        _async_resume=(--from "$_async_from" --since "${_async_reply%% *}")
+        _async_name=${_async_reply#* }
+        # Our own wait, if it is our child, so that traps run at once.
+        _async_status=0
+        { builtin wait "$_async_pid"; } 2>/dev/null || _async_status=$?
+        if [[ $_async_status == 127 || $_async_status == 1 && $_async_pid != [1-9]* ]]; then
+            _async_block "$_async_name"
+        else
+            _async_resume+=(--status "$_async_status")
+        fi
+    done
+}
+
+# Wait for an async future to complete. May return immediately if already
+# complete, or of the future has already been waited on (avoid this). May
+# block until the future completes.
+function async_wait {
+    { local _async_flags=$-; builtin set +o xtrace; } 2>/dev/null
+    local _async_bin _async_dir _async_rc=0
+    _async_prepare && _async_collect "$@" || _async_rc=$?
+    { [[ $_async_flags != *x* ]] || builtin set -o xtrace; return "$_async_rc"; } 2>/dev/null
+}
+
+# Check for uncollected futures and wait on them
+function async_cleanup {
+    { local _async_flags=$-; builtin set +o xtrace; } 2>/dev/null
+    local _async_bin _async_dir _async_rc=0 _async_names= _async_name
+    if [[ ${DEVSTACK_PARALLEL:-} == True ]]; then
+        _async_prepare && _async_names=$(_async_call live) || _async_rc=$?
+    fi
+    while [[ -n $_async_names ]]; do
+        _async_name=${_async_names%%$'\n'*}
+        _async_names=${_async_names#"$_async_name"}
+        _async_names=${_async_names#$'\n'}
+        builtin printf 'WARNING: uncollected async future %s\n' "$_async_name"
+        _async_collect "$_async_name" || builtin true
+        _async_rc=0
+    done
+    { [[ $_async_flags != *x* ]] || builtin set -o xtrace; return "$_async_rc"; } 2>/dev/null
+}
+
+# Make sure our async dir is created and clean
+function async_init {
+    { local _async_flags=$-; builtin set +o xtrace; } 2>/dev/null
+    local _async_bin _async_dir _async_rc=0
+    _async_prepare && _async_call init || _async_rc=$?
+    { [[ $_async_flags != *x* ]] || builtin set -o xtrace; return "$_async_rc"; } 2>/dev/null
+}
+
+# Print how much time was saved by running things in the background
+function async_print_timing {
+    { local _async_flags=$-; builtin set +o xtrace; } 2>/dev/null
+    local _async_bin _async_dir _async_rc=0 _async_waited=$_ASYNC_WAIT_TIME
+    if [[ ${DEVSTACK_PARALLEL:-} == True ]]; then
+        if builtin declare -p _TIME_TOTAL >/dev/null 2>&1; then
+            _async_waited=${_TIME_TOTAL[async_wait]:-0}
+        fi
+        _async_prepare && _async_call timing --background "$_ASYNC_BG_TIME" --waited "$_async_waited" \
+            --begin "${_TIME_BEGIN:-$_ASYNC_BEGIN}" || _async_rc=$?
+    fi
+    { [[ $_async_flags != *x* ]] || builtin set -o xtrace; return "$_async_rc"; } 2>/dev/null
+}

@@ -1,0 +1,199 @@
+//! Collecting by name, as `async_wait` does: one after another, until one fails.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::str::FromStr;
+
+use async_core::clock::{self, Millis};
+use async_core::{Claim, FutureName, Ready, Store, Wait, text};
+
+use crate::failure::{Failure, warn};
+use crate::messages::{self, Output};
+
+/// What has been collected so far.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// The exit status of the last one; 125 for one whose status nobody knows.
+    pub(crate) rc: u8,
+    /// Their run times together, in ms.
+    pub(crate) background: Millis,
+    /// The time spent waiting for them, in ms.
+    pub(crate) waited: Millis,
+}
+
+/// A place in the list of names: the argument, and the name in it where it stands for several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Position {
+    argument: usize,
+    word: usize,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.argument, self.word)
+    }
+}
+
+impl FromStr for Position {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = |part: &str| part.parse().map_err(|_| "a position is ARGUMENT.WORD");
+        let (argument, word) = text.split_once('.').ok_or("a position is ARGUMENT.WORD")?;
+        Ok(Self { argument: parse(argument)?, word: parse(word)? })
+    }
+}
+
+/// A future that has to be waited for first.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) name: FutureName,
+    /// Its place in the list of names.
+    pub(crate) from: Position,
+    /// The process that runs it, as recorded.
+    pub(crate) pid: Option<String>,
+    /// When the wait for it began, in ms since the epoch.
+    pub(crate) since: Millis,
+}
+
+/// A wait for several names that may be left when one of them still runs, and taken up again.
+pub(crate) struct Collecting<'a> {
+    pub(crate) store: &'a Store,
+    /// The names, as they came on the command line.
+    pub(crate) words: &'a [OsString],
+    pub(crate) output: &'a mut Output,
+    pub(crate) tally: Tally,
+}
+
+/// What was known of the future at hand when the wait was left.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Resumed {
+    /// When the wait began, in ms since the epoch; its waiting line is out already.
+    pub(crate) since: Option<Millis>,
+    /// What the shell's own wait saw.
+    pub(crate) status: Option<i32>,
+}
+
+/// What became of one name.
+enum Step {
+    NotThere,
+    Collected,
+    StillRuns { pid: Option<String>, since: Millis },
+}
+
+impl Collecting<'_> {
+    /// Collects from there on. Comes back with the first one that still runs, or with none when done.
+    pub(crate) fn run(&mut self, from: Position, mut resumed: Resumed) -> Result<Option<Pending>, Failure> {
+        for (argument, given) in self.words.iter().enumerate().skip(from.argument) {
+            let first = if argument == from.argument { from.word } else { 0 };
+            for (word, text) in self.names_in(given, first)?.iter().enumerate().skip(first) {
+                let resumed = std::mem::take(&mut resumed);
+                let Ok(name) = FutureName::from_arg(text) else {
+                    self.not_waiting_for(text)?;
+                    continue;
+                };
+                match self.step(&name, resumed)? {
+                    Step::NotThere => self.not_waiting_for(text)?,
+                    Step::Collected if self.tally.rc == 0 => {}
+                    Step::Collected => {
+                        let all = text::printable_command(self.words);
+                        self.output.print(&format!("Stopping async wait due to error: {all}\n"))?;
+                        return Ok(None);
+                    }
+                    Step::StillRuns { pid, since } => {
+                        return Ok(Some(Pending { name, from: Position { argument, word }, pid, since }));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The names that an argument stands for. The original splits arguments at blanks, so one that names no future is
+    /// taken for several names; `word` is past 0 only if that was seen before.
+    fn names_in(&self, given: &OsStr, word: usize) -> Result<Vec<OsString>, Failure> {
+        let several = given.to_str().filter(|text| text.contains(char::is_whitespace));
+        let exact = || FutureName::from_arg(given).map_or(Ok(false), |name| Ok(self.store.read(&name)?.is_some()));
+        match several {
+            Some(text) if word > 0 || !exact().map_err(|error: async_core::Error| Failure::from(error))? => {
+                Ok(text.split_whitespace().map(OsString::from).collect())
+            }
+            _ => Ok(vec![given.to_owned()]),
+        }
+    }
+
+    fn step(&mut self, name: &FutureName, resumed: Resumed) -> Result<Step, Failure> {
+        let claim = self.store.claim(name)?;
+        let record = match &claim {
+            Claim::Unknown => return Ok(Step::NotThere),
+            Claim::Running(record) => record,
+            Claim::Ready(ready) => ready.record(),
+        };
+        let since = match resumed.since {
+            Some(since) => since,
+            None => {
+                let text = format!(
+                    "Waiting for completion of {} ({} other jobs running)",
+                    messages::command(record),
+                    self.store.live_count()?
+                );
+                self.output.print(&messages::record_line(name, record, &text))?;
+                clock::wall()
+            }
+        };
+        match claim {
+            Claim::Unknown => Ok(Step::NotThere),
+            Claim::Running(record) => Ok(Step::StillRuns { pid: record.pid, since }),
+            Claim::Ready(ready) => {
+                self.hand_over(name, ready, since, resumed.status)?;
+                Ok(Step::Collected)
+            }
+        }
+    }
+
+    fn not_waiting_for(&mut self, name: &OsStr) -> Result<(), Failure> {
+        let name = text::printable(name);
+        self.output
+            .print(&format!("Not waiting for async task {name} that we never started or has already been waited for\n"))
+    }
+
+    /// Prints log and result, then takes the future out of the live ones.
+    fn hand_over(
+        &mut self,
+        name: &FutureName,
+        ready: Ready<'_>,
+        since: Millis,
+        shell_status: Option<i32>,
+    ) -> Result<(), Failure> {
+        if !ready.record().is_synchronous() {
+            match ready.log()? {
+                Some(log) => {
+                    let failed = |source| Failure::Log { name: name.to_string(), source };
+                    self.output.pass_on(&log).map_err(failed)?;
+                }
+                None => warn(&format!("the log of `{name}` is gone: {}", self.store.log_path(name).display())),
+            }
+        }
+        let outcome = ready.outcome(shell_status);
+        let wait = Wait { start: since, end: clock::wall().max(since) };
+        let command = messages::command(ready.record());
+        let text = format!("finished {command} with result {}", messages::result(&outcome));
+        self.output.print(&messages::record_line(name, ready.record(), &text))?;
+        ready.archive(wait, &outcome)?;
+        self.tally.rc = outcome.rc.map_or(125, |rc| u8::try_from(rc).unwrap_or(125));
+        self.tally.background += outcome.run_time;
+        self.tally.waited += wait.end - wait.start;
+        Ok(())
+    }
+}
+
+/// Collects all of them, sleeping until each is over; gives the first status that is not 0.
+pub(crate) fn wait_for(store: &Store, words: &[OsString], output: &mut Output) -> Result<u8, Failure> {
+    let mut collecting = Collecting { store, words, output, tally: Tally::default() };
+    let (mut from, mut resumed) = (Position::default(), Resumed::default());
+    while let Some(pending) = collecting.run(from, resumed)? {
+        store.block(&pending.name)?;
+        (from, resumed) = (pending.from, Resumed { since: Some(pending.since), status: None });
+    }
+    Ok(collecting.tally.rc)
+}

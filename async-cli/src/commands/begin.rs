@@ -1,0 +1,59 @@
+//! `async begin`: the start of `async_run`, before the shell forks.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use async_core::{Start, State};
+use clap::Args;
+
+use crate::cli::Place;
+use crate::failure::{Failure, warn};
+use crate::messages::Output;
+
+/// Makes the record and the log of a new future; prints the command as the messages show it
+#[derive(Args, Debug)]
+#[command(hide = true)]
+pub(crate) struct Begin {
+    /// The open, empty new record whose lock is to be the future's life
+    #[arg(long, requires = "file")]
+    fd: Option<i32>,
+    /// That record's file name in the store
+    #[arg(long, requires = "fd")]
+    file: Option<OsString>,
+    /// The process that runs the task itself, in place of --fd
+    #[arg(long, conflicts_with = "fd")]
+    process: Option<u32>,
+    /// The name, then the command
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<OsString>,
+}
+
+impl Begin {
+    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+        let Some((name, command)) = self.words.split_first() else {
+            return Err(Failure::Usage("async_run needs a name and a command".into()));
+        };
+        let name = super::name(name)?;
+        let start = match (self.fd, &self.file, self.process) {
+            (Some(fd), Some(file), _) => Start::OnDescriptor { fd, file },
+            (_, _, Some(pid)) => Start::InProcess(pid),
+            _ => return Err(why_the_shell_has_no_record(place)),
+        };
+        let started = place.store()?.begin(&name, command, &start)?;
+        match started.superseded {
+            None => {}
+            Some(State::Lost) => warn(&format!("`{name}` was started before and lost; what is left of it was kept")),
+            Some(_) => warn(&format!("`{name}` was started before and never waited for; its result and log were kept")),
+        }
+        Output::stdout()?.print(&started.command)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The shell could not open a record, and its own message is nothing for a user.
+fn why_the_shell_has_no_record(place: &Place) -> Failure {
+    match place.store().and_then(|store| Ok(store.probe()?)) {
+        Err(failure) => failure,
+        Ok(()) => Failure::Shell,
+    }
+}

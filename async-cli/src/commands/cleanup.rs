@@ -1,0 +1,32 @@
+//! `async cleanup`: waits for whatever nobody waited for.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::cli::Place;
+use crate::collecting;
+use crate::failure::{Failure, warn};
+use crate::messages::Output;
+
+/// Waits for all live futures, with a warning for each, and hands them over
+#[derive(Args, Debug)]
+pub(crate) struct Cleanup {}
+
+impl Cleanup {
+    #[allow(clippy::unused_self, reason = "a command like the others")]
+    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+        let store = place.store()?;
+        let mut output = Output::stdout()?;
+        let mut status = ExitCode::SUCCESS;
+        for name in store.names()? {
+            output.print(&format!("WARNING: uncollected async future {name}\n"))?;
+            // One that can't be collected must not keep the others from being.
+            if let Err(failure) = collecting::wait_for(&store, &[name.as_str().into()], &mut output) {
+                warn(&failure.to_string());
+                status = ExitCode::from(125);
+            }
+        }
+        Ok(status)
+    }
+}

@@ -1,0 +1,23 @@
+//! `async live`: the names that `async_cleanup` goes through.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::cli::Place;
+use crate::failure::Failure;
+use crate::messages::Output;
+
+/// Prints the names of the live futures, a line each
+#[derive(Args, Debug)]
+#[command(hide = true)]
+pub(crate) struct Live {}
+
+impl Live {
+    #[allow(clippy::unused_self, reason = "a command like the others")]
+    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+        let lines: String = place.store()?.names()?.iter().map(|name| format!("{name}\n")).collect();
+        Output::stdout()?.print(&lines)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

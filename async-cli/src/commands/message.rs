@@ -1,0 +1,36 @@
+//! `async message`: a line about a future, as `async_log` prints it.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use async_core::text;
+use clap::Args;
+
+use crate::cli::Place;
+use crate::failure::Failure;
+use crate::messages::{self, Output};
+
+/// Prints a message about a future; `%command` in it stands for the future's command
+#[derive(Args, Debug)]
+#[command(hide = true)]
+pub(crate) struct Message {
+    /// The name, then the message
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<OsString>,
+}
+
+impl Message {
+    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+        let Some((name, message)) = self.words.split_first() else {
+            return Err(Failure::Usage("async_log needs a name".into()));
+        };
+        let name = super::name(name)?;
+        let store = place.store()?;
+        let Some(record) = store.read(&name)? else {
+            return Err(store.unknown(&name).into());
+        };
+        let text = text::printable_command(message).replace("%command", &messages::command(&record));
+        Output::stdout()?.print(&messages::record_line(&name, &record, &text))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

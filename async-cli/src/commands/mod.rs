@@ -1,0 +1,31 @@
+//! One file for each command.
+
+pub(crate) mod begin;
+pub(crate) mod block;
+pub(crate) mod cleanup;
+pub(crate) mod collect;
+pub(crate) mod end;
+pub(crate) mod init;
+pub(crate) mod live;
+pub(crate) mod message;
+pub(crate) mod pid;
+pub(crate) mod shim;
+pub(crate) mod status;
+pub(crate) mod timing;
+pub(crate) mod wait;
+
+use std::ffi::OsStr;
+
+use async_core::{Error, FutureName, text};
+
+/// Checks a name that was given on the command line.
+pub(crate) fn name(arg: &OsStr) -> Result<FutureName, Error> {
+    FutureName::from_arg(arg).map_err(|why| {
+        let mut name = text::printable(arg);
+        if let Some((cut, _)) = name.char_indices().nth(60) {
+            name.truncate(cut);
+            name.push('…');
+        }
+        Error::InvalidName { name, why }
+    })
+}

@@ -1,0 +1,37 @@
+//! `async pid`: the process behind a name.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use async_core::text;
+use clap::Args;
+
+use crate::cli::Place;
+use crate::failure::Failure;
+use crate::messages::Output;
+
+/// Prints the process id of a live future; `UNKNOWN` and status 1 if there is none
+#[derive(Args, Debug)]
+pub(crate) struct Pid {
+    name: OsString,
+}
+
+impl Pid {
+    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+        let record = match super::name(&self.name) {
+            Ok(name) => place.store()?.read(&name)?,
+            Err(_) => None,
+        };
+        let mut output = Output::stdout()?;
+        match record {
+            Some(record) => {
+                output.print(&format!("{}\n", text::printable(record.pid.unwrap_or_default().as_ref())))?;
+                Ok(ExitCode::SUCCESS)
+            }
+            None => {
+                output.print("UNKNOWN\n")?;
+                Ok(ExitCode::FAILURE)
+            }
+        }
+    }
+}

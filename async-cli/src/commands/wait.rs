@@ -1,0 +1,32 @@
+//! `async wait`: waits for futures and hands them over.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::cli::Place;
+use crate::collecting;
+use crate::failure::Failure;
+use crate::messages::Output;
+
+/// Waits for futures, prints their logs, and exits with the first status that is not 0
+#[derive(Args, Debug)]
+pub(crate) struct Wait {
+    #[arg(required = true)]
+    names: Vec<OsString>,
+}
+
+impl Wait {
+    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+        let store = place.store()?;
+        for arg in &self.names {
+            let name = super::name(arg)?;
+            if store.read(&name)?.is_none() {
+                return Err(store.unknown(&name).into());
+            }
+        }
+        let rc = collecting::wait_for(&store, &self.names, &mut Output::stdout()?)?;
+        Ok(ExitCode::from(rc))
+    }
+}

@@ -1,0 +1,54 @@
+//! What the program says, and how it exits, when it can't do what it was asked to.
+
+use std::io::{self, Write};
+
+/// The exit status for a request that can never work, as clap's own for wrong usage.
+const USAGE: u8 = 2;
+/// The exit status when the program itself failed.
+const FAILED: u8 = 125;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The store refused or failed.
+    #[error("{0}")]
+    Store(#[from] async_core::Error),
+    /// What was to be printed could not be, so it was not handed over.
+    #[error("can't write the output: {0}")]
+    Output(#[source] io::Error),
+    /// A log could not be read or passed on.
+    #[error("can't pass on the log of `{name}`: {source}; it can still be collected")]
+    Log {
+        /// The future.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The shell failed at what this program can do.
+    #[error(
+        "the shell could not open a new record in the store, though there is nothing wrong with the store: too many open files (ulimit -n)?"
+    )]
+    Shell,
+    /// The command line is wrong in a way that clap can't see.
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl Failure {
+    /// Tells the user, and gives the exit status.
+    pub(crate) fn report(&self) -> u8 {
+        // With standard error gone too, there is nobody left to tell.
+        let _ = writeln!(io::stderr(), "async: {self}");
+        let usage = match self {
+            Self::Store(error) => error.is_usage(),
+            Self::Usage(_) => true,
+            Self::Output(_) | Self::Log { .. } | Self::Shell => false,
+        };
+        if usage { USAGE } else { FAILED }
+    }
+}
+
+/// Prints a remark that changes nothing about the outcome.
+pub(crate) fn warn(text: &str) {
+    let _ = writeln!(io::stderr(), "async: {text}");
+}

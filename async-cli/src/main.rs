@@ -1,0 +1,18 @@
+//! The program `async`: named futures for shell scripts.
+
+mod cli;
+mod collecting;
+mod commands;
+mod failure;
+mod messages;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(status) => status,
+        Err(failure) => failure.report().into(),
+    }
+}

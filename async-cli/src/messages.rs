@@ -1,0 +1,61 @@
+//! The lines that scripts and their users know from the original, and how they get out.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+
+use async_core::{FutureName, Outcome, Record, process, text};
+
+use crate::failure::Failure;
+
+/// `[Async NAME:PID]: TEXT`, with a newline. The pid is empty where none is known.
+pub(crate) fn line(name: &FutureName, pid: Option<&str>, text: &str) -> String {
+    format!("[Async {name}:{}]: {text}\n", text::printable(pid.unwrap_or_default().as_ref()))
+}
+
+/// The same for a future whose record is at hand.
+pub(crate) fn record_line(name: &FutureName, record: &Record, text: &str) -> String {
+    line(name, record.pid.as_deref(), text)
+}
+
+/// The command of a record, printable whoever wrote the record.
+pub(crate) fn command(record: &Record) -> String {
+    text::printable(record.command.as_ref())
+}
+
+/// ` (killed by signal 9, SIGKILL)` for a status that says so, else nothing.
+pub(crate) fn killed(rc: i32) -> String {
+    process::signal_of_status(rc).map_or_else(String::new, |n| format!(" (killed by {})", process::signal_name(n)))
+}
+
+/// What an outcome's line says behind `result`.
+pub(crate) fn result(outcome: &Outcome) -> String {
+    let seconds = outcome.run_time / 1000;
+    match outcome.rc {
+        Some(rc) => format!("{rc} in {seconds} seconds{}", killed(rc)),
+        None => format!("unknown in {seconds} seconds (lost: its process is gone and left no result)"),
+    }
+}
+
+/// An output that whole messages are written to, one write each.
+pub(crate) struct Output(File);
+
+impl Output {
+    pub(crate) fn stdout() -> Result<Self, Failure> {
+        let owned = io::stdout().as_fd().try_clone_to_owned().map_err(Failure::Output)?;
+        Ok(Self(owned.into()))
+    }
+
+    pub(crate) fn descriptor(fd: i32) -> Result<Self, Failure> {
+        async_core::descriptor::duplicate(fd).map(Self).map_err(Failure::Output)
+    }
+
+    pub(crate) fn print(&mut self, text: &str) -> Result<(), Failure> {
+        self.0.write_all(text.as_bytes()).map_err(Failure::Output)
+    }
+
+    /// Passes on a whole file; the kernel copies where it can.
+    pub(crate) fn pass_on(&mut self, mut file: &File) -> io::Result<()> {
+        io::copy(&mut file, &mut self.0).map(drop)
+    }
+}

@@ -1,0 +1,24 @@
+//! The two clocks: the one on the wall, for people and for the original's keys, and one that never steps.
+
+use nix::time::{ClockId, clock_gettime};
+
+/// A moment or a duration in whole milliseconds.
+pub type Millis = i64;
+
+fn read(clock: ClockId) -> Millis {
+    // Neither clock can fail on Linux; a zero would still give no negative time anywhere.
+    clock_gettime(clock).map_or(0, |t| t.tv_sec() * 1000 + t.tv_nsec() / 1_000_000)
+}
+
+/// Milliseconds since the epoch, as `date +%s%3N` prints them. May step when the clock is set.
+#[must_use]
+pub fn wall() -> Millis {
+    read(ClockId::CLOCK_REALTIME)
+}
+
+/// Milliseconds since the machine booted, its time asleep included (`CLOCK_BOOTTIME`). Never steps back; differences
+/// of two readings within one boot are the durations that this project reports.
+#[must_use]
+pub fn since_boot() -> Millis {
+    read(ClockId::CLOCK_BOOTTIME)
+}

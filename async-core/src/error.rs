@@ -1,0 +1,135 @@
+//! Everything that can go wrong with a store.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::name::InvalidName;
+
+/// The result of an operation on a store.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong, where, and what to do about it. The texts are printable as they are.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The text given is not a name of a future.
+    #[error("`{name}` can't be the name of a future: {why}")]
+    InvalidName {
+        /// The text, made printable and cut to a readable length.
+        name: String,
+        /// The rule that it breaks.
+        #[source]
+        why: InvalidName,
+    },
+    /// Nothing says where the store is.
+    #[error("{0}")]
+    NoPlace(&'static str),
+    /// The store's directory does not exist.
+    #[error("there is no store at {}: make it with `async init` (in a script: async_init)", .0.display())]
+    NoStore(PathBuf),
+    /// The store's path is something other than a directory.
+    #[error("{} is not a directory, so it can't be a store: remove it, or choose another place with ASYNC_DIR", .0.display())]
+    NotADirectory(PathBuf),
+    /// The store belongs to somebody else.
+    #[error("the store {} belongs to user id {owner}, and this is user id {user}: choose another place with ASYNC_DIR", .dir.display())]
+    ForeignStore {
+        /// The store.
+        dir: PathBuf,
+        /// The user id that owns it.
+        owner: u32,
+        /// The user id of this process.
+        user: u32,
+    },
+    /// Anybody may write to the store's directory.
+    #[error("the store {} is writable by every user, who could plant files in it: run `chmod o-w` on it", .0.display())]
+    OpenStore(PathBuf),
+    /// The directory to be made a store has other things in it.
+    #[error("{} holds `{example}`, which no store has, so it is left alone: choose an empty directory with ASYNC_DIR", .dir.display())]
+    NotAStore {
+        /// The directory.
+        dir: PathBuf,
+        /// One of the files that no store has, made printable.
+        example: String,
+    },
+    /// A future of that name runs.
+    #[error("`{name}` is running already{}: wait for it first, or choose another name", .pid.as_ref().map(|p| format!(" (pid {p})")).unwrap_or_default())]
+    AlreadyRunning {
+        /// The future.
+        name: String,
+        /// The process id of the one that runs, if known.
+        pid: Option<String>,
+    },
+    /// There is no such live future.
+    #[error("there is no future `{name}` in {}: it was never started, or has been collected", .dir.display())]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The store.
+        dir: PathBuf,
+    },
+    /// The record went away while its task ran.
+    #[error("the record {} was removed while its task ran, so the result can't be kept", .0.display())]
+    RecordRemoved(PathBuf),
+    /// A symlink, directory or device stands where a record or log belongs.
+    #[error("{} is {what}, not a regular file of ours: it was left alone; remove it", .path.display())]
+    Planted {
+        /// Where.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// The file is not a record.
+    #[error("{} is not a record that can be read: {why}; look at it, then remove it", .path.display())]
+    BadRecord {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The descriptor that the shell handed over is not the record it says.
+    #[error("descriptor {fd} is not the new record {}: the shim and the program don't fit together", .path.display())]
+    WrongDescriptor {
+        /// The descriptor's number.
+        fd: i32,
+        /// The record it should be.
+        path: PathBuf,
+    },
+    /// The file system of the store has no locks.
+    #[error("the file system of {} has no locks, without which a future can't be watched: choose a place on a local disk with ASYNC_DIR", .0.display())]
+    NoLocks(PathBuf),
+    /// The system refused.
+    #[error("can't {action} {}: {source}{}", .path.display(), advice(.source))]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// Whether the caller asked for something that can never work, as against something that failed.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::InvalidName { .. } | Self::NoPlace(_))
+    }
+
+    /// For `map_err`: what was tried, and on which path.
+    pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { action, path: path.to_owned(), source }
+    }
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; free some room, or choose another place with ASYNC_DIR"
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "; choose a place that you may write to with ASYNC_DIR"
+        }
+        _ => "",
+    }
+}

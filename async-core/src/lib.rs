@@ -1,0 +1,55 @@
+//! Named futures for shell scripts: the store, process life and timing arithmetic behind the program `async`.
+//!
+//! A **future** is one named task: started once, finished once, collected once. All that is known of it is kept in a
+//! **store**, a directory with a **record** (`NAME.ini`) and a **log** (`NAME.log`) for each; there is no daemon and no
+//! state outside that directory.
+//!
+//! # How a future lives
+//!
+//! * **The lock on the record is the future's life.** Whoever runs the task holds an open descriptor of the record on
+//!   which an exclusive `flock(2)` was taken before the record became visible under its name. The lock belongs to the
+//!   open file, so it goes along over `fork` and `exec`, and the kernel lets go of it when the last holder ends, in
+//!   whatever way. No process id is ever trusted, and anybody can wait for it from any process.
+//! * **Records only grow.** A record appears whole, by `rename`, and after that each writer appends whole lines with one
+//!   `O_APPEND` write. Nobody rewrites one, so nothing is lost between two writers.
+//! * **Collecting moves, never deletes.** A collected record goes to the store's subdirectory [`store::COLLECTED`]; the
+//!   rename is what decides between two that collect at once.
+//!
+//! # Example
+//!
+//! ```
+//! use async_core::{Claim, FutureName, Permissions, Start, Store, Wait};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let temp = tempfile::tempdir()?;
+//! # let dir = temp.path().join("store");
+//! let (store, _) = Store::init(&dir, Permissions::Private)?;
+//! let name: FutureName = "fetch".parse()?;
+//!
+//! let started = store.begin(&name, &["fetch".into(), "a b".into()], &Start::InThisProcess)?;
+//! assert_eq!(started.command, "fetch a b");
+//! store.finish(&name, 3)?;
+//!
+//! let Claim::Ready(ready) = store.claim(&name)? else { unreachable!() };
+//! let outcome = ready.outcome(None);
+//! assert_eq!(outcome.rc, Some(3));
+//! ready.archive(Wait::none(), &outcome)?;
+//! assert!(matches!(store.claim(&name)?, Claim::Unknown));
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod clock;
+pub mod descriptor;
+mod error;
+mod name;
+pub mod process;
+pub mod record;
+pub mod store;
+pub mod text;
+pub mod timing;
+
+pub use error::{Error, Result};
+pub use name::{FutureName, InvalidName, MAX_NAME_BYTES};
+pub use record::{Argument, Outcome, Record, State, Wait};
+pub use store::{Claim, Permissions, Ready, Start, Started, Store};

@@ -1,0 +1,110 @@
+//! Names of futures.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::str::FromStr;
+
+/// The longest name of a future, in bytes. File names end at 255 bytes on every Linux file system; the rest is room
+/// for the suffixes that the store adds.
+pub const MAX_NAME_BYTES: usize = 200;
+
+/// A name that has been checked: it is safe as part of a file name and on a terminal.
+///
+/// It is UTF-8, 1 to [`MAX_NAME_BYTES`] bytes, has no `/` and no control character, and does not begin with a dot
+/// (those file names are the store's own). Blanks, dashes, dots inside and any other character are fine.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FutureName(String);
+
+/// Why a text is not the name of a future.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// No characters at all.
+    #[error("it is empty")]
+    Empty,
+    /// More than [`MAX_NAME_BYTES`]; the field is the length found, in bytes.
+    #[error("it has {0} bytes, and {MAX_NAME_BYTES} is the limit")]
+    TooLong(usize),
+    /// A `/`, which would name a file outside the store.
+    #[error("it has a `/`")]
+    Slash,
+    /// A leading dot.
+    #[error("it begins with a dot")]
+    LeadingDot,
+    /// A newline, an escape or another control character.
+    #[error("it has a control character")]
+    Control,
+    /// Bytes that are not UTF-8.
+    #[error("it is not UTF-8")]
+    Encoding,
+}
+
+impl FutureName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Checks a command-line argument.
+    pub fn from_arg(arg: &OsStr) -> Result<Self, InvalidName> {
+        arg.to_str().ok_or(InvalidName::Encoding)?.parse()
+    }
+}
+
+impl FromStr for FutureName {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        if text.is_empty() {
+            Err(InvalidName::Empty)
+        } else if text.len() > MAX_NAME_BYTES {
+            Err(InvalidName::TooLong(text.len()))
+        } else if text.contains('/') {
+            Err(InvalidName::Slash)
+        } else if text.starts_with('.') {
+            Err(InvalidName::LeadingDot)
+        } else if text.contains(char::is_control) {
+            Err(InvalidName::Control)
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+}
+
+impl fmt::Display for FutureName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usual_and_unusual_names_are_taken() {
+        for name in ["a", "ks-domain-role", "a.b", "two words", "größe", "-v", "&#\\%", "collected"] {
+            assert_eq!(name.parse::<FutureName>().unwrap().as_str(), name);
+        }
+        assert!("x".repeat(MAX_NAME_BYTES).parse::<FutureName>().is_ok());
+    }
+
+    #[test]
+    fn each_kind_of_bad_name_is_told_apart() {
+        use std::os::unix::ffi::OsStrExt;
+        let cases = [
+            (String::new(), InvalidName::Empty),
+            ("x".repeat(300), InvalidName::TooLong(300)),
+            ("a/b".into(), InvalidName::Slash),
+            ("..".into(), InvalidName::LeadingDot),
+            (".hidden".into(), InvalidName::LeadingDot),
+            ("a\nb".into(), InvalidName::Control),
+            ("a\x1b[31m".into(), InvalidName::Control),
+            ("a\u{9b}31m".into(), InvalidName::Control),
+        ];
+        for (text, why) in cases {
+            assert_eq!(text.parse::<FutureName>(), Err(why), "{text:?}");
+        }
+        assert_eq!(FutureName::from_arg(OsStr::from_bytes(b"\xff")), Err(InvalidName::Encoding));
+    }
+}

@@ -1,0 +1,164 @@
+//! Processes: identities that outlive the reuse of process ids, and exit statuses.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::str::FromStr;
+
+use nix::sys::signal::Signal;
+
+/// One process of one boot of one machine.
+///
+/// Linux hands out process ids again, so an id alone says nothing about the past. Together with the process's start
+/// (field 22 of `/proc/PID/stat`, in clock ticks since boot; see proc(5)) and the boot's own id it names one process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessIdentity {
+    pid: u32,
+    start_ticks: u64,
+    boot: String,
+}
+
+impl ProcessIdentity {
+    /// The identity of a process that is alive now.
+    pub fn of(pid: u32) -> io::Result<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let start_ticks = start_ticks(&stat).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+        Ok(Self { pid, start_ticks, boot: boot_id()? })
+    }
+
+    /// Whether that very process is still there. A zombie counts as gone: it runs nothing any more.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        let Ok(stat) = fs::read_to_string(format!("/proc/{}/stat", self.pid)) else {
+            return false;
+        };
+        start_ticks(&stat) == Some(self.start_ticks)
+            && !matches!(state(&stat), Some("Z" | "X"))
+            && boot_id().is_ok_and(|boot| boot == self.boot)
+    }
+
+    /// Sleeps until that process is gone; returns at once if it is. Needs Linux 5.3 (`pidfd_open(2)`).
+    pub fn wait(&self) -> io::Result<()> {
+        use rustix::event::{PollFd, PollFlags, poll};
+        use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+        let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else {
+            return Ok(());
+        };
+        let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(pidfd) => pidfd,
+            Err(rustix::io::Errno::SRCH) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        // Only now does the descriptor pin the process, so only now is the look at its start worth something.
+        while self.is_alive() {
+            match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], None) {
+                Ok(_) => break,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The part of `/proc/PID/stat` after the process's name, which may itself hold blanks and parentheses.
+fn fields_after_name(stat: &str) -> Option<std::str::SplitWhitespace<'_>> {
+    Some(stat.rsplit_once(')')?.1.split_whitespace())
+}
+
+fn state(stat: &str) -> Option<&str> {
+    fields_after_name(stat)?.next()
+}
+
+fn start_ticks(stat: &str) -> Option<u64> {
+    // Field 22 of the line is the 20th after the name, which is field 2.
+    fields_after_name(stat)?.nth(19)?.parse().ok()
+}
+
+fn boot_id() -> io::Result<String> {
+    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+}
+
+impl fmt::Display for ProcessIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.pid, self.start_ticks, self.boot)
+    }
+}
+
+/// The text is not what [`ProcessIdentity`]'s `Display` writes.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("not a process identity")]
+pub struct ParseIdentityError;
+
+impl FromStr for ProcessIdentity {
+    type Err = ParseIdentityError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdentityError> {
+        let mut parts = text.split(' ');
+        let mut next = || parts.next().ok_or(ParseIdentityError);
+        Ok(Self {
+            pid: next()?.parse().map_err(|_| ParseIdentityError)?,
+            start_ticks: next()?.parse().map_err(|_| ParseIdentityError)?,
+            boot: next()?.to_owned(),
+        })
+    }
+}
+
+/// The number of the signal that an exit status stands for by the shells' convention (128 + N), if it does.
+#[must_use]
+pub fn signal_of_status(rc: i32) -> Option<i32> {
+    let number = rc - 128;
+    (1..=64).contains(&number).then_some(number)
+}
+
+/// A signal as people write it: `signal 9, SIGKILL`, or the number alone where it has no name.
+#[must_use]
+pub fn signal_name(number: i32) -> String {
+    Signal::try_from(number).map_or_else(|_| format!("signal {number}"), |s| format!("signal {number}, {s}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_name_with_blanks_and_parentheses_does_not_shift_the_fields() {
+        let stat = "42 (a) b (c) S 1 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 777 1000";
+        assert_eq!(start_ticks(stat), Some(777));
+        assert_eq!(state(stat), Some("S"));
+    }
+
+    #[test]
+    fn this_process_is_alive_and_a_later_one_with_its_id_would_not_be_taken_for_it() {
+        let me = ProcessIdentity::of(std::process::id()).unwrap();
+        assert!(me.is_alive());
+        assert_eq!(me.to_string().parse::<ProcessIdentity>().unwrap(), me);
+        let reused = ProcessIdentity { start_ticks: me.start_ticks + 1, ..me.clone() };
+        assert!(!reused.is_alive());
+        reused.wait().unwrap();
+        let rebooted = ProcessIdentity { boot: "another".into(), ..me };
+        assert!(!rebooted.is_alive());
+    }
+
+    #[test]
+    fn waiting_for_a_process_ends_with_it() {
+        let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let identity = ProcessIdentity::of(child.id()).unwrap();
+        assert!(identity.is_alive());
+        drop(child.stdin.take());
+        identity.wait().unwrap();
+        assert!(!identity.is_alive(), "a zombie counts as gone");
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn statuses_above_128_stand_for_signals() {
+        assert_eq!(signal_of_status(137), Some(9));
+        assert_eq!(signal_name(9), "signal 9, SIGKILL");
+        assert_eq!(signal_name(63), "signal 63");
+        for rc in [0, 1, 127, 128, 193, 255] {
+            assert_eq!(signal_of_status(rc), None);
+        }
+    }
+}

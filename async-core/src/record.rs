@@ -1,0 +1,328 @@
+//! Records: what is known of one future, as an ini file that devstack's `iniget` reads too.
+//!
+//! ```text
+//! [job]
+//! command = make -j4 docs
+//! start_time = 1795503105123
+//! argv = ["make","-j4","docs"]
+//! start_boot = 918273
+//! shell = 4100
+//! pid = 4242
+//! task = 4243
+//! end_time = 1795503107123
+//! run_time = 2000
+//! rc = 0
+//! ```
+//!
+//! Times with `_time` are ms since the epoch, `start_boot` is ms since boot, `run_time` is a duration in ms. Values are
+//! raw: no quoting, no escapes. A line without its newline is a torn one and does not count.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use ini::{Ini, LineSeparator, ParseOption, WriteOption};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Millis;
+use crate::process::{self, ProcessIdentity};
+
+/// The largest record that is read, in bytes.
+pub const MAX_RECORD_BYTES: u64 = 1 << 20;
+
+/// The section of a record.
+const SECTION: &str = "job";
+
+/// One argument of a command, exactly. In JSON a string, or an array of byte values if it is not UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Argument {
+    /// UTF-8.
+    Text(String),
+    /// Any other bytes.
+    Bytes(Vec<u8>),
+}
+
+impl From<&OsStr> for Argument {
+    fn from(arg: &OsStr) -> Self {
+        arg.to_str().map_or_else(|| Self::Bytes(arg.as_bytes().to_owned()), |text| Self::Text(text.to_owned()))
+    }
+}
+
+impl From<Argument> for OsString {
+    fn from(arg: Argument) -> Self {
+        match arg {
+            Argument::Text(text) => text.into(),
+            Argument::Bytes(bytes) => Self::from_vec(bytes),
+        }
+    }
+}
+
+/// Where a future stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Its task runs.
+    Running,
+    /// Its task has ended and left a result, which nobody has collected.
+    Finished,
+    /// Its process is gone and left no result.
+    Lost,
+    /// It has been handed over.
+    Collected,
+}
+
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Running => "running",
+            Self::Finished => "finished",
+            Self::Lost => "lost",
+            Self::Collected => "collected",
+        })
+    }
+}
+
+/// What is known of one future.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Record {
+    /// The command on one printable line.
+    pub command: String,
+    /// The exact arguments, the command's name first. Absent in records of the original script.
+    pub argv: Option<Vec<Argument>>,
+    /// When the task was started, in ms since the epoch.
+    pub start_time: Millis,
+    /// When the task was started, in ms since boot.
+    pub start_boot: Option<Millis>,
+    /// The process id of the background subshell; `self` if the task ran in the calling shell.
+    pub pid: Option<String>,
+    /// The process id of the task's own subshell.
+    pub task: Option<u32>,
+    /// The process whose life is the future's, where that is not a lock on the record.
+    #[serde(skip)]
+    pub life: Option<ProcessIdentity>,
+    /// When the task ended, in ms since the epoch.
+    pub end_time: Option<Millis>,
+    /// How long the task ran, in ms, by a clock that never steps.
+    pub run_time: Option<Millis>,
+    /// The task's exit status, 0 to 255.
+    pub rc: Option<i32>,
+    /// When the wait that collected it began, in ms since the epoch.
+    pub wait_start: Option<Millis>,
+    /// When that wait ended, in ms since the epoch.
+    pub wait_end: Option<Millis>,
+}
+
+/// How a future ended, as a wait reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The exit status: the recorded one, else the one that the shell's own wait saw. None if nobody knows it.
+    pub rc: Option<i32>,
+    /// Whether the task's process went away without leaving a result.
+    pub lost: bool,
+    /// When it ended, in ms since the epoch; the moment of collecting if that is not known.
+    pub end_time: Millis,
+    /// How long it ran, in ms; never negative.
+    pub run_time: Millis,
+}
+
+impl Outcome {
+    /// The number of the signal that ended it, if its status says so.
+    #[must_use]
+    pub fn signal(&self) -> Option<i32> {
+        self.rc.and_then(process::signal_of_status)
+    }
+}
+
+/// The wait that collects a future, in ms since the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// When it began.
+    pub start: Millis,
+    /// When it ended.
+    pub end: Millis,
+}
+
+impl Wait {
+    /// A wait of no length, now.
+    #[must_use]
+    pub fn none() -> Self {
+        let now = crate::clock::wall();
+        Self { start: now, end: now }
+    }
+}
+
+/// Reads a record's text; the error is the reason for a person.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Record, String> {
+    // A writer that was stopped halfway leaves a line without its end; what it says may be cut.
+    let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |last| last + 1);
+    let text = std::str::from_utf8(&bytes[..whole]).map_err(|_| "it is not text".to_owned())?;
+    if text.trim().is_empty() {
+        return Err("it is empty".into());
+    }
+    let mut record = Record::default();
+    let mut section = None::<String>;
+    let (mut has_command, mut has_start) = (false, false);
+    for (number, line) in (1..).zip(text.lines()) {
+        for (name, properties) in &read_line(line).map_err(|why| format!("line {number}: {why}"))? {
+            if let Some(name) = name {
+                section = Some(name.to_owned());
+            }
+            if section.as_deref() != Some(SECTION) {
+                continue;
+            }
+            for (key, value) in properties {
+                has_command |= key == "command";
+                has_start |= key == "start_time";
+                set(&mut record, key, value).map_err(|()| format!("line {number}: `{key}` can't be `{value}`"))?;
+            }
+        }
+    }
+    if !(has_command && has_start) {
+        return Err(format!("it has no section [{SECTION}] with `command` and `start_time`"));
+    }
+    Ok(record)
+}
+
+/// One line at a time, because rust-ini takes a backslash at the end of a line for its continuation on the next one
+/// even with escapes off, and values here are raw.
+fn read_line(line: &str) -> Result<Ini, String> {
+    let raw = ParseOption { enabled_quote: false, enabled_escape: false, ..ParseOption::default() };
+    Ini::load_from_str_opt(line, raw).map_err(|error| error.msg.into_owned())
+}
+
+fn set(record: &mut Record, key: &str, value: &str) -> Result<(), ()> {
+    fn number<T: std::str::FromStr>(value: &str) -> Result<Option<T>, ()> {
+        value.parse().map(Some).map_err(|_| ())
+    }
+    match key {
+        "command" => value.clone_into(&mut record.command),
+        "argv" => record.argv = Some(serde_json::from_str(value).map_err(|_| ())?),
+        "start_time" => record.start_time = value.parse().map_err(|_| ())?,
+        "start_boot" => record.start_boot = number(value)?,
+        "pid" => record.pid = Some(value.to_owned()),
+        "task" => record.task = number(value)?,
+        "life" => record.life = Some(value.parse().map_err(|_| ())?),
+        "end_time" => record.end_time = number(value)?,
+        "run_time" => record.run_time = number(value)?,
+        "rc" => record.rc = number(value)?,
+        "wait_start" => record.wait_start = number(value)?,
+        "wait_end" => record.wait_end = number(value)?,
+        // A later version's key.
+        _ => {}
+    }
+    Ok(())
+}
+
+impl Record {
+    /// Whether the task ran in the calling shell, not in the background.
+    #[must_use]
+    pub fn is_synchronous(&self) -> bool {
+        self.pid.as_deref() == Some("self")
+    }
+
+    /// The first text of the record, with what is known before the task starts.
+    pub(crate) fn opening(&self) -> String {
+        let mut ini = Ini::new();
+        let mut section = ini.with_section(Some(SECTION));
+        section.set("command", &self.command).set("start_time", self.start_time.to_string());
+        if let Some(argv) = &self.argv {
+            section.set("argv", serde_json::to_string(argv).unwrap_or_default());
+        }
+        if let Some(start_boot) = self.start_boot {
+            section.set("start_boot", start_boot.to_string());
+        }
+        if let Some(pid) = &self.pid {
+            section.set("pid", pid);
+        }
+        if let Some(life) = &self.life {
+            section.set("life", life.to_string());
+        }
+        let mut text = Vec::new();
+        let raw = WriteOption {
+            escape_policy: ini::EscapePolicy::Nothing,
+            line_separator: LineSeparator::CR,
+            kv_separator: " = ",
+        };
+        // Writing to memory can't fail, and what goes in is text.
+        let _ = ini.write_to_opt(&mut text, raw);
+        String::from_utf8(text).unwrap_or_default()
+    }
+
+    /// How it ended, given what the shell's own wait saw and that it was over by `now` (ms since the epoch).
+    pub(crate) fn outcome(&self, shell_status: Option<i32>, now: Millis) -> Outcome {
+        let end_time = self.end_time.unwrap_or(now);
+        Outcome {
+            rc: self.rc.or(shell_status),
+            lost: self.rc.is_none() && self.end_time.is_none(),
+            end_time,
+            run_time: self.run_time.unwrap_or(end_time - self.start_time).max(0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As devstack's `iniset` leaves it: a blank line first, new options directly under the section.
+    const ORIGINAL: &str = "\n[job]\npid = 4242\nstart_time = 1795503105123\ncommand = say hello # & \\\n";
+
+    #[test]
+    fn a_record_of_the_original_is_read() {
+        let record = parse(ORIGINAL.as_bytes()).unwrap();
+        assert_eq!(record.command, "say hello # & \\");
+        assert_eq!(record.start_time, 1_795_503_105_123);
+        assert_eq!(record.pid.as_deref(), Some("4242"));
+        assert_eq!((record.rc, record.end_time), (None, None));
+    }
+
+    #[test]
+    fn what_is_opened_is_read_back() {
+        let odd = OsString::from_vec(b"\xff\n".to_vec());
+        let record = Record {
+            command: r#"x "q" 'r' \ ; # = : [job] \"#.into(),
+            argv: Some(vec![Argument::from(OsStr::new("a\nb")), Argument::from(odd.as_os_str())]),
+            start_time: 5,
+            start_boot: Some(7),
+            pid: Some("self".into()),
+            life: Some(ProcessIdentity::of(std::process::id()).unwrap()),
+            ..Record::default()
+        };
+        let text = record.opening();
+        assert_eq!(parse(text.as_bytes()).unwrap(), record, "{text}");
+        let [_, second] = record.argv.unwrap().try_into().unwrap();
+        assert_eq!(OsString::from(second), odd);
+    }
+
+    #[test]
+    fn a_torn_last_line_does_not_count() {
+        let record = parse(format!("{ORIGINAL}end_time = 9\nrc = 1").as_bytes()).unwrap();
+        assert_eq!((record.end_time, record.rc), (Some(9), None));
+    }
+
+    #[test]
+    fn what_is_no_record_is_refused_with_a_reason() {
+        for (bytes, why) in [
+            (&b""[..], "it is empty"),
+            (b"\n\n", "it is empty"),
+            (b"[job]", "it is empty"),
+            (b"\x7fELF\xff\n", "it is not text"),
+            (b"[other]\ncommand = x\nstart_time = 1\n", "it has no section [job] with `command` and `start_time`"),
+            (b"[job]\ncommand = x\nstart_time = soon\n", "line 3: `start_time` can't be `soon`"),
+        ] {
+            assert_eq!(parse(bytes).unwrap_err(), why);
+        }
+        assert!(parse(b"[job]\nnonsense\n").unwrap_err().starts_with("line 2: "));
+    }
+
+    #[test]
+    fn no_time_is_negative_and_the_recorded_status_wins() {
+        let record = Record { start_time: 1000, ..Record::default() };
+        let outcome = record.outcome(Some(137), 400);
+        assert_eq!(outcome, Outcome { rc: Some(137), lost: true, end_time: 400, run_time: 0 });
+        assert_eq!(outcome.signal(), Some(9));
+        let record = Record { rc: Some(3), end_time: Some(900), run_time: Some(50), ..record };
+        assert_eq!(record.outcome(Some(127), 5000), Outcome { rc: Some(3), lost: false, end_time: 900, run_time: 50 });
+    }
+}

@@ -1,0 +1,707 @@
+//! The store: a directory of futures.
+//!
+//! | file | is |
+//! | --- | --- |
+//! | `NAME.ini` | the record of a live future |
+//! | `NAME.log` | what the newest task of that name printed |
+//! | `.collected/NAME.START.ini` | the record of a collected future; START is its start in ms since the epoch |
+//! | `.collected/NAME.START.log` | its log, once the name was used again |
+//! | `.new.*` | a record that is being made |
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, RawFd};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, RenameFlags, fcntl, renameat2};
+use nix::unistd::geteuid;
+
+use crate::clock::{self, Millis};
+use crate::descriptor::duplicate;
+use crate::error::{Error, Result};
+use crate::name::FutureName;
+use crate::process::ProcessIdentity;
+use crate::record::{self, Argument, MAX_RECORD_BYTES, Outcome, Record, State, Wait};
+use crate::text::{printable, printable_command};
+
+/// The subdirectory of the collected futures. Its presence marks a directory as a store.
+pub const COLLECTED: &str = ".collected";
+
+/// A directory of futures, found fit to be used.
+#[derive(Clone, Debug)]
+pub struct Store {
+    dir: PathBuf,
+    permissions: Permissions,
+}
+
+/// Who may read what is made in a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Permissions {
+    /// Only the user: a log may hold a script's trace, and a trace may hold passwords.
+    #[default]
+    Private,
+    /// Whoever the umask lets, as with the original script.
+    Umask,
+}
+
+/// Who holds a new future's life.
+#[derive(Debug)]
+pub enum Start<'a> {
+    /// Whoever shares the open descriptor `fd`, the new and still empty file `file` in the store's directory.
+    OnDescriptor {
+        /// The descriptor's number in this process.
+        fd: RawFd,
+        /// The file's name in the store.
+        file: &'a OsStr,
+    },
+    /// The process with this id, which is alive: a shell that runs the task itself.
+    InProcess(u32),
+    /// This process.
+    InThisProcess,
+}
+
+/// A future that has begun.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Started {
+    /// The command on one printable line.
+    pub command: String,
+    /// An earlier future of that name that nobody had collected; its record and log were kept among the collected.
+    pub superseded: Option<State>,
+}
+
+/// What [`Store::init`] met.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// Futures of an earlier run whose tasks still run; they were left alone.
+    pub running: Vec<FutureName>,
+}
+
+/// What [`Store::claim`] found.
+#[derive(Debug)]
+pub enum Claim<'a> {
+    /// No live future has that name.
+    Unknown,
+    /// Its task runs.
+    Running(Record),
+    /// It is over, and this process is the one that hands it over.
+    Ready(Ready<'a>),
+}
+
+/// A future that is over, locked against everybody else who would collect it.
+#[derive(Debug)]
+pub struct Ready<'a> {
+    store: &'a Store,
+    name: FutureName,
+    record: Record,
+    file: File,
+}
+
+impl Store {
+    /// Makes the directory a store without futures, keeping what still runs in it.
+    ///
+    /// Only what a store has is removed, and only from a directory that is empty, a store, or the original's.
+    pub fn init(dir: &Path, permissions: Permissions) -> Result<(Self, Leftovers)> {
+        match fs::symlink_metadata(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mode = if permissions == Permissions::Private { 0o700 } else { 0o777 };
+                DirBuilder::new()
+                    .recursive(true)
+                    .mode(mode)
+                    .create(dir)
+                    .map_err(Error::io("make the directory", dir))?;
+            }
+            _ => {}
+        }
+        let store = Self::open(dir, permissions)?;
+        if !store.collected_dir().exists() {
+            store.refuse_a_strangers_directory()?;
+        }
+        let leftovers = store.clear()?;
+        store.make_collected_dir()?;
+        Ok((store, leftovers))
+    }
+
+    /// Opens a store, after a look at whose it is.
+    pub fn open(dir: &Path, permissions: Permissions) -> Result<Self> {
+        let look = |result: io::Result<Metadata>| match result {
+            Ok(metadata) => Ok(metadata),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::NoStore(dir.to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(Error::NotADirectory(dir.to_owned())),
+            Err(error) => Err(Error::io("look at", dir)(error)),
+        };
+        let user = geteuid().as_raw();
+        let mut metadata = look(fs::symlink_metadata(dir))?;
+        if metadata.is_symlink() && metadata.uid() == user {
+            metadata = look(fs::metadata(dir))?;
+        }
+        if metadata.uid() != user {
+            return Err(Error::ForeignStore { dir: dir.to_owned(), owner: metadata.uid(), user });
+        }
+        if !metadata.is_dir() {
+            return Err(Error::NotADirectory(dir.to_owned()));
+        }
+        if metadata.mode() & 0o002 != 0 {
+            return Err(Error::OpenStore(dir.to_owned()));
+        }
+        Ok(Self { dir: dir.to_owned(), permissions })
+    }
+
+    /// The store's directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where the log of that name is.
+    #[must_use]
+    pub fn log_path(&self, name: &FutureName) -> PathBuf {
+        self.dir.join(format!("{name}.log"))
+    }
+
+    fn record_path(&self, name: &FutureName) -> PathBuf {
+        self.dir.join(format!("{name}.ini"))
+    }
+
+    fn collected_dir(&self) -> PathBuf {
+        self.dir.join(COLLECTED)
+    }
+
+    fn file_mode(&self) -> u32 {
+        if self.permissions == Permissions::Private { 0o600 } else { 0o666 }
+    }
+
+    /// Starts a future: its record is there when this returns, its log is there and empty, and its life begins.
+    ///
+    /// A running future of that name is an error; one that is over and uncollected is kept among the collected.
+    pub fn begin(&self, name: &FutureName, argv: &[OsString], start: &Start<'_>) -> Result<Started> {
+        let (new, made) = match start {
+            Start::OnDescriptor { fd, file } => (self.dir.join(file), self.adopt(*fd, file)?),
+            Start::InProcess(pid) => self.make_record(*pid)?,
+            Start::InThisProcess => self.make_record(std::process::id())?,
+        };
+        let started = self.begin_as(name, argv, start, &new, &made);
+        if started.is_err() {
+            let _ = fs::remove_file(&new);
+        }
+        started
+    }
+
+    fn begin_as(
+        &self,
+        name: &FutureName,
+        argv: &[OsString],
+        start: &Start<'_>,
+        new: &Path,
+        mut made: &File,
+    ) -> Result<Started> {
+        let holder = match start {
+            Start::OnDescriptor { .. } => None,
+            Start::InProcess(pid) => Some(*pid),
+            Start::InThisProcess => Some(std::process::id()),
+        };
+        let record = Record {
+            command: printable_command(argv),
+            argv: Some(argv.iter().map(|arg| Argument::from(arg.as_os_str())).collect()),
+            start_time: clock::wall(),
+            start_boot: Some(clock::since_boot()),
+            pid: holder.map(|_| "self".to_owned()),
+            life: holder.map(ProcessIdentity::of).transpose().map_err(Error::io("look at the process of", new))?,
+            ..Record::default()
+        };
+        made.write_all(record.opening().as_bytes()).map_err(Error::io("write the record", new))?;
+
+        let path = self.record_path(name);
+        let mut superseded = None;
+        while !rename_new(new, &path).map_err(Error::io("make the record", &path))? {
+            match self.claim(name)? {
+                Claim::Unknown => {}
+                Claim::Running(other) => {
+                    return Err(Error::AlreadyRunning { name: name.to_string(), pid: other.pid });
+                }
+                Claim::Ready(ready) => {
+                    superseded = Some(if ready.record.rc.is_some() { State::Finished } else { State::Lost });
+                    ready.archive_uncollected()?;
+                }
+            }
+        }
+        if let Err(error) = self.make_log(name) {
+            let _ = fs::remove_file(&path);
+            return Err(error);
+        }
+        Ok(Started { command: record.command, superseded })
+    }
+
+    /// Says why no record can be made in the store, if none can.
+    pub fn probe(&self) -> Result<()> {
+        let (path, _) = self.make_record(std::process::id())?;
+        fs::remove_file(&path).map_err(Error::io("remove", &path))
+    }
+
+    /// Takes the shell's new file for a record: checks that it is the one, and takes the lock that is its life.
+    fn adopt(&self, fd: RawFd, file: &OsStr) -> Result<File> {
+        let path = self.dir.join(file);
+        let wrong = || Error::WrongDescriptor { fd, path: path.clone() };
+        let opened = duplicate(fd).map_err(|_| wrong())?;
+        let (ours, theirs) = (opened.metadata(), fs::symlink_metadata(&path));
+        match (ours, theirs) {
+            (Ok(ours), Ok(theirs))
+                if ours.is_file() && ours.len() == 0 && (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()) => {}
+            _ => return Err(wrong()),
+        }
+        self.lock_life(&opened, &path)?;
+        // Private or not, we read it again ourselves, whatever the script's umask is.
+        let mode = opened.metadata().map_err(Error::io("look at", &path))?.mode() & 0o777;
+        let wanted = if self.permissions == Permissions::Private { 0o600 } else { mode | 0o600 };
+        if mode != wanted {
+            opened.set_permissions(fs::Permissions::from_mode(wanted)).map_err(Error::io("protect", &path))?;
+        }
+        Ok(opened)
+    }
+
+    /// Takes the lock for whoever shares the open file, and has each of them write at its end.
+    fn lock_life(&self, made: &File, path: &Path) -> Result<()> {
+        match made.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::Error(error)) if error.raw_os_error().is_some_and(is_lockless) => {
+                return Err(Error::NoLocks(self.dir.clone()));
+            }
+            Err(TryLockError::Error(error)) => return Err(Error::io("lock", path)(error)),
+            Err(TryLockError::WouldBlock) => return Err(Error::io("lock", path)(io::ErrorKind::ResourceBusy.into())),
+        }
+        fcntl(made.as_fd(), FcntlArg::F_SETFL(OFlag::O_APPEND)).map_err(|e| Error::io("append to", path)(e.into()))?;
+        Ok(())
+    }
+
+    /// A new record's file for a future whose life is the process `pid`.
+    fn make_record(&self, pid: u32) -> Result<(PathBuf, File)> {
+        for attempt in 0.. {
+            let path = self.dir.join(format!(".new.{pid}.self.{attempt}"));
+            match self.create(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                result => return result.map(|file| (path.clone(), file)).map_err(Error::io("make the record", &path)),
+            }
+        }
+        unreachable!("the numbers have no end")
+    }
+
+    fn create(&self, path: &Path) -> io::Result<File> {
+        OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .mode(self.file_mode())
+            .custom_flags(OFlag::O_NOFOLLOW.bits())
+            .open(path)
+    }
+
+    /// An empty log for a new future. An earlier one stays with whoever still writes to it.
+    fn make_log(&self, name: &FutureName) -> Result<()> {
+        let path = self.log_path(name);
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) => {
+                refuse_unless_regular(&metadata, &path)?;
+                fs::remove_file(&path).map_err(Error::io("replace the log", &path))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("look at the log", &path)(error)),
+        }
+        self.create(&path).map(drop).map_err(Error::io("make the log", &path))
+    }
+
+    /// Adds the end of a task to the record of its future, which has the descriptor `fd`.
+    pub fn finish_on_descriptor(&self, fd: RawFd, rc: i32) -> Result<Record> {
+        let here = Path::new("/proc/self/fd").join(fd.to_string());
+        let path = fs::read_link(&here).unwrap_or(here);
+        let file = duplicate(fd).map_err(Error::io("use the record", &path))?;
+        if file.metadata().map_err(Error::io("look at", &path))?.nlink() == 0 {
+            return Err(Error::RecordRemoved(path));
+        }
+        // The shared descriptor may be open for writing only; reading takes another one.
+        let again = OpenOptions::new().read(true).open(format!("/proc/self/fd/{fd}"));
+        let record = read_record(&again.map_err(Error::io("read the record", &path))?, &path)?;
+        self.add_end(&file, &path, record, rc)
+    }
+
+    /// Adds the end of a task to the record of the live future of that name.
+    pub fn finish(&self, name: &FutureName, rc: i32) -> Result<Record> {
+        let path = self.record_path(name);
+        let Some(file) = open_regular(&path)? else {
+            return Err(self.unknown(name));
+        };
+        let record = read_record(&file, &path)?;
+        self.add_end(&file, &path, record, rc)
+    }
+
+    #[allow(clippy::unused_self, reason = "a write to the store")]
+    fn add_end(&self, file: &File, path: &Path, record: Record, rc: i32) -> Result<Record> {
+        let end_time = clock::wall();
+        let run_time = match record.start_boot {
+            Some(start) => clock::since_boot() - start,
+            None => end_time - record.start_time,
+        };
+        let run_time = run_time.max(0);
+        append(file, &format!("end_time = {end_time}\nrun_time = {run_time}\nrc = {rc}\n"))
+            .map_err(Error::io("write the result to", path))?;
+        Ok(Record { end_time: Some(end_time), run_time: Some(run_time), rc: Some(rc), ..record })
+    }
+
+    /// The error for a name that no live future has.
+    #[must_use]
+    pub fn unknown(&self, name: &FutureName) -> Error {
+        Error::Unknown { name: name.to_string(), dir: self.dir.clone() }
+    }
+
+    /// Reads the record of a live future; none if there is none.
+    pub fn read(&self, name: &FutureName) -> Result<Option<Record>> {
+        let path = self.record_path(name);
+        open_regular(&path)?.map(|file| read_record(&file, &path)).transpose()
+    }
+
+    /// Where a live future stands; none if there is none.
+    pub fn look(&self, name: &FutureName) -> Result<Option<(Record, State)>> {
+        let path = self.record_path(name);
+        let Some(file) = open_regular(&path)? else {
+            return Ok(None);
+        };
+        let record = read_record(&file, &path)?;
+        if record.rc.is_some() {
+            return Ok(Some((record, State::Finished)));
+        }
+        if let Some(life) = &record.life {
+            let state = if life.is_alive() { State::Running } else { State::Lost };
+            return Ok(Some((record, state)));
+        }
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Ok(Some((record, State::Running))),
+            Err(TryLockError::Error(error)) => Err(Error::io("look at the lock of", &path)(error)),
+            Ok(()) => {
+                // It may have ended between the two looks.
+                let record = read_record(&file, &path)?;
+                let state = if record.rc.is_some() { State::Finished } else { State::Lost };
+                Ok(Some((record, state)))
+            }
+        }
+    }
+
+    /// Takes hold of a future in order to collect it.
+    ///
+    /// Returns at once if its task runs. If it is over, waits for whoever else is just ending or collecting it.
+    pub fn claim(&self, name: &FutureName) -> Result<Claim<'_>> {
+        let path = self.record_path(name);
+        loop {
+            let Some(file) = open_regular(&path)? else {
+                return Ok(Claim::Unknown);
+            };
+            let record = read_record(&file, &path)?;
+            if record.rc.is_some() {
+                lock_uninterrupted(&file).map_err(Error::io("lock", &path))?;
+            } else if record.life.as_ref().is_some_and(ProcessIdentity::is_alive) {
+                return Ok(Claim::Running(record));
+            } else {
+                match file.try_lock() {
+                    Ok(()) => {}
+                    Err(TryLockError::WouldBlock) => return Ok(Claim::Running(record)),
+                    Err(TryLockError::Error(error)) => return Err(Error::io("lock", &path)(error)),
+                }
+            }
+            // Whoever had the lock before may have collected it, and the name may have been used again.
+            if is_same_file(&file, &path) {
+                let record = read_record(&file, &path)?;
+                return Ok(Claim::Ready(Ready { store: self, name: name.clone(), record, file }));
+            }
+        }
+    }
+
+    /// Sleeps until the future's task is over, or at once if there is no such future.
+    pub fn block(&self, name: &FutureName) -> Result<()> {
+        let path = self.record_path(name);
+        let Some(file) = open_regular(&path)? else {
+            return Ok(());
+        };
+        match read_record(&file, &path)?.life {
+            Some(life) => life.wait().map_err(Error::io("wait for the process of", &path)),
+            None => loop {
+                match file.lock_shared() {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    result => return result.map_err(Error::io("wait for", &path)),
+                }
+            },
+        }
+    }
+
+    /// The names of all live futures, in the order of the names.
+    pub fn names(&self) -> Result<Vec<FutureName>> {
+        let mut names: Vec<FutureName> =
+            self.files("ini")?.into_iter().filter_map(|stem| FutureName::from_arg(&stem).ok()).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// The records of the futures collected since the store was made, in the order of their starts.
+    pub fn collected(&self) -> Result<Vec<(FutureName, Record)>> {
+        let dir = self.collected_dir();
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&dir).map_err(Error::io("list", &dir))? {
+            let path = entry.map_err(Error::io("list", &dir))?.path();
+            if path.extension() != Some(OsStr::new("ini")) {
+                continue;
+            }
+            // NAME.START.ini, where NAME may have dots of its own.
+            let name = path.file_stem().and_then(|stem| Path::new(stem).file_stem()).map(FutureName::from_arg);
+            if let (Some(Ok(name)), Some(file)) = (name, open_for_reading(&path)?) {
+                found.push((name, read_record(&file, &path)?));
+            }
+        }
+        found.sort_by(|(a, x), (b, y)| (x.start_time, a).cmp(&(y.start_time, b)));
+        Ok(found)
+    }
+
+    /// How many live futures there are.
+    pub fn live_count(&self) -> Result<usize> {
+        Ok(self.files("ini")?.len())
+    }
+
+    /// The stems of the store's visible files with that extension.
+    fn files(&self, extension: &str) -> Result<Vec<OsString>> {
+        let mut stems = Vec::new();
+        for entry in fs::read_dir(&self.dir).map_err(Error::io("list", &self.dir))? {
+            let name = entry.map_err(Error::io("list", &self.dir))?.file_name();
+            let path = Path::new(&name);
+            if let (Some(stem), true) = (path.file_stem(), path.extension() == Some(OsStr::new(extension)))
+                && !name.as_encoded_bytes().starts_with(b".")
+            {
+                stems.push(stem.to_owned());
+            }
+        }
+        Ok(stems)
+    }
+
+    /// A directory is taken over if all that is in it could be the original's.
+    fn refuse_a_strangers_directory(&self) -> Result<()> {
+        for entry in fs::read_dir(&self.dir).map_err(Error::io("list", &self.dir))? {
+            let name = entry.map_err(Error::io("list", &self.dir))?.file_name();
+            let extension = Path::new(&name).extension().and_then(OsStr::to_str);
+            if !matches!(extension, Some("ini" | "log" | "fifo")) {
+                return Err(Error::NotAStore { dir: self.dir.clone(), example: printable(&name) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what is of earlier runs, but not what still runs.
+    fn clear(&self) -> Result<Leftovers> {
+        let mut leftovers = Leftovers::default();
+        for name in self.names()? {
+            if matches!(self.look(&name), Ok(Some((_, State::Running)))) {
+                leftovers.running.push(name);
+            }
+        }
+        let collected = self.collected_dir();
+        match fs::remove_dir_all(&collected) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io("remove the collected futures in", &collected)(error));
+            }
+            _ => {}
+        }
+        for extension in ["ini", "log", "fifo"] {
+            for stem in self.files(extension)? {
+                if leftovers.running.iter().any(|name| stem == OsStr::new(name.as_str())) {
+                    continue;
+                }
+                let mut file = stem;
+                file.push(format!(".{extension}"));
+                let path = self.dir.join(file);
+                remove_if_there(&path).map_err(Error::io("remove", &path))?;
+            }
+        }
+        Ok(leftovers)
+    }
+
+    fn make_collected_dir(&self) -> Result<()> {
+        let path = self.collected_dir();
+        let mode = if self.permissions == Permissions::Private { 0o700 } else { 0o777 };
+        match DirBuilder::new().mode(mode).create(&path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(Error::io("make the directory", &path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves a record to the collected ones, under a name that is not taken.
+    fn move_to_collected(&self, name: &FutureName, start: Millis) -> Result<PathBuf> {
+        let from = self.record_path(name);
+        for attempt in 0.. {
+            let suffix = if attempt == 0 { String::new() } else { format!("-{attempt}") };
+            let to = self.collected_dir().join(format!("{name}.{start}{suffix}.ini"));
+            match rename_new(&from, &to) {
+                Ok(true) => return Ok(to),
+                Ok(false) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !self.collected_dir().exists() => {
+                    self.make_collected_dir()?;
+                }
+                Err(error) => return Err(Error::io("move to the collected futures", &from)(error)),
+            }
+        }
+        unreachable!("the numbers have no end")
+    }
+}
+
+impl Ready<'_> {
+    /// What is known of it.
+    #[must_use]
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// How it ended. `shell_status` is what the shell's own wait for it saw, if there was one.
+    #[must_use]
+    pub fn outcome(&self, shell_status: Option<i32>) -> Outcome {
+        self.record.outcome(shell_status, clock::wall())
+    }
+
+    /// The log, to be read from its start; none if it is gone.
+    pub fn log(&self) -> Result<Option<File>> {
+        open_for_reading(&self.store.log_path(&self.name))
+    }
+
+    /// Takes the future out of the live ones, once it has been handed over. Its log stays where it is.
+    pub fn archive(self, wait: Wait, outcome: &Outcome) -> Result<()> {
+        let path = self.store.record_path(&self.name);
+        let mut lines = format!("wait_start = {}\nwait_end = {}\n", wait.start, wait.end);
+        if self.record.run_time.is_none() {
+            lines.insert_str(0, &format!("run_time = {}\n", outcome.run_time));
+        }
+        if self.record.end_time.is_none() {
+            lines.insert_str(0, &format!("end_time = {}\n", outcome.end_time));
+        }
+        append(&self.file, &lines).map_err(Error::io("write the times of the wait to", &path))?;
+        self.store.move_to_collected(&self.name, self.record.start_time).map(drop)
+    }
+
+    /// Makes room for another future of that name: the record and the log of this one go to the collected ones.
+    fn archive_uncollected(self) -> Result<()> {
+        let record = self.store.move_to_collected(&self.name, self.record.start_time)?;
+        let log = self.store.log_path(&self.name);
+        match fs::rename(&log, record.with_extension("log")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("keep the log", &log)(error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_lockless(errno: i32) -> bool {
+    matches!(Errno::from_raw(errno), Errno::ENOLCK | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL)
+}
+
+fn lock_uninterrupted(file: &File) -> io::Result<()> {
+    loop {
+        match file.lock() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Renames, unless the new name is taken: then false.
+fn rename_new(from: &Path, to: &Path) -> io::Result<bool> {
+    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
+        Ok(()) => Ok(true),
+        Err(Errno::EEXIST) => Ok(false),
+        // A file system without that flag: link(2) refuses a taken name just as surely.
+        Err(Errno::EINVAL | Errno::ENOSYS) => match fs::hard_link(from, to) {
+            Ok(()) => fs::remove_file(from).map(|()| true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        },
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+fn refuse_unless_regular(metadata: &Metadata, path: &Path) -> Result<()> {
+    let kind = metadata.file_type();
+    let what = if kind.is_file() {
+        return Ok(());
+    } else if kind.is_symlink() {
+        "a symlink"
+    } else if kind.is_dir() {
+        "a directory"
+    } else if kind.is_fifo() {
+        "a fifo"
+    } else {
+        "a special file"
+    };
+    Err(Error::Planted { path: path.to_owned(), what })
+}
+
+/// Opens a file of the store to read and to append; none if there is none.
+fn open_regular(path: &Path) -> Result<Option<File>> {
+    open_checked(OpenOptions::new().read(true).append(true), path)
+}
+
+fn open_for_reading(path: &Path) -> Result<Option<File>> {
+    open_checked(OpenOptions::new().read(true), path)
+}
+
+fn open_checked(options: &mut OpenOptions, path: &Path) -> Result<Option<File>> {
+    // Without O_NONBLOCK, opening a planted fifo would wait for its other end.
+    match options.custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits()).open(path) {
+        Ok(file) => {
+            refuse_unless_regular(&file.metadata().map_err(Error::io("look at", path))?, path)?;
+            Ok(Some(file))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            if let Ok(metadata) = fs::symlink_metadata(path) {
+                refuse_unless_regular(&metadata, path)?;
+            }
+            Err(Error::io("open", path)(error))
+        }
+    }
+}
+
+fn read_record(mut file: &File, path: &Path) -> Result<Record> {
+    let bad = |why: String| Error::BadRecord { path: path.to_owned(), why };
+    let length = file.metadata().map_err(Error::io("look at", path))?.len();
+    if length > MAX_RECORD_BYTES {
+        return Err(bad(format!("it has {length} bytes, and a record has {MAX_RECORD_BYTES} at most")));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 256);
+    io::Seek::rewind(&mut file).map_err(Error::io("read", path))?;
+    file.take(MAX_RECORD_BYTES).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    record::parse(&bytes).map_err(bad)
+}
+
+/// Adds whole lines with one write; if only a part fits, takes it back.
+fn append(mut file: &File, lines: &str) -> io::Result<()> {
+    let before = file.metadata()?.len();
+    let written = loop {
+        match file.write(lines.as_bytes()) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => break result?,
+        }
+    };
+    if written == lines.len() {
+        return Ok(());
+    }
+    if file.metadata()?.len() == before + written as u64 {
+        file.set_len(before)?;
+    }
+    Err(io::ErrorKind::StorageFull.into())
+}
+
+fn is_same_file(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::symlink_metadata(path)) {
+        (Ok(ours), Ok(theirs)) => (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()),
+        _ => false,
+    }
+}

@@ -1,0 +1,51 @@
+//! Text from outside, made safe for a terminal and for one line.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+/// Bidirectional controls: no control characters to Unicode, but they let a text show as another one.
+fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The text on one line, with nothing in it that a terminal acts on.
+///
+/// Control characters are written as Rust writes them (`\n`, `\t`, `\u{1b}`), bytes that are not UTF-8 as `\xNN`;
+/// everything else, backslashes included, is left as it is, so ordinary text is unchanged.
+#[must_use]
+pub fn printable(text: &OsStr) -> String {
+    let mut out = String::with_capacity(text.len());
+    for chunk in text.as_bytes().utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c.is_control() || is_bidi_control(c) {
+                out.extend(c.escape_default());
+            } else {
+                out.push(c);
+            }
+        }
+        for byte in chunk.invalid() {
+            out.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    out
+}
+
+/// Arguments as one printable line, with a blank between two.
+#[must_use]
+pub fn printable_command<S: AsRef<OsStr>>(argv: &[S]) -> String {
+    argv.iter().map(|arg| printable(arg.as_ref())).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_text_is_unchanged_and_the_rest_is_spelt_out() {
+        assert_eq!(printable(OsStr::new(r"a & b \ # 'ü' %command")), r"a & b \ # 'ü' %command");
+        assert_eq!(printable(OsStr::new("a\nb\t\x1b[31m\u{9b}")), r"a\nb\t\u{1b}[31m\u{9b}");
+        assert_eq!(printable(OsStr::new("a\u{202e}b")), r"a\u{202e}b");
+        assert_eq!(printable(OsStr::from_bytes(b"a\xffb")), r"a\xffb");
+        assert_eq!(printable_command(&["a b", "", "c"]), "a b  c");
+    }
+}
