@@ -130,7 +130,7 @@ function _async_task {
         fi
         builtin exit "$_async_rc"
     fi
-    builtin command exec >>"$_async_log" 2>&1
+    exec >>"$_async_log" 2>&1
     # A caller like "async_run ... || exit" switches set -e off for all that it calls, subshells included. The builtin
     # jobs -x is the one way to call a function that does not pass that on.
     builtin jobs -x _async_task_command || builtin exit
@@ -146,7 +146,7 @@ function _async_task_command {
 function _async_watch {
     local _async_task _async_signal
     (
-        [[ -z $_async_fd ]] || builtin command exec {_async_fd}>&-
+        [[ -z $_async_fd ]] || exec {_async_fd}>&-
         _async_task "$@"
     ) &
     _async_task=$!
@@ -193,7 +193,7 @@ function _async_job {
     # From here on the result is all that counts.
     builtin trap '' HUP TERM USR1 USR2
     builtin shopt -s execfail
-    builtin exec "$_async_bin" end --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" --fd "$_async_fd" \
+    exec "$_async_bin" end --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" --fd "$_async_fd" \
         --rc "$_async_rc" --pid "$BASHPID" -- "$1" || builtin true
     # The program has gone away since the start.
     builtin printf 'rc = %s\n' "$_async_rc" >&"$_async_fd"
@@ -208,16 +208,16 @@ function _async_start {
     _async_file=.new.$BASHPID.$_ASYNC_COUNT
     # With noclobber, bash makes the file itself or fails: it follows no link and opens nothing that is there.
     builtin set -o noclobber
-    { builtin command exec {_async_fd}>"$_async_dir/$_async_file"; } 2>/dev/null || _async_fd=
+    { command exec {_async_fd}>"$_async_dir/$_async_file"; } 2>/dev/null || _async_fd=
     [[ $_async_flags == *C* ]] || builtin set +o noclobber
     _async_command=$(_async_call begin ${_async_fd:+--fd "$_async_fd" --file "$_async_file"} -- "$@") || {
         local _async_rc=$?
-        [[ -z $_async_fd ]] || builtin command exec {_async_fd}>&-
+        [[ -z $_async_fd ]] || exec {_async_fd}>&-
         return "$_async_rc"
     }
     _async_job "$@" &
     builtin printf 'pid = %s\n' "$!" >&"$_async_fd"
-    builtin command exec {_async_fd}>&-
+    exec {_async_fd}>&-
     builtin printf '[Async %s:%s]: running: %s\n' "$1" "$!" "$_async_command"
 }
 

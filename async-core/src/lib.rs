@@ -42,6 +42,7 @@
 pub mod clock;
 pub mod descriptor;
 mod error;
+mod lock;
 mod name;
 pub mod process;
 pub mod record;

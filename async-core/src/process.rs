@@ -3,9 +3,12 @@
 use std::fmt;
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::str::FromStr;
 
 use nix::sys::signal::Signal;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 /// One process of one boot of one machine.
 ///
@@ -39,26 +42,42 @@ impl ProcessIdentity {
 
     /// Sleeps until that process is gone; returns at once if it is. Needs Linux 5.3 (`pidfd_open(2)`).
     pub fn wait(&self) -> io::Result<()> {
-        use rustix::event::{PollFd, PollFlags, poll};
-        use rustix::process::{Pid, PidfdFlags, pidfd_open};
-
-        let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else {
-            return Ok(());
-        };
-        let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(pidfd) => pidfd,
-            Err(rustix::io::Errno::SRCH) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        // Only now does the descriptor pin the process, so only now is the look at its start worth something.
-        while self.is_alive() {
-            match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], None) {
-                Ok(_) => break,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
+        match open(self.pid)? {
+            // Only now does the descriptor pin the process, so only now is the look at its start worth something.
+            Some(pidfd) if self.is_alive() => wait_on(&pidfd, None),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+}
+
+/// Sleeps until the process with that id, whichever it is, is gone, but no longer than `limit` ms.
+pub fn wait_at_most(pid: u32, limit: u32) -> io::Result<()> {
+    match open(pid)? {
+        Some(pidfd) => wait_on(&pidfd, Some(limit)),
+        None => Ok(()),
+    }
+}
+
+/// A descriptor of the process; none if there is none.
+fn open(pid: u32) -> io::Result<Option<OwnedFd>> {
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
+        return Ok(None);
+    };
+    match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(pidfd) => Ok(Some(pidfd)),
+        Err(rustix::io::Errno::SRCH) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn wait_on(pidfd: &OwnedFd, limit_ms: Option<u32>) -> io::Result<()> {
+    let limit = limit_ms.map(|ms| Timespec { tv_sec: i64::from(ms / 1000), tv_nsec: i64::from(ms % 1000) * 1_000_000 });
+    loop {
+        match poll(&mut [PollFd::new(pidfd, PollFlags::IN)], limit.as_ref()) {
+            Ok(_) => return Ok(()),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 

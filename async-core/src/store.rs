@@ -9,7 +9,7 @@
 //! | `.new.*` | a record that is being made |
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, RawFd};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -22,13 +22,18 @@ use nix::unistd::geteuid;
 use crate::clock::{self, Millis};
 use crate::descriptor::duplicate;
 use crate::error::{Error, Result};
+use crate::lock;
 use crate::name::FutureName;
-use crate::process::ProcessIdentity;
+use crate::process::{self, ProcessIdentity};
 use crate::record::{self, Argument, MAX_RECORD_BYTES, Outcome, Record, State, Wait};
 use crate::text::{printable, printable_command};
 
 /// The subdirectory of the collected futures. Its presence marks a directory as a store.
 pub const COLLECTED: &str = ".collected";
+
+/// How long a collector waits for the program that recorded the end to say so, in ms. It has nothing else left to do;
+/// the bound is for one that is stopped, or whose output is.
+const LAST_WORDS: u32 = 2000;
 
 /// A directory of futures, found fit to be used.
 #[derive(Clone, Debug)]
@@ -263,14 +268,10 @@ impl Store {
 
     /// Takes the lock for whoever shares the open file, and has each of them write at its end.
     fn lock_life(&self, made: &File, path: &Path) -> Result<()> {
-        match made.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::Error(error)) if error.raw_os_error().is_some_and(is_lockless) => {
-                return Err(Error::NoLocks(self.dir.clone()));
-            }
-            Err(TryLockError::Error(error)) => return Err(Error::io("lock", path)(error)),
-            Err(TryLockError::WouldBlock) => return Err(Error::io("lock", path)(io::ErrorKind::ResourceBusy.into())),
-        }
+        lock::take_life(made).map_err(|error| match error.raw_os_error() {
+            Some(number) if lock::means_no_locks(number) => Error::NoLocks(self.dir.clone()),
+            _ => Error::io("lock", path)(error),
+        })?;
         fcntl(made.as_fd(), FcntlArg::F_SETFL(OFlag::O_APPEND)).map_err(|e| Error::io("append to", path)(e.into()))?;
         Ok(())
     }
@@ -369,25 +370,19 @@ impl Store {
         if record.rc.is_some() {
             return Ok(Some((record, State::Finished)));
         }
-        if let Some(life) = &record.life {
-            let state = if life.is_alive() { State::Running } else { State::Lost };
-            return Ok(Some((record, state)));
+        if is_alive(&file, &path, &record)? {
+            return Ok(Some((record, State::Running)));
         }
-        match file.try_lock_shared() {
-            Err(TryLockError::WouldBlock) => Ok(Some((record, State::Running))),
-            Err(TryLockError::Error(error)) => Err(Error::io("look at the lock of", &path)(error)),
-            Ok(()) => {
-                // It may have ended between the two looks.
-                let record = read_record(&file, &path)?;
-                let state = if record.rc.is_some() { State::Finished } else { State::Lost };
-                Ok(Some((record, state)))
-            }
-        }
+        // It may have ended between the two looks.
+        let record = read_record(&file, &path)?;
+        let state = if record.rc.is_some() { State::Finished } else { State::Lost };
+        Ok(Some((record, state)))
     }
 
     /// Takes hold of a future in order to collect it.
     ///
-    /// Returns at once if its task runs. If it is over, waits for whoever else is just ending or collecting it.
+    /// Returns at once if its task runs. If it is over, waits for whoever else is just collecting it, and for the last
+    /// words of the program that recorded its end.
     pub fn claim(&self, name: &FutureName) -> Result<Claim<'_>> {
         let path = self.record_path(name);
         loop {
@@ -395,20 +390,18 @@ impl Store {
                 return Ok(Claim::Unknown);
             };
             let record = read_record(&file, &path)?;
-            if record.rc.is_some() {
-                lock_uninterrupted(&file).map_err(Error::io("lock", &path))?;
-            } else if record.life.as_ref().is_some_and(ProcessIdentity::is_alive) {
+            if record.rc.is_none() && is_alive(&file, &path, &record)? {
                 return Ok(Claim::Running(record));
-            } else {
-                match file.try_lock() {
-                    Ok(()) => {}
-                    Err(TryLockError::WouldBlock) => return Ok(Claim::Running(record)),
-                    Err(TryLockError::Error(error)) => return Err(Error::io("lock", &path)(error)),
-                }
             }
+            lock::for_collecting(&file).map_err(Error::io("lock", &path))?;
             // Whoever had the lock before may have collected it, and the name may have been used again.
             if is_same_file(&file, &path) {
                 let record = read_record(&file, &path)?;
+                if is_alive(&file, &path, &record)?
+                    && let Some(pid) = record.pid.as_ref().and_then(|pid| pid.parse().ok())
+                {
+                    let _ = process::wait_at_most(pid, LAST_WORDS);
+                }
                 return Ok(Claim::Ready(Ready { store: self, name: name.clone(), record, file }));
             }
         }
@@ -422,12 +415,7 @@ impl Store {
         };
         match read_record(&file, &path)?.life {
             Some(life) => life.wait().map_err(Error::io("wait for the process of", &path)),
-            None => loop {
-                match file.lock_shared() {
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    result => return result.map_err(Error::io("wait for", &path)),
-                }
-            },
+            None => lock::wait_for_release(&file).map_err(Error::io("wait for", &path)),
         }
     }
 
@@ -592,16 +580,11 @@ impl Ready<'_> {
     }
 }
 
-fn is_lockless(errno: i32) -> bool {
-    matches!(Errno::from_raw(errno), Errno::ENOLCK | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL)
-}
-
-fn lock_uninterrupted(file: &File) -> io::Result<()> {
-    loop {
-        match file.lock() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
+/// Whether somebody holds the life of a future.
+fn is_alive(file: &File, path: &Path, record: &Record) -> Result<bool> {
+    match &record.life {
+        Some(life) => Ok(life.is_alive()),
+        None => lock::is_held(file).map_err(Error::io("look at the lock of", path)),
     }
 }
 

@@ -1,1 +1,33 @@
-fn main() {}
+//! Chores of this workspace: `cargo xtask --help`.
+
+mod shim;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Chores of this workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+enum Task {
+    Shim(shim::Shim),
+}
+
+fn main() -> ExitCode {
+    let result = match Task::parse() {
+        Task::Shim(task) => task.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the workspace.
+fn root() -> &'static std::path::Path {
+    // The manifest of this crate is one level below it.
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a member of a workspace")
+}
