@@ -14,10 +14,14 @@
 # Generated from a template: edit that, not this (async-bash-shim/src/async.bash, then "cargo xtask shim").
 
 # What the profiles differ in. Nothing below does.
-_ASYNC_PARALLEL_DEFAULT=@parallel@  # True: tasks run in the background unless DEVSTACK_PARALLEL is false
-_ASYNC_ERREXIT=@errexit@  # kept: the caller's set -e holds inside tasks; ignored: it does not
-_ASYNC_XTRACE=@xtrace@  # kept: tasks are traced if the caller is; on: always
-_ASYNC_PERMISSIONS=@permissions@  # private: only the user reads records and logs; umask: whoever the umask lets
+# - True: tasks run in the background unless DEVSTACK_PARALLEL is false
+_ASYNC_PARALLEL_DEFAULT="@parallel@"
+# - kept: the caller's set -e holds inside tasks; ignored: it does not
+_ASYNC_ERREXIT="@errexit@"
+# - kept: tasks are traced if the caller is; on: always
+_ASYNC_XTRACE="@xtrace@"
+# - private: only the user reads records and logs; umask: whoever the umask lets
+_ASYNC_PERMISSIONS="@permissions@"
 
 case "${DEVSTACK_PARALLEL:-}" in
     1 | [yY]es | YES | [tT]rue | TRUE) DEVSTACK_PARALLEL=True ;;
@@ -37,9 +41,9 @@ _ASYNC_COUNT=0
 _ASYNC_PLACE_GIVEN=
 _ASYNC_PLACE=
 
-# Each function that scripts call turns tracing off in its first line and back on in its last one, both with standard
-# error away, so that none of this is traced. Local names begin with _async_ because a task can see them. No function
-# uses a pipe, a here document or a program other than async, and none relies on IFS.
+# Each function that scripts call begins by turning tracing off, with standard error away so that not even this is
+# traced; "local -" turns it on again at the return. Names of locals begin with _async_ because a task can see them. No
+# function uses a pipe, a here document or a program other than async, and none relies on IFS.
 
 # Say what went wrong
 function _async_complain {
@@ -96,25 +100,30 @@ function _async_incr_bg_time {
 function _async_incr_wait_time {
     _ASYNC_WAIT_TIME=$((_ASYNC_WAIT_TIME + $1))
     if builtin declare -p _TIME_TOTAL >/dev/null 2>&1; then
+        # shellcheck disable=SC2154
         _TIME_TOTAL[async_wait]=$((${_TIME_TOTAL[async_wait]:-0} + $1))
     fi
 }
 
 # Get the PID of a named future to wait on
 function async_pidof {
-    { local _async_flags=$-; builtin set +o xtrace; } 2>/dev/null
-    local _async_bin _async_dir _async_rc=0
-    _async_prepare && _async_call pid -- "$1" || _async_rc=$?
-    { [[ $_async_flags != *x* ]] || builtin set -o xtrace; return "$_async_rc"; } 2>/dev/null
+    {
+        local -
+        builtin set +o xtrace
+    } 2>/dev/null
+    local _async_bin _async_dir
+    _async_prepare && _async_call pid -- "$1" || return
 }
 
 # Log a message about a job. If the message contains "%command" then the
 # full command line of the job will be substituted in the output
 function async_log {
-    { local _async_flags=$-; builtin set +o xtrace; } 2>/dev/null
-    local _async_bin _async_dir _async_rc=0
-    _async_prepare && _async_call message -- "$@" || _async_rc=$?
-    { [[ $_async_flags != *x* ]] || builtin set -o xtrace; return "$_async_rc"; } 2>/dev/null
+    {
+        local -
+        builtin set +o xtrace
+    } 2>/dev/null
+    local _async_bin _async_dir
+    _async_prepare && _async_call message -- "$@" || return
 }
 
 # Run the task, as the last thing of a subshell of its own, with its output going to its log
@@ -124,9 +133,11 @@ function _async_task {
     if [[ $_ASYNC_ERREXIT == ignored ]]; then
         [[ $_ASYNC_XTRACE != on && $_async_flags != *x* ]] || builtin set -o xtrace
         if "${_async_argv[@]}" >>"$_async_log" 2>&1; then
-            { _async_rc=0; builtin set +o xtrace; } 2>/dev/null
+            _async_rc=0
+            { builtin set +o xtrace; } 2>/dev/null
         else
-            { _async_rc=$?; builtin set +o xtrace; } 2>/dev/null
+            _async_rc=$?
+            { builtin set +o xtrace; } 2>/dev/null
         fi
         builtin exit "$_async_rc"
     fi
@@ -153,6 +164,7 @@ function _async_watch {
     if [[ -n $_async_fd ]]; then
         # What is sent to the future's process is meant for the task.
         for _async_signal in HUP TERM USR1 USR2; do
+            # shellcheck disable=SC2064
             builtin trap "_async_forward $_async_signal" "$_async_signal"
         done
         builtin printf 'task = %s\n' "$_async_task" >&"$_async_fd"
@@ -176,14 +188,14 @@ function _async_forward {
 # just so we can emit a finish message as soon as the work is done, to make
 # it easier to find the tracking just before an error.
 function async_inner {
-    { local _async_flags=$-; builtin set +o xtrace; } 2>/dev/null
-    local _async_bin _async_dir _async_fd= _async_rc=0
-    _async_prepare || _async_rc=$?
-    if [[ $_async_rc == 0 ]]; then
-        _async_watch "$@"
-        _async_call end --rc "$_async_rc" --pid "$BASHPID" -- "$1" || _async_rc=$?
-    fi
-    { [[ $_async_flags != *x* ]] || builtin set -o xtrace; return "$_async_rc"; } 2>/dev/null
+    {
+        local -
+        builtin set +o xtrace
+    } 2>/dev/null
+    local _async_bin _async_dir _async_fd="" _async_flags="" _async_rc
+    _async_prepare || return
+    _async_watch "$@"
+    _async_call end --rc "$_async_rc" --pid "$BASHPID" -- "$1" || return
 }
 
 # The background subshell: it holds the record's lock, and turns into the program that records the end
@@ -200,16 +212,21 @@ function _async_job {
     builtin exit "$_async_rc"
 }
 
+# Open a new record and set _async_fd to its descriptor, or to nothing if that fails
+# With noclobber, bash makes the file itself or fails: it follows no link and opens nothing that is there.
+function _async_open {
+    local -
+    builtin set -o noclobber
+    { command exec {_async_fd}>"$1"; } 2>/dev/null || _async_fd=""
+}
+
 # Begin a future and run it in the background
 function _async_start {
-    local _async_fd= _async_file _async_command
+    local _async_fd _async_file _async_command
     _async_prepare || return
     _ASYNC_COUNT=$((_ASYNC_COUNT + 1))
     _async_file=.new.$BASHPID.$_ASYNC_COUNT
-    # With noclobber, bash makes the file itself or fails: it follows no link and opens nothing that is there.
-    builtin set -o noclobber
-    { command exec {_async_fd}>"$_async_dir/$_async_file"; } 2>/dev/null || _async_fd=
-    [[ $_async_flags == *C* ]] || builtin set +o noclobber
+    _async_open "$_async_dir/$_async_file"
     _async_command=$(_async_call begin ${_async_fd:+--fd "$_async_fd" --file "$_async_file"} -- "$@") || {
         local _async_rc=$?
         [[ -z $_async_fd ]] || exec {_async_fd}>&-
@@ -228,7 +245,10 @@ function _async_start {
 # This spawns the work in a background worker, records a "future" to be
 # collected by a later call to async_wait()
 function async_run {
-    { local _async_flags=$-; builtin set +o xtrace; } 2>/dev/null
+    {
+        local _async_flags=$-
+        builtin set +o xtrace
+    } 2>/dev/null
     local _async_bin _async_dir _async_rc=0 _async_command
     if [[ ${DEVSTACK_PARALLEL:-} == True ]]; then
         _async_start "$@" || _async_rc=$?
@@ -239,11 +259,18 @@ function async_run {
             { [[ $_async_flags != *x* ]] || builtin set -o xtrace; } 2>/dev/null
             # Nothing of ours around it: set -e and traps hold as they do for the caller's own commands.
             "${@:2}"
-            { _async_rc=$? _async_flags=$-; builtin set +o xtrace; } 2>/dev/null
+            {
+                _async_rc=$?
+                _async_flags=$-
+                builtin set +o xtrace
+            } 2>/dev/null
             _async_call end --rc "$_async_rc" -- "$1" || _async_rc=$?
         fi
     fi
-    { [[ $_async_flags != *x* ]] || builtin set -o xtrace; return "$_async_rc"; } 2>/dev/null
+    {
+        [[ $_async_flags != *x* ]] || builtin set -o xtrace
+        return "$_async_rc"
+    } 2>/dev/null
 }
 
 # Shortcut for running a shell function async. Uses the function name as the
@@ -297,48 +324,53 @@ function _async_collect {
 # complete, or of the future has already been waited on (avoid this). May
 # block until the future completes.
 function async_wait {
-    { local _async_flags=$-; builtin set +o xtrace; } 2>/dev/null
-    local _async_bin _async_dir _async_rc=0
-    _async_prepare && _async_collect "$@" || _async_rc=$?
-    { [[ $_async_flags != *x* ]] || builtin set -o xtrace; return "$_async_rc"; } 2>/dev/null
+    {
+        local -
+        builtin set +o xtrace
+    } 2>/dev/null
+    local _async_bin _async_dir
+    _async_prepare && _async_collect "$@" || return
 }
 
 # Check for uncollected futures and wait on them
 function async_cleanup {
-    { local _async_flags=$-; builtin set +o xtrace; } 2>/dev/null
-    local _async_bin _async_dir _async_rc=0 _async_names= _async_name
-    if [[ ${DEVSTACK_PARALLEL:-} == True ]]; then
-        _async_prepare && _async_names=$(_async_call live) || _async_rc=$?
-    fi
+    {
+        local -
+        builtin set +o xtrace
+    } 2>/dev/null
+    local _async_bin _async_dir _async_names _async_name
+    [[ ${DEVSTACK_PARALLEL:-} == True ]] || return 0
+    _async_prepare && _async_names=$(_async_call live) || return
     while [[ -n $_async_names ]]; do
         _async_name=${_async_names%%$'\n'*}
         _async_names=${_async_names#"$_async_name"}
         _async_names=${_async_names#$'\n'}
         builtin printf 'WARNING: uncollected async future %s\n' "$_async_name"
         _async_collect "$_async_name" || builtin true
-        _async_rc=0
     done
-    { [[ $_async_flags != *x* ]] || builtin set -o xtrace; return "$_async_rc"; } 2>/dev/null
 }
 
 # Make sure our async dir is created and clean
 function async_init {
-    { local _async_flags=$-; builtin set +o xtrace; } 2>/dev/null
-    local _async_bin _async_dir _async_rc=0
-    _async_prepare && _async_call init || _async_rc=$?
-    { [[ $_async_flags != *x* ]] || builtin set -o xtrace; return "$_async_rc"; } 2>/dev/null
+    {
+        local -
+        builtin set +o xtrace
+    } 2>/dev/null
+    local _async_bin _async_dir
+    _async_prepare && _async_call init || return
 }
 
 # Print how much time was saved by running things in the background
 function async_print_timing {
-    { local _async_flags=$-; builtin set +o xtrace; } 2>/dev/null
-    local _async_bin _async_dir _async_rc=0 _async_waited=$_ASYNC_WAIT_TIME
-    if [[ ${DEVSTACK_PARALLEL:-} == True ]]; then
-        if builtin declare -p _TIME_TOTAL >/dev/null 2>&1; then
-            _async_waited=${_TIME_TOTAL[async_wait]:-0}
-        fi
-        _async_prepare && _async_call timing --background "$_ASYNC_BG_TIME" --waited "$_async_waited" \
-            --begin "${_TIME_BEGIN:-$_ASYNC_BEGIN}" || _async_rc=$?
+    {
+        local -
+        builtin set +o xtrace
+    } 2>/dev/null
+    local _async_bin _async_dir _async_waited=$_ASYNC_WAIT_TIME
+    [[ ${DEVSTACK_PARALLEL:-} == True ]] || return 0
+    if builtin declare -p _TIME_TOTAL >/dev/null 2>&1; then
+        _async_waited=${_TIME_TOTAL[async_wait]:-0}
     fi
-    { [[ $_async_flags != *x* ]] || builtin set -o xtrace; return "$_async_rc"; } 2>/dev/null
+    _async_prepare && _async_call timing --background "$_ASYNC_BG_TIME" --waited "$_async_waited" \
+        --begin "${_TIME_BEGIN:-$_ASYNC_BEGIN}" || return
 }

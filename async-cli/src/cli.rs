@@ -32,11 +32,13 @@ In a script:
   async_wait docs             # prints the log, returns the status of `make docs`
   async_print_timing          # how much time this saved";
 
+const STORE_HELP: &str = "The store of futures [default: $ASYNC_DIR, else $DEST/async, else $XDG_STATE_HOME/async]";
+
 /// Where the store is.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Place {
-    /// The store of futures [default: $ASYNC_DIR, else $DEST/async, else $XDG_STATE_HOME/async]
-    #[arg(long, global = true, value_name = "DIR")]
+    /// The store of futures
+    #[arg(long, global = true, value_name = "DIR", help = STORE_HELP)]
     dir: Option<PathBuf>,
     /// Who may read what is made in the store
     #[arg(long, global = true, hide = true, value_enum, default_value_t)]

@@ -129,17 +129,16 @@ impl Collecting<'_> {
             Claim::Running(record) => record,
             Claim::Ready(ready) => ready.record(),
         };
-        let since = match resumed.since {
-            Some(since) => since,
-            None => {
-                let text = format!(
-                    "Waiting for completion of {} ({} other jobs running)",
-                    messages::command(record),
-                    self.store.live_count()?
-                );
-                self.output.print(&messages::record_line(name, record, &text))?;
-                clock::wall()
-            }
+        let since = if let Some(since) = resumed.since {
+            since
+        } else {
+            let text = format!(
+                "Waiting for completion of {} ({} other jobs running)",
+                messages::command(record),
+                self.store.live_count()?
+            );
+            self.output.print(&messages::record_line(name, record, &text))?;
+            clock::wall()
         };
         match claim {
             Claim::Unknown => Ok(Step::NotThere),

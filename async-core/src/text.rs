@@ -1,6 +1,7 @@
 //! Text from outside, made safe for a terminal and for one line.
 
 use std::ffi::OsStr;
+use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 
 /// Bidirectional controls: no control characters to Unicode, but they let a text show as another one.
@@ -24,7 +25,8 @@ pub fn printable(text: &OsStr) -> String {
             }
         }
         for byte in chunk.invalid() {
-            out.push_str(&format!("\\x{byte:02x}"));
+            // Writing to a String can't fail.
+            let _ = write!(out, "\\x{byte:02x}");
         }
     }
     out

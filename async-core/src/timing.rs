@@ -48,7 +48,7 @@ impl fmt::Display for Speedup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const DIGITS: usize = 6;
         let Self(value) = *self;
-        if value == value.trunc() && value.abs() < 1e15 {
+        if value.fract() == 0.0 && value.abs() < 1e15 {
             return write!(f, "{value:.0}");
         }
         // C's %g: rounded to six digits first; the exponent after that rounding decides the form.

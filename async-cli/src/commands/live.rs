@@ -16,8 +16,10 @@ pub(crate) struct Live {}
 impl Live {
     #[allow(clippy::unused_self, reason = "a command like the others")]
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        let lines: String = place.store()?.names()?.iter().map(|name| format!("{name}\n")).collect();
-        Output::stdout()?.print(&lines)?;
+        let mut output = Output::stdout()?;
+        for name in place.store()?.names()? {
+            output.print(&format!("{name}\n"))?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

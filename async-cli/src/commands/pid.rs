@@ -23,15 +23,11 @@ impl Pid {
             Err(_) => None,
         };
         let mut output = Output::stdout()?;
-        match record {
-            Some(record) => {
-                output.print(&format!("{}\n", text::printable(record.pid.unwrap_or_default().as_ref())))?;
-                Ok(ExitCode::SUCCESS)
-            }
-            None => {
-                output.print("UNKNOWN\n")?;
-                Ok(ExitCode::FAILURE)
-            }
-        }
+        let Some(record) = record else {
+            output.print("UNKNOWN\n")?;
+            return Ok(ExitCode::FAILURE);
+        };
+        output.print(&format!("{}\n", text::printable(record.pid.unwrap_or_default().as_ref())))?;
+        Ok(ExitCode::SUCCESS)
     }
 }
