@@ -156,10 +156,12 @@ function _async_task_command {
 # The subshell lets go of the record's descriptor, so what a task leaves behind does not keep its future alive.
 function _async_watch {
     local _async_task _async_signal
+    # The task has our input: bash has decided on that already, and would put /dev/null in its place once more.
+    [[ -e /dev/fd/0 ]] || exec </dev/null
     (
         [[ -z $_async_fd ]] || exec {_async_fd}>&-
         _async_task "$@"
-    ) &
+    ) <&0 &
     _async_task=$!
     if [[ -n $_async_fd ]]; then
         # What is sent to the future's process is meant for the task.
@@ -223,11 +225,13 @@ function _async_open {
 # Begin a future and run it in the background
 function _async_start {
     local _async_fd _async_file _async_command
+    local -a _async_record=()
     _async_prepare || return
     _ASYNC_COUNT=$((_ASYNC_COUNT + 1))
     _async_file=.new.$BASHPID.$_ASYNC_COUNT
     _async_open "$_async_dir/$_async_file"
-    _async_command=$(_async_call begin ${_async_fd:+--fd "$_async_fd" --file "$_async_file"} -- "$@") || {
+    [[ -z $_async_fd ]] || _async_record=(--fd "$_async_fd" --file "$_async_file")
+    _async_command=$(_async_call begin "${_async_record[@]}" -- "$@") || {
         local _async_rc=$?
         [[ -z $_async_fd ]] || exec {_async_fd}>&-
         return "$_async_rc"

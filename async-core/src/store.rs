@@ -64,8 +64,6 @@ pub enum Start<'a> {
     },
     /// The process with this id, which is alive: a shell that runs the task itself.
     InProcess(u32),
-    /// This process.
-    InThisProcess,
 }
 
 /// A future that has begun.
@@ -178,14 +176,14 @@ impl Store {
         if self.permissions == Permissions::Private { 0o600 } else { 0o666 }
     }
 
-    /// Starts a future: its record is there when this returns, its log is there and empty, and its life begins.
+    /// Starts a future: when this returns its record is there, its life has begun, and its log is there and empty. The log
+    /// is left out where a shell runs the task itself, because then nothing is kept from that shell's output.
     ///
     /// A running future of that name is an error; one that is over and uncollected is kept among the collected.
     pub fn begin(&self, name: &FutureName, argv: &[OsString], start: &Start<'_>) -> Result<Started> {
         let (new, made) = match start {
             Start::OnDescriptor { fd, file } => (self.dir.join(file), self.adopt(*fd, file)?),
             Start::InProcess(pid) => self.make_record(*pid)?,
-            Start::InThisProcess => self.make_record(std::process::id())?,
         };
         let started = self.begin_as(name, argv, start, &new, &made);
         if started.is_err() {
@@ -205,7 +203,6 @@ impl Store {
         let holder = match start {
             Start::OnDescriptor { .. } => None,
             Start::InProcess(pid) => Some(*pid),
-            Start::InThisProcess => Some(std::process::id()),
         };
         let record = Record {
             command: printable_command(argv),
@@ -232,7 +229,9 @@ impl Store {
                 }
             }
         }
-        if let Err(error) = self.make_log(name) {
+        if holder.is_none()
+            && let Err(error) = self.make_log(name)
+        {
             let _ = fs::remove_file(&path);
             return Err(error);
         }

@@ -1,1 +1,31 @@
-//! End-to-end tests of `async`.
+//! What the end-to-end tests share: real bash, the real binary, and scenarios.
+
+pub mod deviations;
+pub mod scenario;
+pub mod shell;
+
+use std::path::{Path, PathBuf};
+
+/// The folder of this crate.
+#[must_use]
+pub fn here() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The root of the workspace.
+///
+/// # Panics
+/// Never: this crate is a member of a workspace.
+#[must_use]
+pub fn root() -> &'static Path {
+    here().parent().expect("a member of a workspace")
+}
+
+/// The original script, where there is one: `$ASYNC_ORIGINAL`, else the copy that stands beside the project for its
+/// developers.
+#[must_use]
+pub fn original() -> Option<PathBuf> {
+    let given = std::env::var_os("ASYNC_ORIGINAL").map(PathBuf::from);
+    let beside = root().parent().map(|parent| parent.join("shared/original/async.bash"));
+    given.or(beside).filter(|path| path.is_file())
+}

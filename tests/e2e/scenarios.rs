@@ -1,0 +1,85 @@
+//! Each scenario under the shim, against what the original printed; and under the original, where there is one, against
+//! what is committed. `cargo xtask snapshots` records.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use async_tests::scenario::{self, Scenario, Seen};
+use async_tests::shell::{self, Bash};
+use async_tests::{deviations, here, original, root};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let bashes = shell::bashes();
+    let listed = deviations::listed();
+    let shim = root().join("async-bash-shim/inc/async");
+    let mut trials = vec![Trial::test("every_listed_deviation_is_a_scenario", {
+        let listed = listed.clone();
+        move || {
+            let unknown: Vec<_> =
+                listed.iter().filter(|name| !scenario::all().iter().any(|known| known.name == **name)).collect();
+            if unknown.is_empty() { Ok(()) } else { Err(format!("no such scenarios: {unknown:?}").into()) }
+        }
+    })];
+    for scenario in scenario::all() {
+        if let Some(original) = original() {
+            // Recorded under the machine's own bash; what another one prints of itself is no concern of ours.
+            let (scenario, bash) = (scenario.clone(), bashes[0].clone());
+            trials.push(Trial::test(format!("original::{}", scenario.name), move || {
+                matches_snapshot("original", &scenario.name, &scenario.run(&original, &bash))
+            }));
+        }
+        for bash in bashes.clone() {
+            let (scenario, shim, differs) = (scenario.clone(), shim.clone(), listed.contains(&scenario.name));
+            trials.push(Trial::test(format!("shim::{}::bash_{}", scenario.name, bash.version), move || {
+                under_the_shim(&scenario, &shim, &bash, differs)
+            }));
+        }
+    }
+    shell::binary_dir();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn under_the_shim(scenario: &Scenario, shim: &Path, bash: &Bash, differs: bool) -> Result<(), Failed> {
+    let ours = scenario.run(shim, bash);
+    let theirs = committed("original", &scenario.name)?;
+    match (differs, ours.trim_end() == theirs.trim_end()) {
+        (false, true) => Ok(()),
+        (false, false) => {
+            Err(format!("it differs from the original and is not listed:\n{}", diff(&theirs, &ours)).into())
+        }
+        (true, true) => Err("it is listed as a deviation and no longer differs".into()),
+        (true, false) => matches_snapshot("shim", &scenario.name, &seen),
+    }
+}
+
+fn snapshot_dir(kind: &str) -> PathBuf {
+    here().join("snapshots").join(kind)
+}
+
+fn committed(kind: &str, name: &str) -> Result<String, Failed> {
+    let path = snapshot_dir(kind).join(format!("{name}.snap"));
+    let text = fs::read_to_string(&path)
+        .map_err(|e| format!("no snapshot {}: {e}; record it with `cargo xtask snapshots`", path.display()))?;
+    // Insta's header ends with the second line of dashes.
+    let (_, contents) = text[3..].split_once("\n---\n").ok_or("the snapshot has no header")?;
+    Ok(contents.to_owned())
+}
+
+fn matches_snapshot(kind: &str, name: &str, seen: &Seen) -> Result<(), Failed> {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(snapshot_dir(kind));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    let assertion = || settings.bind(|| insta::assert_snapshot!(name, seen.compared));
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(assertion))
+        .map_err(|_| difference("it differs from what is committed", &committed(kind, name).unwrap_or_default(), seen))
+}
+
+fn difference(what: &str, expected: &str, seen: &Seen) -> Failed {
+    let diff = similar::TextDiff::from_lines(expected, &seen.compared);
+    let diff = diff.unified_diff().header("expected", "found").to_string();
+    format!("{what}:\n{diff}\n--- standard error\n{}", seen.stderr).into()
+}

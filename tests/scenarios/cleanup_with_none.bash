@@ -1,0 +1,2 @@
+async_cleanup
+echo "status $?"

@@ -1,0 +1,3 @@
+complete left say left behind
+async_cleanup
+echo "status $?"

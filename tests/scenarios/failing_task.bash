@@ -1,0 +1,3 @@
+complete bad fail 42
+async_wait bad
+echo "status $?"

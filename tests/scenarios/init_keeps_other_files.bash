@@ -1,0 +1,3 @@
+echo mine >"$DEST/async/notes.txt"
+async_init
+ls "$DEST/async"

@@ -1,0 +1,4 @@
+async_run "two words" say hello >/dev/null
+wait "$!"
+async_wait "two words"
+echo "status $?"

@@ -1,0 +1,2 @@
+async_wait nobody
+echo "status $?"

@@ -1,0 +1,3 @@
+complete hello say hello world
+async_wait hello
+echo "status $?"

@@ -1,0 +1,4 @@
+_TIME_BEGIN=$((_TIME_BEGIN - 10))
+complete a say a
+async_wait a
+async_print_timing

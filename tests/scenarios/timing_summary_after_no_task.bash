@@ -1,0 +1,3 @@
+_TIME_BEGIN=$((_TIME_BEGIN - 10))
+async_print_timing
+echo "status $?"

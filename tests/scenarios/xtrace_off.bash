@@ -1,0 +1,3 @@
+complete a say a
+async_wait a
+[[ $- != *x* ]] && echo "not traced"
