@@ -43,13 +43,11 @@ fn main() -> ExitCode {
 }
 
 fn under_the_shim(scenario: &Scenario, shim: &Path, bash: &Bash, differs: bool) -> Result<(), Failed> {
-    let ours = scenario.run(shim, bash);
+    let seen = scenario.run(shim, bash);
     let theirs = committed("original", &scenario.name)?;
-    match (differs, ours.trim_end() == theirs.trim_end()) {
+    match (differs, seen.compared.trim_end() == theirs.trim_end()) {
         (false, true) => Ok(()),
-        (false, false) => {
-            Err(format!("it differs from the original and is not listed:\n{}", diff(&theirs, &ours)).into())
-        }
+        (false, false) => Err(difference("it differs from the original and is not listed", &theirs, &seen)),
         (true, true) => Err("it is listed as a deviation and no longer differs".into()),
         (true, false) => matches_snapshot("shim", &scenario.name, &seen),
     }

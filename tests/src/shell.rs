@@ -166,6 +166,7 @@ impl Sandbox {
     }
 
     /// Runs a bash script.
+    #[must_use]
     pub fn run(&self, script: &str) -> Finished {
         self.finish(&mut self.bash(script))
     }
