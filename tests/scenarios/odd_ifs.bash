@@ -1,8 +1,11 @@
+function each {
+    printf '<%s>\n' "$@"
+}
 IFS=$'\n'
-complete a say one two
+complete a each one two
 async_wait a
 echo "status $?"
 IFS=:
-complete b say one two
+complete b each one two
 async_wait b
 echo "status $?"

@@ -97,7 +97,8 @@ function report_end {
     {
         set +o xtrace
         echo "$status" >"$report/status"
-        options | diff "$report/options-before" - >"$report/options" || :
+        options | diff --old-line-format='-%L' --new-line-format='+%L' --unchanged-line-format='' \
+            "$report/options-before" - >"$report/options" || :
     } 2>/dev/null
 }
 
