@@ -152,40 +152,6 @@ function _async_task_command {
     "${_async_argv[@]}"
 }
 
-# Run the task in a subshell and wait for it; set _async_rc to its exit status
-# The subshell lets go of the record's descriptor, so what a task leaves behind does not keep its future alive.
-function _async_watch {
-    local _async_task _async_signal
-    # The task has our input: bash has decided on that already, and would put /dev/null in its place once more.
-    [[ -e /dev/fd/0 ]] || exec </dev/null
-    (
-        [[ -z $_async_fd ]] || exec {_async_fd}>&-
-        _async_task "$@"
-    ) <&0 &
-    _async_task=$!
-    if [[ -n $_async_fd ]]; then
-        # What is sent to the future's process is meant for the task.
-        for _async_signal in HUP TERM USR1 USR2; do
-            # shellcheck disable=SC2064
-            builtin trap "_async_forward $_async_signal" "$_async_signal"
-        done
-        builtin printf 'task = %s\n' "$_async_task" >&"$_async_fd"
-    fi
-    _async_signal=again
-    while [[ -n $_async_signal ]]; do
-        _async_signal=
-        _async_rc=0
-        # Away goes bash's own notice of a task that was killed.
-        { builtin wait "$_async_task"; } 2>/dev/null || _async_rc=$?
-    done
-}
-
-# Pass a signal on to the task, and have the wait for it go on
-function _async_forward {
-    _async_signal=$1
-    builtin kill -s "$1" "$_async_task" 2>/dev/null || builtin true
-}
-
 # Inner function that actually runs the requested task. We wrap it like this
 # just so we can emit a finish message as soon as the work is done, to make
 # it easier to find the tracking just before an error.
@@ -194,24 +160,49 @@ function async_inner {
         local -
         builtin set +o xtrace
     } 2>/dev/null
-    local _async_bin _async_dir _async_fd="" _async_flags="" _async_rc
+    local _async_bin _async_dir _async_flags="" _async_rc=0
     _async_prepare || return
-    _async_watch "$@"
+    (_async_task "$@") || _async_rc=$?
     _async_call end --rc "$_async_rc" --pid "$BASHPID" -- "$1" || return
 }
 
-# The background subshell: it holds the record's lock, and turns into the program that records the end
+# The background subshell: starts the task, and turns into the program, which waits for it as its parent
+# It keeps the record's descriptor, whose lock is the future's life. The task lets go of it, so what a task leaves behind
+# does not keep its future alive. The task starts when the program opens the gate: before that, bash would take note of
+# its end and keep it from the program.
 function _async_job {
-    local _async_rc
-    _async_watch "$@"
-    # From here on the result is all that counts.
+    local _async_gate _async_child _async_rc=0
+    # As bash means it to be for what runs in the background, but does not keep to everywhere.
+    [[ $- == *m* ]] || builtin trap '' INT QUIT
+    # The task has our input: bash has decided on that already, and would put /dev/null in its place once more.
+    [[ -e /dev/fd/0 ]] || exec </dev/null
+    exec {_async_gate}<>"$_async_dir/.gate$_async_id"
+    (
+        exec {_async_fd}>&-
+        _async_pass_gate && _async_task "$@"
+    ) <&0 &
+    _async_child=$!
+    # The program passes these on to the task.
     builtin trap '' HUP TERM USR1 USR2
+    builtin printf 'task = %s\n' "$_async_child" >&"$_async_fd"
     builtin shopt -s execfail
-    exec "$_async_bin" end --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" --fd "$_async_fd" \
-        --rc "$_async_rc" --pid "$BASHPID" -- "$1" || builtin true
+    exec "$_async_bin" watch --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" --fd "$_async_fd" \
+        --gate "$_async_gate" --id "$_async_id" --task "$_async_child" -- "$1" || builtin true
     # The program has gone away since the start.
+    builtin echo >&"$_async_gate"
+    builtin wait "$_async_child" || _async_rc=$?
     builtin printf 'rc = %s\n' "$_async_rc" >&"$_async_fd"
     builtin exit "$_async_rc"
+}
+
+# Wait until the background subshell opens the gate; fail if it is gone before that
+function _async_pass_gate {
+    local _async_opened _async_rc=0
+    # A reading end alone: with the writing ends closed here, the pipe ends when the other side does.
+    exec {_async_opened}</dev/fd/"$_async_gate" {_async_gate}>&-
+    builtin read -r -u "$_async_opened" || _async_rc=$?
+    exec {_async_opened}<&-
+    return "$_async_rc"
 }
 
 # Open a new record and set _async_fd to its descriptor, or to nothing if that fails
@@ -219,18 +210,18 @@ function _async_job {
 function _async_open {
     local -
     builtin set -o noclobber
-    { command exec {_async_fd}>"$1"; } 2>/dev/null || _async_fd=""
+    { command exec {_async_fd}>"$_async_dir/.new$_async_id"; } 2>/dev/null || _async_fd=""
 }
 
 # Begin a future and run it in the background
 function _async_start {
-    local _async_fd _async_file _async_command
+    local _async_fd _async_id _async_command
     local -a _async_record=()
     _async_prepare || return
     _ASYNC_COUNT=$((_ASYNC_COUNT + 1))
-    _async_file=.new.$BASHPID.$_ASYNC_COUNT
-    _async_open "$_async_dir/$_async_file"
-    [[ -z $_async_fd ]] || _async_record=(--fd "$_async_fd" --file "$_async_file")
+    _async_id=.$BASHPID.$_ASYNC_COUNT
+    _async_open
+    [[ -z $_async_fd ]] || _async_record=(--fd "$_async_fd" --id "$_async_id")
     _async_command=$(_async_call begin "${_async_record[@]}" -- "$@") || {
         local _async_rc=$?
         [[ -z $_async_fd ]] || exec {_async_fd}>&-

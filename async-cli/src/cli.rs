@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
     begin::Begin, block::Block, cleanup::Cleanup, collect::Collect, end::End, init::Init, live::Live, message::Message,
-    pid::Pid, shim::Shim, status::Status, timing::Timing, wait::Wait,
+    pid::Pid, shim::Shim, status::Status, timing::Timing, wait::Wait, watch::Watch,
 };
 use crate::failure::Failure;
 
@@ -96,6 +96,7 @@ enum Command {
     Shim(Shim),
     // Plumbing: only the shim calls these.
     Begin(Begin),
+    Watch(Watch),
     End(End),
     Collect(Collect),
     Block(Block),
@@ -116,6 +117,7 @@ impl Cli {
             Command::Timing(command) => command.run(place),
             Command::Shim(command) => command.run(),
             Command::Begin(command) => command.run(place),
+            Command::Watch(command) => command.run(place),
             Command::End(command) => command.run(place),
             Command::Collect(command) => command.run(place),
             Command::Block(command) => command.run(place),

@@ -62,6 +62,8 @@ pub(crate) struct Collecting<'a> {
     /// The names, as they came on the command line.
     pub(crate) words: &'a [OsString],
     pub(crate) output: &'a mut Output,
+    /// Whether a shell asks, whose own wait may know the status of a future that left no result.
+    pub(crate) for_shell: bool,
     pub(crate) tally: Tally,
 }
 
@@ -143,6 +145,9 @@ impl Collecting<'_> {
         match claim {
             Claim::Unknown => Ok(Step::NotThere),
             Claim::Running(record) => Ok(Step::StillRuns { pid: record.pid, since }),
+            Claim::Ready(ready) if self.for_shell && ready.is_lost() && resumed.since.is_none() => {
+                Ok(Step::StillRuns { pid: ready.record().pid.clone(), since })
+            }
             Claim::Ready(ready) => {
                 self.hand_over(name, ready, since, resumed.status)?;
                 Ok(Step::Collected)
@@ -178,6 +183,9 @@ impl Collecting<'_> {
         let command = messages::command(ready.record());
         let text = format!("finished {command} with result {}", messages::result(&outcome));
         self.output.print(&messages::record_line(name, ready.record(), &text))?;
+        if outcome.lost {
+            self.output.print(&messages::record_line(name, ready.record(), &messages::lost(ready.record())))?;
+        }
         ready.archive(wait, &outcome)?;
         self.tally.rc = outcome.rc.map_or(125, |rc| u8::try_from(rc).unwrap_or(125));
         self.tally.background += outcome.run_time;
@@ -188,7 +196,7 @@ impl Collecting<'_> {
 
 /// Collects all of them, sleeping until each is over; gives the first status that is not 0.
 pub(crate) fn wait_for(store: &Store, words: &[OsString], output: &mut Output) -> Result<u8, Failure> {
-    let mut collecting = Collecting { store, words, output, tally: Tally::default() };
+    let mut collecting = Collecting { store, words, output, for_shell: false, tally: Tally::default() };
     let (mut from, mut resumed) = (Position::default(), Resumed::default());
     while let Some(pending) = collecting.run(from, resumed)? {
         store.block(&pending.name)?;

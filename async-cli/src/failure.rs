@@ -24,6 +24,9 @@ pub(crate) enum Failure {
         /// What the system said.
         source: io::Error,
     },
+    /// The task's process can't be waited for.
+    #[error("can't wait for the task: {0}")]
+    Task(#[source] io::Error),
     /// The shell failed at what this program can do.
     #[error(
         "the shell could not open a new record in the store, though there is nothing wrong with the store: too many open files (ulimit -n)?"
@@ -42,7 +45,7 @@ impl Failure {
         let usage = match self {
             Self::Store(error) => error.is_usage(),
             Self::Usage(_) => true,
-            Self::Output(_) | Self::Log { .. } | Self::Shell => false,
+            Self::Output(_) | Self::Log { .. } | Self::Task(_) | Self::Shell => false,
         };
         if usage { USAGE } else { FAILED }
     }

@@ -3,6 +3,7 @@
 mod cli;
 mod collecting;
 mod commands;
+mod ending;
 mod failure;
 mod messages;
 

@@ -33,7 +33,16 @@ pub(crate) fn result(outcome: &Outcome) -> String {
     let seconds = outcome.run_time / 1000;
     match outcome.rc {
         Some(rc) => format!("{rc} in {seconds} seconds{}", killed(rc)),
-        None => format!("unknown in {seconds} seconds (lost: its process is gone and left no result)"),
+        None => format!("unknown in {seconds} seconds (lost)"),
+    }
+}
+
+/// What is said of a future that left no result.
+pub(crate) fn lost(record: &Record) -> String {
+    let survivor = record.task.filter(|&pid| process::is_alive_since(pid, record.start_boot));
+    match survivor {
+        Some(pid) => format!("its process was killed and left no result; process {pid} of its task still runs"),
+        None => "its process was killed and left no result".to_owned(),
     }
 }
 

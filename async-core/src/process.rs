@@ -6,9 +6,18 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::str::FromStr;
 
-use nix::sys::signal::Signal;
+use nix::errno::Errno;
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{SysconfVar, sysconf};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use crate::clock::Millis;
+
+/// The signals that are meant for a task when its future's process gets them.
+const PASSED_ON: [Signal; 6] =
+    [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGUSR1, Signal::SIGUSR2];
 
 /// One process of one boot of one machine.
 ///
@@ -48,6 +57,51 @@ impl ProcessIdentity {
             _ => Ok(()),
         }
     }
+}
+
+/// Waits for a child as its shell would, and passes on to it the signals that are sent to this process meanwhile.
+///
+/// `ready` is called when no signal can be missed any more. Gives the child's exit status, 128 + N if signal N killed it. Those signals stay blocked in the calling thread, which
+/// has to be the process's only one.
+pub fn watch_child(pid: u32, ready: impl FnOnce()) -> io::Result<i32> {
+    let child = nix::unistd::Pid::from_raw(i32::try_from(pid).map_err(io::Error::other)?);
+    let mut signals = SigSet::empty();
+    for signal in PASSED_ON.into_iter().chain([Signal::SIGCHLD]) {
+        signals.add(signal);
+    }
+    signals.thread_block()?;
+    ready();
+    loop {
+        // Asked before each sleep: the child may have ended before its signal was blocked.
+        match waitpid(child, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(_, rc)) => return Ok(rc),
+            Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(128 + signal as i32),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        match signals.wait() {
+            Ok(Signal::SIGCHLD) | Err(_) => {}
+            Ok(signal) => {
+                // It may be gone by now.
+                let _ = kill(child, signal);
+            }
+        }
+    }
+}
+
+/// Whether the process with that id is there and was started at `since` or later, in ms since boot.
+#[must_use]
+pub fn is_alive_since(pid: u32, since: Option<Millis>) -> bool {
+    let (Some(since), Ok(stat)) = (since, fs::read_to_string(format!("/proc/{pid}/stat"))) else {
+        return false;
+    };
+    let tick_ms = match sysconf(SysconfVar::CLK_TCK) {
+        Ok(Some(per_second)) if per_second > 0 => 1000 / per_second,
+        _ => 10,
+    };
+    let started = start_ticks(&stat).and_then(|ticks| Millis::try_from(ticks).ok());
+    // The kernel cuts the start to whole ticks.
+    started.is_some_and(|ticks| (ticks + 1) * tick_ms >= since) && !matches!(state(&stat), Some("Z" | "X"))
 }
 
 /// Sleeps until the process with that id, whichever it is, is gone, but no longer than `limit` ms.
@@ -169,6 +223,14 @@ mod tests {
         identity.wait().unwrap();
         assert!(!identity.is_alive(), "a zombie counts as gone");
         child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_process_is_told_from_an_earlier_one_by_its_start() {
+        let me = std::process::id();
+        assert!(is_alive_since(me, Some(0)));
+        assert!(!is_alive_since(me, Some(crate::clock::since_boot() + 1000)));
+        assert!(!is_alive_since(me, None));
     }
 
     #[test]

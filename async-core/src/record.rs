@@ -254,7 +254,7 @@ impl Record {
         let end_time = self.end_time.unwrap_or(now);
         Outcome {
             rc: self.rc.or(shell_status),
-            lost: self.rc.is_none() && self.end_time.is_none(),
+            lost: self.rc.is_none(),
             end_time,
             run_time: self.run_time.unwrap_or(end_time - self.start_time).max(0),
         }

@@ -6,7 +6,7 @@
 //! | `NAME.log` | what the newest task of that name printed |
 //! | `.collected/NAME.START.ini` | the record of a collected future; START is its start in ms since the epoch |
 //! | `.collected/NAME.START.log` | its log, once the name was used again |
-//! | `.new.*` | a record that is being made |
+//! | `.new.*`, `.gate.*` | a record that is being made, and what its task waits on until it is watched |
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, RenameFlags, fcntl, renameat2};
-use nix::unistd::geteuid;
+use nix::sys::stat::Mode;
+use nix::unistd::{geteuid, mkfifo};
 
 use crate::clock::{self, Millis};
 use crate::descriptor::duplicate;
@@ -30,6 +31,10 @@ use crate::text::{printable, printable_command};
 
 /// The subdirectory of the collected futures. Its presence marks a directory as a store.
 pub const COLLECTED: &str = ".collected";
+
+/// The beginnings of the names of the files that a future has while it is being started.
+const NEW: &str = ".new";
+const GATE: &str = ".gate";
 
 /// How long a collector waits for the program that recorded the end to say so, in ms. It has nothing else left to do;
 /// the bound is for one that is stopped, or whose output is.
@@ -55,12 +60,13 @@ pub enum Permissions {
 /// Who holds a new future's life.
 #[derive(Debug)]
 pub enum Start<'a> {
-    /// Whoever shares the open descriptor `fd`, the new and still empty file `file` in the store's directory.
+    /// Whoever shares the open descriptor `fd`: the new and still empty file `.new` + `id` in the store's directory. A
+    /// fifo `.gate` + `id` is made beside it, on which the task waits for its watcher.
     OnDescriptor {
         /// The descriptor's number in this process.
         fd: RawFd,
-        /// The file's name in the store.
-        file: &'a OsStr,
+        /// What the files' names end with.
+        id: &'a OsStr,
     },
     /// The process with this id, which is alive: a shell that runs the task itself.
     InProcess(u32),
@@ -182,7 +188,7 @@ impl Store {
     /// A running future of that name is an error; one that is over and uncollected is kept among the collected.
     pub fn begin(&self, name: &FutureName, argv: &[OsString], start: &Start<'_>) -> Result<Started> {
         let (new, made) = match start {
-            Start::OnDescriptor { fd, file } => (self.dir.join(file), self.adopt(*fd, file)?),
+            Start::OnDescriptor { fd, id } => self.adopt(*fd, id)?,
             Start::InProcess(pid) => self.make_record(*pid)?,
         };
         let started = self.begin_as(name, argv, start, &new, &made);
@@ -238,6 +244,19 @@ impl Store {
         Ok(Started { command: record.command, superseded })
     }
 
+    /// Removes the files of a future that is being started. Those that are not there any more are no error.
+    pub fn forget_beginning(&self, id: &OsStr) {
+        for prefix in [NEW, GATE] {
+            let _ = fs::remove_file(self.beginning(prefix, id));
+        }
+    }
+
+    fn beginning(&self, prefix: &str, id: &OsStr) -> PathBuf {
+        let mut name = OsString::from(prefix);
+        name.push(id);
+        self.dir.join(name)
+    }
+
     /// Says why no record can be made in the store, if none can.
     pub fn probe(&self) -> Result<()> {
         let (path, _) = self.make_record(std::process::id())?;
@@ -245,8 +264,8 @@ impl Store {
     }
 
     /// Takes the shell's new file for a record: checks that it is the one, and takes the lock that is its life.
-    fn adopt(&self, fd: RawFd, file: &OsStr) -> Result<File> {
-        let path = self.dir.join(file);
+    fn adopt(&self, fd: RawFd, id: &OsStr) -> Result<(PathBuf, File)> {
+        let path = self.beginning(NEW, id);
         let wrong = || Error::WrongDescriptor { fd, path: path.clone() };
         let opened = duplicate(fd).map_err(|_| wrong())?;
         let (ours, theirs) = (opened.metadata(), fs::symlink_metadata(&path));
@@ -262,7 +281,9 @@ impl Store {
         if mode != wanted {
             opened.set_permissions(fs::Permissions::from_mode(wanted)).map_err(Error::io("protect", &path))?;
         }
-        Ok(opened)
+        let gate = self.beginning(GATE, id);
+        mkfifo(&gate, Mode::S_IRUSR | Mode::S_IWUSR).map_err(|e| Error::io("make the fifo", &gate)(e.into()))?;
+        Ok((path, opened))
     }
 
     /// Takes the lock for whoever shares the open file, and has each of them write at its end.
@@ -278,7 +299,7 @@ impl Store {
     /// A new record's file for a future whose life is the process `pid`.
     fn make_record(&self, pid: u32) -> Result<(PathBuf, File)> {
         for attempt in 0.. {
-            let path = self.dir.join(format!(".new.{pid}.self.{attempt}"));
+            let path = self.dir.join(format!("{NEW}.{pid}.self.{attempt}"));
             match self.create(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 result => return result.map(|file| (path.clone(), file)).map_err(Error::io("make the record", &path)),
@@ -492,6 +513,7 @@ impl Store {
             }
             _ => {}
         }
+        self.clear_beginnings()?;
         for extension in ["ini", "log", "fifo"] {
             for stem in self.files(extension)? {
                 if leftovers.running.iter().any(|name| stem == OsStr::new(name.as_str())) {
@@ -504,6 +526,18 @@ impl Store {
             }
         }
         Ok(leftovers)
+    }
+
+    /// Removes what shells and programs that were killed halfway left. One that is at work would fail with an error.
+    fn clear_beginnings(&self) -> Result<()> {
+        for entry in fs::read_dir(&self.dir).map_err(Error::io("list", &self.dir))? {
+            let entry = entry.map_err(Error::io("list", &self.dir))?;
+            let name = entry.file_name();
+            if [NEW, GATE].iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes())) {
+                remove_if_there(&entry.path()).map_err(Error::io("remove", &entry.path()))?;
+            }
+        }
+        Ok(())
     }
 
     fn make_collected_dir(&self) -> Result<()> {
@@ -541,6 +575,12 @@ impl Ready<'_> {
     #[must_use]
     pub fn record(&self) -> &Record {
         &self.record
+    }
+
+    /// Whether its process went away without leaving a result.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.record.rc.is_none()
     }
 
     /// How it ended. `shell_status` is what the shell's own wait for it saw, if there was one.

@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: real bash, the real binary, and scenarios.
 
 pub mod deviations;
+pub mod fault;
 pub mod scenario;
 pub mod shell;
 

@@ -15,11 +15,11 @@ use crate::messages::Output;
 #[command(hide = true)]
 pub(crate) struct Begin {
     /// The open, empty new record whose lock is to be the future's life
-    #[arg(long, requires = "file")]
+    #[arg(long, requires = "id")]
     fd: Option<i32>,
-    /// That record's file name in the store
+    /// What that record's file name in the store ends with
     #[arg(long, requires = "fd")]
-    file: Option<OsString>,
+    id: Option<OsString>,
     /// The process that runs the task itself, in place of --fd
     #[arg(long, conflicts_with = "fd")]
     process: Option<u32>,
@@ -30,12 +30,20 @@ pub(crate) struct Begin {
 
 impl Begin {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+        let begun = self.begin(place);
+        if let (Err(_), Some(id), Ok(store)) = (&begun, &self.id, place.store()) {
+            store.forget_beginning(id);
+        }
+        begun
+    }
+
+    fn begin(&self, place: &Place) -> Result<ExitCode, Failure> {
         let Some((name, command)) = self.words.split_first() else {
             return Err(Failure::Usage("async_run needs a name and a command".into()));
         };
         let name = super::name(name)?;
-        let start = match (self.fd, &self.file, self.process) {
-            (Some(fd), Some(file), _) => Start::OnDescriptor { fd, file },
+        let start = match (self.fd, &self.id, self.process) {
+            (Some(fd), Some(id), _) => Start::OnDescriptor { fd, id },
             (_, _, Some(pid)) => Start::InProcess(pid),
             _ => return Err(why_the_shell_has_no_record(place)),
         };

@@ -39,8 +39,13 @@ impl Collect {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let store = place.store()?;
         let mut output = Output::descriptor(self.report)?;
-        let mut collecting =
-            Collecting { store: &store, words: &self.names, output: &mut output, tally: Tally::default() };
+        let mut collecting = Collecting {
+            store: &store,
+            words: &self.names,
+            output: &mut output,
+            for_shell: true,
+            tally: Tally::default(),
+        };
         let found = collecting.run(self.from, Resumed { since: self.since, status: self.status });
         let Tally { rc, background, waited } = collecting.tally;
         let reply = match found {

@@ -1,4 +1,4 @@
-//! `async end`: the end of a task, in the place of its background subshell.
+//! `async end`: the end of a task that a shell ran itself.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -6,16 +6,13 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::cli::Place;
-use crate::failure::{Failure, warn};
-use crate::messages::{self, Output};
+use crate::ending;
+use crate::failure::Failure;
 
-/// Records how a task ended, says so, and exits with the task's status
+/// Records how a task ended, and exits with its status
 #[derive(Args, Debug)]
 #[command(hide = true)]
 pub(crate) struct End {
-    /// The descriptor of the record; without it, the live future of that name is meant
-    #[arg(long)]
-    fd: Option<i32>,
     /// The task's exit status
     #[arg(long)]
     rc: u8,
@@ -28,22 +25,11 @@ pub(crate) struct End {
 impl End {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let name = super::name(&self.name)?;
-        let store = place.store()?;
         let rc = i32::from(self.rc);
-        // The result first: a terminal that stands still must not keep it from being written.
-        match self.fd {
-            Some(fd) => store.finish_on_descriptor(fd, rc)?,
-            None => store.finish(&name, rc)?,
-        };
+        place.store()?.finish(&name, rc)?;
         if let Some(pid) = &self.pid {
-            let text = match rc {
-                0 => "finished successfully".to_owned(),
-                rc => format!("FAILED with rc {rc}{}", messages::killed(rc)),
-            };
-            if let Err(failure) = Output::stdout().and_then(|mut o| o.print(&messages::line(&name, Some(pid), &text))) {
-                warn(&failure.to_string());
-            }
+            ending::announce(&name, pid, rc);
         }
-        Ok(ExitCode::from(self.rc))
+        Ok(ending::exit_code(rc))
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod shim;
 pub(crate) mod status;
 pub(crate) mod timing;
 pub(crate) mod wait;
+pub(crate) mod watch;
 
 use std::ffi::OsStr;
 

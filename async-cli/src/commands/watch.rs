@@ -1,0 +1,50 @@
+//! `async watch`: what a future's background subshell turns into once the task is started.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use async_core::process;
+use clap::Args;
+
+use crate::cli::Place;
+use crate::ending;
+use crate::failure::{Failure, warn};
+use crate::messages::Output;
+
+/// Waits for the task, a child of this process, records how it ended, and exits with its status
+///
+/// Signals are passed on to the task meanwhile.
+#[derive(Args, Debug)]
+#[command(hide = true)]
+pub(crate) struct Watch {
+    /// The descriptor of the record
+    #[arg(long)]
+    fd: i32,
+    /// The pipe that the task waits for a word on before it starts
+    #[arg(long)]
+    gate: i32,
+    /// What the names of its files end with
+    #[arg(long)]
+    id: OsString,
+    /// The task's process
+    #[arg(long)]
+    task: u32,
+    name: OsString,
+}
+
+impl Watch {
+    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+        let open_gate = || {
+            if let Err(failure) = Output::descriptor(self.gate).and_then(|mut gate| gate.print("\n")) {
+                warn(&failure.to_string());
+            }
+        };
+        let store = place.store()?;
+        store.forget_beginning(&self.id);
+        let rc = process::watch_child(self.task, open_gate).map_err(Failure::Task)?;
+        let name = super::name(&self.name)?;
+        store.finish_on_descriptor(self.fd, rc)?;
+        ending::announce(&name, &std::process::id().to_string(), rc);
+        Ok(ending::exit_code(rc))
+    }
+}

@@ -1,0 +1,25 @@
+//! The last words of a task.
+
+use std::process::ExitCode;
+
+use async_core::FutureName;
+
+use crate::failure::warn;
+use crate::messages::{self, Output};
+
+/// Says how the task ended. The result is safe by then, so a failure to say so changes nothing.
+pub(crate) fn announce(name: &FutureName, pid: &str, rc: i32) {
+    let text = match rc {
+        0 => "finished successfully".to_owned(),
+        rc => format!("FAILED with rc {rc}{}", messages::killed(rc)),
+    };
+    let line = messages::line(name, Some(pid), &text);
+    if let Err(failure) = Output::stdout().and_then(|mut output| output.print(&line)) {
+        warn(&failure.to_string());
+    }
+}
+
+/// The task's exit status as our own.
+pub(crate) fn exit_code(rc: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(rc).unwrap_or(u8::MAX))
+}

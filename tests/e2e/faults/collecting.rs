@@ -1,0 +1,136 @@
+//! Waiting for futures, from anywhere.
+
+use async_tests::fault::in_each_case;
+
+#[test]
+fn cleanup_collects_each_with_a_warning() {
+    in_each_case(|case| {
+        case.run(
+            "function fails { return 5; }
+            async_run a true
+            async_run 'b b' fails
+            async_run c true
+            async_cleanup
+            echo \"status $?\"
+            async_cleanup
+            echo \"again $?\"",
+        )
+        .says("WARNING: uncollected async future a\n")
+        .says("WARNING: uncollected async future b b\n")
+        .says("WARNING: uncollected async future c\n")
+        .says("finished fails with result 5 in 0 seconds\n")
+        .says("finished true with result 0 in 0 seconds\n")
+        .says("status 0\nagain 0\n");
+    });
+}
+
+#[test]
+fn a_wait_from_a_subshell_and_from_another_process() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        sandbox
+            .run(&case.script(
+                "make_gate go go2
+                function fails { gate \"$1\"; return \"$2\"; }
+                async_run t fails go 7
+                ( async_wait t; echo \"subshell $?\" ) &
+                open_gate go
+                wait $!
+                async_run t fails go2 8
+                async wait t >out &
+                open_gate go2
+                wait $!
+                echo \"process $?\"
+                cat out",
+            ))
+            .says("subshell 7\n")
+            .says("process 8\n")
+            .says("with result 7 in 0 seconds\n")
+            .says("with result 8 in 0 seconds\n");
+    });
+}
+
+#[test]
+fn of_two_that_wait_for_one_future_one_collects_it() {
+    in_each_case(|case| {
+        let finished = case.run(
+            "make_gate go
+            function task { gate go; echo the log; }
+            async_run t task
+            for i in {1..8}; do async_wait t >out$i & done
+            open_gate go
+            wait
+            cat out*",
+        );
+        finished.says("the log\n");
+        assert_eq!(finished.stdout.matches("\nthe log\n").count(), 1, "{finished}");
+        assert_eq!(finished.stdout.matches("finished task with result 0").count(), 1, "{finished}");
+    });
+}
+
+#[test]
+fn sixty_four_shells_start_into_one_store_at_once() {
+    in_each_case(|case| {
+        let finished = case.run(
+            "function task { quiet; echo \"I am $1\"; return $(($1 % 5)); }
+            for i in {1..64}; do
+                bash -c \"$(declare -f task quiet)
+                    source <(async shim)
+                    async_run \\$1 task \\$2\" starter \"t$i\" \"$i\" >/dev/null &
+            done
+            wait
+            for i in {1..64}; do
+                async_wait \"t$i\" >out$i
+                [[ $? == $((i % 5)) ]] || echo \"wrong status of $i\"
+                grep -qx \"I am $i\" out$i || echo \"wrong log of $i\"
+            done
+            async status
+            echo checked",
+        );
+        assert_eq!(finished.stdout, "checked\n", "{finished}");
+    });
+}
+
+#[test]
+fn more_children_end_before_the_wait_than_bash_remembers() {
+    in_each_case(|case| {
+        case.run(
+            "function fails { return 7; }
+            async_run t fails
+            pid=$!
+            wait $pid
+            for i in {1..5000}; do : & done
+            wait
+            async_wait t
+            echo \"status $?\"",
+        )
+        .says("status 7\n");
+    });
+}
+
+#[test]
+fn a_log_goes_out_as_it_is() {
+    in_each_case(|case| {
+        case.run(
+            r"function escapes { quiet; printf '\e[31mred\e[0m\a\r\n'; }
+            async_run t escapes
+            async_wait t",
+        )
+        .says("\x1b[31mred\x1b[0m\x07\r\n");
+    });
+}
+
+#[test]
+fn control_characters_of_a_command_are_spelt_out() {
+    in_each_case(|case| {
+        let finished = case.run(
+            r#"function quietly { quiet; }
+            async_run t quietly $'\e]0;title\a' $'a\nb' 2>/dev/null
+            async_log t $'%command \e[2J'
+            async status
+            async_wait t"#,
+        );
+        finished.says(r"running: quietly \u{1b}]0;title\u{7} a\nb").lacks("\x07");
+        assert!(!finished.stdout.contains('\x1b'), "{finished}");
+    });
+}

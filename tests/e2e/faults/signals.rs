@@ -1,0 +1,146 @@
+//! Signals to the shell that waits.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Stdio};
+
+use async_tests::fault::{Case, in_each_case};
+use async_tests::shell::Sandbox;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+
+/// A shell that is blocked in a wait, seen by its waiting line.
+fn waiting_shell(case: &Case, sandbox: &Sandbox, script: &str) -> Child {
+    let mut command = sandbox.bash(&case.script(script));
+    let mut child = command.stdout(Stdio::piped()).process_group(0).spawn().unwrap();
+    let mut seen = Vec::new();
+    let stdout = child.stdout.as_mut().unwrap();
+    while !String::from_utf8_lossy(&seen).contains("Waiting for completion") {
+        let mut byte = [0];
+        assert_ne!(stdout.read(&mut byte).unwrap(), 0, "the shell ended: {}", String::from_utf8_lossy(&seen));
+        seen.push(byte[0]);
+    }
+    child
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(child.id().try_into().unwrap())
+}
+
+#[test]
+fn a_trap_runs_at_once_during_a_wait() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        let mut shell = waiting_shell(
+            case,
+            &sandbox,
+            "make_gate go
+            function waits { gate go; }
+            async_run t waits
+            trap 'echo trapped; open_gate go' TERM
+            async_wait t
+            echo \"status $?\"",
+        );
+        // The gate is opened by the trap alone, so this ends only if the trap runs during the wait.
+        kill(pid(&shell), Signal::SIGTERM).unwrap();
+        let mut rest = String::new();
+        shell.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        assert!(rest.contains("trapped\n") && rest.contains("status 0\n"), "{case}: {rest}");
+        assert!(shell.wait().unwrap().success());
+    });
+}
+
+#[test]
+fn a_trap_runs_at_once_during_a_wait_for_another_shells_future() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        let mut shell = waiting_shell(
+            case,
+            &sandbox,
+            "make_gate go
+            function waits { gate go; }
+            async_run t waits
+            (
+                trap 'echo trapped; open_gate go' TERM
+                echo \"$BASHPID\" >waiter
+                async_wait t
+                echo \"status $?\"
+            )",
+        );
+        let waiter = fs::read_to_string(sandbox.path("cwd/waiter")).unwrap();
+        kill(Pid::from_raw(waiter.trim().parse().unwrap()), Signal::SIGTERM).unwrap();
+        let mut rest = String::new();
+        shell.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        assert!(rest.contains("trapped\n") && rest.contains("status 0\n"), "{case}: {rest}");
+        shell.wait().unwrap();
+    });
+}
+
+#[test]
+fn an_interrupt_ends_the_script_and_the_future_can_still_be_collected() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        let mut shell = waiting_shell(
+            case,
+            &sandbox,
+            "make_gate go
+            function waits { gate go; echo survived; }
+            async_run t waits
+            async_wait t
+            echo 'not reached'",
+        );
+        // As a terminal does it: to the whole process group.
+        killpg(pid(&shell), Signal::SIGINT).unwrap();
+        let ended = shell.wait().unwrap();
+        assert!(ended.signal() == Some(2) || ended.code() == Some(130), "{case}: {ended:?}");
+        let finished = sandbox.run(&case.sourced("open_gate go; async_wait t; echo \"status $?\""));
+        finished.says("survived\n").says("status 0\n");
+    });
+}
+
+#[test]
+fn a_hangup_of_the_terminal_ends_task_and_script_and_leaves_a_result() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        let mut shell = waiting_shell(
+            case,
+            &sandbox,
+            "function waits { sleep 1000; }
+            async_run t waits
+            # From there on the background subshell passes signals on.
+            until grep -q '^task' \"$DEST/async/t.ini\"; do :; done
+            async_wait t",
+        );
+        killpg(pid(&shell), Signal::SIGHUP).unwrap();
+        assert_eq!(shell.wait().unwrap().signal(), Some(1));
+        sandbox
+            .run(&case.sourced("async_wait t; echo \"status $?\""))
+            .says("result 129 in 0 seconds (killed by signal 1, SIGHUP)\n")
+            .says("status 129\n");
+    });
+}
+
+#[test]
+fn a_stopped_task_is_waited_for_until_it_goes_on() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        let mut shell = waiting_shell(
+            case,
+            &sandbox,
+            "make_gate go
+            function waits { gate go; echo went on; }
+            async_run t waits
+            kill -STOP \"$(async_pidof t)\"
+            async_wait t
+            echo \"status $?\"",
+        );
+        let task = sandbox.run("async pid t").stdout;
+        sandbox.run(&case.sourced("open_gate go; async status")).says("t\trunning").exits(0);
+        kill(Pid::from_raw(task.trim().parse().unwrap()), Signal::SIGCONT).unwrap();
+        let mut rest = String::new();
+        shell.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        assert!(rest.contains("went on\n") && rest.contains("status 0\n"), "{case}: {rest}");
+        shell.wait().unwrap();
+    });
+}

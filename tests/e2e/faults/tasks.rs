@@ -1,0 +1,230 @@
+//! Tasks that end in other ways than by returning.
+
+use async_tests::fault::in_each_case;
+
+#[test]
+fn a_task_that_exits() {
+    in_each_case(|case| {
+        case.run(
+            "function dies { exit 3; }
+            async_run t dies
+            async_wait t
+            echo \"status $?\"
+            async_print_timing",
+        )
+        .says("FAILED with rc 3\n")
+        .says("finished dies with result 3 in 0 seconds\n")
+        .says("status 3\n")
+        .says("Time spent in the background minus waits: 0 sec\n")
+        .lacks("-1795");
+    });
+}
+
+#[test]
+fn a_task_whose_process_is_killed() {
+    in_each_case(|case| {
+        case.run(
+            "function killed { kill -KILL \"$BASHPID\"; }
+            async_run t killed
+            async_wait t
+            echo \"status $?\"
+            async_print_timing",
+        )
+        .says("FAILED with rc 137 (killed by signal 9, SIGKILL)\n")
+        .says("finished killed with result 137 in 0 seconds (killed by signal 9, SIGKILL)\n")
+        .says("status 137\n")
+        .says("minus waits: 0 sec\n");
+    });
+}
+
+#[test]
+fn a_task_whose_background_subshell_is_killed() {
+    in_each_case(|case| {
+        case.run(
+            "make_gate go
+            function waits { gate go; }
+            async_run t waits
+            kill -KILL \"$(async_pidof t)\"
+            async_wait t
+            echo \"status $?\"
+            async_print_timing
+            open_gate go",
+        )
+        .says("finished waits with result 137 in 0 seconds (killed by signal 9, SIGKILL)\n")
+        .says("its process was killed and left no result; process ")
+        .says("of its task still runs\n")
+        .says("status 137\n")
+        .says("minus waits: 0 sec\n");
+    });
+}
+
+#[test]
+fn a_task_and_its_background_subshell_are_killed_at_once() {
+    in_each_case(|case| {
+        case.run(
+            "make_gate ready
+            function waits { : >ready; sleep 1000; }
+            async_run t waits
+            gate ready
+            pid=$(async_pidof t)
+            kill -STOP \"$pid\"
+            kill -KILL $(awk -F' = ' '$1 == \"task\" { print $2 }' \"$DEST/async/t.ini\") \"$pid\"
+            async_wait t
+            echo \"status $?\"",
+        )
+        .says("with result 137 in 0 seconds (killed by signal 9, SIGKILL)\n")
+        .says("status 137\n")
+        .lacks("still runs");
+    });
+}
+
+#[test]
+fn a_signal_to_the_futures_process_reaches_the_task() {
+    in_each_case(|case| {
+        case.run(
+            "make_gate ready go
+            function handles {
+                trap 'echo \"got the signal\"; exit 9' TERM
+                : >ready
+                gate go
+            }
+            async_run t handles
+            gate ready
+            kill -TERM \"$(async_pidof t)\"
+            async_wait t
+            echo \"status $?\"",
+        )
+        .says("got the signal\n")
+        .says("status 9\n");
+    });
+}
+
+#[test]
+fn a_task_that_is_terminated() {
+    in_each_case(|case| {
+        case.run(
+            "make_gate ready
+            function waits { : >ready; sleep 1000; }
+            async_run t waits
+            gate ready
+            kill -TERM \"$(async_pidof t)\"
+            async_wait t
+            echo \"status $?\"",
+        )
+        .says("FAILED with rc 143 (killed by signal 15, SIGTERM)\n")
+        .says("status 143\n");
+    });
+}
+
+#[test]
+fn arguments_arrive_exactly() {
+    in_each_case(|case| {
+        case.run(
+            r#"function count { quiet; printf '<%s>' "$@"; echo; }
+            touch file1 file2
+            async_run t count 'a b' '' '*' $'x\ny' '$HOME' "it's"
+            async_wait t
+            async_runfunc count 'a b'
+            async_wait count"#,
+        )
+        .says("<a b><><*><x\ny><$HOME><it's>\n")
+        .says("<a b>\n");
+    });
+}
+
+#[test]
+fn special_characters_in_commands_and_messages() {
+    in_each_case(|case| {
+        case.run(
+            r"async_run t echo 'a&b' 'c\d' 'e#f' '%command'
+            async_log t 'x & \ # / %command'
+            async_wait t",
+        )
+        .says(r"running: echo a&b c\d e#f %command")
+        .says(r"]: x & \ # / echo a&b c\d e#f %command");
+    });
+}
+
+#[test]
+fn a_very_short_task_has_its_pid_in_its_end_line() {
+    in_each_case(|case| {
+        let finished = case.run(
+            "for i in {1..30}; do async_run \"t$i\" true; pids[i]=$!; done
+            for i in {1..30}; do async_wait \"t$i\"; done
+            for i in {1..30}; do echo \"wanted: [Async t$i:${pids[i]}]: finished successfully\"; done",
+        );
+        for wanted in finished.stdout.lines().filter_map(|line| line.strip_prefix("wanted: ")) {
+            assert!(finished.stdout.lines().any(|line| line == wanted), "{wanted}\n{finished}");
+        }
+        finished.lacks(":]").exits(0);
+    });
+}
+
+#[test]
+fn a_failing_command_in_the_middle_of_a_task() {
+    in_each_case(|case| {
+        let finished = case.run(
+            "set -e
+            function middle { false; echo went on; }
+            async_run a middle
+            if async_run b middle; then :; fi
+            async_run c middle || exit
+            for t in a b c; do async_wait $t || echo \"$t failed with $?\"; done",
+        );
+        match case.profile {
+            "devstack" => finished.says("went on\n").lacks("failed with"),
+            _ => {
+                finished.says("a failed with 1\n").says("b failed with 1\n").says("c failed with 1\n").lacks("went on")
+            }
+        };
+    });
+}
+
+#[test]
+fn a_task_that_leaves_a_daemon_behind() {
+    in_each_case(|case| {
+        // One that is a program and one that is a subshell; both have their output in the log.
+        case.run(
+            "make_gate go
+            function leaves {
+                sleep 1000 &
+                echo \"$!\" >daemon
+                ( gate go; exec sleep 1000 ) &
+                echo left
+            }
+            async_run t leaves
+            async_wait t
+            echo \"status $?\"
+            kill -0 \"$(<daemon)\" && echo 'the daemon lives'
+            open_gate go",
+        )
+        .says("status 0\n")
+        .says("the daemon lives\n");
+    });
+}
+
+#[test]
+fn not_parallel_times_and_statuses_are_the_tasks_own() {
+    in_each_case(|case| {
+        case.run(
+            "DEVSTACK_PARALLEL=False
+            function fails { echo here; return 6; }
+            async_run good true && async_wait good
+            async_run bad fails
+            echo \"run $?\"
+            async_wait bad
+            echo \"wait $?\"",
+        )
+        .says("finished true with result 0 in 0 seconds\n")
+        .says("run 6\n")
+        .says("finished fails with result 6 in 0 seconds\n")
+        .says("wait 6\n");
+    });
+}
+
+#[test]
+fn the_summary_when_no_second_has_gone_by() {
+    in_each_case(|case| {
+        case.run("_TIME_BEGIN=$(($(date +%s) + 100)); async_print_timing").says(" Speedup:  n/a\n").exits(0);
+    });
+}

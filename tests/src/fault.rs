@@ -1,0 +1,114 @@
+//! Faults are tried in both profiles and under every bash at hand.
+
+use std::fmt;
+
+use crate::shell::{Bash, Finished, Sandbox, bashes};
+
+/// A profile and a bash.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// `devstack` or `standalone`.
+    pub profile: &'static str,
+    bash: Bash,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "profile {}, bash {}", self.profile, self.bash.version)
+    }
+}
+
+/// What each script begins with. `gate FIFO` is for tasks: it waits until `open_gate FIFO` is called; `quiet` turns a
+/// task's trace off.
+const PRELUDE: &str = r#"
+function make_gate { mkfifo "$@"; }
+function gate { read -r _ <"$1" || :; } 2>/dev/null
+function open_gate { : >"$1"; }
+function quiet { set +x; } 2>/dev/null
+"#;
+
+/// Runs the test in each profile under each bash.
+pub fn in_each_case(test: impl Fn(&Case)) {
+    for bash in bashes() {
+        for profile in ["devstack", "standalone"] {
+            let case = Case { profile, bash: bash.clone() };
+            eprintln!("--- {case}");
+            test(&case);
+        }
+    }
+}
+
+impl Case {
+    /// A sandbox with this case's bash.
+    #[must_use]
+    pub fn sandbox(&self) -> Sandbox {
+        Sandbox::new(&self.bash.path)
+    }
+
+    /// The script with the shim sourced before it.
+    #[must_use]
+    pub fn sourced(&self, script: &str) -> String {
+        format!("source <(async shim --profile {} --parallel-default true)\n{PRELUDE}{script}", self.profile)
+    }
+
+    /// The script with the shim sourced and the store made before it.
+    #[must_use]
+    pub fn script(&self, script: &str) -> String {
+        self.sourced(&format!("async_init || exit\n{script}"))
+    }
+
+    /// Runs a script in a sandbox of its own, the store made.
+    #[must_use]
+    pub fn run(&self, script: &str) -> Finished {
+        self.sandbox().run(&self.script(script))
+    }
+}
+
+#[allow(clippy::must_use_candidate, reason = "they assert")]
+impl Finished {
+    /// Standard output has that text.
+    ///
+    /// # Panics
+    /// If not.
+    #[track_caller]
+    pub fn says(&self, text: &str) -> &Self {
+        assert!(self.stdout.contains(text), "not on standard output: {text}\n{self}");
+        self
+    }
+
+    /// Standard error has that text.
+    ///
+    /// # Panics
+    /// If not.
+    #[track_caller]
+    pub fn complains(&self, text: &str) -> &Self {
+        assert!(self.stderr.contains(text), "not on standard error: {text}\n{self}");
+        self
+    }
+
+    /// Neither output has that text.
+    ///
+    /// # Panics
+    /// If one has.
+    #[track_caller]
+    pub fn lacks(&self, text: &str) -> &Self {
+        assert!(!self.stdout.contains(text) && !self.stderr.contains(text), "there is: {text}\n{self}");
+        self
+    }
+
+    /// The exit status.
+    ///
+    /// # Panics
+    /// If it is another one.
+    #[track_caller]
+    pub fn exits(&self, status: i32) -> &Self {
+        assert_eq!(self.status, status, "\n{self}");
+        self
+    }
+}
+
+impl fmt::Display for Finished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "status {}\n--- stdout\n{}\n--- stderr\n{}", self.status, self.stdout, self.stderr)
+    }
+}
