@@ -36,9 +36,10 @@ fn a_bad_name_is_refused_and_nothing_is_started() {
 fn a_name_started_again_while_it_runs_is_refused_and_the_first_is_untouched() {
     in_each_case(|case| {
         case.run(
-            "make_gate go
-            function first { gate go; echo the first; return 4; }
+            "make_gate go ready
+            function first { : >ready; gate go; echo the first; return 4; }
             async_run t first
+            gate ready
             before=$(cat \"$DEST/async/t.ini\")
             async_run t echo the second
             echo \"again $?\"

@@ -84,9 +84,10 @@ fn an_interrupt_ends_the_script_and_the_future_can_still_be_collected() {
         let mut shell = waiting_shell(
             case,
             &sandbox,
-            "make_gate go
-            function waits { gate go; echo survived; }
+            "make_gate go ready
+            function waits { : >ready; gate go; echo survived; }
             async_run t waits
+            gate ready
             async_wait t
             echo 'not reached'",
         );
@@ -106,10 +107,10 @@ fn a_hangup_of_the_terminal_ends_task_and_script_and_leaves_a_result() {
         let mut shell = waiting_shell(
             case,
             &sandbox,
-            "function waits { sleep 1000; }
+            "make_gate ready
+            function waits { : >ready; sleep 1000; }
             async_run t waits
-            # From there on the background subshell passes signals on.
-            until grep -q '^task' \"$DEST/async/t.ini\"; do :; done
+            gate ready
             async_wait t",
         );
         killpg(pid(&shell), Signal::SIGHUP).unwrap();
@@ -128,9 +129,10 @@ fn a_stopped_task_is_waited_for_until_it_goes_on() {
         let mut shell = waiting_shell(
             case,
             &sandbox,
-            "make_gate go
-            function waits { gate go; echo went on; }
+            "make_gate go ready
+            function waits { : >ready; gate go; echo went on; }
             async_run t waits
+            gate ready
             kill -STOP \"$(async_pidof t)\"
             async_wait t
             echo \"status $?\"",

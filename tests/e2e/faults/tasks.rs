@@ -41,9 +41,10 @@ fn a_task_whose_process_is_killed() {
 fn a_task_whose_background_subshell_is_killed() {
     in_each_case(|case| {
         case.run(
-            "make_gate go
-            function waits { gate go; }
+            "make_gate go ready
+            function waits { : >ready; gate go; }
             async_run t waits
+            gate ready
             kill -KILL \"$(async_pidof t)\"
             async_wait t
             echo \"status $?\"
