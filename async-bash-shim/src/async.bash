@@ -89,6 +89,23 @@ function _async_call {
     "$_async_bin" "$_async_command" --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" "$@"
 }
 
+# Call the program to begin a future; the arguments are options, --, the name and the command
+# A function may have longer arguments than a program, so what is only to be shown is cut off somewhere.
+function _async_begin {
+    local _async_all="$*" _async_word
+    local -a _async_words=()
+    if [[ ${#_async_all} -gt 30000 ]]; then
+        for _async_word; do
+            _async_words+=("${_async_word:0:1000}")
+            if [[ ${#_async_words[@]} == 100 ]]; then
+                break
+            fi
+        done
+        set -- --shortened "${_async_words[@]}"
+    fi
+    _async_call begin "$@"
+}
+
 # Keep track of how much total time was spent in background tasks
 # Takes a job runtime in ms.
 function _async_incr_bg_time {
@@ -222,7 +239,7 @@ function _async_start {
     _async_id=.$BASHPID.$_ASYNC_COUNT
     _async_open
     [[ -z $_async_fd ]] || _async_record=(--fd "$_async_fd" --id "$_async_id")
-    _async_command=$(_async_call begin "${_async_record[@]}" -- "$@") || {
+    _async_command=$(_async_begin "${_async_record[@]}" -- "$@") || {
         local _async_rc=$?
         [[ -z $_async_fd ]] || exec {_async_fd}>&-
         return "$_async_rc"
@@ -248,7 +265,7 @@ function async_run {
     if [[ ${DEVSTACK_PARALLEL:-} == True ]]; then
         _async_start "$@" || _async_rc=$?
     else
-        _async_prepare && _async_command=$(_async_call begin --process "$BASHPID" -- "$@") || _async_rc=$?
+        _async_prepare && _async_command=$(_async_begin --process "$BASHPID" -- "$@") || _async_rc=$?
         if [[ $_async_rc == 0 ]]; then
             builtin printf '[Async %s:self]: Running synchronously: %s\n' "$1" "$_async_command"
             { [[ $_async_flags != *x* ]] || builtin set -o xtrace; } 2>/dev/null

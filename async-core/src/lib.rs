@@ -26,7 +26,7 @@
 //! let (store, _) = Store::init(&dir, Permissions::Private)?;
 //! let name: FutureName = "fetch".parse()?;
 //!
-//! let started = store.begin(&name, &["fetch".into(), "a b".into()], &Start::InProcess(std::process::id()))?;
+//! let started = store.begin(&name, &["fetch".into(), "a b".into()], false, &Start::InProcess(std::process::id()))?;
 //! assert_eq!(started.command, "fetch a b");
 //! store.finish(&name, 3)?;
 //!

@@ -59,6 +59,13 @@ impl ProcessIdentity {
     }
 }
 
+/// Has a write past the limit on the size of files (`ulimit -f`) fail, where it would kill this process.
+pub fn outlive_file_size_limit() -> io::Result<()> {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGXFSZ);
+    Ok(signals.thread_block()?)
+}
+
 /// Waits for a child as its shell would, and passes on to it the signals that are sent to this process meanwhile.
 ///
 /// `ready` is called when no signal can be missed any more. Gives the child's exit status, 128 + N if signal N killed it. Those signals stay blocked in the calling thread, which

@@ -88,7 +88,8 @@ impl std::fmt::Display for State {
 pub struct Record {
     /// The command on one printable line.
     pub command: String,
-    /// The exact arguments, the command's name first. Absent in records of the original script.
+    /// The exact arguments, the command's name first. Absent in records of the original script, and where they are too
+    /// long for a program.
     pub argv: Option<Vec<Argument>>,
     /// When the task was started, in ms since the epoch.
     pub start_time: Millis,

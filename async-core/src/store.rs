@@ -185,13 +185,14 @@ impl Store {
     /// Starts a future: when this returns its record is there, its life has begun, and its log is there and empty. The log
     /// is left out where a shell runs the task itself, because then nothing is kept from that shell's output.
     ///
+    /// `shortened` says that `argv` is not all of the command, so that it is kept to be shown, and not as what was run.
     /// A running future of that name is an error; one that is over and uncollected is kept among the collected.
-    pub fn begin(&self, name: &FutureName, argv: &[OsString], start: &Start<'_>) -> Result<Started> {
+    pub fn begin(&self, name: &FutureName, argv: &[OsString], shortened: bool, start: &Start<'_>) -> Result<Started> {
         let (new, made) = match start {
             Start::OnDescriptor { fd, id } => self.adopt(*fd, id)?,
             Start::InProcess(pid) => self.make_record(*pid)?,
         };
-        let started = self.begin_as(name, argv, start, &new, &made);
+        let started = self.begin_as(name, argv, shortened, start, &new, &made);
         if started.is_err() {
             let _ = fs::remove_file(&new);
         }
@@ -202,6 +203,7 @@ impl Store {
         &self,
         name: &FutureName,
         argv: &[OsString],
+        shortened: bool,
         start: &Start<'_>,
         new: &Path,
         mut made: &File,
@@ -211,8 +213,8 @@ impl Store {
             Start::InProcess(pid) => Some(*pid),
         };
         let record = Record {
-            command: printable_command(argv),
-            argv: Some(argv.iter().map(|arg| Argument::from(arg.as_os_str())).collect()),
+            command: printable_command(argv) + if shortened { " ..." } else { "" },
+            argv: (!shortened).then(|| argv.iter().map(|arg| Argument::from(arg.as_os_str())).collect()),
             start_time: clock::wall(),
             start_boot: Some(clock::since_boot()),
             pid: holder.map(|_| "self".to_owned()),
@@ -718,7 +720,7 @@ fn append(mut file: &File, lines: &str) -> io::Result<()> {
     if file.metadata()?.len() == before + written as u64 {
         file.set_len(before)?;
     }
-    Err(io::ErrorKind::StorageFull.into())
+    Err(Errno::ENOSPC.into())
 }
 
 fn is_same_file(file: &File, path: &Path) -> bool {

@@ -1,5 +1,7 @@
 //! What goes wrong, and what happens then. Each test is a row of the README's table of faults.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 #[path = "faults/collecting.rs"]
 mod collecting;
 #[path = "faults/limits.rs"]

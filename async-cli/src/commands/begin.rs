@@ -23,6 +23,9 @@ pub(crate) struct Begin {
     /// The process that runs the task itself, in place of --fd
     #[arg(long, conflicts_with = "fd")]
     process: Option<u32>,
+    /// The command is not all there
+    #[arg(long)]
+    shortened: bool,
     /// The name, then the command
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<OsString>,
@@ -47,7 +50,7 @@ impl Begin {
             (_, _, Some(pid)) => Start::InProcess(pid),
             _ => return Err(why_the_shell_has_no_record(place)),
         };
-        let started = place.store()?.begin(&name, command, &start)?;
+        let started = place.store()?.begin(&name, command, self.shortened, &start)?;
         match started.superseded {
             None => {}
             Some(State::Lost) => warn(&format!("`{name}` was started before and lost; what is left of it was kept")),

@@ -124,11 +124,11 @@ fn a_log_goes_out_as_it_is() {
 fn control_characters_of_a_command_are_spelt_out() {
     in_each_case(|case| {
         let finished = case.run(
-            r#"function quietly { quiet; }
+            r"function quietly { quiet; }
             async_run t quietly $'\e]0;title\a' $'a\nb' 2>/dev/null
             async_log t $'%command \e[2J'
             async status
-            async_wait t"#,
+            async_wait t",
         );
         finished.says(r"running: quietly \u{1b}]0;title\u{7} a\nb").lacks("\x07");
         assert!(!finished.stdout.contains('\x1b'), "{finished}");

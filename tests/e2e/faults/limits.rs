@@ -1,1 +1,199 @@
+//! Outputs that fail, limits of the system, and a binary that goes away.
 
+use std::fs;
+use std::process::Stdio;
+
+use async_tests::fault::in_each_case;
+
+#[test]
+fn a_log_that_can_not_be_handed_over_can_still_be_collected() {
+    in_each_case(|case| {
+        case.run(
+            "async_run t echo the log
+            wait $!
+            async_wait t >/dev/full
+            echo \"full $?\"
+            async_wait t >&-
+            echo \"closed $?\"
+            (async_wait t; echo \"pipe $?\" >&2) | true
+            async_wait t
+            echo \"at last $?\"",
+        )
+        .complains("No space left on device")
+        .says("full 125\n")
+        .says("closed 125\n")
+        .says("the log\n")
+        .says("at last 0\n");
+    });
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_take_the_future_with_it() {
+    in_each_case(|case| {
+        case.run(
+            "function lot { quiet; seq 100000; }
+            async_run t lot
+            wait $!
+            async_wait t | head -n 1 >/dev/null
+            echo \"pipe ${PIPESTATUS[0]}\"
+            async_wait t | tail -n 2 | head -n 1",
+        )
+        .says("pipe 125\n")
+        .says("100000\n");
+    });
+}
+
+#[test]
+fn closed_standard_descriptors() {
+    in_each_case(|case| {
+        for (closed, output) in [("<&-", true), (">&-", false), ("2>&-", true), ("<&- >&- 2>&-", false)] {
+            let sandbox = case.sandbox();
+            let finished = sandbox.run(&case.script(&format!(
+                "function task {{ echo the log; echo done >ran; return 3; }}
+                exec 7>&1
+                exec {closed}
+                async_run t task
+                async_wait t
+                echo \"wait $?\" >&7
+                exec >&7
+                async_wait t
+                cat ran",
+            )));
+            finished.says("done\n");
+            if output {
+                finished.says("the log\n").says("wait 3\n");
+            } else {
+                // It could not be printed, so it is handed over when it can be.
+                finished.says("wait 125\n").says("the log\n");
+            }
+        }
+    });
+}
+
+#[test]
+fn too_few_descriptors() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        let finished = sandbox.run(&case.script(
+            "function task { : >started; }
+            ulimit -n 10
+            async_run t task
+            echo \"run $?\"
+            ulimit -n 5
+            async_run t task
+            echo \"run $?\"",
+        ));
+        finished.lacks("run 0\n");
+        assert!(!sandbox.path("cwd/started").exists());
+        sandbox.run(&case.sourced("async_run t task2 || :; async_wait t; async status")).lacks("lost");
+    });
+}
+
+#[test]
+fn a_limit_on_the_size_of_files() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        let finished = sandbox.run(&case.script(
+            "function task { : >started; }
+            (ulimit -f 0; async_run t task; echo \"run $?\") 2>&1 | cat
+            async_run t echo fine
+            async_wait t
+            echo \"wait $?\"",
+        ));
+        finished.says("File too large").says("run 125\n").says("fine\n").says("wait 0\n");
+        assert!(!sandbox.path("cwd/started").exists());
+    });
+}
+
+#[test]
+fn a_log_of_more_than_two_gib() {
+    in_each_case(|case| {
+        // A hole: it takes no room, and reads as zeros.
+        case.run(
+            "function task { quiet; truncate -s 2200M /dev/stdout; echo end; }
+            async_run t task
+            wait $!
+            async_wait t | tail -n 2 | tr -d '\\0'
+            echo \"wait ${PIPESTATUS[0]}\"",
+        )
+        .says("end\n")
+        .says("wait 0\n");
+    });
+}
+
+#[test]
+fn a_binary_that_goes_away_after_the_start() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        let copy = sandbox.path("cwd/copy");
+        fs::copy(async_tests::shell::binary_dir().join("async"), &copy).unwrap();
+        sandbox
+            .run(&case.script(
+                "export ASYNC_BIN=$PWD/copy
+                make_gate go ready
+                function task { : >ready; gate go; return 4; }
+                async_run t task
+                gate ready
+                rm copy
+                open_gate go
+                async_wait t
+                echo \"wait $?\"
+                unset ASYNC_BIN
+                async_wait t
+                echo \"at last $?\"",
+            ))
+            .complains("no program '")
+            .says("wait 125\n")
+            .says("at last 4\n");
+    });
+}
+
+#[test]
+fn no_binary_at_all() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        let finished = sandbox.run(&case.sourced(
+            "PATH=/usr/bin:/bin
+            hash -r
+            for command in async_init 'async_run t true' 'async_wait t' 'async_pidof t' 'async_log t x' async_cleanup \\
+                async_print_timing; do
+                $command
+                echo \"$?\"
+            done",
+        ));
+        finished.complains("async: no program 'async': install async, or say where it is with ASYNC_BIN\n");
+        assert_eq!(finished.stdout, "125\n".repeat(7), "{finished}");
+        assert_eq!(finished.stderr.lines().count(), 7, "one line each: {finished}");
+    });
+}
+
+#[test]
+fn arguments_longer_than_a_program_may_have() {
+    in_each_case(|case| {
+        case.run(
+            "function count { quiet; echo \"$# ${#1} ${#2}\"; }
+            long=$(printf '%300000s' '')
+            async_run t count \"$long\" \"${long}x\" | tail -c 100
+            async_wait t | grep -v Async
+            async_run many count \"\" \"\" {1..100000} | tail -c 100
+            async_wait many | grep -v Async
+            echo \"wait ${PIPESTATUS[0]}\"",
+        )
+        .says("2 300000 300001\n")
+        .says("100002 0 0\n")
+        .says("wait 0\n");
+    });
+}
+
+#[test]
+fn a_script_whose_output_nobody_reads() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        // The pipe's reading end is closed before the script begins.
+        let mut command = sandbox.bash(&case.script("async_run t true; async_wait t; echo $? >status"));
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        child.wait().unwrap();
+        sandbox.run(&case.sourced("async_wait t; echo \"wait $?\"")).says("wait 0\n");
+    });
+}

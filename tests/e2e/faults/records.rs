@@ -1,1 +1,132 @@
+//! Records that lie, or are none.
 
+use std::fs;
+use std::io::Write;
+
+use async_tests::fault::in_each_case;
+
+#[test]
+fn after_a_reboot_or_with_its_pid_reused_a_future_is_lost_at_once() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        sandbox.run(&case.script("")).exits(0);
+        // Process 1 is alive, and a stranger.
+        for (name, life) in [("locked", ""), ("self", "life = 1 999 another-boot\n"), ("reused", "life = 1 999 BOOT\n")]
+        {
+            let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+            let life = life.replace("BOOT", boot.trim());
+            fs::write(
+                sandbox.store().join(format!("{name}.ini")),
+                format!("[job]\ncommand = old\nstart_time = 1000\npid = 1\n{life}"),
+            )
+            .unwrap();
+            sandbox.run("async status").says(&format!("{name}\tlost"));
+            sandbox
+                .run(
+                    &case
+                        .sourced(&format!("async_wait {name}; echo \"wait $?\"; async_wait {name}; echo \"again $?\"")),
+                )
+                .says("result unknown in ")
+                .says("(lost)\n")
+                .says("its process was killed and left no result\n")
+                .says("wait 125\n")
+                .says("again 0\n");
+        }
+    });
+}
+
+#[test]
+fn a_name_that_was_lost_can_be_used_again() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        sandbox.run(&case.script("")).exits(0);
+        fs::write(sandbox.store().join("t.ini"), "[job]\ncommand = old\nstart_time = 1000\npid = 1\n").unwrap();
+        sandbox
+            .run(&case.sourced("async_run t echo new; async_wait t; echo \"wait $?\""))
+            .complains("`t` was started before and lost")
+            .says("new\n")
+            .says("wait 0\n");
+    });
+}
+
+#[test]
+fn a_record_of_the_original_is_collected() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        sandbox
+            .run(&case.script(
+                "printf '\\n[job]\\npid = 1\\nend_time = 5000\\nstart_time = 1000\\ncommand = old & words\\n' >\"$DEST/async/t.ini\"
+                echo old log >\"$DEST/async/t.log\"
+                async_log t %command
+                async_pidof t
+                async_wait t",
+            ))
+            .says("[Async t:1]: old & words\n1\n")
+            .says("old log\n")
+            .says(" in 4 seconds");
+    });
+}
+
+#[test]
+fn what_is_no_record_is_named_and_the_others_go_on() {
+    let big = vec![b'x'; 10 << 20];
+    let kinds: [(&str, &[u8]); 6] = [
+        ("torn", b"[job]\ncommand = x\nstart_ti"),
+        ("empty", b""),
+        ("binary", b"\x7fELF\x00\xff\xfe\n\x00\n"),
+        ("huge", &big),
+        ("foreign", b"[section]\nkey = value\n"),
+        ("nonsense", b"[job]\ncommand = x\nstart_time = soon\n"),
+    ];
+    in_each_case(|case| {
+        for (kind, bytes) in kinds {
+            let sandbox = case.sandbox();
+            sandbox.run(&case.script("async_run good echo fine; wait $!; async_run z echo last; wait $!")).exits(0);
+            let file = sandbox.store().join("bad.ini");
+            fs::write(&file, bytes).unwrap();
+            let named = format!("{} is not a record that can be read: ", file.display());
+            sandbox.run("async status").complains(&named).says("good\tfinished").says("z\tfinished").exits(125);
+            sandbox.run(&case.sourced("async_wait bad; echo \"wait $?\"")).complains(&named).says("wait 125\n");
+            sandbox
+                .run(&case.sourced("async_pidof bad; async_log bad x; async_run bad true; echo \"run $?\""))
+                .says("run 125\n");
+            sandbox
+                .run(&case.sourced("async_cleanup; echo \"cleanup $?\""))
+                .complains(&named)
+                .says("fine\n")
+                .says("last\n");
+            assert_eq!(fs::read(&file).unwrap(), bytes, "{kind} is left as it was");
+            sandbox
+                .run(&case.sourced("async_init; echo \"init $?\"; ls \"$DEST/async\""))
+                .says("init 0\n")
+                .lacks("bad.ini");
+        }
+    });
+}
+
+#[test]
+fn a_clock_that_steps_back_during_a_task() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        // To the record it looks as if the task were started an hour from now.
+        sandbox
+            .run(&case.script(
+                "make_gate go ready
+                function task { : >ready; gate go; }
+                async_run t task
+                gate ready
+                printf 'start_time = %s\\n' \"$(($(date +%s%3N) + 3600000))\" >>\"$DEST/async/t.ini\"
+                async status
+                open_gate go
+                async_wait t
+                async_print_timing",
+            ))
+            .says("with result 0 in 0 seconds\n")
+            .says("minus waits: 0 sec\n")
+            .lacks("-3");
+        // And one of the original's, which has the wall's clock only.
+        let mut file = fs::File::create(sandbox.store().join("old.ini")).unwrap();
+        file.write_all(b"[job]\ncommand = old\nstart_time = 9000\nend_time = 1000\npid = 1\n").unwrap();
+        sandbox.run(&case.sourced("async_wait old")).says(" in 0 seconds").lacks("-8");
+    });
+}

@@ -1,1 +1,358 @@
+//! Stores that are missing, full, planted with traps, or somebody else's.
 
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use async_tests::fault::{Case, in_each_case};
+use async_tests::shell::Sandbox;
+use nix::unistd::geteuid;
+
+/// A script that starts a task, which leaves a file if it ever runs.
+const START: &str = "function task { : >started; }
+async_run t task
+echo \"run $?\"";
+
+fn nothing_started(case: &Case, sandbox: &Sandbox, why: &str, status: i32) {
+    for parallel in ["True", "False"] {
+        let finished = sandbox.run(&case.sourced(&format!("DEVSTACK_PARALLEL={parallel}\n{START}")));
+        finished.says(&format!("run {status}\n")).complains(why);
+        assert!(!sandbox.path("cwd/started").exists(), "{case}: the task ran\n{finished}");
+    }
+}
+
+fn is_root(what: &str) -> bool {
+    let root = geteuid().is_root();
+    if !root {
+        eprintln!("skipped: {what} takes root");
+    }
+    root
+}
+
+/// A small file system that is unmounted in the end.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn at(path: &Path) -> Self {
+        fs::create_dir_all(path).unwrap();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k,mode=0755", "tmpfs"]).arg(path).status();
+        assert!(mounted.unwrap().success(), "a tmpfs is mounted");
+        Self(path.to_owned())
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// Bash that takes all room of the disk with the store.
+const FILL: &str = "function fill { quiet; cat /dev/zero >\"$DEST/fill\" 2>/dev/null; :; }\n";
+
+#[test]
+fn a_missing_store() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        nothing_started(case, &sandbox, "there is no store at ", 125);
+        sandbox
+            .run(&case.sourced("async_wait t; echo \"wait $?\"; async_cleanup; echo \"cleanup $?\""))
+            .says("wait 125\n");
+    });
+}
+
+#[test]
+fn a_store_that_may_not_be_written() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        sandbox.run(&case.sourced("async_init")).exits(0);
+        fs::set_permissions(sandbox.store(), fs::Permissions::from_mode(0o555)).unwrap();
+        if geteuid().is_root() {
+            // Permissions do not bind root, so another user has to try; the binary has to be where that one can read it.
+            let bin = sandbox.path("bin");
+            fs::create_dir(&bin).unwrap();
+            fs::copy(async_tests::shell::binary_dir().join("async"), bin.join("async")).unwrap();
+            let chown = Command::new("chown").args(["-R", "65534:65534"]).arg(sandbox.path(".")).status();
+            assert!(chown.unwrap().success());
+            let script = case.sourced(START);
+            let mut command = sandbox.command("setpriv");
+            command
+                .args(["--reuid=65534", "--regid=65534", "--clear-groups", "bash", "-c", &script])
+                .env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()));
+            let finished = sandbox.finish(&mut command);
+            finished.says("run 125\n").complains("Permission denied");
+            assert!(!sandbox.path("cwd/started").exists());
+        } else {
+            nothing_started(case, &sandbox, "Permission denied", 125);
+        }
+    });
+}
+
+#[test]
+fn a_full_disk_at_the_start() {
+    if !is_root("mounting a small disk") {
+        return;
+    }
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        let _disk = SmallDisk::at(&sandbox.path("dest"));
+        sandbox.run(&case.script(&format!("{FILL}fill"))).exits(0);
+        nothing_started(case, &sandbox, "No space left on device", 125);
+        // Nothing is left that would be in the way.
+        sandbox
+            .run(&case.sourced(
+                "rm \"$DEST/fill\"; async_run t echo fine; async_wait t; echo \"wait $?\"; ls -A \"$DEST/async\"",
+            ))
+            .says("fine\n")
+            .says("wait 0\n")
+            .lacks(".new");
+    });
+}
+
+#[test]
+fn a_disk_that_is_full_when_the_task_ends() {
+    if !is_root("mounting a small disk") {
+        return;
+    }
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        let _disk = SmallDisk::at(&sandbox.path("dest"));
+        // A tmpfs gives out pages, so the record is made to end just before the end of one.
+        let finished = sandbox.run(&case.script(&format!(
+            "{FILL}make_gate go ready
+            function task {{ quiet; : >ready; gate go; }}
+            function record_size {{ wc -c <\"$DEST/async/t.ini\"; }}
+            async_run t task
+            gate ready
+            size=$(record_size)
+            open_gate go
+            async_wait t >/dev/null
+            # Each character of an argument is there twice, and with it come three others.
+            padding=$(printf \"%$(((4096 - 8 - size - 4) / 2))s\" \"\" | tr ' ' x)
+            async_run t task \"$padding\" >/dev/null
+            gate ready
+            echo \"size $(record_size)\"
+            fill
+            open_gate go
+            async_wait t | tail -c 200
+            echo \"wait ${{PIPESTATUS[0]}}\"
+            rm \"$DEST/fill\"
+            async_run t echo fine && async_wait t
+            echo \"then $?\""
+        )));
+        finished
+            .complains("can't write the result to ")
+            .complains("No space left on device")
+            .says("wait 125\n")
+            .says("fine\n")
+            .says("then 0\n")
+            .lacks("with result 0 in 0 seconds\nwait");
+    });
+}
+
+#[test]
+fn a_planted_symlink_is_refused_and_what_it_names_is_untouched() {
+    in_each_case(|case| {
+        for file in ["t.ini", "t.log"] {
+            let sandbox = case.sandbox();
+            sandbox.run(&case.script("")).exits(0);
+            let precious = sandbox.path("home/precious");
+            fs::write(&precious, "precious\n").unwrap();
+            symlink(&precious, sandbox.store().join(file)).unwrap();
+            let finished = sandbox.run(&case.sourced(START));
+            finished.says("run 125\n").complains("is a symlink, not a regular file of ours");
+            assert_eq!(fs::read_to_string(&precious).unwrap(), "precious\n");
+            assert!(!sandbox.path("cwd/started").exists());
+
+            // One that names nothing makes nothing either.
+            fs::remove_file(&precious).unwrap();
+            sandbox.run(&case.sourced(START)).says("run 125\n");
+            sandbox.run(&case.sourced("async_wait t; async_cleanup; async_pidof t; async status"));
+            assert!(!precious.exists());
+        }
+    });
+}
+
+#[test]
+fn a_planted_fifo_or_directory_hangs_nobody() {
+    in_each_case(|case| {
+        for plant in ["mkfifo", "mkdir"] {
+            for file in ["t.ini", "t.log"] {
+                let sandbox = case.sandbox();
+                sandbox
+                    .run(&case.script(&format!(
+                        "{plant} \"$DEST/async/{file}\"\n{START}\nasync_wait t; async status; async_cleanup"
+                    )))
+                    .says("run 125\n")
+                    .complains(if plant == "mkfifo" { "is a fifo" } else { "is a directory" });
+            }
+        }
+    });
+}
+
+#[test]
+fn init_with_dest_empty_is_refused() {
+    in_each_case(|case| {
+        for parallel in ["True", "False"] {
+            case.sandbox()
+                .run(&case.sourced(&format!(
+                    "DEST=; DEVSTACK_PARALLEL={parallel}
+                    async_init; echo \"init $?\"; async_run t true; echo \"run $?\"; [[ ! -e /async ]] && echo nothing made"
+                )))
+                .complains("DEST is set but empty")
+                .says("init 2\nrun 2\nnothing made\n");
+        }
+        case.sandbox().run("DEST= async init").complains("DEST is set but empty").exits(2);
+    });
+}
+
+#[test]
+fn init_while_futures_of_an_earlier_run_still_live() {
+    in_each_case(|case| {
+        case.run(
+            "make_gate go ready
+            function lives { : >ready; gate go; echo still here; return 3; }
+            async_run living lives
+            gate ready
+            async_run over true
+            wait $!
+            async_init
+            echo \"init $?\"
+            ls \"$DEST/async\"
+            open_gate go
+            async_wait living over
+            echo \"wait $?\"",
+        )
+        .complains("`living` of an earlier run still runs, so it was kept")
+        .says("init 0\nliving.ini\nliving.log\n")
+        .says("still here\n")
+        .says("wait 3\n")
+        .lacks("over.ini");
+    });
+}
+
+#[test]
+fn init_leaves_a_directory_alone_that_is_no_store() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        sandbox
+            .run(&case.sourced("export ASYNC_DIR=$HOME; echo mine >\"$HOME/notes.txt\"; async_init; echo \"init $?\"; cat \"$HOME/notes.txt\""))
+            .complains("holds `notes.txt`, which no store has")
+            .says("init 125\nmine\n");
+    });
+}
+
+#[test]
+fn a_store_of_another_user_is_refused() {
+    if !is_root("giving files away") {
+        return;
+    }
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        sandbox.run(&case.script("")).exits(0);
+        nix::unistd::chown(&sandbox.store(), Some(12345.into()), None).unwrap();
+        nothing_started(case, &sandbox, "belongs to user id 12345, and this is user id 0", 125);
+        sandbox.run(&case.sourced("async_init; echo \"init $?\"")).says("init 125\n");
+    });
+}
+
+#[test]
+fn a_store_that_everybody_may_write_is_refused() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        sandbox.run(&case.script("")).exits(0);
+        fs::set_permissions(sandbox.store(), fs::Permissions::from_mode(0o777)).unwrap();
+        nothing_started(case, &sandbox, "is writable by every user", 125);
+    });
+}
+
+#[test]
+fn only_the_user_may_read_a_standalone_scripts_files() {
+    in_each_case(|case| {
+        let finished = case.run(
+            "umask 022
+            async_run t true
+            stat -c '%a %n' . \"$DEST\"/async \"$DEST\"/async/t.*
+            async_wait t
+            stat -c '%a' \"$DEST\"/async/.collected/*",
+        );
+        if case.profile == "standalone" {
+            finished.says("700 ").says("600 ").lacks("644").says("\n600\n");
+        } else {
+            finished.says("755 ").says("644 ").lacks("600");
+        }
+    });
+}
+
+#[test]
+fn a_relative_store_stays_where_it_was_first_used() {
+    in_each_case(|case| {
+        case.run(
+            "ASYNC_DIR=relative/store
+            async_init
+            function task { quiet; cd /; async_run inner echo from inside; async_wait inner; }
+            async_run t task
+            cd \"$HOME\"
+            async_wait t
+            echo \"wait $?\"
+            ls",
+        )
+        .says("from inside\n")
+        .says("wait 0\n")
+        .lacks("relative");
+    });
+}
+
+#[test]
+fn a_script_without_home_or_anything_else_to_go_by() {
+    in_each_case(|case| {
+        case.sandbox()
+            .run(&case.sourced("unset HOME DEST XDG_STATE_HOME ASYNC_DIR; async_init; echo \"init $?\""))
+            .complains("set ASYNC_DIR")
+            .says("init 2\n");
+        case.sandbox().run("env -u HOME -u DEST async status").exits(2).complains("--dir");
+        case.sandbox()
+            .run(&case.sourced(
+                "unset DEST; async_init; async_run t true; async_wait t; echo \"wait $?\"; ls \"$HOME/.local/state\"",
+            ))
+            .says("wait 0\nasync\n");
+    });
+}
+
+#[test]
+fn a_task_with_a_store_of_its_own() {
+    in_each_case(|case| {
+        case.run(
+            "function task { quiet; ASYNC_DIR=$HOME/inner; async_init; async_run t echo inner; async_wait t; }
+            async_run t task
+            async_wait t
+            echo \"wait $?\"
+            async_run t echo again
+            async_wait t
+            echo \"wait $?\"",
+        )
+        .says("\ninner\n")
+        .says("\nagain\n")
+        .says("wait 0\n");
+    });
+}
+
+#[test]
+fn a_file_system_without_locks() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        eprintln!("skipped: no strace (apt-get install strace)");
+        return;
+    }
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        sandbox.run(&case.script("")).exits(0);
+        let wrapper = sandbox.path("cwd/lockless");
+        fs::write(&wrapper, "#!/bin/sh\nexec strace -o /dev/null -e inject=flock:error=ENOLCK async \"$@\"\n").unwrap();
+        fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+        let script = format!("export ASYNC_BIN=$PWD/lockless\n{START}");
+        sandbox.run(&case.sourced(&script)).complains("has no locks").says("run 125\n");
+        assert!(!sandbox.path("cwd/started").exists());
+    });
+}
