@@ -84,8 +84,8 @@ function index_log {
 function report_traffic {
     awk '{ hour[substr($4, 14, 2) "h"] += $NF; client[$1] += $NF }
         END {
-            for (i in hour) print "hour", i, hour[i]
-            for (i in client) print "client", i, client[i]
+            for (i in hour) print "hour", i, hour[i], "bytes"
+            for (i in client) print "client", i, client[i], "bytes"
         }' access.log | sort -k 1,1 -k 3,3nr -k 2,2 | awk 'seen[$1]++ < 3' >traffic.txt &&
         cat traffic.txt
 }
@@ -99,7 +99,7 @@ function start_service {
         [[ ! -s service.port ]] || break
         sleep 0.05
     done
-    if [[ $(ask_service async_wait) != "HTTP/1.0 200 OK"* ]]; then
+    if ! ask_service async_wait >first.txt || ! grep '200 OK' first.txt; then
         cat service.log
         return 1
     fi
@@ -108,8 +108,9 @@ function start_service {
 
 # Print what the service answers to GET /WORD
 function ask_service {
-    local socket
-    exec {socket}<>"/dev/tcp/127.0.0.1/$(<service.port)" || return
+    local port socket
+    read -r port <service.port || return
+    exec {socket}<>"/dev/tcp/127.0.0.1/$port" || return
     printf 'GET /%s HTTP/1.0\r\n\r\n' "$1" >&"$socket"
     cat <&"$socket"
     exec {socket}>&-

@@ -1,7 +1,7 @@
 //! A little web service, for the demo's script to compile, start and ask.
 //!
-//! `service INDEX PORT_FILE` listens on a free port of this machine alone, writes the port's number to PORT_FILE, and
-//! answers `GET /WORD` with the lines of INDEX that begin with that word.
+//! `service INDEX PORT_FILE` listens on a free port of this machine alone, writes the port's number to `PORT_FILE`,
+//! and answers `GET /WORD` with the lines of INDEX that begin with that word.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Write};
@@ -70,5 +70,7 @@ fn answer(mut client: TcpStream, index: &Index) -> io::Result<()> {
         Some(lines) => ("200 OK", lines.as_str()),
         None => ("404 Not Found", "no such word\n"),
     };
-    write!(client, "HTTP/1.0 {status}\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    let length = body.len();
+    let reply = format!("HTTP/1.0 {status}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n{body}");
+    client.write_all(reply.as_bytes())
 }

@@ -72,19 +72,18 @@ fn program() -> Result<PathBuf, String> {
 
 /// Fills the folder; returns how many files there are to work on.
 fn lay_out(dir: &Path, program: &Path) -> Result<usize, String> {
-    let script = dir.join("provision.bash");
     let failed = |e: io::Error| format!("can't fill {}: {e}", dir.display());
     fs::create_dir_all(dir).map_err(failed)?;
-    if !script.exists() && fs::read_dir(dir).map_err(failed)?.next().is_some() {
+    // The link is also the mark of a demo's folder: in no other is anything changed.
+    let link = dir.join("async");
+    if link.is_symlink() {
+        fs::remove_file(&link).map_err(failed)?;
+    } else if fs::read_dir(dir).map_err(failed)?.next().is_some() {
         return Err(format!("{} holds other files: name a new folder, or an earlier demo's", dir.display()));
     }
-    write_unless_edited(&script, SCRIPT).map_err(failed)?;
+    symlink(program, &link).map_err(failed)?;
+    write_unless_edited(&dir.join("provision.bash"), SCRIPT).map_err(failed)?;
     write_unless_edited(&dir.join("service.rs"), SERVICE).map_err(failed)?;
-    let link = dir.join("async");
-    match fs::remove_file(&link) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed(e)),
-        _ => symlink(program, &link).map_err(failed)?,
-    }
     let code = dir.join("code");
     match fs::remove_dir_all(&code) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed(e)),
