@@ -1,5 +1,6 @@
 //! Chores of this workspace: `cargo xtask --help`.
 
+mod demo;
 mod shim;
 
 use std::process::ExitCode;
@@ -10,11 +11,13 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 enum Task {
+    Demo(demo::Demo),
     Shim(shim::Shim),
 }
 
 fn main() -> ExitCode {
     let result = match Task::parse() {
+        Task::Demo(task) => task.run(),
         Task::Shim(task) => task.run(),
     };
     match result {

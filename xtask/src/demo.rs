@@ -1,0 +1,200 @@
+//! `cargo xtask demo`: the main job, on real input, for a first look.
+
+use std::os::unix::fs::symlink;
+use std::path::{self, Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use std::{env, fs, io};
+
+use clap::Args;
+
+const SCRIPT: &str = include_str!("../demo/provision.bash");
+const SERVICE: &str = include_str!("../demo/service.rs");
+
+/// The folders whose source files the script works on.
+const CODE: [&str; 4] = ["async-bash-shim/src", "async-cli/src", "async-core/src", "xtask/src"];
+
+/// What the script leaves for the comparison of its two runs.
+const MANIFEST: &str = "SHA512SUMS";
+
+/// Writes a little provisioning script, runs it linearly and in parallel, and shows the time saved
+#[derive(Args)]
+pub(crate) struct Demo {
+    /// The folder for the script and what it makes [default: target/demo]
+    dir: Option<PathBuf>,
+}
+
+impl Demo {
+    pub(crate) fn run(self) -> Result<(), String> {
+        let dir = self.dir.unwrap_or_else(|| crate::root().join("target/demo"));
+        let dir = path::absolute(&dir).map_err(|e| format!("can't use {} as a folder: {e}", dir.display()))?;
+        let program = program()?;
+        let files = lay_out(&dir, &program)?;
+        let script = dir.join("provision.bash");
+        println!("In {}: provision.bash, and {files} source files of this project for it to work on.", shown(&dir));
+
+        let linear = run(&script, "linear")?;
+        let parallel = run(&script, "parallel")?;
+        let count = compare(&dir)?;
+
+        println!("\nBoth runs made the same {count} files: their checksums agree.\n");
+        println!("  linear    {:5.1} s", linear.as_secs_f64());
+        println!("  parallel  {:5.1} s", parallel.as_secs_f64());
+        println!("  {}\n", saved(linear, parallel));
+        println!("These are measured times. The summary above adds up what the tasks took, and a task takes longer");
+        println!("while it shares a core with others: on few cores it shows more than was saved.\n");
+        println!("Read and edit   {}", shown(&script));
+        println!("Run it again    bash {} parallel", shown(&script));
+        Ok(())
+    }
+}
+
+/// The program `async`: `ASYNC_BIN`, else a fresh release build.
+fn program() -> Result<PathBuf, String> {
+    if let Some(program) = env::var_os("ASYNC_BIN").filter(|program| !program.is_empty()) {
+        return fs::canonicalize(&program)
+            .map_err(|e| format!("can't find ASYNC_BIN, {}: {e}", Path::new(&program).display()));
+    }
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--release", "--package", "async-cli"])
+        .current_dir(crate::root())
+        .status()
+        .map_err(|e| format!("can't start cargo: {e}"))?;
+    if !status.success() {
+        return Err(format!("can't build the program async: cargo ended with {status}"));
+    }
+    // This program is TARGET/PROFILE/xtask, wherever cargo was told to put TARGET.
+    let own = env::current_exe().map_err(|e| format!("can't find this program's own file: {e}"))?;
+    let program = own.ancestors().nth(2).unwrap_or(Path::new("/")).join("release/async");
+    if program.is_file() { Ok(program) } else { Err(format!("cargo made no {}", program.display())) }
+}
+
+/// Fills the folder; returns how many files there are to work on.
+fn lay_out(dir: &Path, program: &Path) -> Result<usize, String> {
+    let failed = |e: io::Error| format!("can't fill {}: {e}", dir.display());
+    fs::create_dir_all(dir).map_err(failed)?;
+    // The link is also the mark of a demo's folder: in no other is anything changed.
+    let link = dir.join("async");
+    if link.is_symlink() {
+        fs::remove_file(&link).map_err(failed)?;
+    } else if fs::read_dir(dir).map_err(failed)?.next().is_some() {
+        return Err(format!("{} holds other files: name a new folder, or an earlier demo's", dir.display()));
+    }
+    symlink(program, &link).map_err(failed)?;
+    write_unless_edited(&dir.join("provision.bash"), SCRIPT).map_err(failed)?;
+    write_unless_edited(&dir.join("service.rs"), SERVICE).map_err(failed)?;
+    let code = dir.join("code");
+    match fs::remove_dir_all(&code) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed(e)),
+        _ => {}
+    }
+    let mut files = 0;
+    for part in CODE {
+        files += copy(&crate::root().join(part), &code.join(part)).map_err(failed)?;
+    }
+    Ok(files)
+}
+
+/// Writes a file that the reader is invited to edit, so one that differs stays.
+fn write_unless_edited(path: &Path, text: &str) -> io::Result<()> {
+    match fs::read(path) {
+        Ok(found) if found != text.as_bytes() => {
+            println!("{} is not the demo's own any more and stays so; delete it to get that back.", shown(path));
+            Ok(())
+        }
+        _ => fs::write(path, text),
+    }
+}
+
+/// Copies a folder with all that is in it; returns how many files that were.
+fn copy(from: &Path, to: &Path) -> io::Result<usize> {
+    fs::create_dir_all(to)?;
+    let mut files = 0;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            files += copy(&entry.path(), &to)?;
+        } else {
+            fs::copy(entry.path(), to)?;
+            files += 1;
+        }
+    }
+    Ok(files)
+}
+
+/// Runs the script, its output going to ours; returns how long it took.
+fn run(script: &Path, mode: &str) -> Result<Duration, String> {
+    let command = format!("bash {} {mode}", shown(script));
+    println!("\n---- {command}\n");
+    let start = Instant::now();
+    let status = Command::new("bash")
+        .arg(script)
+        .arg(mode)
+        // The script finds the one linked into its folder, as it will when the reader runs it.
+        .env_remove("ASYNC_BIN")
+        .status()
+        .map_err(|e| format!("can't start bash: {e}"))?;
+    if status.success() { Ok(start.elapsed()) } else { Err(format!("`{command}` failed: {status}")) }
+}
+
+/// Holds what the two runs made against each other; returns how many files that were.
+fn compare(dir: &Path) -> Result<usize, String> {
+    let manifest = |mode: &str| {
+        let path = dir.join(mode).join(MANIFEST);
+        fs::read_to_string(&path).map_err(|e| format!("can't read {}: {e}", path.display()))
+    };
+    let (linear, parallel) = (manifest("linear")?, manifest("parallel")?);
+    if linear != parallel {
+        return Err(format!("the two runs made different files:\nlinear\n{linear}parallel\n{parallel}"));
+    }
+    Ok(linear.lines().count())
+}
+
+fn saved(linear: Duration, parallel: Duration) -> String {
+    let (linear, parallel) = (linear.as_secs_f64(), parallel.as_secs_f64());
+    if parallel < linear {
+        format!("saved     {:5.1} s, {:.1} times as fast", linear - parallel, linear / parallel)
+    } else {
+        "nothing saved: is there but one core, or is the machine busy?".to_owned()
+    }
+}
+
+/// A path as the reader would type it: short where it can be, quoted where it must be.
+fn shown(path: &Path) -> String {
+    let here = env::current_dir().unwrap_or_default();
+    let path = path.strip_prefix(here).unwrap_or(path).display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,".contains(c);
+    if path.is_empty() {
+        ".".to_owned()
+    } else if path.chars().all(plain) {
+        path
+    } else {
+        format!("'{}'", path.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_quoted_where_the_shell_would_split_it() {
+        assert_eq!(shown(Path::new("/tmp/demo")), "/tmp/demo");
+        assert_eq!(shown(Path::new("/tmp/a demo")), "'/tmp/a demo'");
+        assert_eq!(shown(Path::new("/tmp/it's")), r"'/tmp/it'\''s'");
+    }
+
+    #[test]
+    fn a_folder_with_other_files_is_left_alone() {
+        let dir = env::temp_dir().join(format!("xtask-demo-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("letter"), "").unwrap();
+        let refused = lay_out(&dir, Path::new("/bin/true"));
+        let left = fs::read_dir(&dir).unwrap().count();
+        fs::remove_dir_all(&dir).unwrap();
+        assert!(refused.unwrap_err().contains("holds other files"));
+        assert_eq!(left, 1);
+    }
+}
