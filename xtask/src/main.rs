@@ -1,6 +1,7 @@
 //! Chores of this workspace: `cargo xtask --help`.
 
 mod shim;
+mod test;
 
 use std::process::ExitCode;
 
@@ -11,11 +12,14 @@ use clap::Parser;
 #[command(name = "cargo xtask")]
 enum Task {
     Shim(shim::Shim),
+    Test(test::Test),
 }
 
 fn main() -> ExitCode {
     let result = match Task::parse() {
         Task::Shim(task) => task.run(),
+        // Its last line is the summary.
+        Task::Test(task) => return task.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
