@@ -2,6 +2,7 @@
 
 mod demo;
 mod shim;
+mod test;
 
 use std::process::ExitCode;
 
@@ -13,12 +14,15 @@ use clap::Parser;
 enum Task {
     Demo(demo::Demo),
     Shim(shim::Shim),
+    Test(test::Test),
 }
 
 fn main() -> ExitCode {
     let result = match Task::parse() {
         Task::Demo(task) => task.run(),
         Task::Shim(task) => task.run(),
+        // Its last line is the summary.
+        Task::Test(task) => return task.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

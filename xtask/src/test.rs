@@ -1,0 +1,171 @@
+//! `cargo xtask test`: every check there is, as one command.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::process::{Command, ExitCode, Stdio};
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+
+/// One check: a command line, which passes if it exits with 0.
+struct Step {
+    name: &'static str,
+    command: &'static [&'static str],
+    /// Git's patterns for the files it is given.
+    files: &'static [&'static str],
+    env: &'static [(&'static str, &'static str)],
+    /// How to get the tool, if people may be without it.
+    install: Option<&'static str>,
+}
+
+const NO_STEP: Step = Step { name: "", command: &[], files: &[], env: &[], install: None };
+
+/// What linters take for bash. The template of the shim counts: its placeholders stand in quotes.
+const SHELL_FILES: &[&str] = &["async-bash-shim/inc/async", "*.bash", "*.sh", ".ci/*"];
+
+/// The tests come last, so that their results stand at the end of the output.
+const STEPS: &[Step] = &[
+    Step {
+        name: "fmt",
+        command: &["cargo", "fmt", "--all", "--check"],
+        install: Some("rustup component add rustfmt"),
+        ..NO_STEP
+    },
+    Step {
+        name: "clippy",
+        command: &["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+        install: Some("rustup component add clippy"),
+        ..NO_STEP
+    },
+    Step {
+        name: "doc",
+        command: &["cargo", "doc", "--workspace", "--no-deps", "--document-private-items"],
+        env: &[("RUSTDOCFLAGS", "-D warnings")],
+        ..NO_STEP
+    },
+    Step { name: "shim", command: &["cargo", "xtask", "shim", "--check"], ..NO_STEP },
+    Step {
+        name: "shellcheck",
+        command: &["shellcheck"],
+        files: SHELL_FILES,
+        install: Some("apt-get install shellcheck"),
+        ..NO_STEP
+    },
+    Step {
+        name: "shfmt",
+        command: &["shfmt", "-i", "4", "-ci", "-d"],
+        files: SHELL_FILES,
+        install: Some("apt-get install shfmt"),
+        ..NO_STEP
+    },
+    Step {
+        name: "bashate",
+        command: &["bashate", "-iE006", "-eE005,E042"],
+        files: &["async-bash-shim/inc/async"],
+        install: Some("pip install bashate"),
+        ..NO_STEP
+    },
+    Step { name: "test", command: &["cargo", "test", "--workspace"], ..NO_STEP },
+];
+
+/// Runs all tests and lints
+///
+/// A lint whose tool is not installed is skipped, but fails where the environment has CI=true.
+#[derive(Args)]
+pub(crate) struct Test {
+    /// Run this step and no other
+    #[arg(long, value_name = "STEP", value_parser = PossibleValuesParser::new(STEPS.iter().map(|step| step.name)))]
+    only: Option<String>,
+}
+
+enum Outcome {
+    Passed,
+    Failed(String),
+    Skipped(String),
+}
+
+impl Test {
+    pub(crate) fn run(&self) -> ExitCode {
+        let mut outcomes = Vec::new();
+        for step in STEPS.iter().filter(|step| self.only.as_deref().is_none_or(|name| name == step.name)) {
+            println!("==> {}: {}", step.name, step.command.join(" "));
+            outcomes.push((step.name, step.run()));
+        }
+        summarize(&outcomes)
+    }
+}
+
+impl Step {
+    fn run(&self) -> Outcome {
+        if let Some(hint) = self.install
+            && !self.is_installed()
+        {
+            let reason = format!("not installed: {hint}");
+            let required = std::env::var_os("CI").is_some_and(|value| value == "true");
+            return if required { Outcome::Failed(reason) } else { Outcome::Skipped(reason) };
+        }
+        let mut command = command(self.command);
+        match tracked(self.files) {
+            Ok(files) => command.args(files).envs(self.env.iter().copied()),
+            Err(reason) => return Outcome::Failed(reason),
+        };
+        match command.status() {
+            Ok(status) if status.success() => Outcome::Passed,
+            Ok(status) => Outcome::Failed(status.to_string()),
+            Err(error) => Outcome::Failed(format!("can't run {}: {error}", self.command[0])),
+        }
+    }
+
+    /// Whether the tool answers. To be on PATH is not enough: rustup and pyenv put stand-ins there.
+    fn is_installed(&self) -> bool {
+        let words = self.command.split(|word| word.starts_with('-')).next().unwrap_or_default();
+        let status = command(words).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    }
+}
+
+fn command(words: &[&str]) -> Command {
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).current_dir(crate::root());
+    command
+}
+
+/// The files in git that match one of the patterns.
+fn tracked(patterns: &[&str]) -> Result<Vec<OsString>, String> {
+    if patterns.is_empty() {
+        return Ok(Vec::new());
+    }
+    let output = command(&["git", "ls-files", "-z", "--"])
+        .args(patterns)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("can't run git: {error}"))?;
+    let files: Vec<_> = output
+        .stdout
+        .split(|byte| *byte == 0)
+        .map(|name| OsString::from_vec(name.to_vec()))
+        .filter(|name| crate::root().join(name).is_file())
+        .collect();
+    if output.status.success() && !files.is_empty() {
+        Ok(files)
+    } else {
+        Err(format!("git lists no files in {}", crate::root().display()))
+    }
+}
+
+/// Prints a line for each step and one with the counts, which is the last of the output.
+fn summarize(outcomes: &[(&str, Outcome)]) -> ExitCode {
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    println!();
+    for (name, outcome) in outcomes {
+        let (count, text) = match outcome {
+            Outcome::Passed => (&mut passed, "ok".to_owned()),
+            Outcome::Failed(reason) => (&mut failed, format!("FAILED ({reason})")),
+            Outcome::Skipped(reason) => (&mut skipped, format!("skipped ({reason})")),
+        };
+        *count += 1;
+        println!("{name:<10}  {text}");
+    }
+    println!("{passed} passed, {failed} failed, {skipped} skipped");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
