@@ -1,6 +1,7 @@
 //! Each scenario under the shim, against what the original printed; and under the original, where there is one, against
 //! what is committed. `cargo xtask snapshots` records.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,6 +24,10 @@ fn main() -> ExitCode {
             if unknown.is_empty() { Ok(()) } else { Err(format!("no such scenarios: {unknown:?}").into()) }
         }
     })];
+    trials.push(Trial::test("no_snapshot_is_left_over", {
+        let listed = listed.clone();
+        move || no_snapshot_is_left_over(&listed)
+    }));
     for scenario in scenario::all() {
         if let Some(original) = original() {
             // Recorded under the machine's own bash; what another one prints of itself is no concern of ours.
@@ -40,6 +45,20 @@ fn main() -> ExitCode {
     }
     shell::binary_dir();
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn no_snapshot_is_left_over(listed: &BTreeSet<String>) -> Result<(), Failed> {
+    let scenarios: BTreeSet<String> = scenario::all().into_iter().map(|scenario| scenario.name).collect();
+    for (kind, wanted) in [("original", &scenarios), ("shim", listed)] {
+        let found: BTreeSet<String> = fs::read_dir(snapshot_dir(kind))?
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".snap").map(str::to_owned))
+            .collect();
+        if found != *wanted {
+            let difference: Vec<_> = found.symmetric_difference(wanted).collect();
+            return Err(format!("left over or missing in {kind}: {difference:?}").into());
+        }
+    }
+    Ok(())
 }
 
 fn under_the_shim(scenario: &Scenario, shim: &Path, bash: &Bash, differs: bool) -> Result<(), Failed> {

@@ -3,20 +3,29 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-/// The names of the scenarios that the list says differ: what stands in backticks in the last cell of each row between
-/// the comments `<!-- deviations -->` and `<!-- /deviations -->`.
+/// The names of the scenarios that the list says differ.
 ///
 /// # Panics
 /// If the README has no such list.
 #[must_use]
 pub fn listed() -> BTreeSet<String> {
-    let readme = fs::read_to_string(crate::root().join("README.md")).expect("the README");
-    let list = readme
-        .split_once("<!-- deviations -->")
-        .and_then(|(_, rest)| rest.split_once("<!-- /deviations -->"))
-        .expect("the README has a list of deviations")
+    last_cells(&fs::read_to_string(crate::root().join("README.md")).expect("the README"), "deviations")
+}
+
+/// What stands in backticks in the last cell of each row of the table between the comments `<!-- NAME -->` and
+/// `<!-- /NAME -->`.
+///
+/// # Panics
+/// If there are no such comments.
+#[must_use]
+pub fn last_cells(text: &str, name: &str) -> BTreeSet<String> {
+    let table = text
+        .split_once(&format!("<!-- {name} -->"))
+        .and_then(|(_, rest)| rest.split_once(&format!("<!-- /{name} -->")))
+        .expect("the table between its comments")
         .0;
-    list.lines()
+    table
+        .lines()
         .filter(|line| line.starts_with('|'))
         .filter_map(|line| line.trim_end().trim_end_matches('|').rsplit('|').next())
         .flat_map(|cell| cell.split('`').skip(1).step_by(2))

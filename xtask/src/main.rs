@@ -2,6 +2,7 @@
 
 mod demo;
 mod shim;
+mod snapshots;
 mod test;
 
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ use clap::Parser;
 enum Task {
     Demo(demo::Demo),
     Shim(shim::Shim),
+    Snapshots(snapshots::Snapshots),
     Test(test::Test),
 }
 
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
     let result = match Task::parse() {
         Task::Demo(task) => task.run(),
         Task::Shim(task) => task.run(),
+        Task::Snapshots(task) => task.run(),
         // Its last line is the summary.
         Task::Test(task) => return task.run(),
     };
