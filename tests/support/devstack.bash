@@ -12,7 +12,7 @@ function iniset {
     set +o xtrace
     local new=$1.$BASHPID
     grep -qxF "[$2]" "$1" || printf '\n[%s]\n' "$2" >>"$1"
-    section="[$2]" option=$3 value=$4 awk '
+    section="[$2]" option=$3 value=${4//$'\n'/ } awk '
         function is_option() { return inside && match($0, "^" ENVIRON["option"] "[ \t]*=") }
         BEGIN { line = ENVIRON["option"] " = " ENVIRON["value"] }
         FNR == 1 { inside = 0 }
@@ -50,7 +50,9 @@ function trueorfalse {
 }
 
 # time_start NAME
+# As devstack's own, it reads a clock that may not be set, which set -u does not let pass.
 function time_start {
+    : "${_TIME_START[$1]}"
     _TIME_START[$1]=$(date +%s%3N)
 }
 
