@@ -70,7 +70,7 @@ const STEPS: &[Step] = &[
 
 /// Runs all tests and lints
 ///
-/// A lint whose tool is not installed is skipped, but fails where the environment has CI=true.
+/// A lint that lacks its tool, or git to list its files, is skipped, but fails where the environment has CI=true.
 #[derive(Args)]
 pub(crate) struct Test {
     /// Run this step and no other
@@ -82,6 +82,14 @@ enum Outcome {
     Passed,
     Failed(String),
     Skipped(String),
+}
+
+impl Outcome {
+    /// Of a step that can't run here. A gate must not pass for want of a tool.
+    fn lacking(reason: String) -> Self {
+        let required = std::env::var_os("CI").is_some_and(|value| value == "true");
+        if required { Self::Failed(reason) } else { Self::Skipped(reason) }
+    }
 }
 
 impl Test {
@@ -100,14 +108,12 @@ impl Step {
         if let Some(hint) = self.install
             && !self.is_installed()
         {
-            let reason = format!("not installed: {hint}");
-            let required = std::env::var_os("CI").is_some_and(|value| value == "true");
-            return if required { Outcome::Failed(reason) } else { Outcome::Skipped(reason) };
+            return Outcome::lacking(format!("not installed: {hint}"));
         }
         let mut command = command(self.command);
         match tracked(self.files) {
             Ok(files) => command.args(files).envs(self.env.iter().copied()),
-            Err(reason) => return Outcome::Failed(reason),
+            Err(reason) => return Outcome::lacking(reason),
         };
         match command.status() {
             Ok(status) if status.success() => Outcome::Passed,
