@@ -33,27 +33,30 @@ pub struct ProcessIdentity {
 impl ProcessIdentity {
     /// The identity of a process that is alive now.
     pub fn of(pid: u32) -> io::Result<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let stat = stat_line(pid)?;
         let start_ticks = start_ticks(&stat).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
         Ok(Self { pid, start_ticks, boot: boot_id()? })
     }
 
     /// Whether that very process is still there. A zombie counts as gone: it runs nothing any more.
-    #[must_use]
-    pub fn is_alive(&self) -> bool {
-        let Ok(stat) = fs::read_to_string(format!("/proc/{}/stat", self.pid)) else {
-            return false;
+    ///
+    /// It is an error if that can't be found out, as when no descriptor is free.
+    pub fn is_alive(&self) -> io::Result<bool> {
+        let stat = match stat_line(self.pid) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            // It ended between the opening and the reading.
+            Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => return Ok(false),
+            result => result?,
         };
-        start_ticks(&stat) == Some(self.start_ticks)
-            && !matches!(state(&stat), Some("Z" | "X"))
-            && boot_id().is_ok_and(|boot| boot == self.boot)
+        let same = start_ticks(&stat) == Some(self.start_ticks) && !matches!(state(&stat), Some("Z" | "X"));
+        Ok(same && boot_id()? == self.boot)
     }
 
     /// Sleeps until that process is gone; returns at once if it is. Needs Linux 5.3 (`pidfd_open(2)`).
     pub fn wait(&self) -> io::Result<()> {
         match open(self.pid)? {
             // Only now does the descriptor pin the process, so only now is the look at its start worth something.
-            Some(pidfd) if self.is_alive() => wait_on(&pidfd, None),
+            Some(pidfd) if self.is_alive()? => wait_on(&pidfd, None),
             _ => Ok(()),
         }
     }
@@ -142,6 +145,11 @@ fn wait_on(pidfd: &OwnedFd, limit_ms: Option<u32>) -> io::Result<()> {
     }
 }
 
+/// `/proc/PID/stat`. The process's name in it may be any bytes.
+fn stat_line(pid: u32) -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat"))?).into_owned())
+}
+
 /// The part of `/proc/PID/stat` after the process's name, which may itself hold blanks and parentheses.
 fn fields_after_name(stat: &str) -> Option<std::str::SplitWhitespace<'_>> {
     Some(stat.rsplit_once(')')?.1.split_whitespace())
@@ -212,23 +220,23 @@ mod tests {
     #[test]
     fn this_process_is_alive_and_a_later_one_with_its_id_would_not_be_taken_for_it() {
         let me = ProcessIdentity::of(std::process::id()).unwrap();
-        assert!(me.is_alive());
+        assert!(me.is_alive().unwrap());
         assert_eq!(me.to_string().parse::<ProcessIdentity>().unwrap(), me);
         let reused = ProcessIdentity { start_ticks: me.start_ticks + 1, ..me.clone() };
-        assert!(!reused.is_alive());
+        assert!(!reused.is_alive().unwrap());
         reused.wait().unwrap();
         let rebooted = ProcessIdentity { boot: "another".into(), ..me };
-        assert!(!rebooted.is_alive());
+        assert!(!rebooted.is_alive().unwrap());
     }
 
     #[test]
     fn waiting_for_a_process_ends_with_it() {
         let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
         let identity = ProcessIdentity::of(child.id()).unwrap();
-        assert!(identity.is_alive());
+        assert!(identity.is_alive().unwrap());
         drop(child.stdin.take());
         identity.wait().unwrap();
-        assert!(!identity.is_alive(), "a zombie counts as gone");
+        assert!(!identity.is_alive().unwrap(), "a zombie counts as gone");
         child.wait().unwrap();
     }
 

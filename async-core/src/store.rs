@@ -624,7 +624,7 @@ impl Ready<'_> {
 /// Whether somebody holds the life of a future.
 fn is_alive(file: &File, path: &Path, record: &Record) -> Result<bool> {
     match &record.life {
-        Some(life) => Ok(life.is_alive()),
+        Some(life) => life.is_alive().map_err(Error::io("look at the process of", path)),
         None => lock::is_held(file).map_err(Error::io("look at the lock of", path)),
     }
 }
