@@ -504,8 +504,11 @@ impl Store {
     fn clear(&self) -> Result<Leftovers> {
         let mut leftovers = Leftovers::default();
         for name in self.names()? {
-            if matches!(self.look(&name), Ok(Some((_, State::Running)))) {
-                leftovers.running.push(name);
+            match self.look(&name) {
+                Ok(Some((_, State::Running))) => leftovers.running.push(name),
+                Ok(_) | Err(Error::BadRecord { .. } | Error::Planted { .. }) => {}
+                // It may run, so nothing is removed.
+                Err(error) => return Err(error),
             }
         }
         let collected = self.collected_dir();
