@@ -125,7 +125,8 @@ impl Store {
             _ => {}
         }
         let store = Self::open(dir, permissions)?;
-        if !store.collected_dir().exists() {
+        let collected = store.collected_dir();
+        if !collected.try_exists().map_err(Error::io("look at", &collected))? {
             store.refuse_a_strangers_directory()?;
         }
         let leftovers = store.clear()?;
@@ -493,7 +494,7 @@ impl Store {
         for entry in fs::read_dir(&self.dir).map_err(Error::io("list", &self.dir))? {
             let name = entry.map_err(Error::io("list", &self.dir))?.file_name();
             let extension = Path::new(&name).extension().and_then(OsStr::to_str);
-            if !matches!(extension, Some("ini" | "log" | "fifo")) {
+            if !(is_beginning(&name) || matches!(extension, Some("ini" | "log" | "fifo"))) {
                 return Err(Error::NotAStore { dir: self.dir.clone(), example: printable(&name) });
             }
         }
@@ -538,7 +539,7 @@ impl Store {
         for entry in fs::read_dir(&self.dir).map_err(Error::io("list", &self.dir))? {
             let entry = entry.map_err(Error::io("list", &self.dir))?;
             let name = entry.file_name();
-            if [NEW, GATE].iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes())) {
+            if is_beginning(&name) {
                 remove_if_there(&entry.path()).map_err(Error::io("remove", &entry.path()))?;
             }
         }
@@ -645,6 +646,10 @@ fn rename_new(from: &Path, to: &Path) -> io::Result<bool> {
         },
         Err(errno) => Err(errno.into()),
     }
+}
+
+fn is_beginning(name: &OsStr) -> bool {
+    [NEW, GATE].iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {
