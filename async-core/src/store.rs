@@ -27,7 +27,7 @@ use crate::lock;
 use crate::name::FutureName;
 use crate::process::{self, ProcessIdentity};
 use crate::record::{self, Argument, MAX_RECORD_BYTES, Outcome, Record, State, Wait};
-use crate::text::{printable, printable_command};
+use crate::text::{command_line, printable};
 
 /// The subdirectory of the collected futures. Its presence marks a directory as a store.
 pub const COLLECTED: &str = ".collected";
@@ -214,7 +214,7 @@ impl Store {
             Start::InProcess(pid) => Some(*pid),
         };
         let record = Record {
-            command: printable_command(argv) + if shortened { " ..." } else { "" },
+            command: command_line(argv, shortened),
             argv: (!shortened).then(|| argv.iter().map(|arg| Argument::from(arg.as_os_str())).collect()),
             start_time: clock::wall(),
             start_boot: Some(clock::since_boot()),
