@@ -557,14 +557,14 @@ impl Store {
         }
     }
 
-    /// Moves a record to the collected ones, under a name that is not taken.
-    fn move_to_collected(&self, name: &FutureName, start: Millis) -> Result<PathBuf> {
-        let from = self.record_path(name);
+    /// Moves the record or the log of a future to the collected ones, under a name that is not taken.
+    fn move_to_collected(&self, name: &FutureName, start: Millis, extension: &str) -> Result<()> {
+        let from = self.dir.join(format!("{name}.{extension}"));
         for attempt in 0.. {
             let suffix = if attempt == 0 { String::new() } else { format!("-{attempt}") };
-            let to = self.collected_dir().join(format!("{name}.{start}{suffix}.ini"));
+            let to = self.collected_dir().join(format!("{name}.{start}{suffix}.{extension}"));
             match rename_new(&from, &to) {
-                Ok(true) => return Ok(to),
+                Ok(true) => return Ok(()),
                 Ok(false) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !self.collected_dir().exists() => {
                     self.make_collected_dir()?;
@@ -573,6 +573,11 @@ impl Store {
             }
         }
         unreachable!("the numbers have no end")
+    }
+
+    /// Where the log of an uncollected future is kept when its name is used again.
+    fn kept_log_path(&self, name: &FutureName, start: Millis) -> PathBuf {
+        self.collected_dir().join(format!("{name}.{start}.log"))
     }
 }
 
@@ -597,7 +602,10 @@ impl Ready<'_> {
 
     /// The log, to be read from its start; none if it is gone.
     pub fn log(&self) -> Result<Option<File>> {
-        open_for_reading(&self.store.log_path(&self.name))
+        match open_for_reading(&self.store.log_path(&self.name))? {
+            None => open_for_reading(&self.store.kept_log_path(&self.name, self.record.start_time)),
+            log => Ok(log),
+        }
     }
 
     /// Takes the future out of the live ones, once it has been handed over. Its log stays where it is.
@@ -611,17 +619,20 @@ impl Ready<'_> {
             lines.insert_str(0, &format!("end_time = {}\n", outcome.end_time));
         }
         append(&self.file, &lines).map_err(Error::io("write the times of the wait to", &path))?;
-        self.store.move_to_collected(&self.name, self.record.start_time).map(drop)
+        self.store.move_to_collected(&self.name, self.record.start_time, "ini")
     }
 
-    /// Makes room for another future of that name: the record and the log of this one go to the collected ones.
+    /// Makes room for another future of that name: the log and the record of this one go to the collected ones.
+    ///
+    /// The log goes first: as long as the record is there the future is live, and [`Ready::log`] finds the log at both
+    /// places. The other way round, a log whose record is gone would be replaced by the next one of that name.
     fn archive_uncollected(self) -> Result<()> {
-        let record = self.store.move_to_collected(&self.name, self.record.start_time)?;
-        let log = self.store.log_path(&self.name);
-        match fs::rename(&log, record.with_extension("log")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("keep the log", &log)(error)),
-            _ => Ok(()),
+        let start = self.record.start_time;
+        match self.store.move_to_collected(&self.name, start, "log") {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            result => result?,
         }
+        self.store.move_to_collected(&self.name, start, "ini")
     }
 }
 
