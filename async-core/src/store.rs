@@ -648,19 +648,46 @@ fn is_alive(file: &File, path: &Path, record: &Record) -> Result<bool> {
 fn rename_new(from: &Path, to: &Path) -> io::Result<bool> {
     match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
         Ok(()) => Ok(true),
-        Err(Errno::EEXIST) => Ok(false),
+        Err(Errno::EEXIST) => finish_move(from, to),
         // A file system without that flag: link(2) refuses a taken name just as surely.
-        Err(Errno::EINVAL | Errno::ENOSYS) => match fs::hard_link(from, to) {
-            Ok(()) => fs::remove_file(from).map(|()| true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(error),
-        },
+        Err(Errno::EINVAL | Errno::ENOSYS) => link_new(from, to),
         Err(errno) => Err(errno.into()),
     }
 }
 
 fn is_beginning(name: &OsStr) -> bool {
     [NEW, GATE].iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
+}
+
+fn link_new(from: &Path, to: &Path) -> io::Result<bool> {
+    match fs::hard_link(from, to) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return finish_move(from, to),
+        Err(error) => return Err(error),
+    }
+    let removed = remove_if_there(from);
+    if removed.is_err() && are_same_file(from, to).unwrap_or(false) {
+        // Not under two names.
+        let _ = fs::remove_file(to);
+    }
+    removed.map(|()| true)
+}
+
+/// If the taken name is the file's own, because somebody was stopped between the link and the removal, removes the old
+/// one. Otherwise false.
+fn finish_move(from: &Path, to: &Path) -> io::Result<bool> {
+    if are_same_file(from, to)? { remove_if_there(from).map(|()| true) } else { Ok(false) }
+}
+
+/// Whether both names are one file's; not if one of them is gone.
+fn are_same_file(a: &Path, b: &Path) -> io::Result<bool> {
+    let identity = |path| match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(Some((metadata.dev(), metadata.ino()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    };
+    let (a, b) = (identity(a)?, identity(b)?);
+    Ok(a.is_some() && a == b)
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {
