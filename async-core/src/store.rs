@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::lock;
 use crate::name::FutureName;
 use crate::process::{self, ProcessIdentity};
-use crate::record::{self, Argument, MAX_RECORD_BYTES, Outcome, Record, State, Wait};
+use crate::record::{self, Argument, MAX_RECORD_BYTES, Outcome, Record, State, TORN, Wait};
 use crate::text::{command_line, printable};
 
 /// The subdirectory of the collected futures. Its presence marks a directory as a store.
@@ -366,7 +366,7 @@ impl Store {
             None => end_time - record.start_time,
         };
         let run_time = run_time.max(0);
-        append(file, &format!("end_time = {end_time}\nrun_time = {run_time}\nrc = {rc}\n"))
+        append(file, record.torn, &format!("end_time = {end_time}\nrun_time = {run_time}\nrc = {rc}\n"))
             .map_err(Error::io("write the result to", path))?;
         Ok(Record { end_time: Some(end_time), run_time: Some(run_time), rc: Some(rc), ..record })
     }
@@ -618,7 +618,7 @@ impl Ready<'_> {
         if self.record.end_time.is_none() {
             lines.insert_str(0, &format!("end_time = {}\n", outcome.end_time));
         }
-        append(&self.file, &lines).map_err(Error::io("write the times of the wait to", &path))?;
+        append(&self.file, self.record.torn, &lines).map_err(Error::io("write the times of the wait to", &path))?;
         self.store.move_to_collected(&self.name, self.record.start_time, "ini")
     }
 
@@ -751,8 +751,9 @@ fn read_record(mut file: &File, path: &Path) -> Result<Record> {
     record::parse(&bytes).map_err(bad)
 }
 
-/// Adds whole lines with one write; if only a part fits, takes it back.
-fn append(mut file: &File, lines: &str) -> io::Result<()> {
+/// Adds whole lines with one write, after a torn one if there is one; if only a part fits, takes it back.
+fn append(mut file: &File, torn: bool, lines: &str) -> io::Result<()> {
+    let lines = if torn { format!("{TORN}{lines}") } else { lines.to_owned() };
     let before = file.metadata()?.len();
     let written = loop {
         match file.write(lines.as_bytes()) {
