@@ -73,14 +73,14 @@ pub fn outlive_file_size_limit() -> io::Result<()> {
 ///
 /// `ready` is called when no signal can be missed any more. Gives the child's exit status, 128 + N if signal N killed it. Those signals stay blocked in the calling thread, which
 /// has to be the process's only one.
-pub fn watch_child(pid: u32, ready: impl FnOnce()) -> io::Result<i32> {
+pub fn watch_child(pid: u32, ready: impl FnOnce() -> io::Result<()>) -> io::Result<i32> {
     let child = nix::unistd::Pid::from_raw(i32::try_from(pid).map_err(io::Error::other)?);
     let mut signals = SigSet::empty();
     for signal in PASSED_ON.into_iter().chain([Signal::SIGCHLD]) {
         signals.add(signal);
     }
     signals.thread_block()?;
-    ready();
+    ready()?;
     loop {
         // Asked before each sleep: the child may have ended before its signal was blocked.
         match waitpid(child, Some(WaitPidFlag::WNOHANG)) {
