@@ -40,8 +40,7 @@ pub(crate) enum Failure {
 impl Failure {
     /// Tells the user, and gives the exit status.
     pub(crate) fn report(&self) -> u8 {
-        // With standard error gone too, there is nobody left to tell.
-        let _ = writeln!(io::stderr(), "async: {self}");
+        warn(&self.to_string());
         let usage = match self {
             Self::Store(error) => error.is_usage(),
             Self::Usage(_) => true,
@@ -51,7 +50,8 @@ impl Failure {
     }
 }
 
-/// Prints a remark that changes nothing about the outcome.
+/// Prints a remark.
 pub(crate) fn warn(text: &str) {
-    let _ = writeln!(io::stderr(), "async: {text}");
+    // In one write, so that lines of several programs don't mix. With standard error gone, nobody is left to tell.
+    let _ = io::stderr().write_all(format!("async: {text}\n").as_bytes());
 }

@@ -33,27 +33,30 @@ pub struct ProcessIdentity {
 impl ProcessIdentity {
     /// The identity of a process that is alive now.
     pub fn of(pid: u32) -> io::Result<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let stat = stat_line(pid)?;
         let start_ticks = start_ticks(&stat).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
         Ok(Self { pid, start_ticks, boot: boot_id()? })
     }
 
     /// Whether that very process is still there. A zombie counts as gone: it runs nothing any more.
-    #[must_use]
-    pub fn is_alive(&self) -> bool {
-        let Ok(stat) = fs::read_to_string(format!("/proc/{}/stat", self.pid)) else {
-            return false;
+    ///
+    /// It is an error if that can't be found out, as when no descriptor is free.
+    pub fn is_alive(&self) -> io::Result<bool> {
+        let stat = match stat_line(self.pid) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            // It ended between the opening and the reading.
+            Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => return Ok(false),
+            result => result?,
         };
-        start_ticks(&stat) == Some(self.start_ticks)
-            && !matches!(state(&stat), Some("Z" | "X"))
-            && boot_id().is_ok_and(|boot| boot == self.boot)
+        let same = start_ticks(&stat) == Some(self.start_ticks) && !matches!(state(&stat), Some("Z" | "X"));
+        Ok(same && boot_id()? == self.boot)
     }
 
     /// Sleeps until that process is gone; returns at once if it is. Needs Linux 5.3 (`pidfd_open(2)`).
     pub fn wait(&self) -> io::Result<()> {
         match open(self.pid)? {
             // Only now does the descriptor pin the process, so only now is the look at its start worth something.
-            Some(pidfd) if self.is_alive() => wait_on(&pidfd, None),
+            Some(pidfd) if self.is_alive()? => wait_on(&pidfd, None),
             _ => Ok(()),
         }
     }
@@ -70,14 +73,14 @@ pub fn outlive_file_size_limit() -> io::Result<()> {
 ///
 /// `ready` is called when no signal can be missed any more. Gives the child's exit status, 128 + N if signal N killed it. Those signals stay blocked in the calling thread, which
 /// has to be the process's only one.
-pub fn watch_child(pid: u32, ready: impl FnOnce()) -> io::Result<i32> {
+pub fn watch_child(pid: u32, ready: impl FnOnce() -> io::Result<()>) -> io::Result<i32> {
     let child = nix::unistd::Pid::from_raw(i32::try_from(pid).map_err(io::Error::other)?);
     let mut signals = SigSet::empty();
     for signal in PASSED_ON.into_iter().chain([Signal::SIGCHLD]) {
         signals.add(signal);
     }
     signals.thread_block()?;
-    ready();
+    ready()?;
     loop {
         // Asked before each sleep: the child may have ended before its signal was blocked.
         match waitpid(child, Some(WaitPidFlag::WNOHANG)) {
@@ -140,6 +143,11 @@ fn wait_on(pidfd: &OwnedFd, limit_ms: Option<u32>) -> io::Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// `/proc/PID/stat`. The process's name in it may be any bytes.
+fn stat_line(pid: u32) -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat"))?).into_owned())
 }
 
 /// The part of `/proc/PID/stat` after the process's name, which may itself hold blanks and parentheses.
@@ -212,23 +220,23 @@ mod tests {
     #[test]
     fn this_process_is_alive_and_a_later_one_with_its_id_would_not_be_taken_for_it() {
         let me = ProcessIdentity::of(std::process::id()).unwrap();
-        assert!(me.is_alive());
+        assert!(me.is_alive().unwrap());
         assert_eq!(me.to_string().parse::<ProcessIdentity>().unwrap(), me);
         let reused = ProcessIdentity { start_ticks: me.start_ticks + 1, ..me.clone() };
-        assert!(!reused.is_alive());
+        assert!(!reused.is_alive().unwrap());
         reused.wait().unwrap();
         let rebooted = ProcessIdentity { boot: "another".into(), ..me };
-        assert!(!rebooted.is_alive());
+        assert!(!rebooted.is_alive().unwrap());
     }
 
     #[test]
     fn waiting_for_a_process_ends_with_it() {
         let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
         let identity = ProcessIdentity::of(child.id()).unwrap();
-        assert!(identity.is_alive());
+        assert!(identity.is_alive().unwrap());
         drop(child.stdin.take());
         identity.wait().unwrap();
-        assert!(!identity.is_alive(), "a zombie counts as gone");
+        assert!(!identity.is_alive().unwrap(), "a zombie counts as gone");
         child.wait().unwrap();
     }
 

@@ -15,7 +15,8 @@
 //! ```
 //!
 //! Times with `_time` are ms since the epoch, `start_boot` is ms since boot, `run_time` is a duration in ms. Values are
-//! raw: no quoting, no escapes. A line without its newline is a torn one and does not count.
+//! raw: no quoting, no escapes. A line without its newline is a torn one and does not count; whoever writes next puts
+//! an end to it with [`TORN`], which marks it for good.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -28,6 +29,9 @@ use crate::process::{self, ProcessIdentity};
 
 /// The largest record that is read, in bytes.
 pub const MAX_RECORD_BYTES: u64 = 1 << 20;
+
+/// What a torn line ends in once there is another after it: a control character, which no value of ours holds.
+pub(crate) const TORN: &str = "\u{18}\n";
 
 /// The section of a record.
 const SECTION: &str = "job";
@@ -112,6 +116,9 @@ pub struct Record {
     pub wait_start: Option<Millis>,
     /// When that wait ended, in ms since the epoch.
     pub wait_end: Option<Millis>,
+    /// Whether the last line is torn.
+    #[serde(skip)]
+    pub(crate) torn: bool,
 }
 
 /// How a future ended, as a wait reports it.
@@ -161,10 +168,13 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Record, String> {
     if text.trim().is_empty() {
         return Err("it is empty".into());
     }
-    let mut record = Record::default();
+    let mut record = Record { torn: whole < bytes.len(), ..Record::default() };
     let mut section = None::<String>;
     let (mut has_command, mut has_start) = (false, false);
     for (number, line) in (1..).zip(text.lines()) {
+        if line.ends_with(TORN.trim_end_matches('\n')) {
+            continue;
+        }
         for (name, properties) in &read_line(line).map_err(|why| format!("line {number}: {why}"))? {
             if let Some(name) = name {
                 section = Some(name.to_owned());
@@ -299,7 +309,9 @@ mod tests {
     #[test]
     fn a_torn_last_line_does_not_count() {
         let record = parse(format!("{ORIGINAL}end_time = 9\nrc = 1").as_bytes()).unwrap();
-        assert_eq!((record.end_time, record.rc), (Some(9), None));
+        assert_eq!((record.end_time, record.rc, record.torn), (Some(9), None, true));
+        let record = parse(format!("{ORIGINAL}rc = 1{TORN}end_time = 9\n").as_bytes()).unwrap();
+        assert_eq!((record.end_time, record.rc, record.torn), (Some(9), None, false));
     }
 
     #[test]

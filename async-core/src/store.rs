@@ -26,8 +26,8 @@ use crate::error::{Error, Result};
 use crate::lock;
 use crate::name::FutureName;
 use crate::process::{self, ProcessIdentity};
-use crate::record::{self, Argument, MAX_RECORD_BYTES, Outcome, Record, State, Wait};
-use crate::text::{printable, printable_command};
+use crate::record::{self, Argument, MAX_RECORD_BYTES, Outcome, Record, State, TORN, Wait};
+use crate::text::{command_line, printable};
 
 /// The subdirectory of the collected futures. Its presence marks a directory as a store.
 pub const COLLECTED: &str = ".collected";
@@ -125,7 +125,8 @@ impl Store {
             _ => {}
         }
         let store = Self::open(dir, permissions)?;
-        if !store.collected_dir().exists() {
+        let collected = store.collected_dir();
+        if !collected.try_exists().map_err(Error::io("look at", &collected))? {
             store.refuse_a_strangers_directory()?;
         }
         let leftovers = store.clear()?;
@@ -213,7 +214,7 @@ impl Store {
             Start::InProcess(pid) => Some(*pid),
         };
         let record = Record {
-            command: printable_command(argv) + if shortened { " ..." } else { "" },
+            command: command_line(argv, shortened),
             argv: (!shortened).then(|| argv.iter().map(|arg| Argument::from(arg.as_os_str())).collect()),
             start_time: clock::wall(),
             start_boot: Some(clock::since_boot()),
@@ -365,7 +366,7 @@ impl Store {
             None => end_time - record.start_time,
         };
         let run_time = run_time.max(0);
-        append(file, &format!("end_time = {end_time}\nrun_time = {run_time}\nrc = {rc}\n"))
+        append(file, record.torn, &format!("end_time = {end_time}\nrun_time = {run_time}\nrc = {rc}\n"))
             .map_err(Error::io("write the result to", path))?;
         Ok(Record { end_time: Some(end_time), run_time: Some(run_time), rc: Some(rc), ..record })
     }
@@ -493,7 +494,7 @@ impl Store {
         for entry in fs::read_dir(&self.dir).map_err(Error::io("list", &self.dir))? {
             let name = entry.map_err(Error::io("list", &self.dir))?.file_name();
             let extension = Path::new(&name).extension().and_then(OsStr::to_str);
-            if !matches!(extension, Some("ini" | "log" | "fifo")) {
+            if !(is_beginning(&name) || matches!(extension, Some("ini" | "log" | "fifo"))) {
                 return Err(Error::NotAStore { dir: self.dir.clone(), example: printable(&name) });
             }
         }
@@ -504,8 +505,11 @@ impl Store {
     fn clear(&self) -> Result<Leftovers> {
         let mut leftovers = Leftovers::default();
         for name in self.names()? {
-            if matches!(self.look(&name), Ok(Some((_, State::Running)))) {
-                leftovers.running.push(name);
+            match self.look(&name) {
+                Ok(Some((_, State::Running))) => leftovers.running.push(name),
+                Ok(_) | Err(Error::BadRecord { .. } | Error::Planted { .. }) => {}
+                // It may run, so nothing is removed.
+                Err(error) => return Err(error),
             }
         }
         let collected = self.collected_dir();
@@ -535,7 +539,7 @@ impl Store {
         for entry in fs::read_dir(&self.dir).map_err(Error::io("list", &self.dir))? {
             let entry = entry.map_err(Error::io("list", &self.dir))?;
             let name = entry.file_name();
-            if [NEW, GATE].iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes())) {
+            if is_beginning(&name) {
                 remove_if_there(&entry.path()).map_err(Error::io("remove", &entry.path()))?;
             }
         }
@@ -553,14 +557,14 @@ impl Store {
         }
     }
 
-    /// Moves a record to the collected ones, under a name that is not taken.
-    fn move_to_collected(&self, name: &FutureName, start: Millis) -> Result<PathBuf> {
-        let from = self.record_path(name);
+    /// Moves the record or the log of a future to the collected ones, under a name that is not taken.
+    fn move_to_collected(&self, name: &FutureName, start: Millis, extension: &str) -> Result<()> {
+        let from = self.dir.join(format!("{name}.{extension}"));
         for attempt in 0.. {
             let suffix = if attempt == 0 { String::new() } else { format!("-{attempt}") };
-            let to = self.collected_dir().join(format!("{name}.{start}{suffix}.ini"));
+            let to = self.collected_dir().join(format!("{name}.{start}{suffix}.{extension}"));
             match rename_new(&from, &to) {
-                Ok(true) => return Ok(to),
+                Ok(true) => return Ok(()),
                 Ok(false) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !self.collected_dir().exists() => {
                     self.make_collected_dir()?;
@@ -569,6 +573,11 @@ impl Store {
             }
         }
         unreachable!("the numbers have no end")
+    }
+
+    /// Where the log of an uncollected future is kept when its name is used again.
+    fn kept_log_path(&self, name: &FutureName, start: Millis) -> PathBuf {
+        self.collected_dir().join(format!("{name}.{start}.log"))
     }
 }
 
@@ -593,7 +602,10 @@ impl Ready<'_> {
 
     /// The log, to be read from its start; none if it is gone.
     pub fn log(&self) -> Result<Option<File>> {
-        open_for_reading(&self.store.log_path(&self.name))
+        match open_for_reading(&self.store.log_path(&self.name))? {
+            None => open_for_reading(&self.store.kept_log_path(&self.name, self.record.start_time)),
+            log => Ok(log),
+        }
     }
 
     /// Takes the future out of the live ones, once it has been handed over. Its log stays where it is.
@@ -606,25 +618,28 @@ impl Ready<'_> {
         if self.record.end_time.is_none() {
             lines.insert_str(0, &format!("end_time = {}\n", outcome.end_time));
         }
-        append(&self.file, &lines).map_err(Error::io("write the times of the wait to", &path))?;
-        self.store.move_to_collected(&self.name, self.record.start_time).map(drop)
+        append(&self.file, self.record.torn, &lines).map_err(Error::io("write the times of the wait to", &path))?;
+        self.store.move_to_collected(&self.name, self.record.start_time, "ini")
     }
 
-    /// Makes room for another future of that name: the record and the log of this one go to the collected ones.
+    /// Makes room for another future of that name: the log and the record of this one go to the collected ones.
+    ///
+    /// The log goes first: as long as the record is there the future is live, and [`Ready::log`] finds the log at both
+    /// places. The other way round, a log whose record is gone would be replaced by the next one of that name.
     fn archive_uncollected(self) -> Result<()> {
-        let record = self.store.move_to_collected(&self.name, self.record.start_time)?;
-        let log = self.store.log_path(&self.name);
-        match fs::rename(&log, record.with_extension("log")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("keep the log", &log)(error)),
-            _ => Ok(()),
+        let start = self.record.start_time;
+        match self.store.move_to_collected(&self.name, start, "log") {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            result => result?,
         }
+        self.store.move_to_collected(&self.name, start, "ini")
     }
 }
 
 /// Whether somebody holds the life of a future.
 fn is_alive(file: &File, path: &Path, record: &Record) -> Result<bool> {
     match &record.life {
-        Some(life) => Ok(life.is_alive()),
+        Some(life) => life.is_alive().map_err(Error::io("look at the process of", path)),
         None => lock::is_held(file).map_err(Error::io("look at the lock of", path)),
     }
 }
@@ -633,15 +648,46 @@ fn is_alive(file: &File, path: &Path, record: &Record) -> Result<bool> {
 fn rename_new(from: &Path, to: &Path) -> io::Result<bool> {
     match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
         Ok(()) => Ok(true),
-        Err(Errno::EEXIST) => Ok(false),
+        Err(Errno::EEXIST) => finish_move(from, to),
         // A file system without that flag: link(2) refuses a taken name just as surely.
-        Err(Errno::EINVAL | Errno::ENOSYS) => match fs::hard_link(from, to) {
-            Ok(()) => fs::remove_file(from).map(|()| true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(error),
-        },
+        Err(Errno::EINVAL | Errno::ENOSYS) => link_new(from, to),
         Err(errno) => Err(errno.into()),
     }
+}
+
+fn is_beginning(name: &OsStr) -> bool {
+    [NEW, GATE].iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
+}
+
+fn link_new(from: &Path, to: &Path) -> io::Result<bool> {
+    match fs::hard_link(from, to) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return finish_move(from, to),
+        Err(error) => return Err(error),
+    }
+    let removed = remove_if_there(from);
+    if removed.is_err() && are_same_file(from, to).unwrap_or(false) {
+        // Not under two names.
+        let _ = fs::remove_file(to);
+    }
+    removed.map(|()| true)
+}
+
+/// If the taken name is the file's own, because somebody was stopped between the link and the removal, removes the old
+/// one. Otherwise false.
+fn finish_move(from: &Path, to: &Path) -> io::Result<bool> {
+    if are_same_file(from, to)? { remove_if_there(from).map(|()| true) } else { Ok(false) }
+}
+
+/// Whether both names are one file's; not if one of them is gone.
+fn are_same_file(a: &Path, b: &Path) -> io::Result<bool> {
+    let identity = |path| match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(Some((metadata.dev(), metadata.ino()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    };
+    let (a, b) = (identity(a)?, identity(b)?);
+    Ok(a.is_some() && a == b)
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {
@@ -705,8 +751,9 @@ fn read_record(mut file: &File, path: &Path) -> Result<Record> {
     record::parse(&bytes).map_err(bad)
 }
 
-/// Adds whole lines with one write; if only a part fits, takes it back.
-fn append(mut file: &File, lines: &str) -> io::Result<()> {
+/// Adds whole lines with one write, after a torn one if there is one; if only a part fits, takes it back.
+fn append(mut file: &File, torn: bool, lines: &str) -> io::Result<()> {
+    let lines = if torn { format!("{TORN}{lines}") } else { lines.to_owned() };
     let before = file.metadata()?.len();
     let written = loop {
         match file.write(lines.as_bytes()) {

@@ -1,6 +1,6 @@
 //! Text from outside, made safe for a terminal and for one line.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 
@@ -36,6 +36,12 @@ pub fn printable(text: &OsStr) -> String {
 #[must_use]
 pub fn printable_command<S: AsRef<OsStr>>(argv: &[S]) -> String {
     argv.iter().map(|arg| printable(arg.as_ref())).collect::<Vec<_>>().join(" ")
+}
+
+/// A command as records and messages show it, with a mark where it is not all there.
+#[must_use]
+pub fn command_line(argv: &[OsString], shortened: bool) -> String {
+    printable_command(argv) + if shortened { " ..." } else { "" }
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ pub mod deviations;
 pub mod fault;
 pub mod scenario;
 pub mod shell;
+pub mod stage;
+pub mod strace;
 
 use std::path::{Path, PathBuf};
 

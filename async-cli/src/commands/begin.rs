@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use async_core::{Start, State};
+use async_core::{Start, State, text};
 use clap::Args;
 
 use crate::cli::Place;
@@ -50,13 +50,15 @@ impl Begin {
             (_, _, Some(pid)) => Start::InProcess(pid),
             _ => return Err(why_the_shell_has_no_record(place)),
         };
-        let started = place.store()?.begin(&name, command, self.shortened, &start)?;
+        let store = place.store()?;
+        // Before the future is there, so that a failure leaves none. The shell shows it only if all went well.
+        Output::stdout()?.print(&text::command_line(command, self.shortened))?;
+        let started = store.begin(&name, command, self.shortened, &start)?;
         match started.superseded {
             None => {}
             Some(State::Lost) => warn(&format!("`{name}` was started before and lost; what is left of it was kept")),
             Some(_) => warn(&format!("`{name}` was started before and never waited for; its result and log were kept")),
         }
-        Output::stdout()?.print(&started.command)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,15 +1,15 @@
 //! `async watch`: what a future's background subshell turns into once the task is started.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
-use async_core::process;
+use async_core::{descriptor, process};
 use clap::Args;
 
 use crate::cli::Place;
 use crate::ending;
-use crate::failure::{Failure, warn};
-use crate::messages::Output;
+use crate::failure::Failure;
 
 /// Waits for the task, a child of this process, records how it ended, and exits with its status
 ///
@@ -34,11 +34,8 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        let open_gate = || {
-            if let Err(failure) = Output::descriptor(self.gate).and_then(|mut gate| gate.print("\n")) {
-                warn(&failure.to_string());
-            }
-        };
+        // If it can't be opened, the end of this process tells the task not to start.
+        let open_gate = || descriptor::duplicate(self.gate)?.write_all(b"\n");
         let store = place.store()?;
         store.forget_beginning(&self.id);
         let rc = process::watch_child(self.task, open_gate).map_err(Failure::Task)?;

@@ -1,0 +1,62 @@
+//! Every system call that a command makes on the store or on its output fails once, in every way that the kernel knows.
+//!
+//! A command then either says so, or ends as if nothing had been; and it never leaves a store that another command
+//! stumbles over.
+
+use async_tests::stage::{Kind, Ran, SUBJECTS, Stage, Subject};
+use async_tests::strace::{self, Call};
+
+/// The count that must at least be reached, lest the sweep shrink unseen.
+const FAULTS: usize = 1300;
+
+struct Fault<'a> {
+    subject: &'a Subject,
+    good: &'a Ran,
+    call: Call,
+    error: &'static str,
+}
+
+#[test]
+fn a_system_call_that_fails_is_told_of_or_does_no_harm() {
+    if !strace::is_there() {
+        return;
+    }
+    let good: Vec<_> = SUBJECTS
+        .iter()
+        .map(|subject| {
+            let stage = Stage::set(*subject);
+            let ran = stage.run(None);
+            (subject, stage.folder(), ran)
+        })
+        .collect();
+    let mut faults = Vec::new();
+    for (subject, folder, good) in &good {
+        let fails_anyway = |call: &Call| subject.lacks.iter().any(|lack| lack.starts_with(&format!("{}:", call.name)));
+        for call in good.calls.iter().filter(|call| call.concerns(folder) && !fails_anyway(call)) {
+            faults.extend(call.errors().iter().map(|error| Fault { subject, good, call: call.clone(), error }));
+        }
+    }
+    let complaints = strace::in_parallel(&faults, check);
+    println!("{} commands, {} injected faults", SUBJECTS.len(), faults.len());
+    assert!(complaints.is_empty(), "{} of {} faults:\n\n{}", complaints.len(), faults.len(), complaints.join("\n\n"));
+    assert!(faults.len() >= FAULTS, "only {} faults were injected", faults.len());
+}
+
+fn check(fault: &Fault<'_>) -> Result<(), String> {
+    let Fault { subject, good, call, error } = fault;
+    let mut stage = Stage::set(**subject);
+    let ran = stage.run(Some(&format!("{}:error={error}:when={}", call.name, call.number)));
+    let context = |complaint: String| {
+        format!("=== {}: {error} from {} #{}({}\n{complaint}\n{ran}", subject.title, call.name, call.number, call.text)
+    };
+    let met = ran.calls.iter().find(|met| (&met.name, met.number) == (&call.name, call.number));
+    if !met.is_some_and(|met| met.text.ends_with("(INJECTED)")) {
+        return Err(context("the call was not met again".into()));
+    }
+    // A task's result is worth more than the line about it: once it is kept, the status is the task's.
+    let only_the_line_is_missing = subject.kind == Kind::Ends && ran.complains() && ran.has_done_the_same(good);
+    if !ran.is_like(good) && !ran.says_that_it_failed() && !only_the_line_is_missing {
+        return Err(context("neither failure nor success".into()));
+    }
+    stage.check(&ran, ran.says_that_it_failed()).map_err(context)
+}

@@ -1,0 +1,322 @@
+//! Each command of the program on a store that is set up for it, and what must hold of that store afterwards, however
+//! the command ended.
+//!
+//! The futures on a stage are `other`, finished and none of the command's business unless it takes all; `busy`, which
+//! runs; and `t`, which the command is about.
+
+mod checks;
+mod subjects;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{PipeReader, Read};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+pub use subjects::{Input, Kind, SUBJECTS, Subject, Target};
+
+use regex::{Captures, Regex};
+
+use crate::shell::{Finished, Sandbox, binary_dir};
+use crate::strace::{self, Call};
+
+/// What the log of `t` holds.
+const LOG: &str = "one of t\ntwo of t\nthree of t\n";
+/// What the log of `other` holds.
+const OTHER_LOG: &str = "one of other\n";
+/// What the names of the files end with that a shell makes for a new future.
+/// It names a process that there can't be, as one that is gone.
+const ID: &str = ".4194304.1";
+
+/// What a command left.
+#[derive(Debug)]
+pub struct Ran {
+    /// Its exit status and outputs.
+    pub finished: Finished,
+    /// What `collect` reported.
+    pub report: String,
+    /// Its system calls.
+    pub calls: Vec<Call>,
+    /// The store's files, with figures replaced.
+    store: BTreeMap<String, String>,
+}
+
+/// A store that is set up for a command.
+pub struct Stage {
+    sandbox: Sandbox,
+    subject: Subject,
+    held: Vec<File>,
+    record: Option<File>,
+    process: Option<Child>,
+    before: BTreeMap<String, String>,
+}
+
+/// Starts a task that waits at the gate, as the shim's background subshell does, and turns into the program.
+const TASK: &str = r#"
+mkfifo "$0"
+exec 5<>"$0"
+(
+    exec 6<"$0" 5>&- 0</dev/null
+    read -r -u 6 && exit 3
+) &
+exec "${@/#PID/$!}"
+"#;
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl Stage {
+    /// Sets the stage.
+    ///
+    /// # Panics
+    /// If that fails.
+    #[must_use]
+    pub fn set(subject: Subject) -> Self {
+        let mut stage = Self {
+            sandbox: Sandbox::default(),
+            subject,
+            held: Vec::new(),
+            record: None,
+            process: None,
+            before: BTreeMap::new(),
+        };
+        if subject.args.contains(&"PID") && !subject.watches || subject.target == Target::RunsInProcess {
+            stage.process = Some(Command::new("sleep").arg("1000").spawn().expect("sleep runs"));
+        }
+        if subject.target != Target::NoStore {
+            stage.make_store();
+        }
+        stage.before = stage.snapshot();
+        stage
+    }
+
+    fn make_store(&mut self) {
+        let collected = self.store().join(".collected");
+        fs::create_dir_all(&collected).expect("a folder");
+        self.write(
+            ".collected/old.1700000000000.ini",
+            &text("x", "run_time = 5\nrc = 0\nwait_start = 1\nwait_end = 2\n"),
+        );
+        self.write("other.ini", &text("make other", "pid = 4240\nend_time = 1700000009000\nrun_time = 7000\nrc = 7\n"));
+        self.write("other.log", OTHER_LOG);
+        if self.subject.busy {
+            self.write("busy.ini", &text("make busy", "pid = 4241\n"));
+            self.write("busy.log", "");
+            let busy = self.hold("busy.ini");
+            self.held.push(busy);
+        }
+        if self.subject.target != Target::Absent {
+            self.write("t.log", LOG);
+        }
+        match self.subject.target {
+            Target::NoStore | Target::Absent => {}
+            Target::Running => {
+                self.write("t.ini", &text("make t", "pid = 4242\n"));
+                self.record = Some(self.hold("t.ini"));
+            }
+            Target::RunsInProcess => {
+                let pid = self.pid();
+                assert_eq!(self.call(&["begin", "--process", &pid, "--", "t", "make"]).status, 0);
+            }
+            Target::Lost => self.write("t.ini", &text("make t", "pid = 4242\n")),
+            Target::Finished => {
+                self.write("t.ini", &text("make t", "pid = 4242\nend_time = 1700000004000\nrun_time = 4000\nrc = 3\n"));
+            }
+        }
+        if self.subject.input == Input::NewRecord {
+            let name = format!(".new{ID}");
+            self.write(&name, "");
+            let new = OpenOptions::new().write(true).open(self.store().join(name));
+            self.record = Some(new.expect("the new record"));
+        }
+    }
+
+    fn write(&self, name: &str, content: &str) {
+        let path = self.store().join(name);
+        fs::write(&path, content).expect("a file of the store");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("its mode");
+    }
+
+    /// Opens a record as a shell has it, with the lock that is its life.
+    fn hold(&self, name: &str) -> File {
+        let file = OpenOptions::new().append(true).open(self.store().join(name)).expect("the record");
+        file.lock().expect("a lock");
+        file
+    }
+
+    fn pid(&self) -> String {
+        self.process.as_ref().map(|child| child.id().to_string()).unwrap_or_default()
+    }
+
+    fn store(&self) -> PathBuf {
+        self.sandbox.store()
+    }
+
+    /// The folder with all that the command has to do with.
+    ///
+    /// # Panics
+    /// Never: the store is in it.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.store().parent().and_then(Path::parent).expect("a folder").to_owned()
+    }
+
+    fn program(&self, command: &mut Command, args: &[&str]) -> Finished {
+        let pid = self.pid();
+        command
+            .arg("--dir")
+            .arg(self.store())
+            .args(args.iter().map(|arg| if *arg == "PID" && !pid.is_empty() { &pid } else { *arg }));
+        // Somewhere else, so that a call is known by its path.
+        self.sandbox.finish(command.current_dir("/"))
+    }
+
+    fn call(&self, args: &[&str]) -> Finished {
+        self.program(&mut self.sandbox.command(binary_dir().join("async")), args)
+    }
+
+    /// Runs the command under strace, with that injected.
+    ///
+    /// # Panics
+    /// If it can't be run, or hangs.
+    #[must_use]
+    pub fn run(&self, inject: Option<&str>) -> Ran {
+        let log = self.sandbox.path("strace");
+        let inject: Vec<String> = self.subject.lacks.iter().copied().chain(inject).map(str::to_owned).collect();
+        let mut command = self.sandbox.command("strace");
+        command.args(strace::arguments(&log, &inject));
+        if let Some(room) = self.subject.room {
+            let length = fs::metadata(self.store().join("t.ini")).expect("a record").len();
+            command.args(["prlimit".to_owned(), format!("--fsize={}", length + room)]);
+        }
+        if self.subject.watches {
+            command.args(["bash", "-c", TASK]).arg(self.sandbox.path("gate"));
+        }
+        command.arg(binary_dir().join("async"));
+        let reported = self.sandbox.path("report");
+        let mut pipe: Option<PipeReader> = None;
+        match self.subject.input {
+            Input::Nothing => {}
+            Input::NewRecord | Input::Record => {
+                let record = self.record.as_ref().expect("a record").try_clone();
+                command.stdin(record.expect("another descriptor"));
+            }
+            Input::ReportFile => {
+                command.stdin(File::create(&reported).expect("a file"));
+            }
+            Input::ReportPipe => {
+                let (reader, writer) = std::io::pipe().expect("a pipe");
+                pipe = Some(reader);
+                command.stdin(Stdio::from(writer));
+            }
+        }
+        let finished = self.ending_meanwhile(|| self.program(&mut command, self.subject.args));
+        // Its end of the pipe goes with it.
+        drop(command);
+        let report = if let Some(mut pipe) = pipe {
+            let mut report = String::new();
+            pipe.read_to_string(&mut report).expect("the report");
+            report
+        } else {
+            fs::read_to_string(reported).unwrap_or_default()
+        };
+        Ran { finished, report, calls: strace::calls(&log), store: self.snapshot() }
+    }
+
+    /// Runs the command, and ends the task of `t` when the command sleeps until then.
+    fn ending_meanwhile(&self, run: impl FnOnce() -> Finished) -> Finished {
+        let Some(record) = self.record.as_ref().filter(|_| self.subject.sleeps) else {
+            return run();
+        };
+        let inode = record.metadata().expect("the record").ino();
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) && !is_slept_for(inode) {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                record.unlock().expect("the lock is let go of");
+            });
+            let finished = run();
+            over.store(true, Ordering::Relaxed);
+            finished
+        })
+    }
+
+    /// The store's files with their modes and contents, figures replaced.
+    fn snapshot(&self) -> BTreeMap<String, String> {
+        let mut files = BTreeMap::new();
+        for folder in ["", ".collected"] {
+            for entry in fs::read_dir(self.store().join(folder)).into_iter().flatten() {
+                let path = entry.expect("a file").path();
+                let metadata = fs::symlink_metadata(&path).expect("a file");
+                let mode = metadata.permissions().mode();
+                let content = if metadata.is_file() { read(&path) } else { String::new() };
+                let name = path.strip_prefix(self.store()).expect("a file of the store").to_string_lossy().into_owned();
+                files.insert(figures_apart(&name), format!("{mode:o}\n{}", figures_apart(&content)));
+            }
+        }
+        files
+    }
+
+    /// The tasks end, without a word.
+    fn release(&mut self) {
+        for file in self.held.drain(..).chain(self.record.take()) {
+            // Not by closing it: a child that another thread is just starting has a copy.
+            let _ = file.unlock();
+        }
+        if let Some(mut child) = self.process.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Whether somebody sleeps until a lock on that file is free: see `/proc/locks` in proc(5).
+fn is_slept_for(inode: u64) -> bool {
+    let locks = fs::read_to_string("/proc/locks").expect("the locks");
+    let inode = format!(":{inode} ");
+    locks.lines().any(|lock| lock.contains("-> FLOCK") && lock.contains(&inode))
+}
+
+/// A record whose first lines are as `begin` makes them.
+fn text(command: &str, more: &str) -> String {
+    // Long enough that messages fit where there is no room for more of a record.
+    let long = "x".repeat(500);
+    format!("[job]\ncommand = {command}\nstart_time = 1700000000000\nargv = [\"{long}\"]\nstart_boot = 1000\n{more}")
+}
+
+fn told(what: &str, finished: &Finished) -> String {
+    let Finished { stdout, stderr, status } = finished;
+    format!("{what}: status {status}\n--- stdout\n{stdout}\n--- stderr\n{stderr}")
+}
+
+fn read(path: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(path).expect("a file of the store")).into_owned()
+}
+
+/// Figures that differ from run to run are replaced; statuses are not.
+fn figures_apart(text: &str) -> String {
+    static FIGURES: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?:\b(?:rc = |rc |result |done |finished\t)\d+)|(\d+(?:\.\d+)*)").expect("a regular expression")
+    });
+    let replaced = |found: &Captures<'_>| if found.get(1).is_some() { "N".to_owned() } else { found[0].to_owned() };
+    FIGURES.replace_all(text, replaced).into_owned()
+}
+
+impl std::fmt::Display for Ran {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut text = told("it", &self.finished);
+        let _ = write!(text, "\n--- report\n{}", self.report);
+        f.write_str(&text)
+    }
+}

@@ -1,0 +1,175 @@
+//! The commands, and the stages they are set on.
+
+use super::ID;
+
+/// What the command does with the futures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Makes the store, or clears it.
+    Inits,
+    /// Starts `t`.
+    Begins,
+    /// Records the end of `t`.
+    Ends,
+    /// Hands over `t`, or all.
+    Collects(&'static [&'static str]),
+    /// Changes nothing.
+    Looks,
+}
+
+/// What `t` is at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// There is no store at all.
+    NoStore,
+    /// Unknown.
+    Absent,
+    /// Runs, its life a lock on its record.
+    Running,
+    /// Runs, its life a process.
+    RunsInProcess,
+    /// Ended without a result.
+    Lost,
+    /// Ended with status 3.
+    Finished,
+}
+
+/// What the command has as its descriptor 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// The null device.
+    Nothing,
+    /// A new record for `begin`.
+    NewRecord,
+    /// The record of `t`.
+    Record,
+    /// A file for the report of `collect`.
+    ReportFile,
+    /// A pipe for the report of `collect`.
+    ReportPipe,
+}
+
+/// A command on a stage.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject {
+    /// What it is called in complaints.
+    pub title: &'static str,
+    /// Its arguments; `PID` stands for a process that lives as long as the stage.
+    pub args: &'static [&'static str],
+    /// What it does.
+    pub kind: Kind,
+    /// What it does it to.
+    pub target: Target,
+    /// Whether a future `busy` runs beside it.
+    pub busy: bool,
+    /// Its descriptor 0.
+    pub input: Input,
+    /// What fails in every run of it, as when a file system lacks something.
+    pub lacks: &'static [&'static str],
+    /// How many bytes more the record of `t` may have, where there is a limit.
+    pub room: Option<u64>,
+    /// Whether it runs in the place of a shell that has started the task of `t`, which is the process `PID`.
+    pub watches: bool,
+    /// Whether the task of `t` ends, without a word, once the command sleeps until it does.
+    pub sleeps: bool,
+}
+
+const fn subject(title: &'static str, args: &'static [&'static str], kind: Kind, target: Target) -> Subject {
+    Subject {
+        title,
+        args,
+        kind,
+        target,
+        busy: true,
+        input: Input::Nothing,
+        lacks: &[],
+        room: None,
+        watches: false,
+        sleeps: false,
+    }
+}
+
+impl Subject {
+    const fn with(self, input: Input) -> Self {
+        Self { input, ..self }
+    }
+
+    const fn alone(self) -> Self {
+        Self { busy: false, ..self }
+    }
+
+    const fn sleeping(self) -> Self {
+        Self { sleeps: true, ..self }
+    }
+
+    const fn without_noreplace(self, title: &'static str) -> Self {
+        Self { title, lacks: &["renameat2:error=EINVAL"], ..self }
+    }
+}
+
+const BEGIN_FD: Subject =
+    subject("begin --fd", &["begin", "--fd", "0", "--id", ID, "--", "t", "make", "docs"], Kind::Begins, Target::Absent)
+        .with(Input::NewRecord);
+const BEGIN_PROCESS: Subject =
+    subject("begin --process", &["begin", "--process", "PID", "--", "t", "make"], Kind::Begins, Target::Absent);
+const WATCH: Subject = Subject {
+    watches: true,
+    ..subject(
+        "watch",
+        &["watch", "--fd", "0", "--gate", "5", "--id", ID, "--task", "PID", "--", "t"],
+        Kind::Ends,
+        Target::Running,
+    )
+    .with(Input::Record)
+};
+const COLLECT: Subject =
+    subject("collect, finished", &["collect", "--report", "0", "--", "t"], Kind::Collects(&["t"]), Target::Finished)
+        .with(Input::ReportFile);
+
+/// As the shell asks again, once its own wait is over.
+const COLLECT_LOST: Subject = Subject {
+    title: "collect, lost",
+    args: &["collect", "--report", "0", "--since", "1700000000000", "--", "t"],
+    target: Target::Lost,
+    ..COLLECT
+};
+
+/// All commands that have to do with a store, each in the states that make a difference to it.
+pub const SUBJECTS: &[Subject] = &[
+    subject("init, no store", &["init"], Kind::Inits, Target::NoStore).alone(),
+    subject("init, a store", &["init"], Kind::Inits, Target::Finished),
+    BEGIN_FD,
+    Subject { title: "begin --fd, uncollected before", target: Target::Finished, ..BEGIN_FD },
+    BEGIN_FD.without_noreplace("begin --fd, no RENAME_NOREPLACE"),
+    BEGIN_PROCESS,
+    Subject { title: "begin --process, uncollected before", target: Target::Finished, ..BEGIN_PROCESS },
+    WATCH,
+    // Up to a figure that would be wrong: `end_time = 17`.
+    Subject { title: "watch, no room", room: Some(13), ..WATCH },
+    subject("end", &["end", "--rc", "3", "--pid", "4242", "--", "t"], Kind::Ends, Target::RunsInProcess),
+    COLLECT,
+    Subject { title: "collect, finished, to a pipe", input: Input::ReportPipe, ..COLLECT },
+    COLLECT_LOST,
+    Subject { title: "collect, running", target: Target::Running, kind: Kind::Looks, ..COLLECT },
+    Subject { title: "collect, a process runs it", target: Target::RunsInProcess, kind: Kind::Looks, ..COLLECT },
+    Subject { title: "collect, finished, no room", room: Some(13), ..COLLECT },
+    Subject { title: "collect, lost, no room", room: Some(13), ..COLLECT_LOST },
+    COLLECT.without_noreplace("collect, finished, no RENAME_NOREPLACE"),
+    subject("wait, finished", &["wait", "t"], Kind::Collects(&["t"]), Target::Finished),
+    subject("wait, lost", &["wait", "t"], Kind::Collects(&["t"]), Target::Lost),
+    subject("cleanup", &["cleanup"], Kind::Collects(&["other", "t"]), Target::Finished).alone(),
+    subject("status", &["status"], Kind::Looks, Target::RunsInProcess),
+    subject("wait, running", &["wait", "t"], Kind::Collects(&["t"]), Target::Running).sleeping(),
+    subject("block, running", &["block", "--", "t"], Kind::Looks, Target::Running).sleeping(),
+    subject("live", &["live"], Kind::Looks, Target::Finished),
+    subject("message", &["message", "--", "t", "it is %command"], Kind::Looks, Target::Running),
+    subject("pid", &["pid", "t"], Kind::Looks, Target::Running),
+    subject("block", &["block", "--", "t"], Kind::Looks, Target::Lost),
+    subject("timing", &["timing"], Kind::Looks, Target::Finished),
+    subject(
+        "timing, from the shell",
+        &["timing", "--background", "9000", "--waited", "2000", "--begin", "1"],
+        Kind::Looks,
+        Target::Finished,
+    ),
+];

@@ -1,0 +1,172 @@
+//! System calls made to fail, and programs killed between two of them, by strace.
+//!
+//! A command is first traced on a run where all goes well. The system calls of that run are numbered, each kind by
+//! itself, as strace's `when=` counts them; a later run, on a store that is prepared the same way, meets the same calls
+//! under the same numbers.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// A system call of a traced run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Its name.
+    pub name: String,
+    /// Its number among the calls of that name, from 1.
+    pub number: usize,
+    /// What strace printed behind the name, with descriptors spelled out as paths.
+    pub text: String,
+}
+
+/// Whether strace is there. If not, says how to get it.
+///
+/// # Panics
+/// Without strace where `CI=true`: there the tests that need it must not be skipped.
+#[must_use]
+pub fn is_there() -> bool {
+    let there = Command::new("strace").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !there {
+        let ci = std::env::var_os("CI").is_some_and(|value| value == "true");
+        assert!(!ci, "strace is missing: apt-get install strace");
+        eprintln!("skipped, because strace is missing: apt-get install strace");
+    }
+    there
+}
+
+/// The arguments of strace, up to the command to be run under it. `inject` holds expressions such as
+/// `write:error=EIO:when=2`.
+#[must_use]
+pub fn arguments(log: &Path, inject: &[String]) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = ["-y", "-qq", "-s", "0", "-o"].map(OsString::from).into();
+    arguments.push(log.into());
+    for expression in inject {
+        arguments.extend(["-e".into(), format!("inject={expression}").into()]);
+    }
+    arguments
+}
+
+/// The calls of the program in what strace wrote to that file. The program is what the process ran last; what ran in it
+/// before, such as a shell, counts for the numbers alone. Other processes are not traced: the program has no threads.
+///
+/// # Panics
+/// If the file can't be read.
+#[must_use]
+pub fn calls(log: &Path) -> Vec<Call> {
+    let mut found: Vec<Call> = Vec::new();
+    let mut program = 0;
+    for line in String::from_utf8_lossy(&fs::read(log).expect("what strace wrote")).lines() {
+        // NAME(ARGUMENTS) = RESULT
+        let Some((name, text)) = line.split_once('(') else {
+            continue;
+        };
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            continue;
+        }
+        let number = 1 + found.iter().filter(|call| call.name == name).count();
+        if name == "execve" && text.ends_with("= 0") {
+            program = found.len();
+        }
+        found.push(Call { name: name.to_owned(), number, text: text.to_owned() });
+    }
+    found.split_off(program)
+}
+
+impl Call {
+    /// Whether it concerns a file below that folder, standard error apart, or a process that a record names.
+    ///
+    /// # Panics
+    /// If the folder's path is not UTF-8.
+    #[must_use]
+    pub fn concerns(&self, folder: &Path) -> bool {
+        let folder = folder.to_str().expect("UTF-8");
+        let errors = format!("{folder}/stderr>");
+        let other = ["pipe:[", "/proc/self/fd/"].iter().any(|text| self.text.contains(text)) || self.is_on_a_process();
+        (self.text.contains(folder) || other) && !self.text.contains(&errors)
+    }
+
+    fn is_on_a_process(&self) -> bool {
+        self.text.contains("/random/boot_id")
+            || self.text.split_once("/proc/").is_some_and(|(_, rest)| {
+                let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+                digits > 0 && rest[digits..].starts_with("/stat")
+            })
+    }
+
+    /// The errors that the kernel can give for this call, of those that are tried.
+    ///
+    /// Left out are
+    /// * `ENOSPC` for calls that store nothing new;
+    /// * `EACCES` for calls on an open descriptor: permissions are looked at when a path is followed. The exception is
+    ///   a lock by `fcntl(2)`, which POSIX lets fail so;
+    /// * `EINTR` for calls that neither sleep nor transfer data;
+    /// * all four for `fcntl(2)` on descriptors themselves, which fails for want of a free one (`EMFILE`), and for
+    ///   `lseek(2)` and `F_GETFD`/`F_SETFL`, which touch no disk and need nothing.
+    #[must_use]
+    pub fn errors(&self) -> &'static [&'static str] {
+        match self.name.as_str() {
+            "open" | "openat" if self.text.contains("O_CREAT") => &["ENOSPC", "EIO", "EINTR", "EACCES", "EMFILE"],
+            "open" | "openat" => &["EIO", "EINTR", "EACCES", "EMFILE"],
+            "write" | "copy_file_range" | "sendfile" | "splice" | "fsync" | "fdatasync" | "ftruncate" => {
+                &["ENOSPC", "EIO", "EINTR"]
+            }
+            "read" | "flock" => &["EIO", "EINTR"],
+            // A copy-on-write file system may need room even to remove something, or to change its mode.
+            "rename" | "renameat" | "renameat2" | "link" | "linkat" | "mkdir" | "mkdirat" | "mknod" | "mknodat"
+            | "unlink" | "unlinkat" | "rmdir" => &["ENOSPC", "EIO", "EACCES"],
+            "fchmod" | "fchmodat" => &["ENOSPC", "EIO"],
+            "fcntl" if self.text.contains("F_DUPFD") => &["EMFILE"],
+            "fcntl" if self.text.contains("SETLK") => &["EIO", "EINTR", "EACCES"],
+            "statx" | "newfstatat" | "lstat" | "stat" | "readlink" | "readlinkat"
+                if !self.text.contains("AT_EMPTY_PATH") =>
+            {
+                &["EIO", "EACCES"]
+            }
+            "statx" | "newfstatat" | "fstat" | "getdents64" => &["EIO"],
+            _ => &[],
+        }
+    }
+
+    /// Whether it can change the store, or what is printed.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        match self.name.as_str() {
+            "open" | "openat" => self.text.contains("O_CREAT"),
+            "write" | "copy_file_range" | "sendfile" | "splice" | "ftruncate" | "rename" | "renameat" | "renameat2"
+            | "link" | "linkat" | "mkdir" | "mkdirat" | "mknod" | "mknodat" | "unlink" | "unlinkat" | "rmdir"
+            | "fchmod" | "fchmodat" | "flock" => true,
+            "fcntl" => self.text.contains("SETLK"),
+            _ => false,
+        }
+    }
+}
+
+/// Runs the checks on all threads, and gives what each of them complains of, in the order of the cases.
+///
+/// # Panics
+/// If a check panics.
+pub fn in_parallel<T: Sync>(cases: &[T], check: impl Fn(&T) -> Result<(), String> + Sync) -> Vec<String> {
+    let next = AtomicUsize::new(0);
+    let complaints = Mutex::new(Vec::new());
+    let threads = thread::available_parallelism().map_or(2, |count| count.get() + 1);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(case) = cases.get(index) else { break };
+                    if let Err(complaint) = check(case) {
+                        complaints.lock().expect("no check panics").push((index, complaint));
+                    }
+                }
+            });
+        }
+    });
+    let mut complaints = complaints.into_inner().expect("no check panics");
+    complaints.sort();
+    complaints.into_iter().map(|(_, complaint)| complaint).collect()
+}
