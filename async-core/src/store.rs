@@ -488,12 +488,12 @@ impl Store {
         Ok(stems)
     }
 
-    /// A directory is taken over if all that is in it could be the original's.
+    /// A directory is taken over if all that is in it could be the original's, or what an init that was cut short left.
     fn refuse_a_strangers_directory(&self) -> Result<()> {
         for entry in fs::read_dir(&self.dir).map_err(Error::io("list", &self.dir))? {
             let name = entry.map_err(Error::io("list", &self.dir))?.file_name();
             let extension = Path::new(&name).extension().and_then(OsStr::to_str);
-            if !matches!(extension, Some("ini" | "log" | "fifo")) {
+            if !is_of_a_beginning(&name) && !matches!(extension, Some("ini" | "log" | "fifo")) {
                 return Err(Error::NotAStore { dir: self.dir.clone(), example: printable(&name) });
             }
         }
@@ -535,7 +535,7 @@ impl Store {
         for entry in fs::read_dir(&self.dir).map_err(Error::io("list", &self.dir))? {
             let entry = entry.map_err(Error::io("list", &self.dir))?;
             let name = entry.file_name();
-            if [NEW, GATE].iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes())) {
+            if is_of_a_beginning(&name) {
                 remove_if_there(&entry.path()).map_err(Error::io("remove", &entry.path()))?;
             }
         }
@@ -642,6 +642,11 @@ fn rename_new(from: &Path, to: &Path) -> io::Result<bool> {
         },
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// Whether a file belongs to a future that is being started.
+fn is_of_a_beginning(name: &OsStr) -> bool {
+    [NEW, GATE].iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {
