@@ -593,7 +593,11 @@ impl Ready<'_> {
 
     /// The log, to be read from its start; none if it is gone.
     pub fn log(&self) -> Result<Option<File>> {
-        open_for_reading(&self.store.log_path(&self.name))
+        match open_for_reading(&self.store.log_path(&self.name))? {
+            Some(log) => Ok(Some(log)),
+            // Somebody was about to use the name again, and was cut short.
+            None => open_for_reading(&self.kept_log_path()),
+        }
     }
 
     /// Takes the future out of the live ones, once it has been handed over. Its log stays where it is.
@@ -610,14 +614,24 @@ impl Ready<'_> {
         self.store.move_to_collected(&self.name, self.record.start_time).map(drop)
     }
 
-    /// Makes room for another future of that name: the record and the log of this one go to the collected ones.
+    /// Makes room for another future of that name: the log and the record of this one go to the collected ones.
+    ///
+    /// The log goes first: while the record is there, nobody else makes a log of that name.
     fn archive_uncollected(self) -> Result<()> {
-        let record = self.store.move_to_collected(&self.name, self.record.start_time)?;
-        let log = self.store.log_path(&self.name);
-        match fs::rename(&log, record.with_extension("log")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("keep the log", &log)(error)),
-            _ => Ok(()),
+        let (log, kept) = (self.store.log_path(&self.name), self.kept_log_path());
+        self.store.make_collected_dir()?;
+        match fs::rename(&log, &kept) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io("keep the log", &log)(error));
+            }
+            _ => {}
         }
+        self.store.move_to_collected(&self.name, self.record.start_time).map(drop)
+    }
+
+    /// Where the log goes when the name is used again before anybody has collected this future.
+    fn kept_log_path(&self) -> PathBuf {
+        self.store.collected_dir().join(format!("{}.{}.log", self.name, self.record.start_time))
     }
 }
 
