@@ -175,6 +175,7 @@ impl Collecting<'_> {
                     let failed = |source| Failure::Log { name: name.to_string(), source };
                     self.output.pass_on(&log).map_err(failed)?;
                 }
+                None if !ready.record().has_log => {}
                 None => warn(&format!("the log of `{name}` is gone: {}", self.store.log_path(name).display())),
             }
         }

@@ -6,6 +6,8 @@
 //! start_time = 1795503105123
 //! argv = ["make","-j4","docs"]
 //! start_boot = 918273
+//! log = none
+//! log = own
 //! shell = 4100
 //! pid = 4242
 //! task = 4243
@@ -14,8 +16,9 @@
 //! rc = 0
 //! ```
 //!
-//! Times with `_time` are ms since the epoch, `start_boot` is ms since boot, `run_time` is a duration in ms. Values are
-//! raw: no quoting, no escapes. A line without its newline is a torn one and does not count.
+//! Times with `_time` are ms since the epoch, `start_boot` is ms since boot, `run_time` is a duration in ms. `log` is
+//! `own` once the log has been made; until then, a log of that name is an earlier future's. Values are raw: no quoting,
+//! no escapes. A line without its newline is a torn one and does not count.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -28,6 +31,9 @@ use crate::process::{self, ProcessIdentity};
 
 /// The largest record that is read, in bytes.
 pub const MAX_RECORD_BYTES: u64 = 1 << 20;
+
+/// The line that says that the future's log has been made.
+pub(crate) const OWN_LOG: &str = "log = own\n";
 
 /// The section of a record.
 const SECTION: &str = "job";
@@ -95,6 +101,9 @@ pub struct Record {
     pub start_time: Millis,
     /// When the task was started, in ms since boot.
     pub start_boot: Option<Millis>,
+    /// Whether the log of that name is this future's. In records of the original script it is.
+    #[serde(skip)]
+    pub has_log: bool,
     /// The process id of the background subshell; `self` if the task ran in the calling shell.
     pub pid: Option<String>,
     /// The process id of the task's own subshell.
@@ -161,7 +170,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Record, String> {
     if text.trim().is_empty() {
         return Err("it is empty".into());
     }
-    let mut record = Record::default();
+    let mut record = Record { has_log: true, ..Record::default() };
     let mut section = None::<String>;
     let (mut has_command, mut has_start) = (false, false);
     for (number, line) in (1..).zip(text.lines()) {
@@ -201,6 +210,7 @@ fn set(record: &mut Record, key: &str, value: &str) -> Result<(), ()> {
         "argv" => record.argv = Some(serde_json::from_str(value).map_err(|_| ())?),
         "start_time" => record.start_time = value.parse().map_err(|_| ())?,
         "start_boot" => record.start_boot = number(value)?,
+        "log" => record.has_log = value == "own",
         "pid" => record.pid = Some(value.to_owned()),
         "task" => record.task = number(value)?,
         "life" => record.life = Some(value.parse().map_err(|_| ())?),
@@ -232,6 +242,9 @@ impl Record {
         }
         if let Some(start_boot) = self.start_boot {
             section.set("start_boot", start_boot.to_string());
+        }
+        if !self.has_log {
+            section.set("log", "none");
         }
         if let Some(pid) = &self.pid {
             section.set("pid", pid);

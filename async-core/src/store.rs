@@ -237,8 +237,12 @@ impl Store {
                 }
             }
         }
+        let own_log = || {
+            self.make_log(name)?;
+            append(made, record::OWN_LOG).map_err(Error::io("write the record", &path))
+        };
         if holder.is_none()
-            && let Err(error) = self.make_log(name)
+            && let Err(error) = own_log()
         {
             let _ = fs::remove_file(&path);
             return Err(error);
@@ -591,8 +595,11 @@ impl Ready<'_> {
         self.record.outcome(shell_status, clock::wall())
     }
 
-    /// The log, to be read from its start; none if it is gone.
+    /// The log, to be read from its start; none if it is gone, or was never made.
     pub fn log(&self) -> Result<Option<File>> {
+        if !self.record.has_log {
+            return Ok(None);
+        }
         match open_for_reading(&self.store.log_path(&self.name))? {
             Some(log) => Ok(Some(log)),
             // Somebody was about to use the name again, and was cut short.
@@ -620,11 +627,11 @@ impl Ready<'_> {
     fn archive_uncollected(self) -> Result<()> {
         let (log, kept) = (self.store.log_path(&self.name), self.kept_log_path());
         self.store.make_collected_dir()?;
-        match fs::rename(&log, &kept) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Error::io("keep the log", &log)(error));
+        if self.record.has_log {
+            match fs::rename(&log, &kept) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                result => result.map_err(Error::io("keep the log", &log))?,
             }
-            _ => {}
         }
         self.store.move_to_collected(&self.name, self.record.start_time).map(drop)
     }
