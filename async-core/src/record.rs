@@ -126,7 +126,7 @@ pub struct Record {
 /// How a future ended, as a wait reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// The exit status: the recorded one, else the one that the shell's own wait saw. None if nobody knows it.
+    /// The exit status: the recorded one, else 128 + N if the shell's own wait saw signal N. None if nobody knows it.
     pub rc: Option<i32>,
     /// Whether the task's process went away without leaving a result.
     pub lost: bool,
@@ -267,7 +267,9 @@ impl Record {
     pub(crate) fn outcome(&self, shell_status: Option<i32>, now: Millis) -> Outcome {
         let end_time = self.end_time.unwrap_or(now);
         Outcome {
-            rc: self.rc.or(shell_status),
+            // The shell has waited for the program that was to record the result, not for the task: that it was killed is
+            // all that its own status can tell.
+            rc: self.rc.or(shell_status.filter(|&status| process::signal_of_status(status).is_some())),
             lost: self.rc.is_none(),
             end_time,
             run_time: self.run_time.unwrap_or(end_time - self.start_time).max(0),
