@@ -21,16 +21,19 @@ pub(crate) struct Tally {
     pub(crate) waited: Millis,
 }
 
-/// A place in the list of names: the argument, and the name in it where it stands for several.
+/// A place in the list of names: the argument, the name in it where it stands for several, and which future of that name
+/// was there, by its start in ms since the epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Position {
     argument: usize,
     word: usize,
+    started: Option<Millis>,
 }
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.argument, self.word)
+        write!(f, "{}.{}", self.argument, self.word)?;
+        self.started.map_or(Ok(()), |started| write!(f, ".{started}"))
     }
 }
 
@@ -38,9 +41,14 @@ impl FromStr for Position {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parse = |part: &str| part.parse().map_err(|_| "a position is ARGUMENT.WORD");
-        let (argument, word) = text.split_once('.').ok_or("a position is ARGUMENT.WORD")?;
-        Ok(Self { argument: parse(argument)?, word: parse(word)? })
+        let parse = || {
+            let mut parts = text.split('.');
+            let argument = parts.next()?.parse().ok()?;
+            let word = parts.next()?.parse().ok()?;
+            let started = parts.next().map(str::parse).transpose().ok()?;
+            Some(Self { argument, word, started })
+        };
+        parse().ok_or("a position is ARGUMENT.WORD or ARGUMENT.WORD.STARTED")
     }
 }
 
@@ -80,21 +88,23 @@ pub(crate) struct Resumed {
 enum Step {
     NotThere,
     Collected,
-    StillRuns { pid: Option<String>, since: Millis },
+    StillRuns { pid: Option<String>, started: Millis, since: Millis },
 }
 
 impl Collecting<'_> {
     /// Collects from there on. Comes back with the first one that still runs, or with none when done.
     pub(crate) fn run(&mut self, from: Position, mut resumed: Resumed) -> Result<Option<Pending>, Failure> {
+        let mut expected = from.started;
         for (argument, given) in self.words.iter().enumerate().skip(from.argument) {
             let first = if argument == from.argument { from.word } else { 0 };
             for (word, text) in self.names_in(given, first)?.iter().enumerate().skip(first) {
                 let resumed = std::mem::take(&mut resumed);
+                let expected = expected.take();
                 let Ok(name) = FutureName::from_arg(text) else {
                     self.not_waiting_for(text)?;
                     continue;
                 };
-                match self.step(&name, resumed)? {
+                match self.step(&name, expected, resumed)? {
                     Step::NotThere => self.not_waiting_for(text)?,
                     Step::Collected if self.tally.rc == 0 => {}
                     Step::Collected => {
@@ -102,8 +112,9 @@ impl Collecting<'_> {
                         self.output.print(&format!("Stopping async wait due to error: {all}\n"))?;
                         return Ok(None);
                     }
-                    Step::StillRuns { pid, since } => {
-                        return Ok(Some(Pending { name, from: Position { argument, word }, pid, since }));
+                    Step::StillRuns { pid, started, since } => {
+                        let from = Position { argument, word, started: Some(started) };
+                        return Ok(Some(Pending { name, from, pid, since }));
                     }
                 }
             }
@@ -124,13 +135,19 @@ impl Collecting<'_> {
         }
     }
 
-    fn step(&mut self, name: &FutureName, resumed: Resumed) -> Result<Step, Failure> {
+    /// One name. If one future of it is `expected`, by its start, another one is none of ours: somebody else has collected
+    /// the first, and the name was used again.
+    fn step(&mut self, name: &FutureName, expected: Option<Millis>, resumed: Resumed) -> Result<Step, Failure> {
         let claim = self.store.claim(name)?;
         let record = match &claim {
             Claim::Unknown => return Ok(Step::NotThere),
             Claim::Running(record) => record,
             Claim::Ready(ready) => ready.record(),
         };
+        let started = record.start_time;
+        if expected.is_some_and(|expected| expected != started) {
+            return Ok(Step::NotThere);
+        }
         let since = if let Some(since) = resumed.since {
             since
         } else {
@@ -144,9 +161,9 @@ impl Collecting<'_> {
         };
         match claim {
             Claim::Unknown => Ok(Step::NotThere),
-            Claim::Running(record) => Ok(Step::StillRuns { pid: record.pid, since }),
+            Claim::Running(record) => Ok(Step::StillRuns { pid: record.pid, started, since }),
             Claim::Ready(ready) if self.for_shell && ready.is_lost() && resumed.since.is_none() => {
-                Ok(Step::StillRuns { pid: ready.record().pid.clone(), since })
+                Ok(Step::StillRuns { pid: ready.record().pid.clone(), started, since })
             }
             Claim::Ready(ready) => {
                 self.hand_over(name, ready, since, resumed.status)?;
@@ -175,6 +192,7 @@ impl Collecting<'_> {
                     let failed = |source| Failure::Log { name: name.to_string(), source };
                     self.output.pass_on(&log).map_err(failed)?;
                 }
+                None if !ready.record().has_log => {}
                 None => warn(&format!("the log of `{name}` is gone: {}", self.store.log_path(name).display())),
             }
         }

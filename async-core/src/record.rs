@@ -6,6 +6,8 @@
 //! start_time = 1795503105123
 //! argv = ["make","-j4","docs"]
 //! start_boot = 918273
+//! log = none
+//! log = own
 //! shell = 4100
 //! pid = 4242
 //! task = 4243
@@ -14,9 +16,10 @@
 //! rc = 0
 //! ```
 //!
-//! Times with `_time` are ms since the epoch, `start_boot` is ms since boot, `run_time` is a duration in ms. Values are
-//! raw: no quoting, no escapes. A line without its newline is a torn one and does not count; whoever writes next puts
-//! an end to it with [`TORN`], which marks it for good.
+//! Times with `_time` are ms since the epoch, `start_boot` is ms since boot, `run_time` is a duration in ms. `log` is
+//! `own` once the log has been made; until then, a log of that name is an earlier future's. Values are raw: no quoting,
+//! no escapes. A line without its newline is a torn one and does not count; whoever writes next puts an end to it with
+//! [`TORN`], which marks it for good.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -32,6 +35,9 @@ pub const MAX_RECORD_BYTES: u64 = 1 << 20;
 
 /// What a torn line ends in once there is another after it: a control character, which no value of ours holds.
 pub(crate) const TORN: &str = "\u{18}\n";
+
+/// The line that says that the future's log has been made.
+pub(crate) const OWN_LOG: &str = "log = own\n";
 
 /// The section of a record.
 const SECTION: &str = "job";
@@ -99,6 +105,9 @@ pub struct Record {
     pub start_time: Millis,
     /// When the task was started, in ms since boot.
     pub start_boot: Option<Millis>,
+    /// Whether the log of that name is this future's. In records of the original script it is.
+    #[serde(skip)]
+    pub has_log: bool,
     /// The process id of the background subshell; `self` if the task ran in the calling shell.
     pub pid: Option<String>,
     /// The process id of the task's own subshell.
@@ -124,7 +133,7 @@ pub struct Record {
 /// How a future ended, as a wait reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// The exit status: the recorded one, else the one that the shell's own wait saw. None if nobody knows it.
+    /// The exit status: the recorded one, else 128 + N if the shell's own wait saw signal N. None if nobody knows it.
     pub rc: Option<i32>,
     /// Whether the task's process went away without leaving a result.
     pub lost: bool,
@@ -168,7 +177,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Record, String> {
     if text.trim().is_empty() {
         return Err("it is empty".into());
     }
-    let mut record = Record { torn: whole < bytes.len(), ..Record::default() };
+    let mut record = Record { torn: whole < bytes.len(), has_log: true, ..Record::default() };
     let mut section = None::<String>;
     let (mut has_command, mut has_start) = (false, false);
     for (number, line) in (1..).zip(text.lines()) {
@@ -211,6 +220,7 @@ fn set(record: &mut Record, key: &str, value: &str) -> Result<(), ()> {
         "argv" => record.argv = Some(serde_json::from_str(value).map_err(|_| ())?),
         "start_time" => record.start_time = value.parse().map_err(|_| ())?,
         "start_boot" => record.start_boot = number(value)?,
+        "log" => record.has_log = value == "own",
         "pid" => record.pid = Some(value.to_owned()),
         "task" => record.task = number(value)?,
         "life" => record.life = Some(value.parse().map_err(|_| ())?),
@@ -243,6 +253,9 @@ impl Record {
         if let Some(start_boot) = self.start_boot {
             section.set("start_boot", start_boot.to_string());
         }
+        if !self.has_log {
+            section.set("log", "none");
+        }
         if let Some(pid) = &self.pid {
             section.set("pid", pid);
         }
@@ -264,7 +277,9 @@ impl Record {
     pub(crate) fn outcome(&self, shell_status: Option<i32>, now: Millis) -> Outcome {
         let end_time = self.end_time.unwrap_or(now);
         Outcome {
-            rc: self.rc.or(shell_status),
+            // The shell has waited for the program that was to record the result, not for the task: that it was killed is
+            // all that its own status can tell.
+            rc: self.rc.or(shell_status.filter(|&status| process::signal_of_status(status).is_some())),
             lost: self.rc.is_none(),
             end_time,
             run_time: self.run_time.unwrap_or(end_time - self.start_time).max(0),

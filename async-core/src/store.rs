@@ -238,8 +238,12 @@ impl Store {
                 }
             }
         }
+        let own_log = || {
+            self.make_log(name)?;
+            append(made, false, record::OWN_LOG).map_err(Error::io("write the record", &path))
+        };
         if holder.is_none()
-            && let Err(error) = self.make_log(name)
+            && let Err(error) = own_log()
         {
             let _ = fs::remove_file(&path);
             return Err(error);
@@ -489,7 +493,7 @@ impl Store {
         Ok(stems)
     }
 
-    /// A directory is taken over if all that is in it could be the original's.
+    /// A directory is taken over if all that is in it could be the original's, or what an init that was cut short left.
     fn refuse_a_strangers_directory(&self) -> Result<()> {
         for entry in fs::read_dir(&self.dir).map_err(Error::io("list", &self.dir))? {
             let name = entry.map_err(Error::io("list", &self.dir))?.file_name();
@@ -600,8 +604,11 @@ impl Ready<'_> {
         self.record.outcome(shell_status, clock::wall())
     }
 
-    /// The log, to be read from its start; none if it is gone.
+    /// The log, to be read from its start; none if it is gone, or was never made.
     pub fn log(&self) -> Result<Option<File>> {
+        if !self.record.has_log {
+            return Ok(None);
+        }
         match open_for_reading(&self.store.log_path(&self.name))? {
             None => open_for_reading(&self.store.kept_log_path(&self.name, self.record.start_time)),
             log => Ok(log),
@@ -628,9 +635,11 @@ impl Ready<'_> {
     /// places. The other way round, a log whose record is gone would be replaced by the next one of that name.
     fn archive_uncollected(self) -> Result<()> {
         let start = self.record.start_time;
-        match self.store.move_to_collected(&self.name, start, "log") {
-            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
-            result => result?,
+        if self.record.has_log {
+            match self.store.move_to_collected(&self.name, start, "log") {
+                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                result => result?,
+            }
         }
         self.store.move_to_collected(&self.name, start, "ini")
     }

@@ -1,6 +1,6 @@
 function changes {
     set +o xtrace
-    cd /
+    cd / || return
     umask 077
     set -f -o pipefail
     shopt -s nullglob

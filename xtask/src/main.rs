@@ -4,6 +4,7 @@ mod demo;
 mod shim;
 mod snapshots;
 mod test;
+mod torture;
 
 use std::process::ExitCode;
 
@@ -17,6 +18,7 @@ enum Task {
     Shim(shim::Shim),
     Snapshots(snapshots::Snapshots),
     Test(test::Test),
+    Torture(torture::Torture),
 }
 
 fn main() -> ExitCode {
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         Task::Snapshots(task) => task.run(),
         // Its last line is the summary.
         Task::Test(task) => return task.run(),
+        Task::Torture(task) => task.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -134,3 +134,25 @@ fn control_characters_of_a_command_are_spelt_out() {
         assert!(!finished.stdout.contains('\x1b'), "{finished}");
     });
 }
+
+#[test]
+fn a_wait_does_not_report_a_later_future_of_the_name() {
+    in_each_case(|case| {
+        // What async_wait does, step by step: another waiter is faster, and the name is used again meanwhile.
+        case.run(
+            r#"make_gate go
+            function first { gate go; }
+            function second { return 5; }
+            async_run t first
+            read -r _ _ _ _ _ from since _ <<<"$(async collect --report 2 -- t)"
+            open_gate go
+            async wait t
+            async_run t second
+            async collect --report 1 --from "$from" --since "$since" --status 0 -- t
+            async_wait t"#,
+        )
+        .says("Not waiting for async task t that we never started or has already been waited for\ndone 0 0 0\n")
+        .says("finished second with result 5 in 0 seconds\n")
+        .exits(5);
+    });
+}

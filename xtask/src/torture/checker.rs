@@ -1,0 +1,212 @@
+//! Holds what the shells say against what the store has; the rules are in the documentation of the module above.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use super::crew::Aftermath;
+use super::diary::{Diary, Entry};
+use super::plan::{Manner, Plan, Step, Task, Token};
+use super::remains::Store;
+use super::report::{self, Report, Verdict};
+use super::script::Scene;
+
+/// How many futures came to which end.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) started: usize,
+    pub(crate) refused: usize,
+    pub(crate) reported: usize,
+    /// Collected by a waiter that was killed before it said so.
+    pub(crate) in_flight: usize,
+    /// Kept, because their name was used again before anybody waited.
+    pub(crate) superseded: usize,
+    pub(crate) collectable: usize,
+    /// Of all these, those that left no result.
+    pub(crate) lost: usize,
+}
+
+/// The evidence, and what was found wrong with it so far.
+pub(crate) struct Checker<'a> {
+    plan: &'a Plan,
+    pub(super) scene: &'a Scene,
+    aftermath: &'a Aftermath,
+    diaries: Vec<Diary>,
+    pub(super) store: Store,
+    /// How often each future was reported by a wait that nobody disturbed.
+    pub(super) confirmed: BTreeMap<Token, usize>,
+    pub(crate) tally: Tally,
+    pub(crate) violations: Vec<String>,
+}
+
+impl<'a> Checker<'a> {
+    pub(crate) fn new(plan: &'a Plan, scene: &'a Scene, aftermath: &'a Aftermath) -> Result<Self, String> {
+        let diaries = (0..plan.shells.len()).map(|shell| Diary::read(&scene.diary(shell))).collect::<Result<_, _>>()?;
+        Ok(Self {
+            plan,
+            scene,
+            aftermath,
+            diaries,
+            store: Store::read(&scene.store())?,
+            confirmed: BTreeMap::new(),
+            tally: Tally::default(),
+            violations: aftermath.hung.iter().map(|process| format!("hangs: {process}")).collect(),
+        })
+    }
+
+    /// Applies all rules. Collects what is left in the store.
+    pub(crate) fn run(&mut self) {
+        for (step, place) in self.steps() {
+            if let Step::Wait { manner, names } = place {
+                self.check_wait(step, *manner, names);
+            }
+        }
+        for (step, place) in self.steps() {
+            if let Step::Start(task) = place {
+                self.check_future(step, task);
+            }
+        }
+        self.check_logs();
+        self.check_strays();
+    }
+
+    pub(super) fn steps(&self) -> Vec<(Token, &'a Step)> {
+        let of = |(shell, plan): (usize, &'a super::plan::Shell)| {
+            plan.steps.iter().enumerate().map(move |(step, place)| (Token { shell, step }, place))
+        };
+        self.plan.shells.iter().enumerate().flat_map(of).collect()
+    }
+
+    pub(super) fn accuse(&mut self, step: Token, what: &str) {
+        self.violations.push(format!("{step}: {what}"));
+    }
+
+    pub(super) fn entry(&self, step: Token) -> Option<&Entry> {
+        self.diaries[step.shell].entries.get(&step.step)
+    }
+
+    /// Whether the shell was killed just in this step.
+    fn is_cut(&self, step: Token) -> bool {
+        self.aftermath.killed[step.shell] && self.diaries[step.shell].cut_step() == step.step
+    }
+
+    /// Whether the shell should have got to this step, and didn't.
+    pub(super) fn is_missing(&self, step: Token) -> bool {
+        !self.aftermath.killed[step.shell] && self.entry(step).is_none()
+    }
+
+    /// Whether a process of this future, or the shell that just started it, was killed.
+    pub(super) fn was_hit(&self, token: Token) -> bool {
+        self.is_cut(token)
+            || self.aftermath.kills.hit(token)
+            || self.diaries.iter().any(|diary| diary.kills.contains(&token))
+    }
+
+    /// Whether somebody who waits in this step was killed.
+    pub(super) fn is_disturbed(&self, step: Token) -> bool {
+        self.is_cut(step) || self.aftermath.kills.hit_the_waiter(step)
+    }
+
+    fn check_wait(&mut self, step: Token, manner: Manner, names: &[String]) {
+        if self.is_missing(step) {
+            self.accuse(step, "the shell was not killed, and never came back from this wait");
+        }
+        let path = self.scene.outputs(step.shell).join(step.step.to_string());
+        let output = fs::read(&path).unwrap_or_default();
+        let reports = match report::parse(&String::from_utf8_lossy(&output)) {
+            Ok(reports) => reports,
+            Err(line) => return self.accuse(step, &format!("the wait printed `{line}`")),
+        };
+        let disturbed = self.is_disturbed(step);
+        for report in &reports {
+            let Some(verdict) = report.result else {
+                continue;
+            };
+            self.check_report(step, report, verdict);
+            if !names.contains(&report.name) {
+                self.accuse(step, &format!("nobody asked for `{}`", report.name));
+            }
+            if report.announced != verdict.token {
+                self.accuse(step, &format!("{} was announced and {} reported", report.announced, verdict.token));
+            }
+            if !disturbed {
+                *self.confirmed.entry(verdict.token).or_default() += 1;
+            }
+        }
+        if let (false, Some(Entry::Waited { rc, why })) = (disturbed, self.entry(step)) {
+            let expected =
+                reports.iter().rev().find_map(|report| report.result).map_or(0, |last| last.rc.unwrap_or(125));
+            let absent = manner == Manner::Program && *rc == 125 && why.contains("there is no future");
+            if *rc != expected && !absent {
+                let what = format!("the wait returned {rc}, and its last report says {expected}: {why}");
+                self.accuse(step, &what);
+            }
+        }
+    }
+
+    /// Holds one whole report against the plan and the record.
+    fn check_report(&mut self, step: Token, report: &Report, verdict: Verdict) {
+        let token = verdict.token;
+        let Some(task) = self.plan.task(token) else {
+            return self.accuse(step, &format!("a report of {token}, which is no future"));
+        };
+        let Some(rc) = self.store.records.get(&token).and_then(|found| found.first()).map(|record| record.rc) else {
+            return self.accuse(step, &format!("a report of {token}, which has no record"));
+        };
+        let told = match (rc, verdict.rc) {
+            (Some(_), said) => said == rc && !verdict.lost,
+            (None, None) => verdict.lost,
+            // Of a lost one, a shell knows at most that its own child was killed.
+            (None, said) => said == Some(137),
+        };
+        if !told {
+            let what = format!("{token} is reported with {:?}, and its record says {rc:?}", verdict.rc);
+            self.accuse(step, &what);
+        }
+        if verdict.seconds < 0 {
+            self.accuse(step, &format!("{token} ran {} seconds", verdict.seconds));
+        }
+        if report.name != task.name {
+            self.accuse(step, &format!("{token} of `{}` is reported as `{}`", task.name, report.name));
+        }
+        self.check_output(step, token, task, rc, &report.log);
+    }
+
+    /// A log has all that the task printed if the task got to its end, and the beginning of it otherwise.
+    pub(super) fn check_output(&mut self, step: Token, token: Token, task: &Task, rc: Option<i32>, log: &str) {
+        let whole = task.output();
+        let cut = rc.is_none() || rc != Some(task.rc()) || self.was_hit(token);
+        if log != whole && !(cut && whole.starts_with(log)) {
+            self.accuse(step, &format!("the log of {token} has {log:?}, and the task printed {whole:?}"));
+        }
+    }
+
+    /// No log holds what another task printed.
+    fn check_logs(&mut self) {
+        for (name, path) in std::mem::take(&mut self.store.logs) {
+            let log = report::untraced(&fs::read_to_string(&path).unwrap_or_default());
+            let token = log.split(' ').next().and_then(Token::parse);
+            let fits = |task: &Task| task.name == name && task.output().starts_with(&log);
+            if !log.is_empty() && !token.and_then(|token| self.plan.task(token)).is_some_and(fits) {
+                self.violations.push(format!("{} has {log:?}", path.display()));
+            }
+        }
+    }
+
+    /// Records that were being made belong to starts that were cut short, and don't keep the store from being made anew.
+    fn check_strays(&mut self) {
+        let cut = self.steps().iter().filter(|(step, _)| self.was_hit(*step)).count();
+        let store = std::mem::take(&mut self.store);
+        if store.unfinished.len() > cut {
+            self.violations.push(format!("{} unfinished records of {cut} cut starts", store.unfinished.len()));
+        }
+        for (path, token) in store.unfinished {
+            if token.is_some_and(|token| !self.was_hit(token)) {
+                self.violations.push(format!("left behind by nobody who was killed: {}", path.display()));
+            }
+        }
+        for (token, records) in store.records {
+            self.violations.push(format!("{token}: recorded and not planned: {records:?}"));
+        }
+        self.violations.extend(store.strays.iter().map(|path| format!("no file of a store: {}", path.display())));
+    }
+}

@@ -1,0 +1,97 @@
+//! What the shells say that they have done.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::plan::Token;
+
+/// What became of one step.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// A future was started.
+    Started,
+    /// None was: the exit status, and the last thing that the program said.
+    Refused { rc: i32, why: String },
+    /// A wait came back: its exit status, and the last thing that the program said on standard error.
+    Waited { rc: i32, why: String },
+    /// A step of which nothing is to be said.
+    Done,
+}
+
+/// A shell's diary: shorter if it was killed, never wrong.
+#[derive(Debug, Default)]
+pub(crate) struct Diary {
+    pub(crate) entries: BTreeMap<usize, Entry>,
+    /// The tasks for whose processes the shell sent a SIGKILL.
+    pub(crate) kills: Vec<Token>,
+    /// Whether the shell got to the end of its script.
+    pub(crate) ended: bool,
+}
+
+impl Diary {
+    /// Reads a diary; one that is not there is empty.
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
+        match fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(format!("can't read {}: {error}", path.display())),
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut diary = Self::default();
+        for line in text.lines() {
+            if line == "end" {
+                diary.ended = true;
+            } else {
+                diary.add(line).ok_or_else(|| format!("what does the diary mean by `{line}`?"))?;
+            }
+        }
+        Ok(diary)
+    }
+
+    fn add(&mut self, line: &str) -> Option<()> {
+        let (step, rest) = line.split_once(' ')?;
+        let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        let said = || {
+            let (rc, why) = rest.split_once(' ')?;
+            Some((rc.parse().ok()?, why.to_owned()))
+        };
+        let entry = match word {
+            "started" => Entry::Started,
+            "refused" => said().map(|(rc, why)| Entry::Refused { rc, why })?,
+            "waited" => said().map(|(rc, why)| Entry::Waited { rc, why })?,
+            "done" => Entry::Done,
+            "kills" => {
+                self.kills.extend(Token::parse(rest));
+                return Some(());
+            }
+            _ => return None,
+        };
+        self.entries.insert(step.parse().ok()?, entry);
+        Some(())
+    }
+
+    /// The step in which a shell was killed.
+    pub(crate) fn cut_step(&self) -> usize {
+        self.entries.last_key_value().map_or(0, |(last, _)| last + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diary_is_read_and_says_where_it_was_cut() {
+        let text = "0 started\n1 refused 125 async: `a b` is running\n2 kills token-0-4\n2 done\n3 waited 0 \n";
+        let diary = Diary::parse(text).unwrap();
+        assert_eq!(diary.entries[&1], Entry::Refused { rc: 125, why: "async: `a b` is running".into() });
+        assert_eq!(diary.entries[&3], Entry::Waited { rc: 0, why: String::new() });
+        assert_eq!(diary.kills, [Token { shell: 0, step: 4 }]);
+        assert_eq!((diary.ended, diary.cut_step()), (false, 4));
+        assert!(Diary::parse("4 danced\n").is_err());
+    }
+}

@@ -1,0 +1,104 @@
+//! What became of each future of the plan: the checker's rules about records.
+
+use std::fs;
+
+use super::checker::Checker;
+use super::diary::Entry;
+use super::plan::{Step, Task, Token};
+use super::remains::{Place, Remains};
+use super::report::{self, Report};
+
+impl Checker<'_> {
+    pub(super) fn check_future(&mut self, token: Token, task: &Task) {
+        if self.is_missing(token) {
+            self.accuse(token, "the shell was not killed, and never came back from this start");
+        }
+        let found = self.store.records.remove(&token).unwrap_or_default();
+        let hit = self.was_hit(token);
+        match self.entry(token) {
+            Some(Entry::Started) => {
+                self.tally.started += 1;
+                if found.is_empty() {
+                    self.accuse(token, "started, and there is no record of it");
+                }
+            }
+            Some(Entry::Refused { rc, why }) => {
+                let what = format!("refused with {rc}: {why}");
+                let unfounded = !hit && (!why.contains("is running already") || !found.is_empty());
+                self.tally.refused += 1;
+                if unfounded {
+                    self.accuse(token, &what);
+                }
+            }
+            _ => {}
+        }
+        if found.len() > 1 {
+            self.accuse(token, &format!("has several records: {found:?}"));
+        }
+        for record in found {
+            self.check_record(token, task, &record, hit);
+        }
+    }
+
+    fn check_record(&mut self, token: Token, task: &Task, record: &Remains, hit: bool) {
+        let confirmed = self.confirmed.get(&token).copied().unwrap_or(0);
+        match record.rc {
+            None => {
+                self.tally.lost += 1;
+                if !hit {
+                    self.accuse(token, "lost, though nobody was killed");
+                }
+            }
+            Some(137) if hit => {}
+            Some(rc) if rc == task.rc() => {}
+            Some(rc) => self.accuse(token, &format!("ended with {rc}, and the plan was {}", task.rc())),
+        }
+        if record.name != task.name {
+            self.accuse(token, &format!("recorded under `{}`, and started as `{}`", record.name, task.name));
+        }
+        if record.run_time.is_some_and(|ms| ms < 0) || record.rc.is_some() && record.run_time.is_none() {
+            self.accuse(token, &format!("ran for {:?} ms", record.run_time));
+        }
+        match record.place {
+            Place::Collected if confirmed == 1 => self.tally.reported += 1,
+            Place::Collected if confirmed == 0 && self.has_disturbed_waiter(&task.name) => self.tally.in_flight += 1,
+            Place::Superseded if confirmed == 0 => {
+                self.tally.superseded += 1;
+                let log = record.path.with_extension("log");
+                let kept = report::untraced(&fs::read_to_string(&log).unwrap_or_default());
+                self.check_output(token, token, task, record.rc, &kept);
+            }
+            Place::Live { held: true } => self.accuse(token, "somebody still holds its life"),
+            Place::Live { held: false } if confirmed == 0 => self.collect(token, task, record),
+            place => self.accuse(token, &format!("{place:?}, and {confirmed} undisturbed waits have reported it")),
+        }
+    }
+
+    fn has_disturbed_waiter(&self, name: &String) -> bool {
+        let asks = |place: &Step| matches!(place, Step::Wait { names, .. } if names.contains(name));
+        self.steps().into_iter().any(|(step, place)| asks(place) && self.is_disturbed(step))
+    }
+
+    /// Collects what nobody has waited for.
+    fn collect(&mut self, token: Token, task: &Task, record: &Remains) {
+        self.tally.collectable += 1;
+        let output = match self.scene.call(&["wait", "--", &task.name]).output() {
+            Ok(output) => output,
+            Err(error) => return self.accuse(token, &format!("can't call the program: {error}")),
+        };
+        let text = String::from_utf8_lossy(&output.stdout);
+        let rc = record.rc.unwrap_or(125);
+        match report::parse(&text).as_deref() {
+            Ok([report @ Report { result: Some(verdict), .. }])
+                if verdict.token == token && verdict.rc == record.rc && output.status.code() == Some(rc) =>
+            {
+                self.check_output(token, token, task, record.rc, &report.log);
+            }
+            _ => {
+                let errors = String::from_utf8_lossy(&output.stderr);
+                let what = format!("collected at the end with {}, {rc} was due: {text}{errors}", output.status);
+                self.accuse(token, &what);
+            }
+        }
+    }
+}

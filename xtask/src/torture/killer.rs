@@ -1,0 +1,81 @@
+//! The thread that kills: processes of this run and no others, of every kind, at random moments.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use super::crew::Roster;
+use super::plan::Token;
+use super::process::{self, Kind};
+use super::random::Random;
+
+/// Whom to look for, as often as stated. Shells rarely: with each of them the rest of its plan is gone.
+const WANTED: [Kind; 24] = {
+    use Kind::{Background, Begin, Block, Collect, End, Shell, Subshell, Task, Wait};
+    [
+        Shell, Background, Background, Background, Background, Task, Task, Task, Task, Subshell, Subshell, Subshell,
+        Begin, Begin, Begin, End, End, End, End, Collect, Collect, Collect, Block, Wait,
+    ]
+};
+
+/// How often the killer looks for a process of the kind before it takes another kind.
+const LOOKS: usize = 30;
+
+/// What was killed by whom.
+#[derive(Debug, Default)]
+pub(crate) struct Kills {
+    /// The number of processes that the killer killed, by their kind.
+    pub(crate) by_kind: BTreeMap<Kind, usize>,
+    /// The steps that they belonged to, with what they were; none where a shell was between two steps.
+    pub(crate) list: Vec<(Kind, Token)>,
+}
+
+impl Kills {
+    /// Whether a process of that step was killed.
+    pub(crate) fn hit(&self, step: Token) -> bool {
+        self.list.iter().any(|&(_, killed)| killed == step)
+    }
+
+    /// Whether somebody who was waiting in that step was killed. A blocker is none: the shell asks for another.
+    pub(crate) fn hit_the_waiter(&self, step: Token) -> bool {
+        self.list.iter().any(|&(kind, killed)| killed == step && kind != Kind::Block)
+    }
+}
+
+/// Kills until `stop` says something or is gone. The pauses are `pause` long on average.
+pub(crate) fn run(roster: &Roster, seed: u64, pause: Duration, stop: &Receiver<()>) -> Kills {
+    let mut random = Random::new(!seed);
+    let mut kills = Kills::default();
+    let micros = usize::try_from(pause.as_micros()).unwrap_or(usize::MAX / 4);
+    loop {
+        let nap = Duration::from_micros(random.below(2 * micros + 1) as u64);
+        if stop.recv_timeout(nap) != Err(RecvTimeoutError::Timeout) {
+            return kills;
+        }
+        let wanted = random.pick(&WANTED);
+        for _ in 0..LOOKS {
+            if kill_one(roster, wanted, &mut random, &mut kills) {
+                break;
+            }
+        }
+    }
+}
+
+fn kill_one(roster: &Roster, wanted: Kind, random: &mut Random, kills: &mut Kills) -> bool {
+    let shells = roster.shells();
+    let mut candidates = process::all(&roster.mark, |pid| shells.contains_key(&pid));
+    drop(shells);
+    candidates.retain(|process| process.kind == wanted);
+    if candidates.is_empty() {
+        return false;
+    }
+    let chosen = candidates.swap_remove(random.below(candidates.len()));
+    if !chosen.kill() {
+        return false;
+    }
+    *kills.by_kind.entry(chosen.kind).or_default() += 1;
+    if let Some(step) = chosen.step {
+        kills.list.push((chosen.kind, Token { shell: chosen.shell, step }));
+    }
+    true
+}

@@ -1,0 +1,172 @@
+//! `cargo xtask torture`: many shells share one store while processes of every kind are killed.
+//!
+//! A plan is made from a seed ([`plan`]) and rendered to bash scripts ([`script`]), which start futures, wait for their
+//! own and for each other's, use names again, and kill what records speak of. A thread kills more ([`killer`]). When
+//! every process has ended ([`crew`]), the store ([`remains`]) is held against what the shells say ([`diary`], [`report`])
+//! by [`checker`] and [`futures`]. The same seed makes the same plan; who gets killed when is up to the machine.
+//!
+//! # What "exactly once" means here
+//!
+//! A future that was begun has one record. To *hand it over* is to print its log and its result and then to move its
+//! record among the collected ones; the move is what counts, because a rename happens once or not at all. SIGKILL can
+//! fall between any two of these, so no tool can promise that somebody *reads* a report exactly once: after the print
+//! and before the move, the next waiter prints it again; after the move and before the waiter goes on, nobody is left to
+//! say what it saw. What can be promised, and is checked, is this:
+//!
+//! * A wait is *disturbed* if the shell, its subshell or a program in it was killed in that step, else it is
+//!   *undisturbed*. Whatever an undisturbed wait reports counts as reported.
+//! * **Never twice**: no future is reported by two undisturbed waits, nor by one if its record was not moved by a wait.
+//! * **Never another**: a wait reports the future that it has announced, or, when another waiter was faster, none.
+//! * **Never not at all**: a record that a wait has moved was reported by an undisturbed wait, or somebody who waited for
+//!   that name was killed (the report was in flight). A disturbed wait may leave a whole or a partial report, or none.
+//! * **Never gone**: every future whose start returned 0 has exactly one record for ever, in one of these states:
+//!   reported; in flight; superseded (nobody had waited when the name was used again; record and log are kept); or live,
+//!   and then the checker collects it. A start that failed has no record, unless a process of that start was killed.
+//! * **Lost** is a result like others, for a future without a recorded status. It has to be true: one of the processes
+//!   of that future, or its shell in the very step that started it, was killed. Its status is reported as unknown (125),
+//!   or as 137 by the shell that was told so by its own `wait`.
+//! * A recorded status is the planned one, or 137 if one of the future's processes was killed.
+//! * A log has exactly what its task printed, or the beginning of that if the task was killed or lost.
+//! * No time is negative, no process is left waiting, and what was left half-made does not keep `async init` from making
+//!   the store anew.
+
+mod checker;
+mod crew;
+mod diary;
+mod futures;
+mod killer;
+mod plan;
+mod process;
+mod random;
+mod remains;
+mod report;
+mod script;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use checker::{Checker, Tally};
+use plan::Plan;
+use script::Scene;
+
+/// Runs futures in many shells, kills at random, and proves that none was lost, torn or reported twice
+#[derive(Args)]
+pub(crate) struct Torture {
+    /// How many futures are planned; the killed shells' are never started
+    #[arg(long, default_value_t = 2000)]
+    futures: usize,
+    /// What the plan is made from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many shells run at a time
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=500))]
+    shells: u16,
+    /// The killer's pause between two kills, in ms on average
+    #[arg(long, default_value_t = 20)]
+    pause: u64,
+    /// Where the run takes place; it is kept there in any case
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+}
+
+impl Torture {
+    pub(crate) fn run(&self) -> Result<(), String> {
+        let program = build()?;
+        let begin = Instant::now();
+        let place = Stage::new(self.keep.as_deref())?;
+        let plan = Plan::generate(self.seed, self.futures, self.shells.into());
+        println!("plan {:016x}: {} futures, {} shells", script::fingerprint(&plan), self.futures, plan.shells.len());
+        let scene = Scene::set_up(&place.path, program, &plan).map_err(|error| format!("can't set up: {error}"))?;
+        init(&scene)?;
+        let pause = Duration::from_millis(self.pause);
+        let aftermath = crew::run(&plan, &scene, self.seed, self.shells.into(), pause)
+            .map_err(|error| format!("can't run the plan: {error}"))?;
+        let mut checker = Checker::new(&plan, &scene, &aftermath)?;
+        checker.run();
+        let Checker { tally, mut violations, .. } = checker;
+        print_summary(&tally, &aftermath.kills, begin.elapsed());
+        if violations.is_empty() {
+            // The last proof destroys the evidence, so it waits until nothing else is wrong.
+            violations.extend(init_again(&scene).err());
+        }
+        if violations.is_empty() {
+            println!("torture: ok");
+            return Ok(());
+        }
+        place.keep();
+        let what = format!("{} violations, the store is {}", violations.len(), scene.store().display());
+        Err(format!("torture: {what}\n{}", violations.join("\n")))
+    }
+}
+
+/// The program under test, as it is built beside this one.
+fn build() -> Result<PathBuf, String> {
+    let own = std::env::current_exe().map_err(|error| format!("this program has no path: {error}"))?;
+    let dir = own.parent().ok_or("this program is nowhere")?;
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--quiet", "--package", "async-cli"]).current_dir(crate::root());
+    if dir.ends_with("release") {
+        cargo.arg("--release");
+    }
+    match cargo.status() {
+        Ok(status) if status.success() => Ok(dir.join("async")),
+        Ok(status) => Err(format!("cargo build: {status}")),
+        Err(error) => Err(format!("can't run cargo: {error}")),
+    }
+}
+
+fn init(scene: &Scene) -> Result<(), String> {
+    let output = scene.call(&["init"]).output().map_err(|error| format!("can't call the program: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() && said.is_empty() { Ok(()) } else { Err(format!("async init: {said}")) }
+}
+
+/// `async init` works on what is left, and where an earlier one was killed before it had made the store anew.
+fn init_again(scene: &Scene) -> Result<(), String> {
+    let gone = |error| format!("can't remove the collected futures: {error}");
+    fs::remove_dir_all(scene.store().join(".collected")).map_err(gone)?;
+    init(scene)?;
+    let left = fs::read_dir(scene.store()).map_err(|error| error.to_string())?;
+    let names: Vec<_> = left.flatten().map(|entry| entry.file_name()).filter(|name| name != ".collected").collect();
+    if names.is_empty() { Ok(()) } else { Err(format!("async init left {names:?}")) }
+}
+
+fn print_summary(tally: &Tally, kills: &killer::Kills, elapsed: Duration) {
+    println!(
+        "started {}, refused {}\nreported {}, in flight {}, superseded {}, collectable {}; of these lost {}",
+        tally.started, tally.refused, tally.reported, tally.in_flight, tally.superseded, tally.collectable, tally.lost
+    );
+    let kinds: Vec<_> = kills.by_kind.iter().map(|(kind, count)| format!("{kind:?} {count}")).collect();
+    println!("killed {}: {}", kills.by_kind.values().sum::<usize>(), kinds.join(", "));
+    println!("elapsed {:.1} s", elapsed.as_secs_f64());
+}
+
+/// The directory of the run.
+struct Stage {
+    path: PathBuf,
+    temporary: Option<tempfile::TempDir>,
+}
+
+impl Stage {
+    fn new(keep: Option<&Path>) -> Result<Self, String> {
+        let Some(path) = keep else {
+            let dir = tempfile::tempdir().map_err(|error| format!("can't make a temporary directory: {error}"))?;
+            return Ok(Self { path: dir.path().to_owned(), temporary: Some(dir) });
+        };
+        let made = fs::create_dir_all(path).and_then(|()| fs::canonicalize(path));
+        let path = made.map_err(|error| format!("can't make {}: {error}", path.display()))?;
+        if fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(format!("{} is not empty", path.display()));
+        }
+        Ok(Self { path, temporary: None })
+    }
+
+    /// Leaves it where it is.
+    fn keep(self) {
+        let _ = self.temporary.map(tempfile::TempDir::keep);
+    }
+}

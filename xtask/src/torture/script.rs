@@ -1,0 +1,144 @@
+//! The files of a run, and the bash script of each of its shells.
+
+use std::fmt::Write;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use async_bash_shim::{Options, Profile};
+use nix::sys::stat::Mode;
+
+use super::plan::{Plan, Shell, Step};
+
+const FUNCTIONS: &str = include_str!("shell.bash");
+
+/// The environment variable that every process of a run has, and no other process.
+pub(crate) const MARK: &str = "ASYNC_TORTURE";
+/// The environment variable with the index of the shell that a process descends from.
+pub(crate) const SHELL: &str = "ASYNC_TORTURE_SHELL";
+
+/// The directory of one run.
+pub(crate) struct Scene {
+    dir: PathBuf,
+    /// The program under test.
+    pub(crate) program: PathBuf,
+}
+
+impl Scene {
+    /// Writes all that the shells need.
+    pub(crate) fn set_up(dir: &Path, program: PathBuf, plan: &Plan) -> io::Result<Self> {
+        let scene = Self { dir: dir.to_owned(), program };
+        fs::write(dir.join("functions"), FUNCTIONS)?;
+        fs::write(scene.shim(false), async_bash_shim::render(&Options::of(Profile::Standalone)))?;
+        fs::write(scene.shim(true), async_bash_shim::render(&Options::of(Profile::Devstack)))?;
+        nix::unistd::mkfifo(&dir.join("silence"), Mode::S_IRWXU)?;
+        for (index, shell) in plan.shells.iter().enumerate() {
+            fs::create_dir_all(scene.outputs(index))?;
+            fs::write(scene.script(index), render(shell))?;
+        }
+        Ok(scene)
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.dir.join("store")
+    }
+
+    /// What a shell says that it has done.
+    pub(crate) fn diary(&self, shell: usize) -> PathBuf {
+        self.dir.join(format!("shell-{shell}.diary"))
+    }
+
+    /// The directory with the outputs of a shell's steps.
+    pub(crate) fn outputs(&self, shell: usize) -> PathBuf {
+        self.dir.join(format!("shell-{shell}"))
+    }
+
+    fn script(&self, shell: usize) -> PathBuf {
+        self.dir.join(format!("shell-{shell}.bash"))
+    }
+
+    fn shim(&self, devstack: bool) -> PathBuf {
+        self.dir.join(if devstack { "shim.devstack" } else { "shim.standalone" })
+    }
+
+    /// The command that runs a shell.
+    pub(crate) fn bash(&self, index: usize, shell: &Shell, mark: &str) -> io::Result<Command> {
+        let noise = fs::File::options().create(true).append(true).open(self.outputs(index).join("noise"))?;
+        let mut command = Command::new("bash");
+        command
+            .arg(self.script(index))
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("LANG", "C.UTF-8")
+            .env("ASYNC_BIN", &self.program)
+            .env("ASYNC_DIR", self.store())
+            .env("DEVSTACK_PARALLEL", "True")
+            .env(MARK, mark)
+            .env(SHELL, index.to_string())
+            .env("TORTURE_SHIM", self.shim(shell.devstack))
+            .env("TORTURE_SILENCE", self.dir.join("silence"))
+            .env("TORTURE_DIARY", self.diary(index))
+            .env("TORTURE_OUT", self.outputs(index))
+            .current_dir(&self.dir)
+            .stdin(Stdio::null())
+            .stdout(noise.try_clone()?)
+            .stderr(noise);
+        Ok(command)
+    }
+
+    /// A call of the program under test.
+    pub(crate) fn call(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(args).env("ASYNC_DIR", self.store()).stdin(Stdio::null());
+        command
+    }
+}
+
+/// The text of a shell's script.
+fn render(shell: &Shell) -> String {
+    let mut text = String::from("source ./functions\n");
+    for (number, step) in shell.steps.iter().enumerate() {
+        // Writing to a String can't fail.
+        let _ = match step {
+            Step::Start(task) => writeln!(
+                text,
+                "start {number} '{}' {} {} {} {}",
+                task.name, task.token, task.lines, task.pause, task.ending
+            ),
+            Step::Wait { manner, names } => writeln!(text, "collect {number} {manner} '{}'", names.join("' '")),
+            Step::Kill { key, name } => writeln!(text, "murder {number} {key} '{name}'"),
+        };
+    }
+    text.push_str("note end\n");
+    text
+}
+
+/// A number that stands for the whole plan (FNV-1a of all scripts).
+pub(crate) fn fingerprint(plan: &Plan) -> u64 {
+    plan.shells
+        .iter()
+        .flat_map(|shell| render(shell).into_bytes())
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fingerprint_depends_on_the_seed_alone() {
+        let of = |seed| fingerprint(&Plan::generate(seed, 200, 8));
+        assert_eq!(of(3), of(3));
+        assert_ne!(of(3), of(4));
+    }
+
+    #[test]
+    fn a_script_is_a_line_for_each_step() {
+        let plan = Plan::generate(1, 20, 8);
+        let text = render(&plan.shells[0]);
+        assert_eq!(text.lines().count(), plan.shells[0].steps.len() + 2, "{text}");
+        assert!(text.contains("\nstart ") && text.contains("\ncollect ") && text.ends_with("\nnote end\n"), "{text}");
+    }
+}

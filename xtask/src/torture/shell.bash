@@ -1,0 +1,102 @@
+# What every shell of a torture run sources: the functions that its steps call.
+#
+# Each function gets the number of its step first. What it prints goes to a file of the step, which is also open as
+# descriptor 9: so whoever looks at a process knows which step it belongs to, however it came about.
+# The diary has a line for each step that was done, written at once and after the step, so that the diary of a shell
+# that was killed is a shorter one and never a wrong one.
+
+# shellcheck source=/dev/null
+source "$TORTURE_SHIM"
+# Nobody ever writes to it: a sleep without a process.
+exec {never}<>"$TORTURE_SILENCE"
+
+function note {
+    printf '%s\n' "$*" >>"$TORTURE_DIARY"
+}
+
+# The last thing that the program said on standard error of a step
+function complaint {
+    local line
+    REPLY=
+    while read -r line; do
+        [[ $line != "async: "* ]] || REPLY=$line
+    done <"$TORTURE_OUT/$1.err"
+}
+
+# The task of every future: TOKEN LINES PAUSE ENDING
+function task {
+    local token=$1 lines=$2 pause=$3 ending=$4 i
+    for ((i = 1; i <= lines; i++)); do
+        printf '%s line %s of %s\n' "$token" "$i" "$lines"
+        if [[ $pause != 0 ]]; then
+            read -rt "0.00$pause" -u "$never" || :
+        fi
+    done
+    case $ending in
+        kill) kill -KILL "$BASHPID" ;;
+        exit-*) exit "${ending#exit-}" ;;
+        leave) (read -rt 0.02 -u "$never" || :) & ;;
+        *) return "${ending#return-}" ;;
+    esac
+}
+
+# STEP NAME TOKEN LINES PAUSE ENDING
+function start {
+    local rc=0
+    async_run "$2" task "${@:3}" 9>"$TORTURE_OUT/$1" >&9 2>"$TORTURE_OUT/$1.err" || rc=$?
+    if [[ $rc == 0 ]]; then
+        note "$1 started"
+    else
+        complaint "$1"
+        note "$1 refused $rc $REPLY"
+    fi
+}
+
+function wait_shell {
+    async_wait "$@"
+}
+
+function wait_subshell {
+    (async_wait "$@")
+}
+
+function wait_program {
+    "$ASYNC_BIN" wait -- "$@"
+}
+
+# STEP MANNER NAME...
+function collect {
+    local rc=0
+    "wait_$2" "${@:3}" 9>"$TORTURE_OUT/$1" >&9 2>"$TORTURE_OUT/$1.err" || rc=$?
+    complaint "$1"
+    note "$1 waited $rc $REPLY"
+}
+
+# STEP KEY NAME: SIGKILL for the process that the record has under that key
+function murder {
+    local line pid="" token=""
+    if [[ -e $ASYNC_DIR/$3.ini ]]; then
+        while read -r line; do
+            case $line in
+                "$2 = "[1-9]*) pid=${line#*= } ;;
+                "command = task "*) token=${line#command = task } ;;
+            esac
+        done 2>/dev/null <"$ASYNC_DIR/$3.ini" || :
+    fi
+    # The process may be gone, and its id somebody else's.
+    if [[ -n $pid ]] && marked "$pid"; then
+        # Before the deed: there may be no afterwards.
+        note "$1 kills ${token%% *}"
+        kill -KILL "$pid" 2>/dev/null || :
+    fi
+    note "$1 done"
+}
+
+# Whether that process belongs to this run
+function marked {
+    local variable
+    while IFS= read -rd '' variable; do
+        [[ $variable != "ASYNC_TORTURE=$ASYNC_TORTURE" ]] || return 0
+    done 2>/dev/null <"/proc/$1/environ"
+    return 1
+}
