@@ -236,7 +236,8 @@ function _async_start {
     local -a _async_record=()
     _async_prepare || return
     _ASYNC_COUNT=$((_ASYNC_COUNT + 1))
-    _async_id=.$BASHPID.$_ASYNC_COUNT
+    # What a killed shell left behind must not be in the way of another one with its process id.
+    _async_id=.$BASHPID.$_ASYNC_BEGIN.$_ASYNC_COUNT
     _async_open
     [[ -z $_async_fd ]] || _async_record=(--fd "$_async_fd" --id "$_async_id")
     _async_command=$(_async_begin "${_async_record[@]}" -- "$@") || {
@@ -261,11 +262,13 @@ function async_run {
         local _async_flags=$-
         builtin set +o xtrace
     } 2>/dev/null
-    local _async_bin _async_dir _async_rc=0 _async_command
+    local _async_bin _async_dir _async_rc=0 _async_command _async_shell
     if [[ ${DEVSTACK_PARALLEL:-} == True ]]; then
         _async_start "$@" || _async_rc=$?
     else
-        _async_prepare && _async_command=$(_async_begin --process "$BASHPID" -- "$@") || _async_rc=$?
+        # A command substitution has a process id of its own.
+        _async_shell=$BASHPID
+        _async_prepare && _async_command=$(_async_begin --process "$_async_shell" -- "$@") || _async_rc=$?
         if [[ $_async_rc == 0 ]]; then
             builtin printf '[Async %s:self]: Running synchronously: %s\n' "$1" "$_async_command"
             { [[ $_async_flags != *x* ]] || builtin set -o xtrace; } 2>/dev/null
@@ -304,11 +307,13 @@ function _async_block {
 
 # Collect futures by name: ask the program, and wait for what still runs
 function _async_collect {
-    local _async_reply _async_state _async_pid _async_from _async_name _async_status
+    local _async_reply _async_state _async_pid _async_from _async_name _async_status _async_shell=$BASHPID
     local -a _async_resume=()
     while :; do
         # Its report goes to our output, its reply to us.
-        { _async_reply=$(_async_call collect --report 3 "${_async_resume[@]}" -- "$@"); } 3>&1 || return 125
+        {
+            _async_reply=$(_async_call collect --report 3 --shell "$_async_shell" "${_async_resume[@]}" -- "$@")
+        } 3>&1 || return 125
         # The reply: STATE RC BACKGROUND WAITED PID FROM SINCE NAME
         _async_state=${_async_reply%% *} _async_reply=${_async_reply#* }
         _async_rc=${_async_reply%% *} _async_reply=${_async_reply#* }

@@ -70,8 +70,8 @@ pub(crate) struct Collecting<'a> {
     /// The names, as they came on the command line.
     pub(crate) words: &'a [OsString],
     pub(crate) output: &'a mut Output,
-    /// Whether a shell asks, whose own wait may know the status of a future that left no result.
-    pub(crate) for_shell: bool,
+    /// The shell that asks, if one does: its own wait may know the status of a future that left no result.
+    pub(crate) shell: Option<u32>,
     pub(crate) tally: Tally,
 }
 
@@ -138,7 +138,7 @@ impl Collecting<'_> {
     /// One name. If one future of it is `expected`, by its start, another one is none of ours: somebody else has collected
     /// the first, and the name was used again.
     fn step(&mut self, name: &FutureName, expected: Option<Millis>, resumed: Resumed) -> Result<Step, Failure> {
-        let claim = self.store.claim(name)?;
+        let claim = self.store.claim_for(name, self.shell)?;
         let record = match &claim {
             Claim::Unknown => return Ok(Step::NotThere),
             Claim::Running(record) => record,
@@ -162,7 +162,12 @@ impl Collecting<'_> {
         match claim {
             Claim::Unknown => Ok(Step::NotThere),
             Claim::Running(record) => Ok(Step::StillRuns { pid: record.pid, started, since }),
-            Claim::Ready(ready) if self.for_shell && ready.is_lost() && resumed.since.is_none() => {
+            Claim::Ready(ready)
+                if self.shell.is_some()
+                    && !ready.record().is_synchronous()
+                    && ready.is_lost()
+                    && resumed.since.is_none() =>
+            {
                 Ok(Step::StillRuns { pid: ready.record().pid.clone(), started, since })
             }
             Claim::Ready(ready) => {
@@ -214,7 +219,7 @@ impl Collecting<'_> {
 
 /// Collects all of them, sleeping until each is over; gives the first status that is not 0.
 pub(crate) fn wait_for(store: &Store, words: &[OsString], output: &mut Output) -> Result<u8, Failure> {
-    let mut collecting = Collecting { store, words, output, for_shell: false, tally: Tally::default() };
+    let mut collecting = Collecting { store, words, output, shell: None, tally: Tally::default() };
     let (mut from, mut resumed) = (Position::default(), Resumed::default());
     while let Some(pending) = collecting.run(from, resumed)? {
         store.block(&pending.name)?;

@@ -41,8 +41,8 @@ pub(crate) fn result(outcome: &Outcome) -> String {
 pub(crate) fn lost(record: &Record) -> String {
     let survivor = record.task.filter(|&pid| process::is_alive_since(pid, record.start_boot));
     match survivor {
-        Some(pid) => format!("its process was killed and left no result; process {pid} of its task still runs"),
-        None => "its process was killed and left no result".to_owned(),
+        Some(pid) => format!("its process is gone and left no result; process {pid} of its task still runs"),
+        None => "its process is gone and left no result".to_owned(),
     }
 }
 

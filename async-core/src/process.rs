@@ -38,6 +38,12 @@ impl ProcessIdentity {
         Ok(Self { pid, start_ticks, boot: boot_id()? })
     }
 
+    /// The process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
     /// Whether that very process is still there. A zombie counts as gone: it runs nothing any more.
     ///
     /// It is an error if that can't be found out, as when no descriptor is free.

@@ -411,13 +411,20 @@ impl Store {
     /// Returns at once if its task runs. If it is over, waits for whoever else is just collecting it, and for the last
     /// words of the program that recorded its end.
     pub fn claim(&self, name: &FutureName) -> Result<Claim<'_>> {
+        self.claim_for(name, None)
+    }
+
+    /// The same for the shell with that process id, which does not wait for itself: what it was to run itself is over
+    /// when it asks.
+    pub fn claim_for(&self, name: &FutureName, shell: Option<u32>) -> Result<Claim<'_>> {
         let path = self.record_path(name);
+        let is_own = |record: &Record| shell.is_some() && record.life.as_ref().map(ProcessIdentity::pid) == shell;
         loop {
             let Some(file) = open_regular(&path)? else {
                 return Ok(Claim::Unknown);
             };
             let record = read_record(&file, &path)?;
-            if record.rc.is_none() && is_alive(&file, &path, &record)? {
+            if record.rc.is_none() && !is_own(&record) && is_alive(&file, &path, &record)? {
                 return Ok(Claim::Running(record));
             }
             lock::for_collecting(&file).map_err(Error::io("lock", &path))?;

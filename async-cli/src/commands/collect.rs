@@ -22,6 +22,9 @@ pub(crate) struct Collect {
     /// The descriptor that the report goes to
     #[arg(long)]
     report: i32,
+    /// The process id of the shell that asks
+    #[arg(long)]
+    shell: u32,
     /// The place in the list of names to go on from
     #[arg(long, default_value_t)]
     from: Position,
@@ -43,7 +46,7 @@ impl Collect {
             store: &store,
             words: &self.names,
             output: &mut output,
-            for_shell: true,
+            shell: Some(self.shell),
             tally: Tally::default(),
         };
         let found = collecting.run(self.from, Resumed { since: self.since, status: self.status });

@@ -144,15 +144,34 @@ fn a_wait_does_not_report_a_later_future_of_the_name() {
             function first { gate go; }
             function second { return 5; }
             async_run t first
-            read -r _ _ _ _ _ from since _ <<<"$(async collect --report 2 -- t)"
+            read -r _ _ _ _ _ from since _ <<<"$(async collect --report 2 --shell $$ -- t)"
             open_gate go
             async wait t
             async_run t second
-            async collect --report 1 --from "$from" --since "$since" --status 0 -- t
+            async collect --report 1 --shell $$ --from "$from" --since "$since" --status 0 -- t
             async_wait t"#,
         )
         .says("Not waiting for async task t that we never started or has already been waited for\ndone 0 0 0\n")
         .says("finished second with result 5 in 0 seconds\n")
         .exits(5);
+    });
+}
+
+#[test]
+fn a_shell_does_not_wait_for_itself() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        // As a shell stands when a signal has ended the call that ran the task, or the start itself was killed.
+        sandbox
+            .run(&case.script(
+                "DEVSTACK_PARALLEL=False
+                async begin --process $$ -- t task >/dev/null
+                async status
+                async_wait t
+                echo \"wait $?\"",
+            ))
+            .says("t\trunning")
+            .says("(lost)\n")
+            .says("wait 125\n");
     });
 }

@@ -28,7 +28,7 @@ fn after_a_reboot_or_with_its_pid_reused_a_future_is_lost_at_once() {
                 )
                 .says("result unknown in ")
                 .says("(lost)\n")
-                .says("its process was killed and left no result\n")
+                .says("its process is gone and left no result\n")
                 .says("wait 125\n")
                 .says("again 0\n");
         }

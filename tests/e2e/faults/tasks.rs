@@ -52,7 +52,7 @@ fn a_task_whose_background_subshell_is_killed() {
             open_gate go",
         )
         .says("finished waits with result 137 in 0 seconds (killed by signal 9, SIGKILL)\n")
-        .says("its process was killed and left no result; process ")
+        .says("its process is gone and left no result; process ")
         .says("of its task still runs\n")
         .says("status 137\n")
         .says("minus waits: 0 sec\n");
@@ -210,13 +210,15 @@ fn not_parallel_times_and_statuses_are_the_tasks_own() {
         case.run(
             "DEVSTACK_PARALLEL=False
             function fails { echo here; return 6; }
-            async_run good true && async_wait good
+            function looks { async status; }
+            async_run good looks && async_wait good
             async_run bad fails
             echo \"run $?\"
             async_wait bad
             echo \"wait $?\"",
         )
-        .says("finished true with result 0 in 0 seconds\n")
+        .says("good\trunning\t")
+        .says("finished looks with result 0 in 0 seconds\n")
         .says("run 6\n")
         .says("finished fails with result 6 in 0 seconds\n")
         .says("wait 6\n");

@@ -122,14 +122,18 @@ const WATCH: Subject = Subject {
     )
     .with(Input::Record)
 };
-const COLLECT: Subject =
-    subject("collect, finished", &["collect", "--report", "0", "--", "t"], Kind::Collects(&["t"]), Target::Finished)
-        .with(Input::ReportFile);
+const COLLECT: Subject = subject(
+    "collect, finished",
+    &["collect", "--report", "0", "--shell", "1", "--", "t"],
+    Kind::Collects(&["t"]),
+    Target::Finished,
+)
+.with(Input::ReportFile);
 
 /// As the shell asks again, once its own wait is over.
 const COLLECT_LOST: Subject = Subject {
     title: "collect, lost",
-    args: &["collect", "--report", "0", "--since", "1700000000000", "--", "t"],
+    args: &["collect", "--report", "0", "--shell", "1", "--since", "1700000000000", "--", "t"],
     target: Target::Lost,
     ..COLLECT
 };

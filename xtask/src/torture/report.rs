@@ -37,7 +37,7 @@ pub(crate) fn parse(output: &str) -> Result<Vec<Report>, String> {
                     reports.push(Report { name: name.to_owned(), announced, log: String::new(), result: None });
                 } else if let Some(text) = text.strip_prefix("finished ") {
                     open.ok_or(line)?.result = Some(verdict(text).ok_or(line)?);
-                } else if !text.starts_with("its process was killed") {
+                } else if !text.starts_with("its process is gone") {
                     return Err(line.to_owned());
                 }
             }
