@@ -211,8 +211,8 @@ impl Collecting<'_> {
         }
         ready.archive(wait, &outcome)?;
         self.tally.rc = outcome.rc.map_or(125, |rc| u8::try_from(rc).unwrap_or(125));
-        self.tally.background += outcome.run_time;
-        self.tally.waited += wait.end - wait.start;
+        self.tally.background = self.tally.background.saturating_add(outcome.run_time);
+        self.tally.waited = self.tally.waited.saturating_add(wait.end.saturating_sub(wait.start));
         Ok(())
     }
 }

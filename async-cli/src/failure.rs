@@ -50,8 +50,9 @@ impl Failure {
     }
 }
 
-/// Prints a remark.
+/// Prints a remark, on one line and with nothing in it that a terminal acts on, whatever paths and records it quotes.
 pub(crate) fn warn(text: &str) {
+    let text = async_core::text::printable(text.as_ref());
     // In one write, so that lines of several programs don't mix. With standard error gone, nobody is left to tell.
     let _ = io::stderr().write_all(format!("async: {text}\n").as_bytes());
 }

@@ -8,7 +8,8 @@ use crate::name::InvalidName;
 /// The result of an operation on a store.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What went wrong, where, and what to do about it. The texts are printable as they are.
+/// What went wrong, where, and what to do about it. A text quotes paths and records as they are: whoever shows it on a
+/// terminal makes it [printable](crate::text::printable) first.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

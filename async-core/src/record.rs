@@ -19,7 +19,7 @@
 //! Times with `_time` are ms since the epoch, `start_boot` is ms since boot, `run_time` is a duration in ms. `log` is
 //! `own` once the log has been made; until then, a log of that name is an earlier future's. Values are raw: no quoting,
 //! no escapes. A line without its newline is a torn one and does not count; whoever writes next puts an end to it with
-//! [`TORN`], which marks it for good.
+//! a control character (CAN), which marks it for good.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -173,17 +173,19 @@ impl Wait {
 pub(crate) fn parse(bytes: &[u8]) -> Result<Record, String> {
     // A writer that was stopped halfway leaves a line without its end; what it says may be cut.
     let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |last| last + 1);
-    let text = std::str::from_utf8(&bytes[..whole]).map_err(|_| "it is not text".to_owned())?;
-    if text.trim().is_empty() {
+    let lines = &bytes[..whole];
+    if lines.trim_ascii().is_empty() {
         return Err("it is empty".into());
     }
     let mut record = Record { torn: whole < bytes.len(), has_log: true, ..Record::default() };
     let mut section = None::<String>;
     let (mut has_command, mut has_start) = (false, false);
-    for (number, line) in (1..).zip(text.lines()) {
-        if line.ends_with(TORN.trim_end_matches('\n')) {
+    for (number, line) in (1..).zip(lines.split_inclusive(|&b| b == b'\n')) {
+        if line.ends_with(TORN.as_bytes()) {
+            // It may have been torn in the middle of a character.
             continue;
         }
+        let line = std::str::from_utf8(line).map_err(|_| "it is not text".to_owned())?.trim_end_matches(['\r', '\n']);
         for (name, properties) in &read_line(line).map_err(|why| format!("line {number}: {why}"))? {
             if let Some(name) = name {
                 section = Some(name.to_owned());
@@ -225,8 +227,8 @@ fn set(record: &mut Record, key: &str, value: &str) -> Result<(), ()> {
         "task" => record.task = number(value)?,
         "life" => record.life = Some(value.parse().map_err(|_| ())?),
         "end_time" => record.end_time = number(value)?,
-        "run_time" => record.run_time = number(value)?,
-        "rc" => record.rc = number(value)?,
+        "run_time" => record.run_time = Some(value.parse().ok().filter(|&run_time| run_time >= 0).ok_or(())?),
+        "rc" => record.rc = number::<u8>(value)?.map(i32::from),
         "wait_start" => record.wait_start = number(value)?,
         "wait_end" => record.wait_end = number(value)?,
         // A later version's key.
@@ -282,7 +284,7 @@ impl Record {
             rc: self.rc.or(shell_status.filter(|&status| process::signal_of_status(status).is_some())),
             lost: self.rc.is_none(),
             end_time,
-            run_time: self.run_time.unwrap_or(end_time - self.start_time).max(0),
+            run_time: self.run_time.unwrap_or(end_time.saturating_sub(self.start_time)).max(0),
         }
     }
 }

@@ -366,8 +366,8 @@ impl Store {
     fn add_end(&self, file: &File, path: &Path, record: Record, rc: i32) -> Result<Record> {
         let end_time = clock::wall();
         let run_time = match record.start_boot {
-            Some(start) => clock::since_boot() - start,
-            None => end_time - record.start_time,
+            Some(start) => clock::since_boot().saturating_sub(start),
+            None => end_time.saturating_sub(record.start_time),
         };
         let run_time = run_time.max(0);
         append(file, record.torn, &format!("end_time = {end_time}\nrun_time = {run_time}\nrc = {rc}\n"))

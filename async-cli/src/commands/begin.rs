@@ -27,7 +27,7 @@ pub(crate) struct Begin {
     #[arg(long)]
     shortened: bool,
     /// The name, then the command
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<OsString>,
 }
 

@@ -15,7 +15,7 @@ use crate::messages::{self, Output};
 #[command(hide = true)]
 pub(crate) struct Message {
     /// The name, then the message
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<OsString>,
 }
 

@@ -23,7 +23,8 @@ impl Status {
             match store.look(&name) {
                 Ok(Some((record, state))) => {
                     let rc = record.rc.map_or_else(|| "-".to_owned(), |rc| rc.to_string());
-                    let run_time = record.run_time.unwrap_or_else(|| clock::wall() - record.start_time).max(0);
+                    let run_time =
+                        record.run_time.unwrap_or_else(|| clock::wall().saturating_sub(record.start_time)).max(0);
                     output.print(&format!(
                         "{name}\t{state}\t{rc}\t{}\t{}\t{}\n",
                         record.pid.as_deref().unwrap_or("-"),

@@ -31,7 +31,7 @@ impl Timing {
         let now = clock::wall() / 1000;
         let summary = match (self.background, self.waited, self.begin) {
             (Some(background_ms), Some(waited_ms), Some(begin)) => {
-                Summary { background_ms, waited_ms, elapsed_s: (now - begin).max(0) }
+                Summary { background_ms, waited_ms, elapsed_s: now.saturating_sub(begin).max(0) }
             }
             _ => from_records(place, now)?,
         };
@@ -53,11 +53,11 @@ impl Timing {
 fn from_records(place: &Place, now: i64) -> Result<Summary, Failure> {
     let collected = place.store()?.collected()?;
     let begin = collected.iter().map(|(_, record)| record.start_time / 1000).min().unwrap_or(now);
-    let mut summary = Summary { background_ms: 0, waited_ms: 0, elapsed_s: (now - begin).max(0) };
+    let mut summary = Summary { background_ms: 0, waited_ms: 0, elapsed_s: now.saturating_sub(begin).max(0) };
     for (_, record) in collected {
-        summary.background_ms += record.run_time.unwrap_or(0);
+        summary.background_ms = summary.background_ms.saturating_add(record.run_time.unwrap_or(0));
         if let (Some(start), Some(end)) = (record.wait_start, record.wait_end) {
-            summary.waited_ms += (end - start).max(0);
+            summary.waited_ms = summary.waited_ms.saturating_add(end.saturating_sub(start).max(0));
         }
     }
     Ok(summary)

@@ -130,3 +130,14 @@ fn a_clock_that_steps_back_during_a_task() {
         sandbox.run(&case.sourced("async_wait old")).says(" in 0 seconds").lacks("-8");
     });
 }
+
+#[test]
+fn control_characters_of_a_record_or_path_are_spelt_out_in_errors() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        sandbox.run(&case.script("")).exits(0);
+        fs::write(sandbox.store().join("t.ini"), "[job]\ncommand = x\nstart_time = \u{1b}[31m\n").unwrap();
+        sandbox.run("async status").complains(r"`start_time` can't be `\u{1b}[31m`").lacks("\u{1b}");
+        sandbox.run(r"async --dir $'/no\e[31m/such' status").complains(r"/no\u{1b}[31m/such").lacks("\u{1b}");
+    });
+}
