@@ -1,0 +1,212 @@
+//! The start of a future.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, RawFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
+use super::files::{append, refuse_unless_regular, rename_new};
+use super::{Claim, Permissions, Store};
+use crate::clock;
+use crate::descriptor::duplicate;
+use crate::error::{Error, Result};
+use crate::lock;
+use crate::name::FutureName;
+use crate::process::ProcessIdentity;
+use crate::record::{self, Argument, Record, State};
+use crate::text::command_line;
+
+/// The beginnings of the names of the files that a future has while it is being started.
+pub(super) const NEW: &str = ".new";
+pub(super) const GATE: &str = ".gate";
+
+/// Who holds a new future's life.
+#[derive(Debug)]
+pub enum Start<'a> {
+    /// Whoever shares the open descriptor `fd`: the new and still empty file `.new` + `id` in the store's directory. A
+    /// fifo `.gate` + `id` is made beside it, on which the task waits for its watcher.
+    OnDescriptor {
+        /// The descriptor's number in this process.
+        fd: RawFd,
+        /// What the files' names end with.
+        id: &'a OsStr,
+    },
+    /// The process with this id, which is alive: a shell that runs the task itself.
+    InProcess(u32),
+}
+
+/// A future that has begun.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Started {
+    /// The command on one printable line.
+    pub command: String,
+    /// An earlier future of that name that nobody had collected; its record and log were kept among the collected.
+    pub superseded: Option<State>,
+}
+
+impl Store {
+    /// Starts a future: when this returns its record is there, its life has begun, and its log is there and empty. The log
+    /// is left out where a shell runs the task itself, because then nothing is kept from that shell's output.
+    ///
+    /// `shortened` says that `argv` is not all of the command, so that it is kept to be shown, and not as what was run.
+    /// A running future of that name is an error; one that is over and uncollected is kept among the collected.
+    pub fn begin(&self, name: &FutureName, argv: &[OsString], shortened: bool, start: &Start<'_>) -> Result<Started> {
+        let (new, made) = match start {
+            Start::OnDescriptor { fd, id } => self.adopt(*fd, id)?,
+            Start::InProcess(pid) => self.make_record(*pid)?,
+        };
+        let started = self.begin_as(name, argv, shortened, start, &new, &made);
+        if started.is_err() {
+            let _ = fs::remove_file(&new);
+        }
+        started
+    }
+
+    pub(super) fn begin_as(
+        &self,
+        name: &FutureName,
+        argv: &[OsString],
+        shortened: bool,
+        start: &Start<'_>,
+        new: &Path,
+        mut made: &File,
+    ) -> Result<Started> {
+        let holder = match start {
+            Start::OnDescriptor { .. } => None,
+            Start::InProcess(pid) => Some(*pid),
+        };
+        let record = Record {
+            command: command_line(argv, shortened),
+            argv: (!shortened).then(|| argv.iter().map(|arg| Argument::from(arg.as_os_str())).collect()),
+            start_time: clock::wall(),
+            start_boot: Some(clock::since_boot()),
+            pid: holder.map(|_| "self".to_owned()),
+            life: holder.map(ProcessIdentity::of).transpose().map_err(Error::io("look at the process of", new))?,
+            ..Record::default()
+        };
+        made.write_all(record.opening().as_bytes()).map_err(Error::io("write the record", new))?;
+
+        let path = self.record_path(name);
+        let mut superseded = None;
+        while !rename_new(new, &path).map_err(Error::io("make the record", &path))? {
+            match self.claim(name)? {
+                Claim::Unknown => {}
+                Claim::Running(other) => {
+                    return Err(Error::AlreadyRunning { name: name.to_string(), pid: other.pid });
+                }
+                Claim::Ready(ready) => {
+                    superseded = Some(if ready.record().rc.is_some() { State::Finished } else { State::Lost });
+                    ready.archive_uncollected()?;
+                }
+            }
+        }
+        let own_log = || {
+            self.make_log(name)?;
+            append(made, false, record::OWN_LOG).map_err(Error::io("write the record", &path))
+        };
+        if holder.is_none()
+            && let Err(error) = own_log()
+        {
+            let _ = fs::remove_file(&path);
+            return Err(error);
+        }
+        Ok(Started { command: record.command, superseded })
+    }
+
+    /// Removes the files of a future that is being started. Those that are not there any more are no error.
+    pub fn forget_beginning(&self, id: &OsStr) {
+        for prefix in [NEW, GATE] {
+            let _ = fs::remove_file(self.beginning(prefix, id));
+        }
+    }
+
+    pub(super) fn beginning(&self, prefix: &str, id: &OsStr) -> PathBuf {
+        let mut name = OsString::from(prefix);
+        name.push(id);
+        self.dir.join(name)
+    }
+
+    /// Says why no record can be made in the store, if none can.
+    pub fn probe(&self) -> Result<()> {
+        let (path, _) = self.make_record(std::process::id())?;
+        fs::remove_file(&path).map_err(Error::io("remove", &path))
+    }
+
+    /// Takes the shell's new file for a record: checks that it is the one, and takes the lock that is its life.
+    pub(super) fn adopt(&self, fd: RawFd, id: &OsStr) -> Result<(PathBuf, File)> {
+        let path = self.beginning(NEW, id);
+        let wrong = || Error::WrongDescriptor { fd, path: path.clone() };
+        let opened = duplicate(fd).map_err(|_| wrong())?;
+        let (ours, theirs) = (opened.metadata(), fs::symlink_metadata(&path));
+        match (ours, theirs) {
+            (Ok(ours), Ok(theirs))
+                if ours.is_file() && ours.len() == 0 && (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()) => {}
+            _ => return Err(wrong()),
+        }
+        self.lock_life(&opened, &path)?;
+        // Private or not, we read it again ourselves, whatever the script's umask is.
+        let mode = opened.metadata().map_err(Error::io("look at", &path))?.mode() & 0o777;
+        let wanted = if self.permissions == Permissions::Private { 0o600 } else { mode | 0o600 };
+        if mode != wanted {
+            opened.set_permissions(fs::Permissions::from_mode(wanted)).map_err(Error::io("protect", &path))?;
+        }
+        let gate = self.beginning(GATE, id);
+        mkfifo(&gate, Mode::S_IRUSR | Mode::S_IWUSR).map_err(|e| Error::io("make the fifo", &gate)(e.into()))?;
+        Ok((path, opened))
+    }
+
+    /// Takes the lock for whoever shares the open file, and has each of them write at its end.
+    pub(super) fn lock_life(&self, made: &File, path: &Path) -> Result<()> {
+        lock::take_life(made).map_err(|error| match error.raw_os_error() {
+            Some(number) if lock::means_no_locks(number) => Error::NoLocks(self.dir.clone()),
+            _ => Error::io("lock", path)(error),
+        })?;
+        fcntl(made.as_fd(), FcntlArg::F_SETFL(OFlag::O_APPEND)).map_err(|e| Error::io("append to", path)(e.into()))?;
+        Ok(())
+    }
+
+    /// A new record's file for a future whose life is the process `pid`.
+    pub(super) fn make_record(&self, pid: u32) -> Result<(PathBuf, File)> {
+        for attempt in 0.. {
+            let path = self.dir.join(format!("{NEW}.{pid}.self.{attempt}"));
+            match self.create(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                result => return result.map(|file| (path.clone(), file)).map_err(Error::io("make the record", &path)),
+            }
+        }
+        unreachable!("the numbers have no end")
+    }
+
+    pub(super) fn create(&self, path: &Path) -> io::Result<File> {
+        OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .mode(self.file_mode())
+            .custom_flags(OFlag::O_NOFOLLOW.bits())
+            .open(path)
+    }
+
+    /// An empty log for a new future. An earlier one stays with whoever still writes to it.
+    pub(super) fn make_log(&self, name: &FutureName) -> Result<()> {
+        let path = self.log_path(name);
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) => {
+                refuse_unless_regular(&metadata, &path)?;
+                fs::remove_file(&path).map_err(Error::io("replace the log", &path))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("look at the log", &path)(error)),
+        }
+        self.create(&path).map(drop).map_err(Error::io("make the log", &path))
+    }
+}
+
+pub(super) fn is_beginning(name: &OsStr) -> bool {
+    [NEW, GATE].iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
+}

@@ -1,0 +1,141 @@
+//! The files of a store, and what is done to them one at a time.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, renameat2};
+
+use crate::error::{Error, Result};
+use crate::record::{self, MAX_RECORD_BYTES, Record, TORN};
+
+/// Renames, unless the new name is taken: then false.
+pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<bool> {
+    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
+        Ok(()) => Ok(true),
+        Err(Errno::EEXIST) => finish_move(from, to),
+        // A file system without that flag: link(2) refuses a taken name just as surely.
+        Err(Errno::EINVAL | Errno::ENOSYS) => link_new(from, to),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+pub(super) fn link_new(from: &Path, to: &Path) -> io::Result<bool> {
+    match fs::hard_link(from, to) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return finish_move(from, to),
+        Err(error) => return Err(error),
+    }
+    let removed = remove_if_there(from);
+    if removed.is_err() && are_same_file(from, to).unwrap_or(false) {
+        // Not under two names.
+        let _ = fs::remove_file(to);
+    }
+    removed.map(|()| true)
+}
+
+/// If the taken name is the file's own, because somebody was stopped between the link and the removal, removes the old
+/// one. Otherwise false.
+pub(super) fn finish_move(from: &Path, to: &Path) -> io::Result<bool> {
+    if are_same_file(from, to)? { remove_if_there(from).map(|()| true) } else { Ok(false) }
+}
+
+/// Whether both names are one file's; not if one of them is gone.
+pub(super) fn are_same_file(a: &Path, b: &Path) -> io::Result<bool> {
+    let identity = |path| match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(Some((metadata.dev(), metadata.ino()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    };
+    let (a, b) = (identity(a)?, identity(b)?);
+    Ok(a.is_some() && a == b)
+}
+
+pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+pub(super) fn refuse_unless_regular(metadata: &Metadata, path: &Path) -> Result<()> {
+    let kind = metadata.file_type();
+    let what = if kind.is_file() {
+        return Ok(());
+    } else if kind.is_symlink() {
+        "a symlink"
+    } else if kind.is_dir() {
+        "a directory"
+    } else if kind.is_fifo() {
+        "a fifo"
+    } else {
+        "a special file"
+    };
+    Err(Error::Planted { path: path.to_owned(), what })
+}
+
+/// Opens a file of the store to read and to append; none if there is none.
+pub(super) fn open_regular(path: &Path) -> Result<Option<File>> {
+    open_checked(OpenOptions::new().read(true).append(true), path)
+}
+
+pub(super) fn open_for_reading(path: &Path) -> Result<Option<File>> {
+    open_checked(OpenOptions::new().read(true), path)
+}
+
+pub(super) fn open_checked(options: &mut OpenOptions, path: &Path) -> Result<Option<File>> {
+    // Without O_NONBLOCK, opening a planted fifo would wait for its other end.
+    match options.custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits()).open(path) {
+        Ok(file) => {
+            refuse_unless_regular(&file.metadata().map_err(Error::io("look at", path))?, path)?;
+            Ok(Some(file))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            if let Ok(metadata) = fs::symlink_metadata(path) {
+                refuse_unless_regular(&metadata, path)?;
+            }
+            Err(Error::io("open", path)(error))
+        }
+    }
+}
+
+pub(super) fn read_record(mut file: &File, path: &Path) -> Result<Record> {
+    let bad = |why: String| Error::BadRecord { path: path.to_owned(), why };
+    let length = file.metadata().map_err(Error::io("look at", path))?.len();
+    if length > MAX_RECORD_BYTES {
+        return Err(bad(format!("it has {length} bytes, and a record has {MAX_RECORD_BYTES} at most")));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 256);
+    io::Seek::rewind(&mut file).map_err(Error::io("read", path))?;
+    file.take(MAX_RECORD_BYTES).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    record::parse(&bytes).map_err(bad)
+}
+
+/// Adds whole lines with one write, after a torn one if there is one; if only a part fits, takes it back.
+pub(super) fn append(mut file: &File, torn: bool, lines: &str) -> io::Result<()> {
+    let lines = if torn { format!("{TORN}{lines}") } else { lines.to_owned() };
+    let before = file.metadata()?.len();
+    let written = loop {
+        match file.write(lines.as_bytes()) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => break result?,
+        }
+    };
+    if written == lines.len() {
+        return Ok(());
+    }
+    if file.metadata()?.len() == before + written as u64 {
+        file.set_len(before)?;
+    }
+    Err(Errno::ENOSPC.into())
+}
+
+pub(super) fn is_same_file(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::symlink_metadata(path)) {
+        (Ok(ours), Ok(theirs)) => (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()),
+        _ => false,
+    }
+}

@@ -1,0 +1,144 @@
+//! Making, opening and clearing a store.
+
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder, Metadata};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::Path;
+
+use nix::unistd::geteuid;
+
+use super::begin::is_beginning;
+use super::files::remove_if_there;
+use super::{Permissions, Store};
+use crate::error::{Error, Result};
+use crate::name::FutureName;
+use crate::record::State;
+use crate::text::printable;
+
+/// What [`Store::init`] met.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// Futures of an earlier run whose tasks still run; they were left alone.
+    pub running: Vec<FutureName>,
+}
+
+impl Store {
+    /// Makes the directory a store without futures, keeping what still runs in it.
+    ///
+    /// Only what a store has is removed, and only from a directory that is empty, a store, or the original's.
+    pub fn init(dir: &Path, permissions: Permissions) -> Result<(Self, Leftovers)> {
+        match fs::symlink_metadata(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mode = if permissions == Permissions::Private { 0o700 } else { 0o777 };
+                DirBuilder::new()
+                    .recursive(true)
+                    .mode(mode)
+                    .create(dir)
+                    .map_err(Error::io("make the directory", dir))?;
+            }
+            _ => {}
+        }
+        let store = Self::open(dir, permissions)?;
+        let collected = store.collected_dir();
+        if !collected.try_exists().map_err(Error::io("look at", &collected))? {
+            store.refuse_a_strangers_directory()?;
+        }
+        let leftovers = store.clear()?;
+        store.make_collected_dir()?;
+        Ok((store, leftovers))
+    }
+
+    /// Opens a store, after a look at whose it is.
+    pub fn open(dir: &Path, permissions: Permissions) -> Result<Self> {
+        let look = |result: io::Result<Metadata>| match result {
+            Ok(metadata) => Ok(metadata),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::NoStore(dir.to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(Error::NotADirectory(dir.to_owned())),
+            Err(error) => Err(Error::io("look at", dir)(error)),
+        };
+        let user = geteuid().as_raw();
+        let mut metadata = look(fs::symlink_metadata(dir))?;
+        if metadata.is_symlink() && metadata.uid() == user {
+            metadata = look(fs::metadata(dir))?;
+        }
+        if metadata.uid() != user {
+            return Err(Error::ForeignStore { dir: dir.to_owned(), owner: metadata.uid(), user });
+        }
+        if !metadata.is_dir() {
+            return Err(Error::NotADirectory(dir.to_owned()));
+        }
+        if metadata.mode() & 0o002 != 0 {
+            return Err(Error::OpenStore(dir.to_owned()));
+        }
+        Ok(Self { dir: dir.to_owned(), permissions })
+    }
+
+    /// A directory is taken over if all that is in it could be the original's, or what an init that was cut short left.
+    pub(super) fn refuse_a_strangers_directory(&self) -> Result<()> {
+        for entry in fs::read_dir(&self.dir).map_err(Error::io("list", &self.dir))? {
+            let name = entry.map_err(Error::io("list", &self.dir))?.file_name();
+            let extension = Path::new(&name).extension().and_then(OsStr::to_str);
+            if !(is_beginning(&name) || matches!(extension, Some("ini" | "log" | "fifo"))) {
+                return Err(Error::NotAStore { dir: self.dir.clone(), example: printable(&name) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what is of earlier runs, but not what still runs.
+    pub(super) fn clear(&self) -> Result<Leftovers> {
+        let mut leftovers = Leftovers::default();
+        for name in self.names()? {
+            match self.look(&name) {
+                Ok(Some((_, State::Running))) => leftovers.running.push(name),
+                Ok(_) | Err(Error::BadRecord { .. } | Error::Planted { .. }) => {}
+                // It may run, so nothing is removed.
+                Err(error) => return Err(error),
+            }
+        }
+        let collected = self.collected_dir();
+        match fs::remove_dir_all(&collected) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io("remove the collected futures in", &collected)(error));
+            }
+            _ => {}
+        }
+        self.clear_beginnings()?;
+        for extension in ["ini", "log", "fifo"] {
+            for stem in self.files(extension)? {
+                if leftovers.running.iter().any(|name| stem == OsStr::new(name.as_str())) {
+                    continue;
+                }
+                let mut file = stem;
+                file.push(format!(".{extension}"));
+                let path = self.dir.join(file);
+                remove_if_there(&path).map_err(Error::io("remove", &path))?;
+            }
+        }
+        Ok(leftovers)
+    }
+
+    /// Removes what shells and programs that were killed halfway left. One that is at work would fail with an error.
+    pub(super) fn clear_beginnings(&self) -> Result<()> {
+        for entry in fs::read_dir(&self.dir).map_err(Error::io("list", &self.dir))? {
+            let entry = entry.map_err(Error::io("list", &self.dir))?;
+            let name = entry.file_name();
+            if is_beginning(&name) {
+                remove_if_there(&entry.path()).map_err(Error::io("remove", &entry.path()))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn make_collected_dir(&self) -> Result<()> {
+        let path = self.collected_dir();
+        let mode = if self.permissions == Permissions::Private { 0o700 } else { 0o777 };
+        match DirBuilder::new().mode(mode).create(&path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(Error::io("make the directory", &path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
