@@ -63,7 +63,7 @@ impl FromStr for FutureName {
             Err(InvalidName::Slash)
         } else if text.starts_with('.') {
             Err(InvalidName::LeadingDot)
-        } else if text.contains(char::is_control) {
+        } else if text.contains(|c: char| c.is_control() || crate::text::is_bidi_control(c)) {
             Err(InvalidName::Control)
         } else {
             Ok(Self(text.to_owned()))
@@ -101,6 +101,8 @@ mod tests {
             ("a\nb".into(), InvalidName::Control),
             ("a\x1b[31m".into(), InvalidName::Control),
             ("a\u{9b}31m".into(), InvalidName::Control),
+            ("a\u{202e}b".into(), InvalidName::Control),
+            ("a\u{61c}b".into(), InvalidName::Control),
         ];
         for (text, why) in cases {
             assert_eq!(text.parse::<FutureName>(), Err(why), "{text:?}");

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 
 /// Bidirectional controls: no control characters to Unicode, but they let a text show as another one.
-fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+pub(crate) fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The text on one line, with nothing in it that a terminal acts on.
