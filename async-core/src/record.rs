@@ -186,18 +186,18 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Record, String> {
             continue;
         }
         let line = std::str::from_utf8(line).map_err(|_| "it is not text".to_owned())?.trim_end_matches(['\r', '\n']);
-        for (name, properties) in &read_line(line).map_err(|why| format!("line {number}: {why}"))? {
-            if let Some(name) = name {
-                section = Some(name.to_owned());
-            }
-            if section.as_deref() != Some(SECTION) {
-                continue;
-            }
-            for (key, value) in properties {
-                has_command |= key == "command";
-                has_start |= key == "start_time";
-                set(&mut record, key, value).map_err(|()| format!("line {number}: `{key}` can't be `{value}`"))?;
-            }
+        let ini = read_line(line).map_err(|why| format!("line {number}: {why}"))?;
+        if let Some(name) = ini.sections().flatten().next() {
+            section = Some(name.to_owned());
+            continue;
+        }
+        if section.as_deref() != Some(SECTION) {
+            continue;
+        }
+        for (key, value) in ini.iter().flat_map(|(_, properties)| properties) {
+            has_command |= key == "command";
+            has_start |= key == "start_time";
+            set(&mut record, key, value).map_err(|()| format!("line {number}: `{key}` can't be `{value}`"))?;
         }
     }
     if !(has_command && has_start) {
@@ -207,10 +207,10 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Record, String> {
 }
 
 /// One line at a time, because rust-ini takes a backslash at the end of a line for its continuation on the next one
-/// even with escapes off, and values here are raw.
+/// even with escapes off, and values here are raw. A carriage return would end the line to it, so it is spelt out.
 fn read_line(line: &str) -> Result<Ini, String> {
     let raw = ParseOption { enabled_quote: false, enabled_escape: false, ..ParseOption::default() };
-    Ini::load_from_str_opt(line, raw).map_err(|error| error.msg.into_owned())
+    Ini::load_from_str_opt(&line.replace('\r', r"\r"), raw).map_err(|error| error.msg.into_owned())
 }
 
 fn set(record: &mut Record, key: &str, value: &str) -> Result<(), ()> {
@@ -329,6 +329,18 @@ mod tests {
         assert_eq!((record.end_time, record.rc, record.torn), (Some(9), None, true));
         let record = parse(format!("{ORIGINAL}rc = 1{TORN}end_time = 9\n").as_bytes()).unwrap();
         assert_eq!((record.end_time, record.rc, record.torn), (Some(9), None, false));
+    }
+
+    #[test]
+    fn a_carriage_return_in_a_value_is_not_the_end_of_a_line() {
+        let record = parse(b"[job]\r\ncommand = printf a\rrc = 0\nstart_time = 1\r\n").unwrap();
+        assert_eq!((record.command.as_str(), record.start_time, record.rc), (r"printf a\rrc = 0", 1, None));
+    }
+
+    #[test]
+    fn a_line_with_a_section_has_nothing_else() {
+        let record = parse(format!("{ORIGINAL}[job] rc = 1\n[a] [job] pid = 7\nrc = 2\n").as_bytes()).unwrap();
+        assert_eq!((record.rc, record.pid.as_deref()), (None, Some("4242")));
     }
 
     #[test]
