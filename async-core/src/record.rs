@@ -29,9 +29,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Millis;
 use crate::process::{self, ProcessIdentity};
+use crate::text::at_most;
 
 /// The largest record that is read, in bytes.
 pub const MAX_RECORD_BYTES: u64 = 1 << 20;
+
+/// How much of a value an error shows, in bytes.
+const MAX_QUOTED_BYTES: usize = 200;
 
 /// What a torn line ends in once there is another after it: a control character, which no value of ours holds.
 pub(crate) const TORN: &str = "\u{18}\n";
@@ -197,7 +201,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Record, String> {
         for (key, value) in ini.iter().flat_map(|(_, properties)| properties) {
             has_command |= key == "command";
             has_start |= key == "start_time";
-            set(&mut record, key, value).map_err(|()| format!("line {number}: `{key}` can't be `{value}`"))?;
+            set(&mut record, key, value)
+                .map_err(|()| format!("line {number}: `{key}` can't be `{}`", at_most(value, MAX_QUOTED_BYTES)))?;
         }
     }
     if !(has_command && has_start) {

@@ -38,10 +38,22 @@ pub fn printable_command<S: AsRef<OsStr>>(argv: &[S]) -> String {
     argv.iter().map(|arg| printable(arg.as_ref())).collect::<Vec<_>>().join(" ")
 }
 
+/// What stands for the rest of a text.
+const REST: &str = " ...";
+
 /// A command as records and messages show it, with a mark where it is not all there.
 #[must_use]
 pub fn command_line(argv: &[OsString], shortened: bool) -> String {
-    printable_command(argv) + if shortened { " ..." } else { "" }
+    printable_command(argv) + if shortened { REST } else { "" }
+}
+
+/// The text, or its first whole characters within that many bytes and a mark.
+pub(crate) fn at_most(text: &str, bytes: usize) -> String {
+    if text.len() <= bytes {
+        return text.to_owned();
+    }
+    let end = (0..=bytes).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    text[..end].to_owned() + REST
 }
 
 #[cfg(test)]
@@ -55,5 +67,12 @@ mod tests {
         assert_eq!(printable(OsStr::new("a\u{202e}b")), r"a\u{202e}b");
         assert_eq!(printable(OsStr::from_bytes(b"a\xffb")), r"a\xffb");
         assert_eq!(printable_command(&["a b", "", "c"]), "a b  c");
+    }
+    #[test]
+    fn a_long_text_is_cut_between_two_characters() {
+        assert_eq!(at_most("für", 4), "für");
+        assert_eq!(at_most("für", 3), "fü ...");
+        assert_eq!(at_most("für", 2), "f ...");
+        assert_eq!(at_most("für", 0), " ...");
     }
 }

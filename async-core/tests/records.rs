@@ -187,3 +187,11 @@ fn a_record_of_the_largest_size_is_read_and_a_larger_one_is_not() {
     fs::write(&path, &text).unwrap();
     assert!(matches!(store.read(&"t".parse().unwrap()), Err(Error::BadRecord { .. })));
 }
+
+#[test]
+fn an_error_shows_the_beginning_of_a_long_value() {
+    let (place, store) = store();
+    fs::write(place.path().join("store/t.ini"), format!("{WHOLE}rc = {}\n", "ü".repeat(100_000))).unwrap();
+    let error = store.read(&"t".parse().unwrap()).unwrap_err().to_string();
+    assert!(error.contains("`rc` can't be `üüü") && error.contains("...`") && error.len() < 1000, "{error}");
+}
