@@ -34,6 +34,12 @@ use crate::text::at_most;
 /// The largest record that is read, in bytes.
 pub const MAX_RECORD_BYTES: u64 = 1 << 20;
 
+/// How much of that its opening may take, in bytes; the rest is for what is added later.
+const MAX_OPENING_BYTES: usize = 1 << 19;
+
+/// How much of a command is kept where not all of it fits, in bytes.
+const MAX_CUT_COMMAND_BYTES: usize = 100_000;
+
 /// How much of a value an error shows, in bytes.
 const MAX_QUOTED_BYTES: usize = 200;
 
@@ -103,7 +109,7 @@ pub struct Record {
     /// The command on one printable line.
     pub command: String,
     /// The exact arguments, the command's name first. Absent in records of the original script, and where they are too
-    /// long for a program.
+    /// long for a program or a record.
     pub argv: Option<Vec<Argument>>,
     /// When the task was started, in ms since the epoch.
     pub start_time: Millis,
@@ -247,6 +253,14 @@ impl Record {
     #[must_use]
     pub fn is_synchronous(&self) -> bool {
         self.pid.as_deref() == Some("self")
+    }
+
+    /// The record, without its arguments and the rest of its command if its opening would leave too little room.
+    pub(crate) fn fitting(self) -> Self {
+        if self.opening().len() <= MAX_OPENING_BYTES {
+            return self;
+        }
+        Self { command: at_most(&self.command, MAX_CUT_COMMAND_BYTES), argv: None, ..self }
     }
 
     /// The first text of the record, with what is known before the task starts.

@@ -189,6 +189,20 @@ fn a_record_of_the_largest_size_is_read_and_a_larger_one_is_not() {
 }
 
 #[test]
+fn a_future_with_arguments_longer_than_a_record_can_be_finished_and_collected() {
+    for argument in [vec![b'x'; 120_000], vec![0xff; 120_000], "\u{1b}ü".repeat(40_000).into_bytes()] {
+        let (_place, store) = store();
+        let name: FutureName = "t".parse().unwrap();
+        let argv = vec![OsString::from_vec(argument); 8];
+        let started = store.begin(&name, &argv, false, &Start::InProcess(std::process::id())).unwrap();
+        assert!(started.command.ends_with(" ..."));
+        store.finish(&name, 3).unwrap();
+        let record = store.read(&name).unwrap().unwrap();
+        assert_eq!((record.command, record.argv, record.rc), (started.command, None, Some(3)));
+    }
+}
+
+#[test]
 fn an_error_shows_the_beginning_of_a_long_value() {
     let (place, store) = store();
     fs::write(place.path().join("store/t.ini"), format!("{WHOLE}rc = {}\n", "ü".repeat(100_000))).unwrap();

@@ -54,7 +54,8 @@ impl Store {
     /// Starts a future: when this returns its record is there, its life has begun, and its log is there and empty. The log
     /// is left out where a shell runs the task itself, because then nothing is kept from that shell's output.
     ///
-    /// `shortened` says that `argv` is not all of the command, so that it is kept to be shown, and not as what was run.
+    /// `shortened` says that `argv` is not all of the command, so that it is kept to be shown, and not as what was run. So
+    /// is what is too long for a record, after it was cut.
     /// A running future of that name is an error; one that is over and uncollected is kept among the collected.
     pub fn begin(&self, name: &FutureName, argv: &[OsString], shortened: bool, start: &Start<'_>) -> Result<Started> {
         let (new, made) = match start {
@@ -89,7 +90,8 @@ impl Store {
             pid: holder.map(|_| "self".to_owned()),
             life: holder.map(ProcessIdentity::of).transpose().map_err(Error::io("look at the process of", new))?,
             ..Record::default()
-        };
+        }
+        .fitting();
         made.write_all(record.opening().as_bytes()).map_err(Error::io("write the record", new))?;
 
         let path = self.record_path(name);
