@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use async_core::clock;
+use async_core::{clock, text};
 use clap::Args;
 
 use crate::cli::Place;
@@ -27,7 +27,7 @@ impl Status {
                         record.run_time.unwrap_or_else(|| clock::wall().saturating_sub(record.start_time)).max(0);
                     output.print(&format!(
                         "{name}\t{state}\t{rc}\t{}\t{}\t{}\n",
-                        record.pid.as_deref().unwrap_or("-"),
+                        text::printable(record.pid.as_deref().unwrap_or("-").as_ref()),
                         run_time / 1000,
                         messages::command(&record),
                     ))?;

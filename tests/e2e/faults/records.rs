@@ -141,3 +141,14 @@ fn control_characters_of_a_record_or_path_are_spelt_out_in_errors() {
         sandbox.run(r"async --dir $'/no\e[31m/such' status").complains(r"/no\u{1b}[31m/such").lacks("\u{1b}");
     });
 }
+
+#[test]
+fn control_characters_of_a_record_are_spelt_out_in_the_table() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        sandbox.run(&case.script("")).exits(0);
+        let text = "[job]\ncommand = \u{1b}[31mx\nstart_time = 1000\npid = \u{1b}[31m\n";
+        fs::write(sandbox.store().join("t.ini"), text).unwrap();
+        sandbox.run("async status").says("\t\\u{1b}[31m\t").says("\t\\u{1b}[31mx\n").lacks("\u{1b}");
+    });
+}
