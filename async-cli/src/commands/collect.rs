@@ -54,7 +54,9 @@ impl Collect {
         let reply = match found {
             Ok(None) => format!("done {rc} {background} {waited}\n"),
             Ok(Some(Pending { name, from, pid, since })) => {
-                let pid = pid.as_deref().unwrap_or("unknown");
+                // One word for the shell, whoever wrote the record.
+                let is_word = |pid: &String| !pid.is_empty() && pid.bytes().all(|b| b.is_ascii_alphanumeric());
+                let pid = pid.filter(is_word).unwrap_or_else(|| "unknown".to_owned());
                 format!("wait {rc} {background} {waited} {pid} {from} {since} {name}\n")
             }
             // What was collected before still counts.

@@ -152,3 +152,23 @@ fn control_characters_of_a_record_are_spelt_out_in_the_table() {
         sandbox.run("async status").says("\t\\u{1b}[31m\t").says("\t\\u{1b}[31mx\n").lacks("\u{1b}");
     });
 }
+
+#[test]
+fn a_running_future_whose_pid_is_no_number_is_waited_for() {
+    in_each_case(|case| {
+        case.run(
+            r#"printf '[job]\ncommand = x\nstart_time = 1000\npid = 4 2\nlog = none\n' >"$DEST/async/t.ini"
+            (
+                flock -x 9
+                : >locked
+                sleep 0.3
+                printf 'end_time = 5000\nrc = 3\n' >&9
+            ) 9>>"$DEST/async/t.ini" &
+            until [[ -e locked ]]; do sleep 0.01; done
+            async_wait t
+            echo "wait $?""#,
+        )
+        .says("finished x with result 3 in 4 seconds\n")
+        .says("wait 3\n");
+    });
+}
