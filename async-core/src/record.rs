@@ -18,8 +18,9 @@
 //!
 //! Times with `_time` are ms since the epoch, `start_boot` is ms since boot, `run_time` is a duration in ms. `log` is
 //! `own` once the log has been made; until then, a log of that name is an earlier future's. Values are raw: no quoting,
-//! no escapes. A line without its newline is a torn one and does not count; whoever writes next puts an end to it with
-//! a control character (CAN), which marks it for good.
+//! no escapes. Other sections are somebody else's; what is added after one begins with `[job]` again. A line without its
+//! newline is a torn one and does not count; whoever writes next puts an end to it with a control character (CAN), which
+//! marks it for good.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -44,7 +45,7 @@ const MAX_CUT_COMMAND_BYTES: usize = 100_000;
 const MAX_QUOTED_BYTES: usize = 200;
 
 /// What a torn line ends in once there is another after it: a control character, which no value of ours holds.
-pub(crate) const TORN: &str = "\u{18}\n";
+const TORN: &str = "\u{18}\n";
 
 /// The line that says that the future's log has been made.
 pub(crate) const OWN_LOG: &str = "log = own\n";
@@ -138,6 +139,9 @@ pub struct Record {
     /// Whether the last line is torn.
     #[serde(skip)]
     pub(crate) torn: bool,
+    /// Whether the last section is another one, which somebody else has added.
+    #[serde(skip)]
+    pub(crate) elsewhere: bool,
 }
 
 /// How a future ended, as a wait reports it.
@@ -211,6 +215,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Record, String> {
                 .map_err(|()| format!("line {number}: `{key}` can't be `{}`", at_most(value, MAX_QUOTED_BYTES)))?;
         }
     }
+    record.elsewhere = section.as_deref() != Some(SECTION);
     if !(has_command && has_start) {
         return Err(format!("it has no section [{SECTION}] with `command` and `start_time`"));
     }
@@ -253,6 +258,13 @@ impl Record {
     #[must_use]
     pub fn is_synchronous(&self) -> bool {
         self.pid.as_deref() == Some("self")
+    }
+
+    /// What has to come before any lines that are added.
+    pub(crate) fn joint(&self) -> String {
+        let end = if self.torn { TORN } else { "" };
+        let section = if self.elsewhere { format!("[{SECTION}]\n") } else { String::new() };
+        end.to_owned() + &section
     }
 
     /// The record, without its arguments and the rest of its command if its opening would leave too little room.

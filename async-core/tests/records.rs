@@ -203,6 +203,24 @@ fn a_future_with_arguments_longer_than_a_record_can_be_finished_and_collected() 
 }
 
 #[test]
+fn what_is_added_to_a_record_with_other_sections_is_read() {
+    for tail in ["[more]\nrc = 9\n", "[more]\nrc = 9\nend_ti", "[more]\n[jo", "[more]\n[job]\n"] {
+        let (place, store) = store();
+        let path = place.path().join("store/t.ini");
+        fs::write(&path, format!("[job]\ncommand = x\nstart_time = 5\n{tail}")).unwrap();
+        let name: FutureName = "t".parse().unwrap();
+        store.finish(&name, 3).unwrap();
+        assert_eq!(store.read(&name).unwrap().unwrap().rc, Some(3), "{tail}");
+        fs::write(&path, format!("[job]\ncommand = x\nstart_time = 5\nrc = 3\n{tail}")).unwrap();
+        let Claim::Ready(ready) = store.claim(&name).unwrap() else { panic!("it is over") };
+        let outcome = ready.outcome(None);
+        ready.archive(Wait { start: 6, end: 7 }, &outcome).unwrap();
+        let (_, record) = store.collected().unwrap().pop().unwrap();
+        assert_eq!((record.rc, record.wait_start, record.wait_end), (Some(3), Some(6), Some(7)), "{tail}");
+    }
+}
+
+#[test]
 fn an_error_shows_the_beginning_of_a_long_value() {
     let (place, store) = store();
     fs::write(place.path().join("store/t.ini"), format!("{WHOLE}rc = {}\n", "ü".repeat(100_000))).unwrap();

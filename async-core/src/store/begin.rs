@@ -110,7 +110,7 @@ impl Store {
         }
         let own_log = || {
             self.make_log(name)?;
-            append(made, false, record::OWN_LOG).map_err(Error::io("write the record", &path))
+            append(made, &record, record::OWN_LOG).map_err(Error::io("write the record", &path))
         };
         if holder.is_none()
             && let Err(error) = own_log()

@@ -149,7 +149,7 @@ impl Ready<'_> {
         if self.record.end_time.is_none() {
             lines.insert_str(0, &format!("end_time = {}\n", outcome.end_time));
         }
-        append(&self.file, self.record.torn, &lines).map_err(Error::io("write the times of the wait to", &path))?;
+        append(&self.file, &self.record, &lines).map_err(Error::io("write the times of the wait to", &path))?;
         self.store.move_to_collected(&self.name, self.record.start_time, "ini")
     }
 

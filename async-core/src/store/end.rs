@@ -46,7 +46,7 @@ impl Store {
             None => end_time.saturating_sub(record.start_time),
         };
         let run_time = run_time.max(0);
-        append(file, record.torn, &format!("end_time = {end_time}\nrun_time = {run_time}\nrc = {rc}\n"))
+        append(file, &record, &format!("end_time = {end_time}\nrun_time = {run_time}\nrc = {rc}\n"))
             .map_err(Error::io("write the result to", path))?;
         Ok(Record { end_time: Some(end_time), run_time: Some(run_time), rc: Some(rc), ..record })
     }

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, renameat2};
 
 use crate::error::{Error, Result};
-use crate::record::{self, MAX_RECORD_BYTES, Record, TORN};
+use crate::record::{self, MAX_RECORD_BYTES, Record};
 
 /// Renames, unless the new name is taken: then false.
 pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<bool> {
@@ -114,9 +114,9 @@ pub(super) fn read_record(mut file: &File, path: &Path) -> Result<Record> {
     record::parse(&bytes).map_err(bad)
 }
 
-/// Adds whole lines with one write, after a torn one if there is one; if only a part fits, takes it back.
-pub(super) fn append(mut file: &File, torn: bool, lines: &str) -> io::Result<()> {
-    let lines = if torn { format!("{TORN}{lines}") } else { lines.to_owned() };
+/// Adds whole lines to a record with one write; if only a part fits, takes it back.
+pub(super) fn append(mut file: &File, record: &Record, lines: &str) -> io::Result<()> {
+    let lines = record.joint() + lines;
     let before = file.metadata()?.len();
     let written = loop {
         match file.write(lines.as_bytes()) {
