@@ -1,93 +1,124 @@
-//! Records under arbitrary contents: what is written is read back, and what is no record is refused by name.
+//! What is written to a record is read back, whatever it is, and text and names are safe.
+//!
+//! `PROPTEST_CASES=100000 cargo test --release -p async-core --test records` looks harder.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::ffi::OsString;
+mod common;
+
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use async_core::text::{printable, printable_command};
-use async_core::{Claim, Error, FutureName, Permissions, Start, Store, Wait};
+use async_core::{Claim, FutureName, MAX_NAME_BYTES, Record, Start, State, Store, Wait};
+use common::{cases, store};
 use proptest::prelude::*;
-use tempfile::TempDir;
 
-fn store() -> (TempDir, Store) {
-    let place = tempfile::tempdir().unwrap();
-    let (store, _) = Store::init(&place.path().join("store"), Permissions::Private).unwrap();
-    (place, store)
+/// Bytes that a program's argument can have.
+fn bytes() -> impl Strategy<Value = OsString> {
+    prop::collection::vec(1..=255u8, 0..40).prop_map(OsString::from_vec)
 }
 
 /// Arguments that have tripped ini readers, shells and JSON, among arbitrary ones.
 fn argument() -> impl Strategy<Value = OsString> {
-    prop_oneof![
-        any::<String>().prop_map(OsString::from),
-        prop::collection::vec(any::<u8>().prop_filter("no argument has a NUL", |b| *b != 0), 0..40)
-            .prop_map(OsString::from_vec),
-        prop::sample::select(vec![
-            "",
-            " ",
-            "a\\",
-            "\\",
-            "\"",
-            "'",
-            "[job]",
-            "#",
-            ";",
-            "x = y",
-            "rc = 0",
-            "\n",
-            "a\nrc = 0\n"
-        ])
-        .prop_map(OsString::from),
-    ]
+    const ODD: [&str; 20] = [
+        "",
+        " ",
+        "a\\",
+        "\\",
+        "\"",
+        "'",
+        "[job]",
+        "#",
+        ";",
+        "x = y",
+        "rc = 0",
+        "\n",
+        "a\nrc = 0\n",
+        "a\rrc = 0\r",
+        " a ",
+        "\u{18}",
+        "\u{a0}x\u{3000}",
+        ":",
+        "\u{feff}",
+        "[255]",
+    ];
+    prop_oneof![any::<String>().prop_map(OsString::from), bytes(), prop::sample::select(&ODD).prop_map(OsString::from)]
 }
 
-fn unsafe_for_a_terminal(text: &str) -> bool {
-    text.chars().any(|c| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+/// What the documentation of [`printable`] and of names calls unsafe, written down once more.
+fn is_unsafe(c: char) -> bool {
+    matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}')
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn begin(store: &Store, name: &FutureName, argv: &[OsString]) -> async_core::Started {
+    store.begin(name, argv, false, &Start::InProcess(std::process::id())).unwrap()
+}
+
+fn collect(store: &Store, name: &FutureName) {
+    let Claim::Ready(ready) = store.claim(name).unwrap() else { panic!("it is over") };
+    let outcome = ready.outcome(None);
+    ready.archive(Wait { start: 6, end: 7 }, &outcome).unwrap();
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn what_is_written_is_read_back(argv in prop::collection::vec(argument(), 0..6), rc in 0..=255) {
         let (_place, store) = store();
         let name: FutureName = "t".parse().unwrap();
-        let started = store.begin(&name, &argv, false, &Start::InProcess(std::process::id())).unwrap();
-        prop_assert!(!unsafe_for_a_terminal(&started.command));
+        let started = begin(&store, &name, &argv);
+        prop_assert!(!started.command.contains(is_unsafe));
         store.finish(&name, rc).unwrap();
         let record = store.read(&name).unwrap().unwrap();
         // Blanks at the ends are not part of a value.
-        prop_assert_eq!(record.command.trim(), started.command.trim());
-        let read: Vec<OsString> = record.argv.unwrap().into_iter().map(OsString::from).collect();
+        prop_assert_eq!(&record.command, started.command.trim());
+        let read: Vec<OsString> = record.argv.clone().unwrap().into_iter().map(OsString::from).collect();
         prop_assert_eq!(read, argv);
         prop_assert_eq!(record.rc, Some(rc));
         prop_assert!(record.run_time.unwrap() >= 0);
-        let Claim::Ready(ready) = store.claim(&name).unwrap() else { panic!("it is over") };
-        let outcome = ready.outcome(None);
-        ready.archive(Wait::none(), &outcome).unwrap();
+        collect(&store, &name);
         let collected = store.collected().unwrap();
         prop_assert_eq!(collected.len(), 1);
-        prop_assert_eq!((&collected[0].0, collected[0].1.rc), (&name, Some(rc)));
+        let mut expected: Record = record;
+        (expected.wait_start, expected.wait_end) = (Some(6), Some(7));
+        prop_assert_eq!(&collected[0], &(name, expected));
     }
 
     #[test]
-    fn a_name_is_refused_or_names_a_future(text in any::<String>()) {
-        if let Ok(name) = text.parse::<FutureName>() {
+    fn a_name_is_refused_or_names_a_future(
+        text in prop_oneof![
+            argument(),
+            "[.a-]{1,9}".prop_map(OsString::from),
+            "[-. a%*\\\\\"'ü\u{1f600}]{40,210}".prop_map(OsString::from),
+        ],
+        rc in 0..=255,
+    ) {
+        let is_good = text.to_str().is_some_and(|text| {
+            !text.is_empty() && text.len() <= MAX_NAME_BYTES && !text.starts_with('.') && !text.contains('/')
+                && !text.contains(is_unsafe)
+        });
+        let name = FutureName::from_arg(&text);
+        prop_assert_eq!(name.is_ok(), is_good, "{:?}", name);
+        if let Ok(name) = name {
+            prop_assert_eq!(name.as_str(), &text);
             let (_place, store) = store();
-            store.begin(&name, &[], false, &Start::InProcess(std::process::id())).unwrap();
+            begin(&store, &name, &[]);
             prop_assert_eq!(store.names().unwrap(), vec![name.clone()]);
-            prop_assert!(store.read(&name).unwrap().is_some());
-            prop_assert!(!unsafe_for_a_terminal(name.as_str()));
+            store.finish(&name, 255 - rc).unwrap();
+            // The first one makes room for the second.
+            prop_assert_eq!(begin(&store, &name, &[]).superseded, Some(State::Finished));
+            store.finish(&name, rc).unwrap();
+            prop_assert_eq!(store.look(&name).unwrap().map(|(record, state)| (record.rc, state)), Some((Some(rc), State::Finished)));
+            collect(&store, &name);
+            prop_assert_eq!(store.names().unwrap(), vec![]);
+            let mut found: Vec<_> = store.collected().unwrap().into_iter().map(|(n, record)| (n, record.rc, record.wait_end)).collect();
+            found.sort_by_key(|(_, _, wait_end)| *wait_end);
+            prop_assert_eq!(found, vec![(name.clone(), Some(255 - rc), None), (name, Some(rc), Some(7))]);
         }
-    }
-
-    #[test]
-    fn printable_text_is_safe_and_plain_text_is_left_alone(text in any::<String>(), plain in "[ -~äöü日本]*") {
-        prop_assert!(!unsafe_for_a_terminal(&printable(text.as_ref())));
-        prop_assert_eq!(printable(plain.as_ref()), plain.clone());
-        prop_assert_eq!(printable_command(&[plain.clone(), plain.clone()]), format!("{plain} {plain}"));
     }
 
     #[test]
@@ -101,104 +132,35 @@ proptest! {
     }
 }
 
-const WHOLE: &str = "[job]\ncommand = make docs\nstart_time = 1795503105123\nargv = [\"make\",\"docs\"]\nstart_boot = 918273\nlog = own\n\
-                     pid = 4242\ntask = 4243\nend_time = 1795503107123\nrun_time = 2000\nrc = 3\nwait_start = 1\nwait_end = 2\n";
-
-/// Reading, looking, collecting and listing either work, with values in their ranges, or name the file.
-fn is_read_or_refused(bytes: &[u8]) {
-    let (place, store) = store();
-    let path = place.path().join("store/t.ini");
-    fs::write(&path, bytes).unwrap();
-    let name: FutureName = "t".parse().unwrap();
-    match store.read(&name) {
-        Ok(Some(record)) => {
-            assert!(record.rc.is_none_or(|rc| (0..=255).contains(&rc)), "{record:?}");
-            assert!(record.run_time.is_none_or(|run_time| run_time >= 0), "{record:?}");
-            store.look(&name).unwrap();
-            let Claim::Ready(ready) = store.claim(&name).unwrap() else { return };
-            let outcome = ready.outcome(None);
-            assert!(outcome.run_time >= 0);
-            ready.archive(Wait::none(), &outcome).unwrap();
-            assert_eq!(store.collected().unwrap().len(), 1);
-        }
-        Err(Error::BadRecord { path: named, .. }) => {
-            assert_eq!(named, path);
-            assert!(store.claim(&name).is_err());
-            assert_eq!(fs::read(&path).unwrap(), bytes, "it is left as it was");
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(cases(3000))]
 
     #[test]
-    fn arbitrary_bytes_are_no_trouble(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        is_read_or_refused(&bytes);
+    fn printable_text_is_safe_and_stays_as_it_is(text in argument(), more in bytes()) {
+        for text in [&text, &more] {
+            let shown = printable(text);
+            prop_assert!(!shown.contains(is_unsafe), "{:?}", shown);
+            prop_assert_eq!(printable(shown.as_ref()), shown);
+        }
+        prop_assert_eq!(printable_command(&[&text, &more]), format!("{} {}", printable(&text), printable(&more)));
     }
 
     #[test]
-    fn a_damaged_record_is_no_trouble(
-        cut in 0..WHOLE.len(),
-        spot in 0..WHOLE.len(),
-        with in prop::collection::vec(any::<u8>(), 0..6),
-        lines in prop::collection::vec(0..14usize, 0..5),
-        number in any::<i64>(),
-    ) {
-        is_read_or_refused(&WHOLE.as_bytes()[..cut]);
-        let mut replaced = WHOLE.as_bytes().to_vec();
-        let end = (spot + with.len()).min(replaced.len());
-        replaced.splice(spot..end, with);
-        is_read_or_refused(&replaced);
-        let mut glued = WHOLE.to_owned();
-        for line in lines {
-            glued.push_str(WHOLE.lines().nth(line).unwrap_or_default());
-            if number % 2 == 0 { glued.push('\n'); }
-        }
-        is_read_or_refused(glued.as_bytes());
-        for key in ["start_time", "start_boot", "end_time", "run_time", "rc", "task", "wait_start", "wait_end"] {
-            is_read_or_refused(format!("{WHOLE}{key} = {number}\n").as_bytes());
-        }
+    fn plain_text_is_left_alone(text in any::<String>()) {
+        let plain: String = text.chars().filter(|&c| !is_unsafe(c)).collect();
+        prop_assert_eq!(printable(plain.as_ref()), plain);
     }
 }
 
 #[test]
-fn what_was_found_before_is_no_trouble() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
-    let mut count = 0;
-    for entry in fs::read_dir(corpus).unwrap() {
-        is_read_or_refused(&fs::read(entry.unwrap().path()).unwrap());
-        count += 1;
+fn each_character_and_each_byte_is_left_alone_or_spelt_out() {
+    for c in '\0'..=char::MAX {
+        let (text, shown) = (c.to_string(), printable(c.to_string().as_ref()));
+        assert_eq!(shown == text, !is_unsafe(c), "{c:?}");
+        assert!(!shown.contains(is_unsafe), "{c:?}");
     }
-    assert!(count >= 12, "{count} files");
-}
-
-#[test]
-fn a_record_of_the_largest_size_is_read_and_a_larger_one_is_not() {
-    let line = "end_time = 1\n";
-    let room = usize::try_from(async_core::record::MAX_RECORD_BYTES).unwrap() - WHOLE.len();
-    let mut text = WHOLE.to_owned() + &line.repeat(room / line.len());
-    let (place, store) = store();
-    let path = place.path().join("store/t.ini");
-    fs::write(&path, &text).unwrap();
-    assert_eq!(store.read(&"t".parse().unwrap()).unwrap().unwrap().end_time, Some(1));
-    text += &line.repeat(2);
-    fs::write(&path, &text).unwrap();
-    assert!(matches!(store.read(&"t".parse().unwrap()), Err(Error::BadRecord { .. })));
-}
-
-#[test]
-fn a_future_with_arguments_longer_than_a_record_can_be_finished_and_collected() {
-    for argument in [vec![b'x'; 120_000], vec![0xff; 120_000], "\u{1b}ü".repeat(40_000).into_bytes()] {
-        let (_place, store) = store();
-        let name: FutureName = "t".parse().unwrap();
-        let argv = vec![OsString::from_vec(argument); 8];
-        let started = store.begin(&name, &argv, false, &Start::InProcess(std::process::id())).unwrap();
-        assert!(started.command.ends_with(" ..."));
-        store.finish(&name, 3).unwrap();
-        let record = store.read(&name).unwrap().unwrap();
-        assert_eq!((record.command, record.argv, record.rc), (started.command, None, Some(3)));
+    for byte in 128..=255u8 {
+        assert_eq!(printable(OsStr::from_bytes(&[byte])), format!("\\x{byte:02x}"));
     }
 }
 
@@ -221,9 +183,15 @@ fn what_is_added_to_a_record_with_other_sections_is_read() {
 }
 
 #[test]
-fn an_error_shows_the_beginning_of_a_long_value() {
-    let (place, store) = store();
-    fs::write(place.path().join("store/t.ini"), format!("{WHOLE}rc = {}\n", "ü".repeat(100_000))).unwrap();
-    let error = store.read(&"t".parse().unwrap()).unwrap_err().to_string();
-    assert!(error.contains("`rc` can't be `üüü") && error.contains("...`") && error.len() < 1000, "{error}");
+fn a_future_with_arguments_longer_than_a_record_can_be_finished_and_collected() {
+    for argument in [vec![b'x'; 120_000], vec![0xff; 120_000], "\u{1b}ü".repeat(40_000).into_bytes()] {
+        let (_place, store) = store();
+        let name: FutureName = "t".parse().unwrap();
+        let argv = vec![OsString::from_vec(argument); 8];
+        let started = begin(&store, &name, &argv);
+        assert!(started.command.ends_with(" ..."));
+        store.finish(&name, 3).unwrap();
+        let record = store.read(&name).unwrap().unwrap();
+        assert_eq!((record.command, record.argv, record.rc), (started.command, None, Some(3)));
+    }
 }
