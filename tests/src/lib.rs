@@ -9,6 +9,9 @@ pub mod strace;
 
 use std::path::{Path, PathBuf};
 
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+
 /// The folder of this crate.
 #[must_use]
 pub fn here() -> &'static Path {
@@ -31,4 +34,14 @@ pub fn original() -> Option<PathBuf> {
     let given = std::env::var_os("ASYNC_ORIGINAL").map(PathBuf::from);
     let beside = root().parent().map(|parent| parent.join("shared/original/async.bash"));
     given.or(beside).filter(|path| path.is_file())
+}
+
+/// That many values, the same in each run: for tests that hand them to another program all at once.
+///
+/// # Panics
+/// If the strategy has none.
+#[must_use]
+pub fn generated<S: Strategy>(strategy: &S, count: usize) -> Vec<S::Value> {
+    let mut runner = TestRunner::deterministic();
+    (0..count).map(|_| strategy.new_tree(&mut runner).expect("a value").current()).collect()
 }
