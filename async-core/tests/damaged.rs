@@ -71,6 +71,13 @@ fn is_within_its_ranges(record: &Record) {
     assert!(!record.command.contains(['\n', '\r']), "{record:?}");
 }
 
+/// A result stands at the start of a line, not within a value.
+fn has_a_line_of_its_own(record: &Record, bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    record.rc.is_none()
+        || text.split('\n').any(|line| line.trim_start_matches('\u{feff}').trim_start().starts_with("rc"))
+}
+
 /// Reading, looking, finishing, collecting and listing either work, with values in their ranges, or name the file.
 fn is_read_or_refused(bytes: &[u8]) {
     PLACE.with(|(place, store)| {
@@ -80,6 +87,7 @@ fn is_read_or_refused(bytes: &[u8]) {
         match store.read(&name) {
             Ok(Some(record)) => {
                 is_within_its_ranges(&record);
+                assert!(has_a_line_of_its_own(&record, bytes), "{record:?}");
                 assert_eq!(store.look(&name).unwrap().unwrap().0, record);
                 if record.rc.is_none() {
                     store.finish(&name, 7).unwrap();
