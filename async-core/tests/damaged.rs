@@ -10,7 +10,6 @@ mod common;
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
 
 use async_core::record::MAX_RECORD_BYTES;
 use async_core::{Claim, Error, FutureName, Record, Store, Wait};
@@ -237,9 +236,9 @@ fn a_record_of_the_largest_size_is_read_and_a_larger_one_is_not() {
     assert!(store.read(&name).unwrap_err().to_string().contains("it has 10000000 bytes"));
 }
 
-/// Each takes 2 s at most without optimization, and 0.15 s with it; were it quadratic, it would take hours.
+/// A reader that took more than linear work would not come to an end here.
 #[test]
-fn no_record_takes_long_to_read() {
+fn a_record_of_the_largest_size_is_no_trouble_whatever_it_repeats() {
     let (place, store) = store();
     let room = usize::try_from(MAX_RECORD_BYTES).unwrap() - WHOLE.len() - 10;
     for (start, repeated, end) in [
@@ -261,9 +260,10 @@ fn no_record_takes_long_to_read() {
     ] {
         let text = [WHOLE, start, &repeated.repeat(room / repeated.len()), end].concat();
         fs::write(place.path().join("store/t.ini"), text).unwrap();
-        let began = Instant::now();
-        let _ = store.read(&"t".parse().unwrap());
-        assert!(began.elapsed() < Duration::from_secs(20), "{start:?} {repeated:?}: {:?}", began.elapsed());
+        match store.read(&"t".parse().unwrap()) {
+            Ok(Some(_)) | Err(Error::BadRecord { .. }) => {}
+            other => panic!("{start:?} {repeated:?}: {other:?}"),
+        }
     }
 }
 
