@@ -54,7 +54,7 @@ impl ProcessIdentity {
             Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => return Ok(false),
             result => result?,
         };
-        let same = start_ticks(&stat) == Some(self.start_ticks) && !matches!(state(&stat), Some("Z" | "X"));
+        let same = start_ticks(&stat) == Some(self.start_ticks) && runs(&stat);
         Ok(same && boot_id()? == self.boot)
     }
 
@@ -77,8 +77,8 @@ pub fn outlive_file_size_limit() -> io::Result<()> {
 
 /// Waits for a child as its shell would, and passes on to it the signals that are sent to this process meanwhile.
 ///
-/// `ready` is called when no signal can be missed any more. Gives the child's exit status, 128 + N if signal N killed it. Those signals stay blocked in the calling thread, which
-/// has to be the process's only one.
+/// `ready` is called when no signal can be missed any more. Gives the child's exit status, 128 + N if signal N killed
+/// it. Those signals stay blocked in the calling thread, which has to be the process's only one.
 pub fn watch_child(pid: u32, ready: impl FnOnce() -> io::Result<()>) -> io::Result<i32> {
     let child = nix::unistd::Pid::from_raw(i32::try_from(pid).map_err(io::Error::other)?);
     let mut signals = SigSet::empty();
@@ -108,7 +108,7 @@ pub fn watch_child(pid: u32, ready: impl FnOnce() -> io::Result<()>) -> io::Resu
 /// Whether the process with that id is there and was started at `since` or later, in ms since boot.
 #[must_use]
 pub fn is_alive_since(pid: u32, since: Option<Millis>) -> bool {
-    let (Some(since), Ok(stat)) = (since, fs::read_to_string(format!("/proc/{pid}/stat"))) else {
+    let (Some(since), Ok(stat)) = (since, stat_line(pid)) else {
         return false;
     };
     let tick_ms = match sysconf(SysconfVar::CLK_TCK) {
@@ -117,7 +117,7 @@ pub fn is_alive_since(pid: u32, since: Option<Millis>) -> bool {
     };
     let started = start_ticks(&stat).and_then(|ticks| Millis::try_from(ticks).ok());
     // The kernel cuts the start to whole ticks.
-    started.is_some_and(|ticks| (ticks + 1) * tick_ms >= since) && !matches!(state(&stat), Some("Z" | "X"))
+    started.is_some_and(|ticks| (ticks + 1) * tick_ms >= since) && runs(&stat)
 }
 
 /// Sleeps until the process with that id, whichever it is, is gone, but no longer than `limit` ms.
@@ -163,6 +163,11 @@ fn fields_after_name(stat: &str) -> Option<std::str::SplitWhitespace<'_>> {
 
 fn state(stat: &str) -> Option<&str> {
     fields_after_name(stat)?.next()
+}
+
+/// Whether it runs anything: a zombie does not any more.
+fn runs(stat: &str) -> bool {
+    !matches!(state(stat), Some("Z" | "X"))
 }
 
 fn start_ticks(stat: &str) -> Option<u64> {

@@ -15,7 +15,7 @@ mod files;
 mod place;
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -27,7 +27,7 @@ pub use begin::{Start, Started};
 pub use collect::{Claim, Ready};
 pub use place::Leftovers;
 
-use files::{open_for_reading, open_regular, read_record};
+use files::{names_in, open_for_reading, open_regular, read_record};
 
 /// The subdirectory of the collected futures. Its presence marks a directory as a store.
 pub const COLLECTED: &str = ".collected";
@@ -49,6 +49,18 @@ pub enum Permissions {
     Umask,
 }
 
+impl Permissions {
+    /// The mode that a new file is asked for with.
+    fn of_files(self) -> u32 {
+        if self == Self::Private { 0o600 } else { 0o666 }
+    }
+
+    /// The mode that a new directory is asked for with.
+    fn of_directories(self) -> u32 {
+        if self == Self::Private { 0o700 } else { 0o777 }
+    }
+}
+
 impl Store {
     /// The store's directory.
     #[must_use]
@@ -68,10 +80,6 @@ impl Store {
 
     fn collected_dir(&self) -> PathBuf {
         self.dir.join(COLLECTED)
-    }
-
-    fn file_mode(&self) -> u32 {
-        if self.permissions == Permissions::Private { 0o600 } else { 0o666 }
     }
 
     /// The error for a name that no live future has.
@@ -117,8 +125,8 @@ impl Store {
     pub fn collected(&self) -> Result<Vec<(FutureName, Record)>> {
         let dir = self.collected_dir();
         let mut found = Vec::new();
-        for entry in fs::read_dir(&dir).map_err(Error::io("list", &dir))? {
-            let path = entry.map_err(Error::io("list", &dir))?.path();
+        for file in names_in(&dir)? {
+            let path = dir.join(file);
             if path.extension() != Some(OsStr::new("ini")) {
                 continue;
             }
@@ -140,8 +148,7 @@ impl Store {
     /// The stems of the store's visible files with that extension.
     fn files(&self, extension: &str) -> Result<Vec<OsString>> {
         let mut stems = Vec::new();
-        for entry in fs::read_dir(&self.dir).map_err(Error::io("list", &self.dir))? {
-            let name = entry.map_err(Error::io("list", &self.dir))?.file_name();
+        for name in names_in(&self.dir)? {
             let path = Path::new(&name);
             if let (Some(stem), true) = (path.file_stem(), path.extension() == Some(OsStr::new(extension)))
                 && !name.as_encoded_bytes().starts_with(b".")

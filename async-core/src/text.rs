@@ -68,6 +68,7 @@ mod tests {
         assert_eq!(printable(OsStr::from_bytes(b"a\xffb")), r"a\xffb");
         assert_eq!(printable_command(&["a b", "", "c"]), "a b  c");
     }
+
     #[test]
     fn a_long_text_is_cut_between_two_characters() {
         assert_eq!(at_most("für", 4), "für");

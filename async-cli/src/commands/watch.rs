@@ -36,10 +36,10 @@ impl Watch {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         // If it can't be opened, the end of this process tells the task not to start.
         let open_gate = || descriptor::duplicate(self.gate)?.write_all(b"\n");
-        let store = place.store()?;
-        store.forget_beginning(&self.id);
-        let rc = process::watch_child(self.task, open_gate).map_err(Failure::Task)?;
         let name = super::name(&self.name)?;
+        let store = place.store()?;
+        store.remove_gate(&self.id);
+        let rc = process::watch_child(self.task, open_gate).map_err(Failure::Task)?;
         store.finish_on_descriptor(self.fd, rc)?;
         ending::announce(&name, &std::process::id().to_string(), rc);
         Ok(ending::exit_code(rc))

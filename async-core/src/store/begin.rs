@@ -11,7 +11,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-use super::files::{append, refuse_unless_regular, rename_new};
+use super::files::{append, is_same_file, refuse_unless_regular, rename_new};
 use super::{Claim, Permissions, Store};
 use crate::clock;
 use crate::descriptor::duplicate;
@@ -23,8 +23,8 @@ use crate::record::{self, Argument, Record, State};
 use crate::text::command_line;
 
 /// The beginnings of the names of the files that a future has while it is being started.
-pub(super) const NEW: &str = ".new";
-pub(super) const GATE: &str = ".gate";
+const NEW: &str = ".new";
+const GATE: &str = ".gate";
 
 /// Who holds a new future's life.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl Store {
         started
     }
 
-    pub(super) fn begin_as(
+    fn begin_as(
         &self,
         name: &FutureName,
         argv: &[OsString],
@@ -121,14 +121,18 @@ impl Store {
         Ok(Started { command: record.command, superseded })
     }
 
-    /// Removes the files of a future that is being started. Those that are not there any more are no error.
+    /// Removes the files of a future that could not be started. Those that were never made are no error.
     pub fn forget_beginning(&self, id: &OsStr) {
-        for prefix in [NEW, GATE] {
-            let _ = fs::remove_file(self.beginning(prefix, id));
-        }
+        let _ = fs::remove_file(self.beginning(NEW, id));
+        self.remove_gate(id);
     }
 
-    pub(super) fn beginning(&self, prefix: &str, id: &OsStr) -> PathBuf {
+    /// Removes the fifo of a future that is being started, once both its sides are open.
+    pub fn remove_gate(&self, id: &OsStr) {
+        let _ = fs::remove_file(self.beginning(GATE, id));
+    }
+
+    fn beginning(&self, prefix: &str, id: &OsStr) -> PathBuf {
         let mut name = OsString::from(prefix);
         name.push(id);
         self.dir.join(name)
@@ -141,19 +145,17 @@ impl Store {
     }
 
     /// Takes the shell's new file for a record: checks that it is the one, and takes the lock that is its life.
-    pub(super) fn adopt(&self, fd: RawFd, id: &OsStr) -> Result<(PathBuf, File)> {
+    fn adopt(&self, fd: RawFd, id: &OsStr) -> Result<(PathBuf, File)> {
         let path = self.beginning(NEW, id);
         let wrong = || Error::WrongDescriptor { fd, path: path.clone() };
         let opened = duplicate(fd).map_err(|_| wrong())?;
-        let (ours, theirs) = (opened.metadata(), fs::symlink_metadata(&path));
-        match (ours, theirs) {
-            (Ok(ours), Ok(theirs))
-                if ours.is_file() && ours.len() == 0 && (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()) => {}
-            _ => return Err(wrong()),
+        let metadata = opened.metadata().map_err(|_| wrong())?;
+        if !metadata.is_file() || metadata.len() != 0 || !is_same_file(&opened, &path) {
+            return Err(wrong());
         }
         self.lock_life(&opened, &path)?;
         // Private or not, we read it again ourselves, whatever the script's umask is.
-        let mode = opened.metadata().map_err(Error::io("look at", &path))?.mode() & 0o777;
+        let mode = metadata.mode() & 0o777;
         let wanted = if self.permissions == Permissions::Private { 0o600 } else { mode | 0o600 };
         if mode != wanted {
             opened.set_permissions(fs::Permissions::from_mode(wanted)).map_err(Error::io("protect", &path))?;
@@ -164,7 +166,7 @@ impl Store {
     }
 
     /// Takes the lock for whoever shares the open file, and has each of them write at its end.
-    pub(super) fn lock_life(&self, made: &File, path: &Path) -> Result<()> {
+    fn lock_life(&self, made: &File, path: &Path) -> Result<()> {
         lock::take_life(made).map_err(|error| match error.raw_os_error() {
             Some(number) if lock::means_no_locks(number) => Error::NoLocks(self.dir.clone()),
             _ => Error::io("lock", path)(error),
@@ -174,7 +176,7 @@ impl Store {
     }
 
     /// A new record's file for a future whose life is the process `pid`.
-    pub(super) fn make_record(&self, pid: u32) -> Result<(PathBuf, File)> {
+    fn make_record(&self, pid: u32) -> Result<(PathBuf, File)> {
         for attempt in 0.. {
             let path = self.dir.join(format!("{NEW}.{pid}.self.{attempt}"));
             match self.create(&path) {
@@ -185,17 +187,17 @@ impl Store {
         unreachable!("the numbers have no end")
     }
 
-    pub(super) fn create(&self, path: &Path) -> io::Result<File> {
+    fn create(&self, path: &Path) -> io::Result<File> {
         OpenOptions::new()
             .append(true)
             .create_new(true)
-            .mode(self.file_mode())
+            .mode(self.permissions.of_files())
             .custom_flags(OFlag::O_NOFOLLOW.bits())
             .open(path)
     }
 
     /// An empty log for a new future. An earlier one stays with whoever still writes to it.
-    pub(super) fn make_log(&self, name: &FutureName) -> Result<()> {
+    fn make_log(&self, name: &FutureName) -> Result<()> {
         let path = self.log_path(name);
         match fs::symlink_metadata(&path) {
             Ok(metadata) => {

@@ -86,7 +86,7 @@ impl Store {
     }
 
     /// Moves the record or the log of a future to the collected ones, under a name that is not taken.
-    pub(super) fn move_to_collected(&self, name: &FutureName, start: Millis, extension: &str) -> Result<()> {
+    fn move_to_collected(&self, name: &FutureName, start: Millis, extension: &str) -> Result<()> {
         let from = self.dir.join(format!("{name}.{extension}"));
         for attempt in 0.. {
             let suffix = if attempt == 0 { String::new() } else { format!("-{attempt}") };
@@ -104,7 +104,7 @@ impl Store {
     }
 
     /// Where the log of an uncollected future is kept when its name is used again.
-    pub(super) fn kept_log_path(&self, name: &FutureName, start: Millis) -> PathBuf {
+    fn kept_log_path(&self, name: &FutureName, start: Millis) -> PathBuf {
         self.collected_dir().join(format!("{name}.{start}.log"))
     }
 }

@@ -25,7 +25,7 @@ impl Store {
         // The shared descriptor may be open for writing only; reading takes another one.
         let again = OpenOptions::new().read(true).open(format!("/proc/self/fd/{fd}"));
         let record = read_record(&again.map_err(Error::io("read the record", &path))?, &path)?;
-        self.add_end(&file, &path, record, rc)
+        add_end(&file, &path, record, rc)
     }
 
     /// Adds the end of a task to the record of the live future of that name.
@@ -35,19 +35,18 @@ impl Store {
             return Err(self.unknown(name));
         };
         let record = read_record(&file, &path)?;
-        self.add_end(&file, &path, record, rc)
+        add_end(&file, &path, record, rc)
     }
+}
 
-    #[allow(clippy::unused_self, reason = "a write to the store")]
-    pub(super) fn add_end(&self, file: &File, path: &Path, record: Record, rc: i32) -> Result<Record> {
-        let end_time = clock::wall();
-        let run_time = match record.start_boot {
-            Some(start) => clock::since_boot().saturating_sub(start),
-            None => end_time.saturating_sub(record.start_time),
-        };
-        let run_time = run_time.max(0);
-        append(file, &record, &format!("end_time = {end_time}\nrun_time = {run_time}\nrc = {rc}\n"))
-            .map_err(Error::io("write the result to", path))?;
-        Ok(Record { end_time: Some(end_time), run_time: Some(run_time), rc: Some(rc), ..record })
-    }
+fn add_end(file: &File, path: &Path, record: Record, rc: i32) -> Result<Record> {
+    let end_time = clock::wall();
+    let run_time = match record.start_boot {
+        Some(start) => clock::since_boot().saturating_sub(start),
+        None => end_time.saturating_sub(record.start_time),
+    };
+    let run_time = run_time.max(0);
+    append(file, &record, &format!("end_time = {end_time}\nrun_time = {run_time}\nrc = {rc}\n"))
+        .map_err(Error::io("write the result to", path))?;
+    Ok(Record { end_time: Some(end_time), run_time: Some(run_time), rc: Some(rc), ..record })
 }

@@ -1,5 +1,6 @@
 //! The files of a store, and what is done to them one at a time.
 
+use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
@@ -22,7 +23,7 @@ pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<bool> {
     }
 }
 
-pub(super) fn link_new(from: &Path, to: &Path) -> io::Result<bool> {
+fn link_new(from: &Path, to: &Path) -> io::Result<bool> {
     match fs::hard_link(from, to) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return finish_move(from, to),
@@ -38,19 +39,25 @@ pub(super) fn link_new(from: &Path, to: &Path) -> io::Result<bool> {
 
 /// If the taken name is the file's own, because somebody was stopped between the link and the removal, removes the old
 /// one. Otherwise false.
-pub(super) fn finish_move(from: &Path, to: &Path) -> io::Result<bool> {
+fn finish_move(from: &Path, to: &Path) -> io::Result<bool> {
     if are_same_file(from, to)? { remove_if_there(from).map(|()| true) } else { Ok(false) }
 }
 
 /// Whether both names are one file's; not if one of them is gone.
-pub(super) fn are_same_file(a: &Path, b: &Path) -> io::Result<bool> {
-    let identity = |path| match fs::symlink_metadata(path) {
-        Ok(metadata) => Ok(Some((metadata.dev(), metadata.ino()))),
+fn are_same_file(a: &Path, b: &Path) -> io::Result<bool> {
+    let look = |path| match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(Some(identity(&metadata))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     };
-    let (a, b) = (identity(a)?, identity(b)?);
+    let (a, b) = (look(a)?, look(b)?);
     Ok(a.is_some() && a == b)
+}
+
+/// The names of all files in a directory, in no order.
+pub(super) fn names_in(dir: &Path) -> Result<Vec<OsString>> {
+    let entries = fs::read_dir(dir).map_err(Error::io("list", dir))?;
+    entries.map(|entry| Ok(entry.map_err(Error::io("list", dir))?.file_name())).collect()
 }
 
 pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
@@ -85,7 +92,7 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Option<File>> {
     open_checked(OpenOptions::new().read(true), path)
 }
 
-pub(super) fn open_checked(options: &mut OpenOptions, path: &Path) -> Result<Option<File>> {
+fn open_checked(options: &mut OpenOptions, path: &Path) -> Result<Option<File>> {
     // Without O_NONBLOCK, opening a planted fifo would wait for its other end.
     match options.custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits()).open(path) {
         Ok(file) => {
@@ -133,9 +140,15 @@ pub(super) fn append(mut file: &File, record: &Record, lines: &str) -> io::Resul
     Err(Errno::ENOSPC.into())
 }
 
+/// Whether the open file is the one of that name.
 pub(super) fn is_same_file(file: &File, path: &Path) -> bool {
     match (file.metadata(), fs::symlink_metadata(path)) {
-        (Ok(ours), Ok(theirs)) => (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()),
+        (Ok(ours), Ok(theirs)) => identity(&ours) == identity(&theirs),
         _ => false,
     }
+}
+
+/// What tells a file from any other: its device and its inode.
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use nix::unistd::geteuid;
 
 use super::begin::is_beginning;
-use super::files::remove_if_there;
+use super::files::{names_in, remove_if_there};
 use super::{Permissions, Store};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
@@ -30,10 +30,9 @@ impl Store {
     pub fn init(dir: &Path, permissions: Permissions) -> Result<(Self, Leftovers)> {
         match fs::symlink_metadata(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let mode = if permissions == Permissions::Private { 0o700 } else { 0o777 };
                 DirBuilder::new()
                     .recursive(true)
-                    .mode(mode)
+                    .mode(permissions.of_directories())
                     .create(dir)
                     .map_err(Error::io("make the directory", dir))?;
             }
@@ -75,9 +74,8 @@ impl Store {
     }
 
     /// A directory is taken over if all that is in it could be the original's, or what an init that was cut short left.
-    pub(super) fn refuse_a_strangers_directory(&self) -> Result<()> {
-        for entry in fs::read_dir(&self.dir).map_err(Error::io("list", &self.dir))? {
-            let name = entry.map_err(Error::io("list", &self.dir))?.file_name();
+    fn refuse_a_strangers_directory(&self) -> Result<()> {
+        for name in names_in(&self.dir)? {
             let extension = Path::new(&name).extension().and_then(OsStr::to_str);
             if !(is_beginning(&name) || matches!(extension, Some("ini" | "log" | "fifo"))) {
                 return Err(Error::NotAStore { dir: self.dir.clone(), example: printable(&name) });
@@ -87,7 +85,7 @@ impl Store {
     }
 
     /// Removes what is of earlier runs, but not what still runs.
-    pub(super) fn clear(&self) -> Result<Leftovers> {
+    fn clear(&self) -> Result<Leftovers> {
         let mut leftovers = Leftovers::default();
         for name in self.names()? {
             match self.look(&name) {
@@ -120,12 +118,11 @@ impl Store {
     }
 
     /// Removes what shells and programs that were killed halfway left. One that is at work would fail with an error.
-    pub(super) fn clear_beginnings(&self) -> Result<()> {
-        for entry in fs::read_dir(&self.dir).map_err(Error::io("list", &self.dir))? {
-            let entry = entry.map_err(Error::io("list", &self.dir))?;
-            let name = entry.file_name();
+    fn clear_beginnings(&self) -> Result<()> {
+        for name in names_in(&self.dir)? {
             if is_beginning(&name) {
-                remove_if_there(&entry.path()).map_err(Error::io("remove", &entry.path()))?;
+                let path = self.dir.join(name);
+                remove_if_there(&path).map_err(Error::io("remove", &path))?;
             }
         }
         Ok(())
@@ -133,8 +130,7 @@ impl Store {
 
     pub(super) fn make_collected_dir(&self) -> Result<()> {
         let path = self.collected_dir();
-        let mode = if self.permissions == Permissions::Private { 0o700 } else { 0o777 };
-        match DirBuilder::new().mode(mode).create(&path) {
+        match DirBuilder::new().mode(self.permissions.of_directories()).create(&path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 Err(Error::io("make the directory", &path)(error))
             }

@@ -24,6 +24,13 @@ fn waiting_shell(case: &Case, sandbox: &Sandbox, script: &str) -> Child {
     child
 }
 
+/// What the shell prints from there to its end.
+fn rest_of(shell: &mut Child) -> String {
+    let mut rest = String::new();
+    shell.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+    rest
+}
+
 fn pid(child: &Child) -> Pid {
     Pid::from_raw(child.id().try_into().unwrap())
 }
@@ -44,8 +51,7 @@ fn a_trap_runs_at_once_during_a_wait() {
         );
         // The gate is opened by the trap alone, so this ends only if the trap runs during the wait.
         kill(pid(&shell), Signal::SIGTERM).unwrap();
-        let mut rest = String::new();
-        shell.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        let rest = rest_of(&mut shell);
         assert!(rest.contains("trapped\n") && rest.contains("status 0\n"), "{case}: {rest}");
         assert!(shell.wait().unwrap().success());
     });
@@ -70,8 +76,7 @@ fn a_trap_runs_at_once_during_a_wait_for_another_shells_future() {
         );
         let waiter = fs::read_to_string(sandbox.path("cwd/waiter")).unwrap();
         kill(Pid::from_raw(waiter.trim().parse().unwrap()), Signal::SIGTERM).unwrap();
-        let mut rest = String::new();
-        shell.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        let rest = rest_of(&mut shell);
         assert!(rest.contains("trapped\n") && rest.contains("status 0\n"), "{case}: {rest}");
         shell.wait().unwrap();
     });
@@ -140,8 +145,7 @@ fn a_stopped_task_is_waited_for_until_it_goes_on() {
         let task = sandbox.run("async pid t").stdout;
         sandbox.run(&case.sourced("open_gate go; async status")).says("t\trunning").exits(0);
         kill(Pid::from_raw(task.trim().parse().unwrap()), Signal::SIGCONT).unwrap();
-        let mut rest = String::new();
-        shell.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        let rest = rest_of(&mut shell);
         assert!(rest.contains("went on\n") && rest.contains("status 0\n"), "{case}: {rest}");
         shell.wait().unwrap();
     });
