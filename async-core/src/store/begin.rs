@@ -127,7 +127,8 @@ impl Store {
         self.remove_gate(id);
     }
 
-    /// Removes the fifo of a future that is being started, once both its sides are open.
+    /// Removes the fifo of a future that is being started, once the background subshell has it open: the task opens it
+    /// through that descriptor, and needs no name.
     pub fn remove_gate(&self, id: &OsStr) {
         let _ = fs::remove_file(self.beginning(GATE, id));
     }
