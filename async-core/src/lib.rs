@@ -52,6 +52,7 @@ pub mod descriptor;
 mod error;
 mod lock;
 mod name;
+mod plan;
 pub mod process;
 pub mod record;
 pub mod store;
@@ -60,5 +61,6 @@ pub mod timing;
 
 pub use error::{Error, Result};
 pub use name::{FutureName, InvalidName, MAX_NAME_BYTES};
-pub use record::{Argument, Outcome, Record, State, Wait};
+pub use plan::Plan;
+pub use record::{Argument, Cause, Outcome, Record, State, Wait};
 pub use store::{Claim, Permissions, Ready, Start, Started, Store};

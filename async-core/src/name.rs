@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// The longest name of a future, in bytes. File names end at 255 bytes on every Linux file system; the rest is room
 /// for the suffixes that the store adds.
 pub const MAX_NAME_BYTES: usize = 200;
@@ -12,7 +14,8 @@ pub const MAX_NAME_BYTES: usize = 200;
 ///
 /// It is UTF-8, 1 to [`MAX_NAME_BYTES`] bytes, has no `/` and no control character, and does not begin with a dot
 /// (those file names are the store's own). Blanks, dashes, dots inside and any other character are fine.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct FutureName(String);
 
 /// Why a text is not the name of a future.
@@ -68,6 +71,20 @@ impl FromStr for FutureName {
         } else {
             Ok(Self(text.to_owned()))
         }
+    }
+}
+
+impl TryFrom<String> for FutureName {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        text.parse()
+    }
+}
+
+impl From<FutureName> for String {
+    fn from(name: FutureName) -> Self {
+        name.0
     }
 }
 

@@ -14,7 +14,12 @@
 //! end_time = 1795503107123
 //! run_time = 2000
 //! rc = 0
+//! wait_start = 1795503106000
+//! wait_end = 1795503107125
 //! ```
+//!
+//! There may also be `parent`, `owner`, `plan`, `run_start`, `attempts`, `cancel_time`, `cause`, `terminated` and `killed`;
+//! [`Record`] says what each is.
 //!
 //! Times with `_time` are ms since the epoch, `start_boot` is ms since boot, `run_time` is a duration in ms. `log` is
 //! `own` once the log has been made; until then, a log of that name is an earlier future's. Values are raw: no quoting,
@@ -29,6 +34,7 @@ use ini::{Ini, LineSeparator, ParseOption, WriteOption};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Millis;
+use crate::plan::Plan;
 use crate::process::{self, ProcessIdentity};
 use crate::text::at_most;
 
@@ -82,6 +88,8 @@ impl From<Argument> for OsString {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
+    /// Its task is held back: by other futures that have to end first, or by a limit on running tasks.
+    Queued,
     /// Its task runs.
     Running,
     /// Its task has ended and left a result, which nobody has collected.
@@ -95,11 +103,45 @@ pub enum State {
 impl std::fmt::Display for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {
+            Self::Queued => "queued",
             Self::Running => "running",
             Self::Finished => "finished",
             Self::Lost => "lost",
             Self::Collected => "collected",
         })
+    }
+}
+
+/// Why a task ended, where that was not its own doing, or why it never started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cause {
+    /// Somebody cancelled it.
+    Cancelled,
+    /// Its time was up.
+    Timeout,
+    /// It was never started, because a future that had to succeed first did not.
+    Skipped,
+    /// It was never started, because its program could not be.
+    Unstartable,
+}
+
+impl Cause {
+    /// The word for it in records and tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancelled => "cancelled",
+            Self::Timeout => "timeout",
+            Self::Skipped => "skipped",
+            Self::Unstartable => "unstartable",
+        }
+    }
+
+    fn from_word(word: &str) -> Option<Self> {
+        [Self::Cancelled, Self::Timeout, Self::Skipped, Self::Unstartable]
+            .into_iter()
+            .find(|cause| cause.as_str() == word)
     }
 }
 
@@ -136,6 +178,24 @@ pub struct Record {
     pub wait_start: Option<Millis>,
     /// When that wait ended, in ms since the epoch.
     pub wait_end: Option<Millis>,
+    /// The future inside whose task it was started, if any.
+    pub parent: Option<String>,
+    /// The process id of the script that has it cancelled when it ends, if one does.
+    pub owner: Option<u32>,
+    /// How it is to be run, if not simply at once.
+    pub plan: Option<Plan>,
+    /// When the task itself was let go after it had been queued, in ms since the epoch. Else that is `start_time`.
+    pub run_start: Option<Millis>,
+    /// How often the task was run, if more than once was allowed.
+    pub attempts: Option<u32>,
+    /// When somebody asked for it to be cancelled, in ms since the epoch.
+    pub cancel_time: Option<Millis>,
+    /// Why it ended, or never started, where that was not the task's own doing.
+    pub cause: Option<Cause>,
+    /// How many processes were asked to end (SIGTERM) when it was cancelled or its time was up.
+    pub terminated: Option<u32>,
+    /// How many of these had to be killed (SIGKILL).
+    pub killed: Option<u32>,
     /// Whether the last line is torn.
     #[serde(skip)]
     pub(crate) torn: bool,
@@ -247,6 +307,16 @@ fn set(record: &mut Record, key: &str, value: &str) -> Result<(), ()> {
         "rc" => record.rc = number::<u8>(value)?.map(i32::from),
         "wait_start" => record.wait_start = number(value)?,
         "wait_end" => record.wait_end = number(value)?,
+        "parent" => record.parent = Some(value.to_owned()),
+        "owner" => record.owner = number(value)?,
+        "plan" => record.plan = Some(serde_json::from_str(value).map_err(|_| ())?),
+        "run_start" => record.run_start = number(value)?,
+        "attempts" => record.attempts = number(value)?,
+        "cancel_time" => record.cancel_time = number(value)?,
+        // A later version may have others.
+        "cause" => record.cause = Cause::from_word(value),
+        "terminated" => record.terminated = number(value)?,
+        "killed" => record.killed = number(value)?,
         // A later version's key.
         _ => {}
     }
@@ -258,6 +328,12 @@ impl Record {
     #[must_use]
     pub fn is_synchronous(&self) -> bool {
         self.pid.as_deref() == Some("self")
+    }
+
+    /// Whether its task has not been let go yet, provided that it is alive.
+    #[must_use]
+    pub fn is_held_back(&self) -> bool {
+        self.run_start.is_none() && self.plan.as_ref().is_some_and(Plan::may_queue)
     }
 
     /// What has to come before any lines that are added.
@@ -294,6 +370,15 @@ impl Record {
         }
         if let Some(life) = &self.life {
             section.set("life", life.to_string());
+        }
+        if let Some(parent) = &self.parent {
+            section.set("parent", parent);
+        }
+        if let Some(owner) = self.owner {
+            section.set("owner", owner.to_string());
+        }
+        if let Some(plan) = &self.plan {
+            section.set("plan", serde_json::to_string(plan).unwrap_or_default());
         }
         let mut text = Vec::new();
         let raw = WriteOption {

@@ -105,7 +105,8 @@ impl Store {
             return Ok(Some((record, State::Finished)));
         }
         if is_alive(&file, &path, &record)? {
-            return Ok(Some((record, State::Running)));
+            let state = if record.is_held_back() { State::Queued } else { State::Running };
+            return Ok(Some((record, state)));
         }
         // It may have ended between the two looks.
         let record = read_record(&file, &path)?;

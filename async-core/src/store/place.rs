@@ -89,7 +89,7 @@ impl Store {
         let mut leftovers = Leftovers::default();
         for name in self.names()? {
             match self.look(&name) {
-                Ok(Some((_, State::Running))) => leftovers.running.push(name),
+                Ok(Some((_, State::Running | State::Queued))) => leftovers.running.push(name),
                 Ok(_) | Err(Error::BadRecord { .. } | Error::Planted { .. }) => {}
                 // It may run, so nothing is removed.
                 Err(error) => return Err(error),
