@@ -58,6 +58,7 @@ pub mod record;
 pub mod store;
 pub mod text;
 pub mod timing;
+pub mod tree;
 
 pub use error::{Error, Result};
 pub use name::{FutureName, InvalidName, MAX_NAME_BYTES};

@@ -120,6 +120,18 @@ pub fn is_alive_since(pid: u32, since: Option<Millis>) -> bool {
     started.is_some_and(|ticks| (ticks + 1) * tick_ms >= since) && runs(&stat)
 }
 
+/// The parent of that process, and whether the process runs: a zombie does not. None if it is gone.
+pub(crate) fn parent_of(pid: u32) -> Option<(u32, bool)> {
+    let stat = stat_line(pid).ok()?;
+    // Field 4 of the line is the second after the name.
+    Some((fields_after_name(&stat)?.nth(1)?.parse().ok()?, runs(&stat)))
+}
+
+/// Whether that process runs.
+pub(crate) fn runs_now(pid: u32) -> bool {
+    stat_line(pid).is_ok_and(|stat| runs(&stat))
+}
+
 /// Sleeps until the process with that id, whichever it is, is gone, but no longer than `limit` ms.
 pub fn wait_at_most(pid: u32, limit: u32) -> io::Result<()> {
     match open(pid)? {
