@@ -20,6 +20,8 @@ _ASYNC_PARALLEL_DEFAULT="@parallel@"
 _ASYNC_ERREXIT="@errexit@"
 # - kept: tasks are traced if the caller is; on: always
 _ASYNC_XTRACE="@xtrace@"
+# - read: async_run takes options before the name; taken: they are not for us, the name may look like one
+_ASYNC_OPTIONS="@options@"
 # - private: only the user reads records and logs; umask: whoever the umask lets
 _ASYNC_PERMISSIONS="@permissions@"
 
@@ -89,6 +91,40 @@ function _async_call {
     "$_async_bin" "$_async_command" --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" "$@"
 }
 
+# Take the options of async_run from its arguments, into _async_plan; set _async_taken to their number
+function _async_read_options {
+    _async_taken=0
+    while [[ $# -gt 0 ]]; do
+        case "$1" in
+            --)
+                _async_taken=$((_async_taken + 1))
+                return
+                ;;
+            --after | --after-any | --jobs | --timeout | --grace | --retry | --retry-delay)
+                if [[ $# -lt 2 ]]; then
+                    _async_complain "async_run $1 needs a value"
+                    return 2
+                fi
+                _async_plan+=("$1=$2")
+                _async_taken=$((_async_taken + 2))
+                shift 2
+                ;;
+            --after=* | --after-any=* | --jobs=* | --timeout=* | --grace=* | --retry=* | --retry-delay=*)
+                _async_plan+=("$1")
+                _async_taken=$((_async_taken + 1))
+                shift
+                ;;
+            --*)
+                _async_complain "async_run has no option '$1'; a name like that goes behind --"
+                return 2
+                ;;
+            *)
+                return
+                ;;
+        esac
+    done
+}
+
 # Call the program to begin a future; the arguments are options, --, the name and the command
 # A function may have longer arguments than a program, so what is only to be shown is cut off somewhere.
 function _async_begin {
@@ -103,7 +139,10 @@ function _async_begin {
         done
         set -- --shortened "${_async_words[@]}"
     fi
-    _async_call begin "$@"
+    # What is known of where we are: inside of a task, in a script that cleans up behind itself.
+    [[ -z ${_async_inside:-} ]] || set -- --inside "$_async_inside" "$@"
+    [[ -z ${ASYNC_OWNER:-} ]] || set -- --owner "$ASYNC_OWNER" "$@"
+    _async_call begin "${_async_plan[@]}" "$@"
 }
 
 # Keep track of how much total time was spent in background tasks
@@ -169,6 +208,28 @@ function _async_task_command {
     "${_async_argv[@]}"
 }
 
+# Run the task as the last thing of a subshell of its own, again and again until it succeeds
+function _async_attempts {
+    local _async_attempt _async_child _async_rc
+    for ((_async_attempt = 1; ; _async_attempt++)); do
+        (_async_task "$@") <&0 &
+        _async_child=$!
+        # Who ends us means the task.
+        builtin trap '_async_retries=0; builtin kill -s TERM "$_async_child" 2>/dev/null' TERM
+        while :; do
+            _async_rc=0
+            builtin wait "$_async_child" || _async_rc=$?
+            builtin kill -0 "$_async_child" 2>/dev/null || break
+        done
+        builtin trap - TERM
+        [[ $_async_rc != 0 && $_async_attempt -le $_async_retries ]] || builtin exit "$_async_rc"
+        builtin printf '[Async %s:%s]: attempt %s of %s ended with status %s, next in %s seconds\n' "$1" "$_async_pid" \
+            "$_async_attempt" $((_async_retries + 1)) "$_async_rc" "$_async_delay" >>"$_async_dir/$1.log"
+        # Nobody writes to the gate any more.
+        builtin read -r -t "$_async_delay" -u "$_async_opened" || builtin true
+    done
+}
+
 # Inner function that actually runs the requested task. We wrap it like this
 # just so we can emit a finish message as soon as the work is done, to make
 # it easier to find the tracking just before an error.
@@ -188,7 +249,9 @@ function async_inner {
 # does not keep its future alive. The task starts when the program opens the gate: before that, bash would take note of
 # its end and keep it from the program.
 function _async_job {
-    local _async_gate _async_child _async_rc=0
+    local _async_gate _async_child _async_rc=0 _async_inside=$1 _async_pid=$BASHPID
+    # Programs can tell only by this where they are; without a limit, none needs to.
+    [[ $_async_limited == no ]] || builtin export "ASYNC_FUTURE=$1"
     # As bash means it to be for what runs in the background, but does not keep to everywhere.
     [[ $- == *m* ]] || builtin trap '' INT QUIT
     # The task has our input: bash has decided on that already, and would put /dev/null in its place once more.
@@ -196,7 +259,7 @@ function _async_job {
     exec {_async_gate}<>"$_async_dir/.gate$_async_id"
     (
         exec {_async_fd}>&-
-        _async_pass_gate && _async_task "$@"
+        _async_pass_gate && if [[ $_async_retries == 0 ]]; then _async_task "$@"; else _async_attempts "$@"; fi
     ) <&0 &
     _async_child=$!
     # The program passes these on to the task.
@@ -204,7 +267,7 @@ function _async_job {
     builtin printf 'task = %s\n' "$_async_child" >&"$_async_fd"
     builtin shopt -s execfail
     exec "$_async_bin" watch --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" --fd "$_async_fd" \
-        --gate "$_async_gate" --id "$_async_id" --task "$_async_child" -- "$1" || builtin true
+        --gate "$_async_gate" --id "$_async_id" --task "$_async_child" "${_async_planned[@]}" -- "$1" || builtin true
     # The program has gone away since the start.
     builtin echo >&"$_async_gate"
     builtin wait "$_async_child" || _async_rc=$?
@@ -214,11 +277,11 @@ function _async_job {
 
 # Wait until the background subshell opens the gate; fail if it is gone before that
 function _async_pass_gate {
-    local _async_opened _async_rc=0
+    local _async_rc=0
     # A reading end alone: with the writing ends closed here, the pipe ends when the other side does.
     exec {_async_opened}</dev/fd/"$_async_gate" {_async_gate}>&-
     builtin read -r -u "$_async_opened" || _async_rc=$?
-    exec {_async_opened}<&-
+    [[ $_async_retries != 0 ]] || exec {_async_opened}<&-
     return "$_async_rc"
 }
 
@@ -230,9 +293,26 @@ function _async_open {
     { command exec {_async_fd}>"$_async_dir/.new$_async_id"; } 2>/dev/null || _async_fd=""
 }
 
+# Note what the plan means for the shell, and take what the program says of it off the command
+function _async_read_plan {
+    local _async_option
+    _async_planned=(--planned)
+    for _async_option in "${_async_plan[@]}"; do
+        case "$_async_option" in
+            --jobs=* | --after=* | --after-any=*) _async_verb=queued ;;
+            --retry=*) _async_retries=unknown ;;
+            *) ;;
+        esac
+    done
+    if [[ $_async_retries == unknown ]]; then
+        _async_retries=${_async_command%% *} _async_command=${_async_command#* }
+        _async_delay=${_async_command%% *} _async_command=${_async_command#* }
+    fi
+}
+
 # Begin a future and run it in the background
 function _async_start {
-    local _async_fd _async_id _async_command
+    local _async_fd _async_id _async_command _async_opened
     local -a _async_record=()
     _async_prepare || return
     _ASYNC_COUNT=$((_ASYNC_COUNT + 1))
@@ -245,10 +325,11 @@ function _async_start {
         [[ -z $_async_fd ]] || exec {_async_fd}>&-
         return "$_async_rc"
     }
+    [[ ${#_async_plan[@]} == 0 ]] || _async_read_plan
     _async_job "$@" &
     builtin printf 'pid = %s\n' "$!" >&"$_async_fd"
     exec {_async_fd}>&-
-    builtin printf '[Async %s:%s]: running: %s\n' "$1" "$!" "$_async_command"
+    builtin printf '[Async %s:%s]: %s: %s\n' "$1" "$!" "$_async_verb" "$_async_command"
 }
 
 # Run something async. Takes a symbolic name and a list of arguments of
@@ -262,14 +343,33 @@ function async_run {
         local _async_flags=$-
         builtin set +o xtrace
     } 2>/dev/null
-    local _async_bin _async_dir _async_rc=0 _async_command _async_shell
-    if [[ ${DEVSTACK_PARALLEL:-} == True ]]; then
+    local _async_bin _async_dir _async_rc=0 _async_command _async_shell _async_option _async_taken
+    local _async_verb=running _async_limited=no _async_retries=0 _async_delay=0
+    local -a _async_plan=() _async_planned=()
+    if [[ $_ASYNC_OPTIONS == read && ${1:-} == --* ]]; then
+        if _async_read_options "$@"; then
+            shift "$_async_taken"
+        else
+            _async_rc=$?
+        fi
+    fi
+    for _async_option in "${_async_plan[@]}"; do
+        [[ $_async_option != --jobs=* ]] || _async_limited=yes
+    done
+    if [[ -n ${ASYNC_JOBS:-} && $_async_limited == no ]]; then
+        _async_plan+=("--jobs=$ASYNC_JOBS")
+        _async_limited=yes
+    fi
+    if [[ $_async_rc != 0 ]]; then
+        builtin true
+    elif [[ ${DEVSTACK_PARALLEL:-} == True ]]; then
         _async_start "$@" || _async_rc=$?
     else
         # A command substitution has a process id of its own.
         _async_shell=$BASHPID
         _async_prepare && _async_command=$(_async_begin --process "$_async_shell" -- "$@") || _async_rc=$?
         if [[ $_async_rc == 0 ]]; then
+            [[ ${#_async_plan[@]} == 0 ]] || _async_read_plan
             builtin printf '[Async %s:self]: Running synchronously: %s\n' "$1" "$_async_command"
             { [[ $_async_flags != *x* ]] || builtin set -o xtrace; } 2>/dev/null
             # Nothing of ours around it: set -e and traps hold as they do for the caller's own commands.
@@ -308,11 +408,13 @@ function _async_block {
 # Collect futures by name: ask the program, and wait for what still runs
 function _async_collect {
     local _async_reply _async_state _async_pid _async_from _async_name _async_status _async_shell=$BASHPID
-    local -a _async_resume=()
+    local -a _async_resume=() _async_where=()
+    [[ -z ${_async_inside:-} ]] || _async_where=(--inside "$_async_inside")
     while :; do
         # Its report goes to our output, its reply to us.
         {
-            _async_reply=$(_async_call collect --report 3 --shell "$_async_shell" "${_async_resume[@]}" -- "$@")
+            _async_reply=$(_async_call collect --report 3 --shell "$_async_shell" "${_async_where[@]}" \
+                "${_async_resume[@]}" -- "$@")
         } 3>&1 || return 125
         # The reply: STATE RC BACKGROUND WAITED PID FROM SINCE NAME
         _async_state=${_async_reply%% *} _async_reply=${_async_reply#* }
@@ -375,6 +477,17 @@ function async_init {
     } 2>/dev/null
     local _async_bin _async_dir
     _async_prepare && _async_call init || return
+}
+
+# Have whatever this script leaves running cancelled when it ends, for whatever reason
+function async_cancel_on_exit {
+    {
+        local -
+        builtin set +o xtrace
+    } 2>/dev/null
+    local _async_bin _async_dir
+    _async_prepare && _async_call guard --process $$ || return
+    builtin export ASYNC_OWNER=$$
 }
 
 # Print how much time was saved by running things in the background

@@ -29,6 +29,8 @@ pub struct Options {
     pub keep_errexit: bool,
     /// Whether tasks are traced even if the caller is not.
     pub trace: bool,
+    /// Whether `async_run` takes options.
+    pub options: bool,
     /// Whether only the user may read records and logs.
     pub private: bool,
 }
@@ -38,8 +40,12 @@ impl Options {
     #[must_use]
     pub fn of(profile: Profile) -> Self {
         match profile {
-            Profile::Devstack => Self { parallel: false, keep_errexit: false, trace: true, private: false },
-            Profile::Standalone => Self { parallel: true, keep_errexit: true, trace: false, private: true },
+            Profile::Devstack => {
+                Self { parallel: false, keep_errexit: false, trace: true, options: false, private: false }
+            }
+            Profile::Standalone => {
+                Self { parallel: true, keep_errexit: true, trace: false, options: true, private: true }
+            }
         }
     }
 }
@@ -52,6 +58,7 @@ pub fn render(options: &Options) -> String {
         ("@parallel@", pick(options.parallel, "True", "False")),
         ("@errexit@", pick(options.keep_errexit, "kept", "ignored")),
         ("@xtrace@", pick(options.trace, "on", "kept")),
+        ("@options@", pick(options.options, "read", "taken")),
         ("@permissions@", pick(options.private, "private", "umask")),
     ]
     .into_iter()

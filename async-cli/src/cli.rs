@@ -7,8 +7,9 @@ use async_core::{Error, Permissions, Store};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    begin::Begin, block::Block, cleanup::Cleanup, collect::Collect, end::End, init::Init, live::Live, message::Message,
-    pid::Pid, shim::Shim, status::Status, timing::Timing, wait::Wait, watch::Watch,
+    begin::Begin, block::Block, cancel::Cancel, cleanup::Cleanup, collect::Collect, end::End, guard::Guard, init::Init,
+    live::Live, message::Message, pid::Pid, run::Run, shim::Shim, status::Status, timing::Timing, wait::Wait,
+    watch::Watch,
 };
 use crate::failure::Failure;
 
@@ -78,6 +79,14 @@ impl Place {
         }
     }
 
+    /// The same as an option's value.
+    pub(crate) fn permissions_name(&self) -> &'static str {
+        match self.permissions {
+            PermissionsArg::Private => "private",
+            PermissionsArg::Umask => "umask",
+        }
+    }
+
     /// Opens the store.
     pub(crate) fn store(&self) -> Result<Store, Failure> {
         Ok(Store::open(&self.dir()?, self.permissions())?)
@@ -87,10 +96,12 @@ impl Place {
 /// Each command is one file in `commands`.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(Run),
     Init(Init),
     Wait(Wait),
     Status(Status),
     Pid(Pid),
+    Cancel(Cancel),
     Cleanup(Cleanup),
     Timing(Timing),
     Shim(Shim),
@@ -100,6 +111,7 @@ enum Command {
     End(End),
     Collect(Collect),
     Block(Block),
+    Guard(Guard),
     Live(Live),
     Message(Message),
 }
@@ -109,6 +121,9 @@ impl Cli {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         let place = &self.place;
         match self.command {
+            Command::Run(command) => command.run(place),
+            Command::Cancel(command) => command.run(place),
+            Command::Guard(command) => command.run(place),
             Command::Init(command) => command.run(place),
             Command::Wait(command) => command.run(place),
             Command::Status(command) => command.run(place),

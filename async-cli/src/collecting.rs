@@ -9,6 +9,7 @@ use async_core::{Claim, FutureName, Ready, Store, Wait, text};
 
 use crate::failure::{Failure, warn};
 use crate::messages::{self, Output};
+use crate::planning;
 
 /// What has been collected so far.
 #[derive(Debug, Default)]
@@ -72,6 +73,8 @@ pub(crate) struct Collecting<'a> {
     pub(crate) output: &'a mut Output,
     /// The shell that asks, if one does: its own wait may know the status of a future that left no result.
     pub(crate) shell: Option<u32>,
+    /// The future inside whose task this happens, which lends its place to one that is waited for.
+    pub(crate) inside: Option<FutureName>,
     pub(crate) tally: Tally,
 }
 
@@ -161,6 +164,12 @@ impl Collecting<'_> {
         };
         match claim {
             Claim::Unknown => Ok(Step::NotThere),
+            Claim::Running(record) if record.is_held_back() => {
+                if let Some(inside) = &self.inside {
+                    self.store.lend(inside, name)?;
+                }
+                Ok(Step::StillRuns { pid: record.pid, started, since })
+            }
             Claim::Running(record) => Ok(Step::StillRuns { pid: record.pid, started, since }),
             Claim::Ready(ready)
                 if self.shell.is_some()
@@ -219,7 +228,14 @@ impl Collecting<'_> {
 
 /// Collects all of them, sleeping until each is over; gives the first status that is not 0.
 pub(crate) fn wait_for(store: &Store, words: &[OsString], output: &mut Output) -> Result<u8, Failure> {
-    let mut collecting = Collecting { store, words, output, shell: None, tally: Tally::default() };
+    let mut collecting = Collecting {
+        store,
+        words,
+        output,
+        shell: None,
+        inside: planning::enclosing(None, store),
+        tally: Tally::default(),
+    };
     let (mut from, mut resumed) = (Position::default(), Resumed::default());
     while let Some(pending) = collecting.run(from, resumed)? {
         store.block(&pending.name)?;

@@ -2,16 +2,16 @@
 
 use std::process::ExitCode;
 
-use async_core::FutureName;
+use async_core::{End, FutureName};
 
 use crate::failure::warn;
 use crate::messages::{self, Output};
 
 /// Says how the task ended. The result is safe by then, so a failure to say so changes nothing.
-pub(crate) fn announce(name: &FutureName, pid: &str, rc: i32) {
-    let text = match rc {
+pub(crate) fn announce(name: &FutureName, pid: &str, end: &End) {
+    let text = match end.rc {
         0 => "finished successfully".to_owned(),
-        rc => format!("FAILED with rc {rc}{}", messages::killed(rc)),
+        rc => format!("FAILED with rc {rc}{}", messages::why(rc, end.cause)),
     };
     let line = messages::line(name, Some(pid), &text);
     if let Err(failure) = Output::stdout().and_then(|mut output| output.print(&line)) {

@@ -1,11 +1,17 @@
 //! What the program says, and how it exits, when it can't do what it was asked to.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 /// The exit status for a request that can never work, as clap's own for wrong usage.
 const USAGE: u8 = 2;
 /// The exit status when the program itself failed.
 const FAILED: u8 = 125;
+
+/// The exit statuses of env(1), nohup(1) and the shells for a program that can't be executed, or is not there.
+const NOT_EXECUTABLE: u8 = 126;
+const NOT_FOUND: u8 = 127;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +33,44 @@ pub(crate) enum Failure {
     /// The task's process can't be waited for.
     #[error("can't wait for the task: {0}")]
     Task(#[source] io::Error),
+    /// There is no such program.
+    #[error("there is no program `{}`: check the name, or PATH", async_core::text::printable(.0))]
+    NoProgram(OsString),
+    /// The program can't be executed.
+    #[error("can't execute `{}`: {why}", async_core::text::printable(.program))]
+    NotExecutable {
+        /// The program, as given.
+        program: OsString,
+        /// What the system said.
+        why: String,
+    },
+    /// A directory can't be used.
+    #[error("can't use the directory {}: {source}", .path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The task's input can't be read.
+    #[error("can't read the input {}: {source}", .path.display())]
+    Input {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A future that was to come first did not succeed.
+    #[error("`{name}` was not started: {why}")]
+    Skipped {
+        /// The future that was to be started.
+        name: String,
+        /// What became of the other one.
+        why: String,
+    },
+    /// The process that was to start the task ended before it did.
+    #[error("the task was not started: its supervisor ended at once {0}")]
+    Supervisor(String),
     /// The shell failed at what this program can do.
     #[error(
         "the shell could not open a new record in the store, though there is nothing wrong with the store: too many open files (ulimit -n)?"
@@ -41,12 +85,13 @@ impl Failure {
     /// Tells the user, and gives the exit status.
     pub(crate) fn report(&self) -> u8 {
         warn(&self.to_string());
-        let usage = match self {
-            Self::Store(error) => error.is_usage(),
-            Self::Usage(_) => true,
-            Self::Output(_) | Self::Log { .. } | Self::Task(_) | Self::Shell => false,
-        };
-        if usage { USAGE } else { FAILED }
+        match self {
+            Self::Store(error) if error.is_usage() => USAGE,
+            Self::Usage(_) => USAGE,
+            Self::NoProgram(_) => NOT_FOUND,
+            Self::NotExecutable { .. } => NOT_EXECUTABLE,
+            _ => FAILED,
+        }
     }
 }
 

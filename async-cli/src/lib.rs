@@ -3,9 +3,11 @@
 mod cli;
 mod collecting;
 mod commands;
+mod duration;
 mod ending;
 mod failure;
 mod messages;
+mod planning;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 
-use async_core::{FutureName, Outcome, Record, process, text};
+use async_core::{Cause, FutureName, Outcome, Record, process, text};
 
 use crate::failure::Failure;
 
@@ -23,16 +23,24 @@ pub(crate) fn command(record: &Record) -> String {
     text::printable(record.command.as_ref())
 }
 
-/// ` (killed by signal 9, SIGKILL)` for a status that says so, else nothing.
-pub(crate) fn killed(rc: i32) -> String {
-    process::signal_of_status(rc).map_or_else(String::new, |n| format!(" (killed by {})", process::signal_name(n)))
+/// ` (killed by signal 9, SIGKILL)` or ` (cancelled)` where there is such a reason for a status, else nothing.
+pub(crate) fn why(rc: i32, cause: Option<Cause>) -> String {
+    let killed = process::signal_of_status(rc).map(|n| format!("killed by {}", process::signal_name(n)));
+    let cause = cause.map(|cause| match cause {
+        Cause::Cancelled => "cancelled".to_owned(),
+        Cause::Timeout => "its time was up".to_owned(),
+        Cause::Skipped => "never started: what it was to come after did not succeed".to_owned(),
+        Cause::Unstartable => "never started".to_owned(),
+    });
+    let reasons: Vec<String> = killed.into_iter().chain(cause).collect();
+    if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join("; ")) }
 }
 
 /// What an outcome's line says behind `result`.
 pub(crate) fn result(outcome: &Outcome) -> String {
     let seconds = outcome.run_time / 1000;
     match outcome.rc {
-        Some(rc) => format!("{rc} in {seconds} seconds{}", killed(rc)),
+        Some(rc) => format!("{rc} in {seconds} seconds{}", why(rc, outcome.cause)),
         None => format!("unknown in {seconds} seconds (lost)"),
     }
 }

@@ -26,7 +26,7 @@
 //! # Example
 //!
 //! ```
-//! use async_core::{Claim, FutureName, Permissions, Start, Store, Wait};
+//! use async_core::{Claim, FutureName, Permissions, Request, Start, Store, Wait};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let temp = tempfile::tempdir()?;
@@ -34,7 +34,7 @@
 //! let (store, _) = Store::init(&dir, Permissions::Private)?;
 //! let name: FutureName = "fetch".parse()?;
 //!
-//! let started = store.begin(&name, &["fetch".into(), "a b".into()], false, &Start::InProcess(std::process::id()))?;
+//! let started = store.begin(&name, &Request::new(&["fetch".into(), "a b".into()]), &Start::InProcess(std::process::id()))?;
 //! assert_eq!(started.command, "fetch a b");
 //! store.finish(&name, 3)?;
 //!
@@ -56,6 +56,7 @@ mod plan;
 pub mod process;
 pub mod record;
 pub mod store;
+mod supervise;
 pub mod text;
 pub mod timing;
 pub mod tree;
@@ -64,4 +65,5 @@ pub use error::{Error, Result};
 pub use name::{FutureName, InvalidName, MAX_NAME_BYTES};
 pub use plan::Plan;
 pub use record::{Argument, Cause, Outcome, Record, State, Wait};
-pub use store::{Claim, Permissions, Ready, Start, Started, Store};
+pub use store::{Cancelled, Claim, End, Permissions, Ready, Request, Start, Started, Store};
+pub use supervise::{Task, supervise};

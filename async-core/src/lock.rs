@@ -1,9 +1,9 @@
-//! The two locks on a record.
+//! The locks in a store.
 //!
 //! **Life** is an exclusive `flock(2)`: it belongs to the open file that the shell and its background subshell share, and
-//! the kernel lets go of it with the last of them. **Collecting** is an open file description lock (`F_OFD_SETLKW`, see
-//! fcntl(2)): it keeps two collectors apart. Linux keeps the two kinds apart as well, so a collector never looks like a
-//! task, and a descriptor that leaked out of a shell can't keep a result from being collected.
+//! the kernel lets go of it with the last of them. All others are a [`Right`], an open file description lock: that of collecting keeps two collectors
+//! apart. Linux keeps the two kinds apart as well, so a collector never looks like a task, and a descriptor that leaked
+//! out of a shell can't keep a result from being collected.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -36,16 +36,73 @@ pub(crate) fn wait_for_release(file: &File) -> io::Result<()> {
     file.unlock()
 }
 
-/// Takes the right to collect, sleeping while somebody else has it. It ends with `file`.
-pub(crate) fn for_collecting(file: &File) -> io::Result<()> {
-    let whole = libc::flock {
-        l_type: i16::try_from(libc::F_WRLCK).unwrap_or_default(),
-        l_whence: i16::try_from(libc::SEEK_SET).unwrap_or_default(),
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
-    };
-    uninterrupted(|| fcntl(file.as_fd(), FcntlArg::F_OFD_SETLKW(&whole)).map(drop).map_err(io::Error::from))
+/// What an open file description lock (`F_OFD_SETLK`, see fcntl(2)) in a store stands for. Each has a byte of its own, far
+/// behind whatever the file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Right {
+    /// On a record: to collect the future.
+    Collect,
+    /// On a record: a place in the queue, held until the future has left it.
+    QueuePlace,
+    /// On a record: to run in the place of that future, which waits.
+    Lent,
+    /// On the queue: to be the next one that takes a free slot.
+    Head,
+    /// On the queue: to be added to its end.
+    Tail,
+    /// On the slots: one of the tasks that may run at once.
+    Slot(u32),
+}
+
+impl Right {
+    fn byte(self) -> i64 {
+        const FIRST: i64 = 1 << 40;
+        match self {
+            Self::Collect => FIRST,
+            Self::QueuePlace => FIRST + 1,
+            Self::Lent => FIRST + 2,
+            Self::Head => FIRST + 3,
+            Self::Tail => FIRST + 4,
+            Self::Slot(number) => FIRST + 1000 + i64::from(number),
+        }
+    }
+
+    fn range(self, kind: i32) -> libc::flock {
+        libc::flock {
+            l_type: i16::try_from(kind).unwrap_or_default(),
+            l_whence: i16::try_from(libc::SEEK_SET).unwrap_or_default(),
+            l_start: self.byte(),
+            l_len: 1,
+            l_pid: 0,
+        }
+    }
+
+    /// Takes it, sleeping while somebody else has it. It ends with the last descriptor of the open file.
+    pub(crate) fn take(self, file: &File) -> io::Result<()> {
+        let range = self.range(libc::F_WRLCK);
+        uninterrupted(|| fcntl(file.as_fd(), FcntlArg::F_OFD_SETLKW(&range)).map(drop).map_err(io::Error::from))
+    }
+
+    /// Takes it if nobody has it.
+    pub(crate) fn try_take(self, file: &File) -> io::Result<bool> {
+        match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&self.range(libc::F_WRLCK))) {
+            Ok(_) => Ok(true),
+            Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Lets go of it.
+    pub(crate) fn give_up(self, file: &File) -> io::Result<()> {
+        Ok(fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&self.range(libc::F_UNLCK))).map(drop)?)
+    }
+
+    /// Sleeps until nobody else has it. The file need not be open for writing.
+    pub(crate) fn wait_until_free(self, file: &File) -> io::Result<()> {
+        let range = self.range(libc::F_RDLCK);
+        uninterrupted(|| fcntl(file.as_fd(), FcntlArg::F_OFD_SETLKW(&range)).map(drop).map_err(io::Error::from))?;
+        self.give_up(file)
+    }
 }
 
 /// Whether the error means that the file system has no locks at all.

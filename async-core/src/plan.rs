@@ -45,6 +45,12 @@ impl Plan {
     /// Whether the task may be held back before it starts.
     #[must_use]
     pub fn may_queue(&self) -> bool {
-        self.jobs.is_some() || !self.after.is_empty() || !self.after_any.is_empty()
+        self.jobs.is_some() || self.has_dependencies()
+    }
+
+    /// Whether other futures have to be over before the task starts.
+    #[must_use]
+    pub fn has_dependencies(&self) -> bool {
+        !self.after.is_empty() || !self.after_any.is_empty()
     }
 }

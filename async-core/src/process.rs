@@ -8,16 +8,11 @@ use std::str::FromStr;
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{SysconfVar, sysconf};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::clock::Millis;
-
-/// The signals that are meant for a task when its future's process gets them.
-const PASSED_ON: [Signal; 6] =
-    [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGUSR1, Signal::SIGUSR2];
 
 /// One process of one boot of one machine.
 ///
@@ -75,33 +70,12 @@ pub fn outlive_file_size_limit() -> io::Result<()> {
     Ok(signals.thread_block()?)
 }
 
-/// Waits for a child as its shell would, and passes on to it the signals that are sent to this process meanwhile.
-///
-/// `ready` is called when no signal can be missed any more. Gives the child's exit status, 128 + N if signal N killed
-/// it. Those signals stay blocked in the calling thread, which has to be the process's only one.
-pub fn watch_child(pid: u32, ready: impl FnOnce() -> io::Result<()>) -> io::Result<i32> {
-    let child = nix::unistd::Pid::from_raw(i32::try_from(pid).map_err(io::Error::other)?);
-    let mut signals = SigSet::empty();
-    for signal in PASSED_ON.into_iter().chain([Signal::SIGCHLD]) {
-        signals.add(signal);
-    }
-    signals.thread_block()?;
-    ready()?;
-    loop {
-        // Asked before each sleep: the child may have ended before its signal was blocked.
-        match waitpid(child, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(_, rc)) => return Ok(rc),
-            Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(128 + signal as i32),
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-        match signals.wait() {
-            Ok(Signal::SIGCHLD) | Err(_) => {}
-            Ok(signal) => {
-                // It may be gone by now.
-                let _ = kill(child, signal);
-            }
-        }
+/// Has a supervisor look at its record again. The signal (SIGCONT) does nothing to any other process that runs, whatever
+/// has become of that process id.
+pub(crate) fn poke(pid: u32) {
+    if let Some(pid) = i32::try_from(pid).ok().filter(|&pid| pid > 1) {
+        // It may be gone by now.
+        let _ = kill(nix::unistd::Pid::from_raw(pid), Signal::SIGCONT);
     }
 }
 
@@ -137,6 +111,22 @@ pub fn wait_at_most(pid: u32, limit: u32) -> io::Result<()> {
     match open(pid)? {
         Some(pidfd) => wait_on(&pidfd, Some(limit)),
         None => Ok(()),
+    }
+}
+
+/// Sleeps until one of those processes is gone.
+pub(crate) fn wait_for_any(pids: &[u32]) -> io::Result<()> {
+    let mut open_ones = Vec::new();
+    for &pid in pids {
+        match open(pid)? {
+            Some(pidfd) => open_ones.push(pidfd),
+            None => return Ok(()),
+        }
+    }
+    let mut watched: Vec<PollFd<'_>> = open_ones.iter().map(|pidfd| PollFd::new(pidfd, PollFlags::IN)).collect();
+    match poll(&mut watched, None) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 

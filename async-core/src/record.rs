@@ -29,11 +29,13 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::str::FromStr;
 
 use ini::{Ini, LineSeparator, ParseOption, WriteOption};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Millis;
+use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::process::{self, ProcessIdentity};
 use crate::text::at_most;
@@ -196,12 +198,54 @@ pub struct Record {
     pub terminated: Option<u32>,
     /// How many of these had to be killed (SIGKILL).
     pub killed: Option<u32>,
+    /// The time between SIGTERM and SIGKILL that came with that request, in ms.
+    #[serde(skip)]
+    pub(crate) cancel_grace: Option<Millis>,
+    /// When the task itself was let go after it had been queued, in ms since boot.
+    #[serde(skip)]
+    pub(crate) run_boot: Option<Millis>,
+    /// Its place in the queue of those that a limit holds back.
+    #[serde(skip)]
+    pub(crate) queue: Option<QueuePlace>,
+    /// Futures that wait for it and lend it their place.
+    #[serde(skip)]
+    pub(crate) lenders: Vec<FutureName>,
+    /// The one in whose place it runs.
+    #[serde(skip)]
+    pub(crate) lent_by: Option<FutureName>,
     /// Whether the last line is torn.
     #[serde(skip)]
     pub(crate) torn: bool,
     /// Whether the last section is another one, which somebody else has added.
     #[serde(skip)]
     pub(crate) elsewhere: bool,
+}
+
+/// A place in the queue: behind the future with that start and name, or at its head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct QueuePlace {
+    pub(crate) behind: Option<(Millis, FutureName)>,
+}
+
+impl std::fmt::Display for QueuePlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.behind {
+            Some((started, name)) => write!(f, "{started} {name}"),
+            None => f.write_str("first"),
+        }
+    }
+}
+
+impl FromStr for QueuePlace {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        if text == "first" {
+            return Ok(Self { behind: None });
+        }
+        let (started, name) = text.split_once(' ').ok_or(())?;
+        Ok(Self { behind: Some((started.parse().map_err(|_| ())?, name.parse().map_err(|_| ())?)) })
+    }
 }
 
 /// How a future ended, as a wait reports it.
@@ -211,6 +255,8 @@ pub struct Outcome {
     pub rc: Option<i32>,
     /// Whether the task's process went away without leaving a result.
     pub lost: bool,
+    /// Why it ended, where that was not the task's own doing.
+    pub cause: Option<Cause>,
     /// When it ended, in ms since the epoch; the moment of collecting if that is not known.
     pub end_time: Millis,
     /// How long it ran, in ms; never negative.
@@ -313,6 +359,11 @@ fn set(record: &mut Record, key: &str, value: &str) -> Result<(), ()> {
         "run_start" => record.run_start = number(value)?,
         "attempts" => record.attempts = number(value)?,
         "cancel_time" => record.cancel_time = number(value)?,
+        "cancel_grace" => record.cancel_grace = number(value)?,
+        "run_boot" => record.run_boot = number(value)?,
+        "queue" => record.queue = Some(value.parse()?),
+        "lender" => record.lenders.push(value.parse().map_err(|_| ())?),
+        "lent_by" => record.lent_by = Some(value.parse().map_err(|_| ())?),
         // A later version may have others.
         "cause" => record.cause = Cause::from_word(value),
         "terminated" => record.terminated = number(value)?,
@@ -328,6 +379,19 @@ impl Record {
     #[must_use]
     pub fn is_synchronous(&self) -> bool {
         self.pid.as_deref() == Some("self")
+    }
+
+    /// The process that runs the task, if it is one of its own.
+    #[must_use]
+    pub fn supervisor(&self) -> Option<u32> {
+        self.pid.as_ref()?.parse().ok()
+    }
+
+    /// Has the supervisor look at the record again.
+    pub(crate) fn poke(&self) {
+        if let Some(pid) = self.supervisor() {
+            process::poke(pid);
+        }
     }
 
     /// Whether its task has not been let go yet, provided that it is alive.
@@ -399,6 +463,7 @@ impl Record {
             // all that its own status can tell.
             rc: self.rc.or(shell_status.filter(|&status| process::signal_of_status(status).is_some())),
             lost: self.rc.is_none(),
+            cause: self.cause,
             end_time,
             run_time: self.run_time.unwrap_or(end_time.saturating_sub(self.start_time)).max(0),
         }
@@ -478,9 +543,12 @@ mod tests {
     fn no_time_is_negative_and_the_recorded_status_wins() {
         let record = Record { start_time: 1000, ..Record::default() };
         let outcome = record.outcome(Some(137), 400);
-        assert_eq!(outcome, Outcome { rc: Some(137), lost: true, end_time: 400, run_time: 0 });
+        assert_eq!(outcome, Outcome { rc: Some(137), lost: true, cause: None, end_time: 400, run_time: 0 });
         assert_eq!(outcome.signal(), Some(9));
         let record = Record { rc: Some(3), end_time: Some(900), run_time: Some(50), ..record };
-        assert_eq!(record.outcome(Some(127), 5000), Outcome { rc: Some(3), lost: false, end_time: 900, run_time: 50 });
+        assert_eq!(
+            record.outcome(Some(127), 5000),
+            Outcome { rc: Some(3), lost: false, cause: None, end_time: 900, run_time: 50 }
+        );
     }
 }

@@ -6,13 +6,17 @@
 //! | `NAME.log` | what the newest task of that name printed |
 //! | `.collected/NAME.START.ini` | the record of a collected future; START is its start in ms since the epoch |
 //! | `.collected/NAME.START.log` | its log, once the name was used again |
+//! | `.queue`, `.slots` | who waits for its turn and who runs, where tasks are limited in number |
 //! | `.new.*`, `.gate.*` | a record that is being made, and what its task waits on until it is watched |
 
 mod begin;
+mod cancel;
 mod collect;
+mod dependencies;
 mod end;
 mod files;
 mod place;
+mod queue;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -23,9 +27,16 @@ use crate::lock;
 use crate::name::FutureName;
 use crate::record::{Record, State};
 
-pub use begin::{Start, Started};
+pub use begin::{Request, Start, Started};
+pub use cancel::Cancelled;
 pub use collect::{Claim, Ready};
+pub use end::End;
 pub use place::Leftovers;
+pub use queue::MAX_JOBS;
+
+pub(crate) use end::{open_record, read_again};
+pub(crate) use files::append;
+pub(crate) use queue::Slot;
 
 use files::{names_in, open_for_reading, open_regular, read_record};
 
@@ -101,17 +112,32 @@ impl Store {
             return Ok(None);
         };
         let record = read_record(&file, &path)?;
-        if record.rc.is_some() {
-            return Ok(Some((record, State::Finished)));
-        }
-        if is_alive(&file, &path, &record)? {
-            let state = if record.is_held_back() { State::Queued } else { State::Running };
+        let state = Self::state_of(&file, &path, &record)?;
+        if state != State::Lost {
             return Ok(Some((record, state)));
         }
         // It may have ended between the two looks.
         let record = read_record(&file, &path)?;
         let state = if record.rc.is_some() { State::Finished } else { State::Lost };
         Ok(Some((record, state)))
+    }
+
+    fn state_of(file: &File, path: &Path, record: &Record) -> Result<State> {
+        Ok(if record.rc.is_some() {
+            State::Finished
+        } else if !is_alive(file, path, record)? {
+            State::Lost
+        } else if record.is_held_back() {
+            State::Queued
+        } else {
+            State::Running
+        })
+    }
+
+    /// Removes a future that was begun and could not be started after all.
+    pub fn abandon(&self, name: &FutureName) {
+        let _ = std::fs::remove_file(self.record_path(name));
+        let _ = std::fs::remove_file(self.log_path(name));
     }
 
     /// The names of all live futures, in the order of the names.
@@ -166,5 +192,13 @@ fn is_alive(file: &File, path: &Path, record: &Record) -> Result<bool> {
     match &record.life {
         Some(life) => life.is_alive().map_err(Error::io("look at the process of", path)),
         None => lock::is_held(file).map_err(Error::io("look at the lock of", path)),
+    }
+}
+
+/// Sleeps until nobody holds the life of a future.
+fn wait_for_end(file: &File, path: &Path) -> Result<()> {
+    match read_record(file, path)?.life {
+        Some(life) => life.wait().map_err(Error::io("wait for the process of", path)),
+        None => lock::wait_for_release(file).map_err(Error::io("wait for", path)),
     }
 }

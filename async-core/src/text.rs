@@ -38,6 +38,19 @@ pub fn printable_command<S: AsRef<OsStr>>(argv: &[S]) -> String {
     argv.iter().map(|arg| printable(arg.as_ref())).collect::<Vec<_>>().join(" ")
 }
 
+/// A number of things, as `1 process`, `2 processes`.
+#[must_use]
+pub fn counted(number: u32, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
+}
+
+/// A duration of that many ms in seconds, with no more digits than it has.
+#[must_use]
+pub fn seconds(ms: i64) -> String {
+    let digits = format!("{}.{:03}", ms / 1000, ms % 1000);
+    digits.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// What stands for the rest of a text.
 const REST: &str = " ...";
 

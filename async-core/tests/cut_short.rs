@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
-use async_core::{Claim, FutureName, Permissions, Start, Store, Wait};
+use async_core::{Claim, FutureName, Permissions, Request, Start, Store, Wait};
 use tempfile::TempDir;
 
 struct Place {
@@ -27,7 +27,7 @@ impl Place {
     fn begin(&self, id: &str) -> async_core::Result<File> {
         let file = File::create_new(self.dir.join(format!(".new{id}"))).expect("a new record");
         let start = Start::OnDescriptor { fd: file.as_raw_fd(), id: id.as_ref() };
-        self.store.begin(&self.name, &["x".into()], false, &start)?;
+        self.store.begin(&self.name, &Request::new(&["x".into()]), &start)?;
         Ok(file)
     }
 

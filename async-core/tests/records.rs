@@ -11,7 +11,7 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use async_core::text::{printable, printable_command};
-use async_core::{Claim, FutureName, MAX_NAME_BYTES, Record, Start, State, Store, Wait};
+use async_core::{Claim, FutureName, MAX_NAME_BYTES, Record, Request, Start, State, Store, Wait};
 use common::{cases, store};
 use proptest::prelude::*;
 
@@ -54,7 +54,7 @@ fn is_unsafe(c: char) -> bool {
 }
 
 fn begin(store: &Store, name: &FutureName, argv: &[OsString]) -> async_core::Started {
-    store.begin(name, argv, false, &Start::InProcess(std::process::id())).unwrap()
+    store.begin(name, &Request::new(argv), &Start::InProcess(std::process::id())).unwrap()
 }
 
 fn collect(store: &Store, name: &FutureName) {

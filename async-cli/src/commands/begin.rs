@@ -3,14 +3,17 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use async_core::{Start, State, text};
+use async_core::{FutureName, Request, Start, State, text};
 use clap::Args;
 
 use crate::cli::Place;
 use crate::failure::{Failure, warn};
 use crate::messages::Output;
+use crate::planning::{self, Planning};
 
 /// Makes the record and the log of a new future; prints the command as the messages show it
+///
+/// With --retry, `RETRIES SECONDS ` stands before it: how often to run it again, and how long to wait before that.
 #[derive(Args, Debug)]
 #[command(hide = true)]
 pub(crate) struct Begin {
@@ -23,6 +26,14 @@ pub(crate) struct Begin {
     /// The process that runs the task itself, in place of --fd
     #[arg(long, conflicts_with = "fd")]
     process: Option<u32>,
+    /// The future inside whose task this happens
+    #[arg(long)]
+    inside: Option<OsString>,
+    /// The script that has it cancelled when it ends
+    #[arg(long)]
+    owner: Option<u32>,
+    #[command(flatten)]
+    planning: Planning,
     /// The command is not all there
     #[arg(long)]
     shortened: bool,
@@ -51,15 +62,36 @@ impl Begin {
             _ => return Err(why_the_shell_has_no_record(place)),
         };
         let store = place.store()?;
-        // Before the future is there, so that a failure leaves none. The shell shows it only if all went well.
-        Output::stdout()?.print(&text::command_line(command, self.shortened))?;
-        let started = store.begin(&name, command, self.shortened, &start)?;
-        match started.superseded {
-            None => {}
-            Some(State::Lost) => warn(&format!("`{name}` was started before and lost; what is left of it was kept")),
-            Some(_) => warn(&format!("`{name}` was started before and never waited for; its result and log were kept")),
+        let plan = self.planning.plan()?;
+        if let (Start::InProcess(_), Some(plan)) = (&start, &plan)
+            && let Some(why) = store.wait_for_dependencies(plan)?
+        {
+            return Err(Failure::Skipped { name: name.to_string(), why });
         }
+        let attempts = plan.as_ref().and_then(|plan| Some((plan.retry?, plan.retry_delay.unwrap_or(0))));
+        let request = Request {
+            argv: command,
+            shortened: self.shortened,
+            plan,
+            parent: planning::enclosing(self.inside.as_ref(), &store),
+            owner: planning::owner(self.owner),
+        };
+        // Before the future is there, so that a failure leaves none. The shell shows it only if all went well.
+        let attempts = attempts.map_or_else(String::new, |(retry, delay)| format!("{retry} {} ", text::seconds(delay)));
+        let text = format!("{attempts}{}", text::command_line(command, self.shortened));
+        Output::stdout()?.print(&text)?;
+        let started = store.begin(&name, &request, &start)?;
+        warn_of_superseded(&name, started.superseded);
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Says that a future of that name was never collected.
+pub(crate) fn warn_of_superseded(name: &FutureName, superseded: Option<State>) {
+    match superseded {
+        None => {}
+        Some(State::Lost) => warn(&format!("`{name}` was started before and lost; what is left of it was kept")),
+        Some(_) => warn(&format!("`{name}` was started before and never waited for; its result and log were kept")),
     }
 }
 

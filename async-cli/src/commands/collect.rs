@@ -10,6 +10,7 @@ use crate::cli::Place;
 use crate::collecting::{Collecting, Pending, Position, Resumed, Tally};
 use crate::failure::Failure;
 use crate::messages::Output;
+use crate::planning;
 
 /// Collects the futures that are over, in order, up to the first that still runs or fails
 ///
@@ -25,6 +26,9 @@ pub(crate) struct Collect {
     /// The process id of the shell that asks
     #[arg(long)]
     shell: u32,
+    /// The future inside whose task this happens
+    #[arg(long)]
+    inside: Option<OsString>,
     /// The place in the list of names to go on from
     #[arg(long, default_value_t)]
     from: Position,
@@ -47,6 +51,7 @@ impl Collect {
             words: &self.names,
             output: &mut output,
             shell: Some(self.shell),
+            inside: planning::enclosing(self.inside.as_ref(), &store),
             tally: Tally::default(),
         };
         let found = collecting.run(self.from, Resumed { since: self.since, status: self.status });

@@ -28,7 +28,7 @@ impl End {
         let rc = i32::from(self.rc);
         place.store()?.finish(&name, rc)?;
         if let Some(pid) = &self.pid {
-            ending::announce(&name, pid, rc);
+            ending::announce(&name, pid, &async_core::End { rc, ..Default::default() });
         }
         Ok(ending::exit_code(rc))
     }

@@ -2,13 +2,16 @@
 
 pub(crate) mod begin;
 pub(crate) mod block;
+pub(crate) mod cancel;
 pub(crate) mod cleanup;
 pub(crate) mod collect;
 pub(crate) mod end;
+pub(crate) mod guard;
 pub(crate) mod init;
 pub(crate) mod live;
 pub(crate) mod message;
 pub(crate) mod pid;
+pub(crate) mod run;
 pub(crate) mod shim;
 pub(crate) mod status;
 pub(crate) mod timing;

@@ -11,13 +11,15 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
+use super::end::open_record;
 use super::files::{append, is_same_file, refuse_unless_regular, rename_new};
 use super::{Claim, Permissions, Store};
-use crate::clock;
+use crate::clock::{self, Millis};
 use crate::descriptor::duplicate;
 use crate::error::{Error, Result};
 use crate::lock;
 use crate::name::FutureName;
+use crate::plan::Plan;
 use crate::process::ProcessIdentity;
 use crate::record::{self, Argument, Record, State};
 use crate::text::command_line;
@@ -39,11 +41,41 @@ pub enum Start<'a> {
     },
     /// The process with this id, which is alive: a shell that runs the task itself.
     InProcess(u32),
+    /// Whoever shares the open file [`Started::record`].
+    OnRecord,
+}
+
+/// What is to be run, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Request<'a> {
+    /// The command: a program or function, and its arguments.
+    pub argv: &'a [OsString],
+    /// Whether `argv` is not all of the command, so that it is kept to be shown, and not as what was run. So is what is too
+    /// long for a record, after it was cut.
+    pub shortened: bool,
+    /// How to run it, if not simply at once.
+    pub plan: Option<Plan>,
+    /// The future inside whose task this happens.
+    pub parent: Option<FutureName>,
+    /// The process id of the script that has it cancelled when it ends.
+    pub owner: Option<u32>,
+}
+
+impl<'a> Request<'a> {
+    /// A command to be run at once.
+    #[must_use]
+    pub fn new(argv: &'a [OsString]) -> Self {
+        Self { argv, ..Self::default() }
+    }
 }
 
 /// A future that has begun.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Started {
+    /// The record, open. It is closed at an exec.
+    pub record: File,
+    /// When it began, in ms since the epoch.
+    pub start_time: Millis,
     /// The command on one printable line.
     pub command: String,
     /// An earlier future of that name that nobody had collected; its record and log were kept among the collected.
@@ -54,15 +86,21 @@ impl Store {
     /// Starts a future: when this returns its record is there, its life has begun, and its log is there and empty. The log
     /// is left out where a shell runs the task itself, because then nothing is kept from that shell's output.
     ///
-    /// `shortened` says that `argv` is not all of the command, so that it is kept to be shown, and not as what was run. So
-    /// is what is too long for a record, after it was cut.
     /// A running future of that name is an error; one that is over and uncollected is kept among the collected.
-    pub fn begin(&self, name: &FutureName, argv: &[OsString], shortened: bool, start: &Start<'_>) -> Result<Started> {
+    pub fn begin(&self, name: &FutureName, request: &Request<'_>, start: &Start<'_>) -> Result<Started> {
+        if let Some(plan) = &request.plan {
+            self.check_dependencies(plan)?;
+        }
         let (new, made) = match start {
             Start::OnDescriptor { fd, id } => self.adopt(*fd, id)?,
             Start::InProcess(pid) => self.make_record(*pid)?,
+            Start::OnRecord => {
+                let (path, made) = self.make_record(std::process::id())?;
+                self.lock_life(&made, &path)?;
+                (path, made)
+            }
         };
-        let started = self.begin_as(name, argv, shortened, start, &new, &made);
+        let started = self.begin_as(name, request, start, &new, made);
         if started.is_err() {
             let _ = fs::remove_file(&new);
         }
@@ -72,16 +110,16 @@ impl Store {
     fn begin_as(
         &self,
         name: &FutureName,
-        argv: &[OsString],
-        shortened: bool,
+        request: &Request<'_>,
         start: &Start<'_>,
         new: &Path,
-        mut made: &File,
+        mut made: File,
     ) -> Result<Started> {
         let holder = match start {
-            Start::OnDescriptor { .. } => None,
+            Start::OnDescriptor { .. } | Start::OnRecord => None,
             Start::InProcess(pid) => Some(*pid),
         };
+        let Request { argv, shortened, .. } = *request;
         let record = Record {
             command: command_line(argv, shortened),
             argv: (!shortened).then(|| argv.iter().map(|arg| Argument::from(arg.as_os_str())).collect()),
@@ -89,6 +127,9 @@ impl Store {
             start_boot: Some(clock::since_boot()),
             pid: holder.map(|_| "self".to_owned()),
             life: holder.map(ProcessIdentity::of).transpose().map_err(Error::io("look at the process of", new))?,
+            parent: request.parent.as_ref().map(FutureName::to_string),
+            owner: request.owner,
+            plan: request.plan.clone(),
             ..Record::default()
         }
         .fitting();
@@ -110,7 +151,14 @@ impl Store {
         }
         let own_log = || {
             self.make_log(name)?;
-            append(made, &record, record::OWN_LOG).map_err(Error::io("write the record", &path))
+            append(&made, &record, record::OWN_LOG).map_err(Error::io("write the record", &path))?;
+            match &record.plan {
+                // It stands in the queue in the order of the calls, unless it has to wait for something else first.
+                Some(plan) if plan.jobs.is_some() && !plan.has_dependencies() => {
+                    self.enter_queue(name, &made, &record).map(drop)
+                }
+                _ => Ok(()),
+            }
         };
         if holder.is_none()
             && let Err(error) = own_log()
@@ -118,7 +166,14 @@ impl Store {
             let _ = fs::remove_file(&path);
             return Err(error);
         }
-        Ok(Started { command: record.command, superseded })
+        Ok(Started { record: made, start_time: record.start_time, command: record.command, superseded })
+    }
+
+    /// Writes down that this process is the supervisor of the future whose record has the descriptor `fd`.
+    pub fn note_supervisor(&self, fd: RawFd) -> Result<()> {
+        let (file, path) = open_record(fd)?;
+        let line = format!("pid = {}\n", std::process::id());
+        append(&file, &Record::default(), &line).map_err(Error::io("write to the record", &path))
     }
 
     /// Removes the files of a future that could not be started. Those that were never made are no error.

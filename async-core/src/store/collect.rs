@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::files::{append, is_same_file, open_for_reading, open_regular, read_record, rename_new};
-use super::{Store, is_alive};
+use super::{Store, is_alive, wait_for_end};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::lock;
@@ -59,7 +59,7 @@ impl Store {
             if record.rc.is_none() && !is_own(&record) && is_alive(&file, &path, &record)? {
                 return Ok(Claim::Running(record));
             }
-            lock::for_collecting(&file).map_err(Error::io("lock", &path))?;
+            lock::Right::Collect.take(&file).map_err(Error::io("lock", &path))?;
             // Whoever had the lock before may have collected it, and the name may have been used again.
             if is_same_file(&file, &path) {
                 let record = read_record(&file, &path)?;
@@ -79,10 +79,7 @@ impl Store {
         let Some(file) = open_regular(&path)? else {
             return Ok(());
         };
-        match read_record(&file, &path)?.life {
-            Some(life) => life.wait().map_err(Error::io("wait for the process of", &path)),
-            None => lock::wait_for_release(&file).map_err(Error::io("wait for", &path)),
-        }
+        wait_for_end(&file, &path)
     }
 
     /// Moves the record or the log of a future to the collected ones, under a name that is not taken.

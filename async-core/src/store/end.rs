@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::os::fd::RawFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Store;
 use super::files::{append, open_regular, read_record};
@@ -11,21 +11,28 @@ use crate::clock;
 use crate::descriptor::duplicate;
 use crate::error::{Error, Result};
 use crate::name::FutureName;
-use crate::record::Record;
+use crate::record::{Cause, Record};
+use crate::tree::Ended;
+
+/// The end of a task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct End {
+    /// The exit status, 0 to 255.
+    pub rc: i32,
+    /// Why it ended, where that was not the task's own doing.
+    pub cause: Option<Cause>,
+    /// What was done to end it.
+    pub ended: Option<Ended>,
+    /// How often it was run, if more than once was allowed.
+    pub attempts: Option<u32>,
+}
 
 impl Store {
     /// Adds the end of a task to the record of its future, which has the descriptor `fd`.
-    pub fn finish_on_descriptor(&self, fd: RawFd, rc: i32) -> Result<Record> {
-        let here = Path::new("/proc/self/fd").join(fd.to_string());
-        let path = fs::read_link(&here).unwrap_or(here);
-        let file = duplicate(fd).map_err(Error::io("use the record", &path))?;
-        if file.metadata().map_err(Error::io("look at", &path))?.nlink() == 0 {
-            return Err(Error::RecordRemoved(path));
-        }
-        // The shared descriptor may be open for writing only; reading takes another one.
-        let again = OpenOptions::new().read(true).open(format!("/proc/self/fd/{fd}"));
-        let record = read_record(&again.map_err(Error::io("read the record", &path))?, &path)?;
-        add_end(&file, &path, record, rc)
+    pub fn finish_on_descriptor(&self, fd: RawFd, end: &End) -> Result<Record> {
+        let (file, path) = open_record(fd)?;
+        let record = read_again(fd, &path)?;
+        add_end(&file, &path, record, end)
     }
 
     /// Adds the end of a task to the record of the live future of that name.
@@ -35,18 +42,43 @@ impl Store {
             return Err(self.unknown(name));
         };
         let record = read_record(&file, &path)?;
-        add_end(&file, &path, record, rc)
+        add_end(&file, &path, record, &End { rc, ..End::default() })
     }
 }
 
-fn add_end(file: &File, path: &Path, record: Record, rc: i32) -> Result<Record> {
+/// A record that somebody else has opened, as a file of our own, and its path.
+pub(crate) fn open_record(fd: RawFd) -> Result<(File, PathBuf)> {
+    let here = Path::new("/proc/self/fd").join(fd.to_string());
+    let path = fs::read_link(&here).unwrap_or(here);
+    let file = duplicate(fd).map_err(Error::io("use the record", &path))?;
+    if file.metadata().map_err(Error::io("look at", &path))?.nlink() == 0 {
+        return Err(Error::RecordRemoved(path));
+    }
+    Ok((file, path))
+}
+
+/// Reads it: the shared descriptor may be open for writing only, so that takes another one.
+pub(crate) fn read_again(fd: RawFd, path: &Path) -> Result<Record> {
+    let again = OpenOptions::new().read(true).open(format!("/proc/self/fd/{fd}"));
+    read_record(&again.map_err(Error::io("read the record", path))?, path)
+}
+
+fn add_end(file: &File, path: &Path, record: Record, end: &End) -> Result<Record> {
     let end_time = clock::wall();
-    let run_time = match record.start_boot {
+    let run_time = match record.run_boot.or(record.start_boot) {
+        _ if matches!(end.cause, Some(Cause::Skipped | Cause::Unstartable)) || record.is_held_back() => 0,
         Some(start) => clock::since_boot().saturating_sub(start),
         None => end_time.saturating_sub(record.start_time),
     };
     let run_time = run_time.max(0);
-    append(file, &record, &format!("end_time = {end_time}\nrun_time = {run_time}\nrc = {rc}\n"))
-        .map_err(Error::io("write the result to", path))?;
-    Ok(Record { end_time: Some(end_time), run_time: Some(run_time), rc: Some(rc), ..record })
+    let mut lines = vec![format!("end_time = {end_time}"), format!("run_time = {run_time}")];
+    lines.extend(end.attempts.map(|attempts| format!("attempts = {attempts}")));
+    if let Some(Ended { terminated, killed }) = end.ended {
+        lines.extend([format!("terminated = {terminated}"), format!("killed = {killed}")]);
+    }
+    lines.extend(end.cause.map(|cause| format!("cause = {}", cause.as_str())));
+    // Last, so that whoever sees a status sees all of it.
+    lines.push(format!("rc = {}\n", end.rc));
+    append(file, &record, &lines.join("\n")).map_err(Error::io("write the result to", path))?;
+    Ok(Record { end_time: Some(end_time), run_time: Some(run_time), rc: Some(end.rc), cause: end.cause, ..record })
 }

@@ -10,6 +10,7 @@ use nix::unistd::geteuid;
 
 use super::begin::is_beginning;
 use super::files::{names_in, remove_if_there};
+use super::queue::is_of_the_limit;
 use super::{Permissions, Store};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
@@ -48,6 +49,22 @@ impl Store {
         Ok((store, leftovers))
     }
 
+    /// Opens a store, or makes one where there is nothing.
+    pub fn open_or_make(dir: &Path, permissions: Permissions) -> Result<Self> {
+        match fs::symlink_metadata(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::init(dir, permissions)?.0),
+            _ => {
+                let store = Self::open(dir, permissions)?;
+                let collected = store.collected_dir();
+                if !collected.try_exists().map_err(Error::io("look at", &collected))? {
+                    store.refuse_a_strangers_directory()?;
+                    store.make_collected_dir()?;
+                }
+                Ok(store)
+            }
+        }
+    }
+
     /// Opens a store, after a look at whose it is.
     pub fn open(dir: &Path, permissions: Permissions) -> Result<Self> {
         let look = |result: io::Result<Metadata>| match result {
@@ -77,7 +94,7 @@ impl Store {
     fn refuse_a_strangers_directory(&self) -> Result<()> {
         for name in names_in(&self.dir)? {
             let extension = Path::new(&name).extension().and_then(OsStr::to_str);
-            if !(is_beginning(&name) || matches!(extension, Some("ini" | "log" | "fifo"))) {
+            if !(is_beginning(&name) || is_of_the_limit(&name) || matches!(extension, Some("ini" | "log" | "fifo"))) {
                 return Err(Error::NotAStore { dir: self.dir.clone(), example: printable(&name) });
             }
         }

@@ -1,0 +1,123 @@
+//! `async cancel`: stops futures, with all that they have started.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::thread;
+
+use async_core::clock::Millis;
+use async_core::tree::Ended;
+use async_core::{Cancelled, FutureName, Record, Store, text};
+use clap::Args;
+
+use crate::cli::Place;
+use crate::duration;
+use crate::failure::{Failure, warn};
+use crate::messages::{self, Output};
+
+const EXAMPLES: &str = "\
+Examples:
+
+  async cancel build            # SIGTERM to all of its processes, SIGKILL to what is left
+  async cancel --grace 1m db    # that may take a minute to shut down
+  async cancel --all
+  async wait build              # a cancelled future still has a status and a log";
+
+/// Stops futures: the whole process tree of each, SIGTERM first, then SIGKILL
+///
+/// Returns when they are stopped. They can be waited for after that like any others.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Cancel {
+    /// All futures that run or are queued
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
+    /// The time between SIGTERM and SIGKILL [default: the future's own, else 5s]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    grace: Option<Millis>,
+    /// Do not say who was stopped
+    #[arg(long, short)]
+    quiet: bool,
+    #[arg(required_unless_present = "all", value_name = "NAME")]
+    names: Vec<OsString>,
+}
+
+impl Cancel {
+    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+        let store = place.store()?;
+        let names = if self.all {
+            store.names()?
+        } else {
+            let names = self.names.iter().map(|name| super::name(name)).collect::<Result<Vec<_>, _>>()?;
+            for name in &names {
+                if store.read(name)?.is_none() {
+                    return Err(store.unknown(name).into());
+                }
+            }
+            names
+        };
+        let mut output = Output::stdout()?;
+        let mut status = ExitCode::SUCCESS;
+        for (name, result) in cancel_at_once(&store, names, self.grace) {
+            match result {
+                Ok(Cancelled::Over(_) | Cancelled::Unknown) if self.all => {}
+                Ok(cancelled) => {
+                    if let Some(line) = describe(&name, &cancelled)
+                        && !self.quiet
+                    {
+                        output.print(&line)?;
+                    }
+                    if let Cancelled::InShell(pid) = cancelled {
+                        warn(&format!("`{name}` runs in the shell {pid} itself, so it was left alone: end that shell"));
+                        status = ExitCode::from(125);
+                    }
+                }
+                Err(error) => {
+                    warn(&error.to_string());
+                    status = ExitCode::from(125);
+                }
+            }
+        }
+        Ok(status)
+    }
+}
+
+/// Each has a grace period, which is not to add up.
+pub(crate) fn cancel_at_once(
+    store: &Store,
+    names: Vec<FutureName>,
+    grace: Option<Millis>,
+) -> Vec<(FutureName, async_core::Result<Cancelled>)> {
+    thread::scope(|scope| {
+        let start = |name: FutureName| (name.clone(), scope.spawn(move || store.cancel(&name, grace)));
+        let running: Vec<_> = names.into_iter().map(start).collect();
+        running.into_iter().filter_map(|(name, thread)| Some((name, thread.join().ok()?))).collect()
+    })
+}
+
+fn describe(name: &FutureName, cancelled: &Cancelled) -> Option<String> {
+    let (record, text) = match cancelled {
+        Cancelled::Unknown | Cancelled::InShell(_) => return None,
+        Cancelled::Over(record) => (record, "was over already".to_owned()),
+        Cancelled::Stopped(record) => (record, format!("cancelled: {}", how(record))),
+        Cancelled::StoppedHere(record, ended) => (record, format!("its supervisor was gone; {}", counts(*ended))),
+    };
+    Some(messages::record_line(name, record, &text))
+}
+
+fn how(record: &Record) -> String {
+    if record.is_held_back() {
+        return "it had not started".to_owned();
+    }
+    counts(Ended { terminated: record.terminated.unwrap_or(0), killed: record.killed.unwrap_or(0) })
+}
+
+fn counts(ended: Ended) -> String {
+    let processes = |number: u32| text::counted(number, "process", "processes");
+    match ended {
+        Ended { terminated: 0, killed: 0 } => "nothing of it was left".to_owned(),
+        Ended { terminated, killed: 0 } => format!("{} terminated", processes(terminated)),
+        Ended { terminated, killed } => {
+            format!("{} terminated, {} of that tree killed after the grace period", processes(terminated), killed)
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! `async run`: starts a program that outlives its caller.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use async_core::{Request, Start, Store};
+use clap::Args;
+
+use super::begin::warn_of_superseded;
+use crate::cli::Place;
+use crate::collecting;
+use crate::failure::Failure;
+use crate::messages::{self, Output};
+use crate::planning::{self, Planning};
+
+const EXAMPLES: &str = "\
+Examples:
+
+  async run build -- make -j4               # goes on at once; log out if you like
+  async wait build                          # prints its output, returns its status
+  async run --after build test -- make test # starts when the build has succeeded
+  async run --jobs 2 --retry 3 fetch -- curl -fO https://example.org/file
+  async run --timeout 10m --wait lint -- ./lint.sh";
+
+/// Starts a program as the future NAME, and returns at once
+///
+/// The program runs in a session of its own, without a terminal, and its output goes to the log. It is started without a
+/// shell: for pipes and the like, run `bash -c '...'`.
+///
+/// Exits with 127 if there is no such program, and 126 if it can't be executed; then there is no future.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    planning: Planning,
+    /// Run it in that directory
+    #[arg(long, short = 'C', value_name = "DIR")]
+    cwd: Option<PathBuf>,
+    /// Set that variable for it (may be given several times)
+    #[arg(long, short, value_name = "NAME=VALUE")]
+    env: Vec<OsString>,
+    /// Have it read that file as standard input, which is empty otherwise
+    #[arg(long, value_name = "FILE", default_value = "/dev/null", hide_default_value = true)]
+    stdin: PathBuf,
+    /// Do not say that it was started
+    #[arg(long, short)]
+    quiet: bool,
+    /// Wait for it, print its output, and exit with its status; if this is interrupted, the program goes on
+    #[arg(long)]
+    wait: bool,
+    /// The name to wait for it by
+    name: OsString,
+    /// The program and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
+
+impl Run {
+    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+        let name = super::name(&self.name)?;
+        let plan = self.planning.plan()?;
+        let variables = self.variables()?;
+        let cwd = std::path::absolute(self.cwd.as_deref().unwrap_or(Path::new(".")))
+            .and_then(|cwd| cwd.read_dir().map(|_| cwd))
+            .map_err(|source| Failure::Directory { path: self.cwd.clone().unwrap_or_default(), source })?;
+        let program = find(&self.command[0], &variables, &cwd)?;
+        let stdin = open_input(&self.stdin)?;
+
+        let dir = std::path::absolute(place.dir()?)
+            .map_err(|source| Failure::Directory { path: place.dir().unwrap_or_default(), source })?;
+        let store = Store::open_or_make(&dir, place.permissions())?;
+        let request = Request {
+            parent: planning::enclosing(None, &store),
+            owner: planning::owner(None),
+            plan: plan.clone(),
+            ..Request::new(&self.command)
+        };
+        let started = store.begin(&name, &request, &Start::OnRecord)?;
+        warn_of_superseded(&name, started.superseded);
+
+        let (mut report, supervisor_report) = io::pipe().map_err(Failure::Task)?;
+        let mut supervisor = Command::new("/proc/self/exe");
+        supervisor.args(["watch", "--fd", "1", "--permissions", place.permissions_name(), "--dir"]).arg(&dir);
+        if plan.is_some() {
+            supervisor.arg("--planned");
+        }
+        supervisor.arg("--program").arg(program).arg("--").arg(&self.name).args(&self.command);
+        supervisor.envs(variables).env("ASYNC_FUTURE", name.as_str()).current_dir(&cwd);
+        supervisor.stdin(stdin).stdout(started.record).stderr(supervisor_report);
+        let pid = match supervisor.spawn() {
+            Ok(child) => child.id(),
+            Err(source) => {
+                store.abandon(&name);
+                return Err(Failure::Task(source));
+            }
+        };
+        // It keeps the pipe open as long as this does.
+        drop(supervisor);
+        let mut reply = String::new();
+        report.read_to_string(&mut reply).map_err(Failure::Task)?;
+        let what = match reply.split_once(' ') {
+            Some(("started", _)) => "running",
+            Some(("queued", _)) => "queued",
+            Some(("failed", why)) => return Err(why_not(&self.command[0], why.trim_end())),
+            _ => return Err(Failure::Supervisor(reply.trim_end().to_owned())),
+        };
+        if !self.quiet {
+            let line = messages::line(&name, Some(&pid.to_string()), &format!("{what}: {}", started.command));
+            Output::stdout()?.print(&line)?;
+        }
+        if self.wait {
+            let rc = collecting::wait_for(&store, &[self.name], &mut Output::stdout()?)?;
+            return Ok(ExitCode::from(rc));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn variables(&self) -> Result<Vec<(OsString, OsString)>, Failure> {
+        let split = |pair: &OsString| {
+            let bytes = pair.as_encoded_bytes();
+            let equals = bytes.iter().position(|&b| b == b'=').filter(|&position| position > 0);
+            let Some(position) = equals else {
+                let pair = async_core::text::printable(pair);
+                return Err(Failure::Usage(format!("--env takes NAME=VALUE, not `{pair}`")));
+            };
+            Ok((OsStr::from_bytes(&bytes[..position]).into(), OsStr::from_bytes(&bytes[position + 1..]).into()))
+        };
+        self.env.iter().map(split).collect()
+    }
+}
+
+/// The program's file, as the shell would find it.
+fn find(program: &OsStr, variables: &[(OsString, OsString)], cwd: &Path) -> Result<PathBuf, Failure> {
+    let given = variables.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
+    let path = given.or_else(|| std::env::var_os("PATH"));
+    which::which_in(program, path, cwd).map_err(|_| {
+        let program = program.to_owned();
+        if cwd.join(&program).is_file() && program.as_encoded_bytes().contains(&b'/') {
+            Failure::NotExecutable { program, why: "it is not executable".to_owned() }
+        } else {
+            Failure::NoProgram(program)
+        }
+    })
+}
+
+fn why_not(program: &OsStr, why: &str) -> Failure {
+    Failure::NotExecutable { program: program.to_owned(), why: why.to_owned() }
+}
+
+fn open_input(path: &Path) -> Result<Stdio, Failure> {
+    let file = File::open(path).and_then(|file| {
+        if file.metadata()?.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        Ok(file)
+    });
+    file.map(Stdio::from).map_err(|source| Failure::Input { path: path.to_owned(), source })
+}

@@ -1,0 +1,112 @@
+//! The options that say how a future is to be run.
+
+use std::ffi::OsString;
+use std::thread::available_parallelism;
+
+use async_core::clock::Millis;
+use async_core::store::MAX_JOBS;
+use async_core::{FutureName, Plan, Store};
+use clap::Args;
+
+use crate::commands;
+use crate::duration;
+use crate::failure::Failure;
+
+const JOBS_HELP: &str =
+    "Start when fewer than N futures run, or that share of the cores [default: $ASYNC_JOBS, else no limit]";
+
+/// How a future is to be run.
+#[derive(Args, Debug, Default)]
+pub(crate) struct Planning {
+    /// Start when this future has succeeded, and not at all if it fails (may be given several times)
+    #[arg(long, value_name = "NAME")]
+    after: Vec<OsString>,
+    /// Start when this future is over, however it ends (may be given several times)
+    #[arg(long, value_name = "NAME")]
+    after_any: Vec<OsString>,
+    /// Start when fewer than N futures run, or that share of the cores
+    #[arg(long, value_name = "N|PERCENT%", value_parser = jobs, help = JOBS_HELP)]
+    jobs: Option<u32>,
+    /// Stop it after that time, with status 124: 90s, 5m, 1h30m, or a number of seconds
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    timeout: Option<Millis>,
+    /// The time between SIGTERM and SIGKILL when it is stopped [default: 5s]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    grace: Option<Millis>,
+    /// Run it again if it fails, up to N times
+    #[arg(long, value_name = "N")]
+    retry: Option<u32>,
+    /// How long to wait before running it again [default: no time]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, requires = "retry")]
+    retry_delay: Option<Millis>,
+}
+
+/// A number of tasks, or a percentage of the cores, rounded down; never less than one.
+fn jobs(text: &str) -> Result<u32, String> {
+    let wrong = || format!("it is a number from 1 to {MAX_JOBS}, or a percentage of the cores like 50%");
+    let number = |text: &str| text.parse::<u32>().ok().filter(|&number| number > 0).ok_or_else(wrong);
+    let jobs = match text.strip_suffix('%') {
+        Some(percent) => {
+            let cores = available_parallelism().map_or(1, |cores| u64::try_from(cores.get()).unwrap_or(1));
+            u32::try_from(cores * u64::from(number(percent)?) / 100).map_err(|_| wrong())?.max(1)
+        }
+        None => number(text)?,
+    };
+    if jobs > MAX_JOBS { Err(wrong()) } else { Ok(jobs) }
+}
+
+impl Planning {
+    /// The plan, if there is anything to it.
+    pub(crate) fn plan(&self) -> Result<Option<Plan>, Failure> {
+        let names = |args: &[OsString]| args.iter().map(|arg| commands::name(arg)).collect::<Result<Vec<_>, _>>();
+        let plan = Plan {
+            after: names(&self.after)?,
+            after_any: names(&self.after_any)?,
+            jobs: self.jobs.map_or_else(jobs_of_environment, |jobs| Ok(Some(jobs)))?,
+            timeout: self.timeout,
+            grace: self.grace,
+            retry: self.retry,
+            retry_delay: self.retry_delay,
+        };
+        Ok((plan != Plan::default()).then_some(plan))
+    }
+}
+
+fn jobs_of_environment() -> Result<Option<u32>, Failure> {
+    let Some(value) = std::env::var_os("ASYNC_JOBS").filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let text = value.to_string_lossy();
+    jobs(&text).map(Some).map_err(|why| Failure::Usage(format!("ASYNC_JOBS can't be `{text}`: {why}")))
+}
+
+/// The live future of that store inside whose task this process runs, if any: `given` by the shell, or told by the
+/// environment.
+pub(crate) fn enclosing(given: Option<&OsString>, store: &Store) -> Option<FutureName> {
+    let told = || std::env::var_os("ASYNC_FUTURE");
+    let name = given.cloned().or_else(told).and_then(|name| FutureName::from_arg(&name).ok())?;
+    store.read(&name).ok().flatten().map(|_| name)
+}
+
+/// The script that has its futures cancelled when it ends, if there is one: `given` by the shell, or told by the
+/// environment.
+pub(crate) fn owner(given: Option<u32>) -> Option<u32> {
+    given.or_else(|| std::env::var("ASYNC_OWNER").ok()?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_number_or_a_share_of_the_cores() {
+        assert_eq!(jobs("3"), Ok(3));
+        let cores = u32::try_from(available_parallelism().unwrap().get()).unwrap();
+        assert_eq!(jobs("100%"), Ok(cores));
+        assert_eq!(jobs("200%"), Ok(2 * cores));
+        assert_eq!(jobs("1%"), Ok(1));
+        for text in ["", "0", "-1", "%", "0%", "many", "10001", "99999999999%"] {
+            assert!(jobs(text).is_err(), "{text}");
+        }
+    }
+}
