@@ -3,6 +3,8 @@
 mod cli;
 mod collecting;
 mod commands;
+#[allow(dead_code, reason = "for the commands that come next")]
+mod duration;
 mod ending;
 mod failure;
 mod messages;

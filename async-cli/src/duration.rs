@@ -1,0 +1,50 @@
+//! Durations as people write them.
+
+use async_core::clock::Millis;
+
+/// What a duration may look like, for help and errors.
+const EXAMPLES: &str = "write it as 90s, 5m, 1h30m or 500ms; a number alone is in seconds";
+
+/// Reads a duration, in ms: `90s`, `5m`, `1h 30m`, `500ms`, or a number of seconds.
+pub(crate) fn parse(text: &str) -> Result<Millis, String> {
+    let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let unit = if is_number { "s" } else { "" };
+    let duration = humantime::parse_duration(&format!("{text}{unit}")).map_err(|error| match error {
+        humantime::DurationError::NumberOverflow => format!("it is too long, or too exact; {EXAMPLES}"),
+        _ => EXAMPLES.to_owned(),
+    })?;
+    Millis::try_from(duration.as_millis()).map_err(|_| "it is too long".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_alone_is_in_seconds_and_units_add_up() {
+        for (text, ms) in [
+            ("90s", 90_000),
+            ("5m", 300_000),
+            ("1h 30m", 5_400_000),
+            ("1h30m", 5_400_000),
+            ("500ms", 500),
+            ("2 min", 120_000),
+            ("1.5s", 1500),
+            ("1.5", 1500),
+            ("7", 7000),
+            ("0", 0),
+        ] {
+            assert_eq!(parse(text), Ok(ms), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_duration_is_refused_with_an_example() {
+        for text in ["", " ", "soon", "s", "-5", "5 5", "5x", ".", "1.2.3", "1e3", "∞"] {
+            assert!(parse(text).unwrap_err().contains("90s"), "{text}");
+        }
+        for text in ["99999999999999999999", "18446744073709551615", "500000000000 years"] {
+            assert!(parse(text).unwrap_err().contains("too long"), "{text}");
+        }
+    }
+}
