@@ -5,7 +5,8 @@
 //! | `NAME.ini` | the record of a live future |
 //! | `NAME.log` | what the newest task of that name printed |
 //! | `.collected/NAME.START.ini` | the record of a collected future; START is its start in ms since the epoch |
-//! | `.collected/NAME.START.log` | its log, once the name was used again |
+//! | `.collected/NAME.START.log` | its log |
+//! | `.runs/START/` | what was in `.collected` before an init; START is that of its first future |
 //! | `.queue`, `.slots` | who waits for its turn and who runs, where tasks are limited in number |
 //! | `.new.*`, `.gate.*` | a record that is being made, and what its task waits on until it is watched |
 
@@ -17,6 +18,7 @@ mod end;
 mod files;
 mod place;
 mod queue;
+mod runs;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -33,14 +35,15 @@ pub use collect::{Claim, Ready};
 pub use end::End;
 pub use place::Leftovers;
 pub use queue::MAX_JOBS;
+pub use runs::{Earlier, KEPT_RUNS, RUNS, Run};
 
 pub(crate) use end::{open_record, read_again};
 pub(crate) use files::append;
 pub(crate) use queue::Slot;
 
-use files::{names_in, open_for_reading, open_regular, read_record};
+use files::{names_in, open_regular, read_record};
 
-/// The subdirectory of the collected futures. Its presence marks a directory as a store.
+/// The subdirectory of the collected futures. Its presence, or that of [`RUNS`], marks a directory as a store.
 pub const COLLECTED: &str = ".collected";
 
 /// A directory of futures, found fit to be used.
@@ -146,25 +149,6 @@ impl Store {
             self.files("ini")?.into_iter().filter_map(|stem| FutureName::from_arg(&stem).ok()).collect();
         names.sort();
         Ok(names)
-    }
-
-    /// The records of the futures collected since the store was made, in the order of their starts.
-    pub fn collected(&self) -> Result<Vec<(FutureName, Record)>> {
-        let dir = self.collected_dir();
-        let mut found = Vec::new();
-        for file in names_in(&dir)? {
-            let path = dir.join(file);
-            if path.extension() != Some(OsStr::new("ini")) {
-                continue;
-            }
-            // NAME.START.ini, where NAME may have dots of its own.
-            let name = path.file_stem().and_then(|stem| Path::new(stem).file_stem()).map(FutureName::from_arg);
-            if let (Some(Ok(name)), Some(file)) = (name, open_for_reading(&path)?) {
-                found.push((name, read_record(&file, &path)?));
-            }
-        }
-        found.sort_by(|(a, x), (b, y)| (x.start_time, a).cmp(&(y.start_time, b)));
-        Ok(found)
     }
 
     /// How many live futures there are.

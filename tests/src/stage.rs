@@ -254,16 +254,18 @@ impl Stage {
 
     /// The store's files with their modes and contents, figures replaced.
     fn snapshot(&self) -> BTreeMap<String, String> {
+        let entries = |folder: &str| {
+            let entries = fs::read_dir(self.store().join(folder)).into_iter().flatten();
+            entries.map(|entry| entry.expect("a file").path()).collect::<Vec<_>>()
+        };
+        let runs = entries(".runs").into_iter().flat_map(|run| entries(run.to_str().expect("UTF-8")));
         let mut files = BTreeMap::new();
-        for folder in ["", ".collected"] {
-            for entry in fs::read_dir(self.store().join(folder)).into_iter().flatten() {
-                let path = entry.expect("a file").path();
-                let metadata = fs::symlink_metadata(&path).expect("a file");
-                let mode = metadata.permissions().mode();
-                let content = if metadata.is_file() { read(&path) } else { String::new() };
-                let name = path.strip_prefix(self.store()).expect("a file of the store").to_string_lossy().into_owned();
-                files.insert(figures_apart(&name), format!("{mode:o}\n{}", figures_apart(&content)));
-            }
+        for path in entries("").into_iter().chain(entries(".collected")).chain(runs) {
+            let metadata = fs::symlink_metadata(&path).expect("a file");
+            let mode = metadata.permissions().mode();
+            let content = if metadata.is_file() { read(&path) } else { String::new() };
+            let name = path.strip_prefix(self.store()).expect("a file of the store").to_string_lossy().into_owned();
+            files.insert(figures_apart(&name), format!("{mode:o}\n{}", figures_apart(&content)));
         }
         files
     }

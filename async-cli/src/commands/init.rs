@@ -3,22 +3,42 @@
 use std::process::ExitCode;
 
 use async_core::Store;
+use async_core::store::KEPT_RUNS;
 use clap::Args;
 
 use crate::cli::Place;
 use crate::failure::{Failure, warn};
 
-/// Makes the store, or clears it of what earlier runs left; what still runs is kept
+/// Makes the store, or clears it of what earlier runs left; what still runs stays
+///
+/// What is over is kept as an earlier run, with its logs, until there are too many of these.
 #[derive(Args, Debug)]
-pub(crate) struct Init {}
+pub(crate) struct Init {
+    /// How many earlier runs to keep
+    #[arg(long, value_name = "N", help = KEEP_RUNS_HELP)]
+    keep_runs: Option<usize>,
+}
+
+const KEEP_RUNS: &str = "ASYNC_KEEP_RUNS";
+const KEEP_RUNS_HELP: &str = "How many earlier runs to keep; 0 keeps none [default: $ASYNC_KEEP_RUNS, else 5]";
 
 impl Init {
-    #[allow(clippy::unused_self, reason = "a command like the others")]
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        let (_, leftovers) = Store::init(&place.dir()?, place.permissions())?;
+        let runs = self.keep_runs.map_or_else(kept_runs, Ok)?;
+        let (_, leftovers) = Store::init_keeping(&place.dir()?, place.permissions(), runs)?;
         for name in leftovers.running {
             warn(&format!("`{name}` of an earlier run still runs, so it was kept: wait for it by name"));
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// How many runs the environment says are to be kept.
+fn kept_runs() -> Result<usize, Failure> {
+    match std::env::var_os(KEEP_RUNS) {
+        Some(value) if !value.is_empty() => value.to_str().and_then(|value| value.parse().ok()).ok_or_else(|| {
+            Failure::Usage(format!("{KEEP_RUNS} is `{}`, and should be a number of runs to keep", value.display()))
+        }),
+        _ => Ok(KEPT_RUNS),
     }
 }

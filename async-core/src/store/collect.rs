@@ -1,10 +1,13 @@
 //! Collecting a future, and waiting for it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::files::{append, is_same_file, open_for_reading, open_regular, read_record, rename_new};
+use super::files::{
+    append, are_same_file, is_same_file, means_no_links, open_for_reading, open_regular, read_record, rename_new,
+};
+use super::runs::stem;
 use super::{Store, is_alive, wait_for_end};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
@@ -82,28 +85,66 @@ impl Store {
         wait_for_end(&file, &path)
     }
 
-    /// Moves the record or the log of a future to the collected ones, under a name that is not taken.
-    fn move_to_collected(&self, name: &FutureName, start: Millis, extension: &str) -> Result<()> {
-        let from = self.dir.join(format!("{name}.{extension}"));
-        for attempt in 0.. {
-            let suffix = if attempt == 0 { String::new() } else { format!("-{attempt}") };
-            let to = self.collected_dir().join(format!("{name}.{start}{suffix}.{extension}"));
+    /// Takes a future out of the live ones: its record goes to the collected ones, and its log is there too, under the
+    /// same name, which no other has.
+    ///
+    /// The log goes first: as long as the record is there the future is live, and [`Ready::log`] finds the log at both
+    /// places. The other way round, a log whose record is gone would be replaced by the next one of that name.
+    pub(super) fn shelve(&self, name: &FutureName, record: &Record, log: Shelved) -> Result<()> {
+        let (from, from_log) = (self.record_path(name), self.log_path(name));
+        let mut number = 0;
+        loop {
+            let to = self.collected_dir().join(stem(name, record.start_time, number) + ".ini");
+            let to_log = to.with_extension("log");
+            if record.has_log && !keep_log(&from_log, &to_log, log).map_err(Error::io("keep the log", &from_log))? {
+                number += 1;
+                continue;
+            }
             match rename_new(&from, &to) {
                 Ok(true) => return Ok(()),
-                Ok(false) => {}
+                Ok(false) => {
+                    if record.has_log {
+                        rename_new(&to_log, &from_log).or_else(unless_missing).map_err(Error::io("move", &to_log))?;
+                    }
+                    number += 1;
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !self.collected_dir().exists() => {
                     self.make_collected_dir()?;
                 }
                 Err(error) => return Err(Error::io("move to the collected futures", &from)(error)),
             }
         }
-        unreachable!("the numbers have no end")
     }
 
-    /// Where the log of an uncollected future is kept when its name is used again.
+    /// Where the log of an uncollected future is when it has been kept and its record has not.
     fn kept_log_path(&self, name: &FutureName, start: Millis) -> PathBuf {
-        self.collected_dir().join(format!("{name}.{start}.log"))
+        self.collected_dir().join(stem(name, start, 0) + ".log")
     }
+}
+
+/// What becomes of the log's own place when a future is no longer live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shelved {
+    /// The log stays there too; where it can't be at two places, only there.
+    Stays,
+    /// The next log will take it.
+    MakesRoom,
+}
+
+/// Gives the log its second name; false if that is another's. A log that is gone, or is kept already, is no error.
+fn keep_log(from: &Path, to: &Path, log: Shelved) -> io::Result<bool> {
+    match fs::hard_link(from, to) {
+        Ok(()) => Ok(true),
+        // Its own, if somebody was stopped after the link.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => are_same_file(from, to),
+        Err(error) if means_no_links(&error) && log == Shelved::Stays => Ok(true),
+        Err(error) if means_no_links(&error) => rename_new(from, to).or_else(unless_missing),
+        Err(error) => unless_missing(error),
+    }
+}
+
+fn unless_missing(error: io::Error) -> io::Result<bool> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(true) } else { Err(error) }
 }
 
 impl Ready<'_> {
@@ -147,21 +188,11 @@ impl Ready<'_> {
             lines.insert_str(0, &format!("end_time = {}\n", outcome.end_time));
         }
         append(&self.file, &self.record, &lines).map_err(Error::io("write the times of the wait to", &path))?;
-        self.store.move_to_collected(&self.name, self.record.start_time, "ini")
+        self.store.shelve(&self.name, &self.record, Shelved::Stays)
     }
 
     /// Makes room for another future of that name: the log and the record of this one go to the collected ones.
-    ///
-    /// The log goes first: as long as the record is there the future is live, and [`Ready::log`] finds the log at both
-    /// places. The other way round, a log whose record is gone would be replaced by the next one of that name.
     pub(super) fn archive_uncollected(self) -> Result<()> {
-        let start = self.record.start_time;
-        if self.record.has_log {
-            match self.store.move_to_collected(&self.name, start, "log") {
-                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
-                result => result?,
-            }
-        }
-        self.store.move_to_collected(&self.name, start, "ini")
+        self.store.shelve(&self.name, &self.record, Shelved::MakesRoom)
     }
 }

@@ -23,6 +23,13 @@ pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<bool> {
     }
 }
 
+/// Whether the error means that the file system can't have a file under two names.
+pub(super) fn means_no_links(error: &io::Error) -> bool {
+    // FAT says EPERM.
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::EPERM | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EMLINK))
+}
+
 fn link_new(from: &Path, to: &Path) -> io::Result<bool> {
     match fs::hard_link(from, to) {
         Ok(()) => {}
@@ -44,7 +51,7 @@ fn finish_move(from: &Path, to: &Path) -> io::Result<bool> {
 }
 
 /// Whether both names are one file's; not if one of them is gone.
-fn are_same_file(a: &Path, b: &Path) -> io::Result<bool> {
+pub(super) fn are_same_file(a: &Path, b: &Path) -> io::Result<bool> {
     let look = |path| match fs::symlink_metadata(path) {
         Ok(metadata) => Ok(Some(identity(&metadata))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

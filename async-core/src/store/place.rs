@@ -9,9 +9,10 @@ use std::path::Path;
 use nix::unistd::geteuid;
 
 use super::begin::is_beginning;
+use super::collect::Shelved;
 use super::files::{names_in, remove_if_there};
 use super::queue::is_of_the_limit;
-use super::{Permissions, Store};
+use super::{KEPT_RUNS, Permissions, Store};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::record::State;
@@ -25,10 +26,16 @@ pub struct Leftovers {
 }
 
 impl Store {
-    /// Makes the directory a store without futures, keeping what still runs in it.
+    /// Makes the directory a store without futures, keeping what still runs in it. What is over is kept among the runs
+    /// before this one, of which there are [`KEPT_RUNS`] at most.
     ///
     /// Only what a store has is removed, and only from a directory that is empty, a store, or the original's.
     pub fn init(dir: &Path, permissions: Permissions) -> Result<(Self, Leftovers)> {
+        Self::init_keeping(dir, permissions, KEPT_RUNS)
+    }
+
+    /// The same with another number of runs to keep, which may be 0.
+    pub fn init_keeping(dir: &Path, permissions: Permissions, runs: usize) -> Result<(Self, Leftovers)> {
         match fs::symlink_metadata(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 DirBuilder::new()
@@ -40,11 +47,11 @@ impl Store {
             _ => {}
         }
         let store = Self::open(dir, permissions)?;
-        let collected = store.collected_dir();
-        if !collected.try_exists().map_err(Error::io("look at", &collected))? {
+        let is_there = |path: &Path| path.try_exists().map_err(Error::io("look at", path));
+        if !is_there(&store.collected_dir())? && !is_there(&store.runs_dir())? {
             store.refuse_a_strangers_directory()?;
         }
-        let leftovers = store.clear()?;
+        let leftovers = store.clear(runs)?;
         store.make_collected_dir()?;
         Ok((store, leftovers))
     }
@@ -101,24 +108,27 @@ impl Store {
         Ok(())
     }
 
-    /// Removes what is of earlier runs, but not what still runs.
-    fn clear(&self) -> Result<Leftovers> {
+    /// Puts what is of earlier runs where that many of them are kept, but not what still runs.
+    fn clear(&self, runs: usize) -> Result<Leftovers> {
         let mut leftovers = Leftovers::default();
+        let mut over = Vec::new();
         for name in self.names()? {
             match self.look(&name) {
                 Ok(Some((_, State::Running | State::Queued))) => leftovers.running.push(name),
-                Ok(_) | Err(Error::BadRecord { .. } | Error::Planted { .. }) => {}
+                Ok(Some((record, _))) => over.push((name, record)),
+                Ok(None) | Err(Error::BadRecord { .. } | Error::Planted { .. }) => {}
                 // It may run, so nothing is removed.
                 Err(error) => return Err(error),
             }
         }
-        let collected = self.collected_dir();
-        match fs::remove_dir_all(&collected) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Error::io("remove the collected futures in", &collected)(error));
+        for (name, record) in over.into_iter().filter(|_| runs > 0) {
+            // Without the lock of those who collect: one of them may sleep until somebody reads what it writes.
+            match self.shelve(&name, &record, Shelved::MakesRoom) {
+                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                result => result?,
             }
-            _ => {}
         }
+        self.end_run(runs)?;
         self.clear_beginnings()?;
         for extension in ["ini", "log", "fifo"] {
             for stem in self.files(extension)? {

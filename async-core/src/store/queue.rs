@@ -20,7 +20,8 @@ use std::path::PathBuf;
 use nix::fcntl::OFlag;
 
 use super::Store;
-use super::files::{append, open_regular, read_record, refuse_unless_regular};
+use super::files::{append, open_for_reading, open_regular, read_record, refuse_unless_regular};
+use super::runs::stem;
 use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::lock::Right;
@@ -87,19 +88,22 @@ impl Store {
 
     /// Sleeps until that future has left the queue. Gives whom it was behind, if it was not at the head.
     fn wait_behind(&self, started: Millis, name: &FutureName) -> Result<Option<(Millis, FutureName)>> {
-        let path = self.record_path(name);
-        let (Ok(Some(file)), wait) = (open_regular(&path), Error::io("wait for the place of", &path)) else {
+        let Some((file, path)) = self.find(started, name) else {
             return Ok(None);
         };
-        match read_record(&file, &path) {
-            Ok(record) if record.start_time == started => {}
-            // It was collected, and with that it has left the queue.
-            _ => return Ok(None),
-        }
-        Right::QueuePlace.wait_until_free(&file).map_err(wait)?;
+        Right::QueuePlace.wait_until_free(&file).map_err(Error::io("wait for the place of", &path))?;
         let record = read_record(&file, &path)?;
         let was_at_head = record.run_start.is_some() && record.lent_by.is_none();
         Ok(if was_at_head { None } else { record.queue.and_then(|place| place.behind) })
+    }
+
+    /// The record of a future that may have been collected since it was in the queue.
+    fn find(&self, started: Millis, name: &FutureName) -> Option<(File, PathBuf)> {
+        let collected = self.collected_dir().join(stem(name, started, 0) + ".ini");
+        [self.record_path(name), collected].into_iter().find_map(|path| {
+            let file = open_for_reading(&path).ok()??;
+            (read_record(&file, &path).ok()?.start_time == started).then_some((file, path))
+        })
     }
 
     /// A slot, or the processes that have them. Only who is at the head of the queue may ask.

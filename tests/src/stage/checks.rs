@@ -102,7 +102,15 @@ impl Stage {
         let wanted: &[&str] = if self.subject.busy { &["busy"] } else { &[] };
         let states = self.states()?;
         self.ensure(states.keys().eq(wanted), "`init` does not clear")?;
-        self.ensure(states.values().all(|state| state == "running"), "`init` harms what runs")
+        self.ensure(states.values().all(|state| state == "running"), "`init` harms what runs")?;
+        let kept: &[(&str, &str)] = match self.subject.target {
+            Target::NoStore => &[],
+            _ => &[("old.N.ini", ""), ("other.N.ini", "rc = 7"), ("other.N.log", OTHER_LOG), ("t.N.log", LOG)],
+        };
+        let store = self.snapshot();
+        let is_kept =
+            |(file, text): &(&str, &str)| store.get(&format!(".runs/N/{file}")).is_some_and(|it| it.contains(text));
+        self.ensure(kept.iter().all(is_kept), "`init` loses what is over")
     }
 
     /// A begin that failed leaves no future; one that was killed at most one that is lost once nobody holds it. What
@@ -161,7 +169,7 @@ impl Stage {
             (_, Target::Lost | Target::Running) => (125, LOG),
             _ => (3, LOG),
         };
-        let twice = !self.subject.lacks.is_empty() && ran.finished.status == 137;
+        let twice = self.subject.lacks.iter().any(|lack| lack.starts_with("renameat2:")) && ran.finished.status == 137;
         let collected = self.collected(name);
         self.ensure(usize::from(live) + collected == 1 || twice, "a future is lost or doubled")?;
         if collected > 0 {

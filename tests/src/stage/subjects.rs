@@ -105,8 +105,13 @@ impl Subject {
     const fn without_noreplace(self, title: &'static str) -> Self {
         Self { title, lacks: &["renameat2:error=EINVAL"], ..self }
     }
+
+    const fn without_links(self, title: &'static str) -> Self {
+        Self { title, lacks: &["linkat:error=EPERM"], ..self }
+    }
 }
 
+const INIT: Subject = subject("init, a store", &["init"], Kind::Inits, Target::Finished);
 const BEGIN_FD: Subject =
     subject("begin --fd", &["begin", "--fd", "0", "--id", ID, "--", "t", "make", "docs"], Kind::Begins, Target::Absent)
         .with(Input::NewRecord);
@@ -141,10 +146,12 @@ const COLLECT_LOST: Subject = Subject {
 /// All commands that have to do with a store, each in the states that make a difference to it.
 pub const SUBJECTS: &[Subject] = &[
     subject("init, no store", &["init"], Kind::Inits, Target::NoStore).alone(),
-    subject("init, a store", &["init"], Kind::Inits, Target::Finished),
+    INIT,
+    INIT.without_links("init, a store, no links"),
     BEGIN_FD,
     Subject { title: "begin --fd, uncollected before", target: Target::Finished, ..BEGIN_FD },
     BEGIN_FD.without_noreplace("begin --fd, no RENAME_NOREPLACE"),
+    Subject { target: Target::Finished, ..BEGIN_FD.without_links("begin --fd, uncollected before, no links") },
     BEGIN_PROCESS,
     Subject { title: "begin --process, uncollected before", target: Target::Finished, ..BEGIN_PROCESS },
     WATCH,
@@ -159,6 +166,7 @@ pub const SUBJECTS: &[Subject] = &[
     Subject { title: "collect, finished, no room", room: Some(13), ..COLLECT },
     Subject { title: "collect, lost, no room", room: Some(13), ..COLLECT_LOST },
     COLLECT.without_noreplace("collect, finished, no RENAME_NOREPLACE"),
+    COLLECT.without_links("collect, finished, no links"),
     subject("wait, finished", &["wait", "t"], Kind::Collects(&["t"]), Target::Finished),
     subject("wait, lost", &["wait", "t"], Kind::Collects(&["t"]), Target::Lost),
     subject("cleanup", &["cleanup"], Kind::Collects(&["other", "t"]), Target::Finished).alone(),

@@ -131,7 +131,8 @@ fn init_again(scene: &Scene) -> Result<(), String> {
     fs::remove_dir_all(scene.store().join(".collected")).map_err(gone)?;
     init(scene)?;
     let left = fs::read_dir(scene.store()).map_err(|error| error.to_string())?;
-    let names: Vec<_> = left.flatten().map(|entry| entry.file_name()).filter(|name| name != ".collected").collect();
+    let names: Vec<_> = left.flatten().map(|entry| entry.file_name()).collect();
+    let names: Vec<_> = names.into_iter().filter(|name| name != ".collected" && name != ".runs").collect();
     if names.is_empty() { Ok(()) } else { Err(format!("async init left {names:?}")) }
 }
 

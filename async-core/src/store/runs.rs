@@ -1,0 +1,235 @@
+//! What is kept of futures that are no longer live: those of this run, and those of the runs before it.
+//!
+//! A **run** is what happens in a store between one init and the next.
+
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder, File};
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use super::Store;
+use super::files::{names_in, open_for_reading, read_record};
+use crate::clock::Millis;
+use crate::error::{Error, Result};
+use crate::name::FutureName;
+use crate::record::Record;
+
+/// The subdirectory of the runs before this one.
+pub const RUNS: &str = ".runs";
+
+/// How many of them an init keeps unless told otherwise.
+pub const KEPT_RUNS: usize = 5;
+
+/// How many earlier runs of a future say how long it usually takes: the newest ones know best.
+const USUAL: usize = 20;
+
+/// A start in ms since the epoch, and a number that tells those of one name and start apart.
+type Stamp = (Millis, u32);
+
+/// A run before this one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Run {
+    /// The start of its first future, in ms since the epoch.
+    pub started: Millis,
+    /// Where its records and logs are.
+    pub dir: PathBuf,
+}
+
+/// A future that is no longer live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Earlier {
+    /// What is known of it.
+    pub record: Record,
+    /// Where its log is; none if it had none, or that is gone.
+    pub log: Option<PathBuf>,
+}
+
+impl Run {
+    /// The records of its futures, in the order of their starts.
+    pub fn futures(&self) -> Result<Vec<(FutureName, Record)>> {
+        records_in(&self.dir)
+    }
+}
+
+impl Earlier {
+    /// The log, to be read from its start; none if it is gone.
+    pub fn open_log(&self) -> Result<Option<File>> {
+        self.log.as_deref().map_or(Ok(None), open_for_reading)
+    }
+}
+
+impl Store {
+    /// The records of the futures collected since the store was made, in the order of their starts.
+    pub fn collected(&self) -> Result<Vec<(FutureName, Record)>> {
+        records_in(&self.collected_dir())
+    }
+
+    /// The runs before this one that are kept, newest first.
+    pub fn past_runs(&self) -> Result<Vec<Run>> {
+        let dir = self.runs_dir();
+        let mut runs: Vec<(Stamp, PathBuf)> = names_if_there(&dir)?
+            .iter()
+            .filter_map(|file| Some((parse_stamp(file.to_str()?)?, dir.join(file))))
+            .collect();
+        runs.sort();
+        Ok(runs.into_iter().rev().map(|((started, _), dir)| Run { started, dir }).collect())
+    }
+
+    /// The futures of that name that are no longer live, newest first, this run's and those of the runs before it.
+    pub fn earlier(&self, name: &FutureName) -> Result<Vec<Earlier>> {
+        let mut found = Vec::new();
+        for path in self.records_of(name)? {
+            if let Some(file) = open_for_reading(&path)? {
+                let record = read_record(&file, &path)?;
+                let kept = path.with_extension("log");
+                let log = (record.has_log && kept.exists()).then_some(kept);
+                found.push(Earlier { record, log });
+            }
+        }
+        // Where the file system has no links, the newest log is still in its first place, and only there.
+        if let Some(Earlier { log: log @ None, .. }) = found.iter_mut().find(|earlier| earlier.record.has_log)
+            && !self.record_path(name).exists()
+        {
+            *log = Some(self.log_path(name)).filter(|path| path.exists());
+        }
+        Ok(found)
+    }
+
+    /// How long a future of that name usually runs, in ms: the median of its newest successful ones. None if there is
+    /// none, or that can't be found out.
+    #[must_use]
+    pub fn usual_run_time(&self, name: &FutureName) -> Option<Millis> {
+        let read = |path: &PathBuf| read_record(&open_for_reading(path).ok()??, path).ok();
+        let newest = self.records_of(name).ok()?.into_iter().take(USUAL);
+        let successful = newest.filter_map(|path| read(&path).filter(|record| record.rc == Some(0)));
+        let mut run_times: Vec<Millis> = successful.filter_map(|record| record.run_time).collect();
+        run_times.sort_unstable();
+        run_times.get(run_times.len() / 2).copied()
+    }
+
+    /// Makes the collected futures a run before this one, and removes all but the newest `keep` of these.
+    pub(super) fn end_run(&self, keep: usize) -> Result<()> {
+        let collected = self.collected_dir();
+        let starts = stems_in(&collected)?;
+        if let Some(started) = starts.iter().map(|(_, (start, _), _)| *start).min().filter(|_| keep > 0) {
+            self.move_to_runs(&collected, started)?;
+        } else if !names_if_there(&collected)?.is_empty() {
+            remove_all(&collected)?;
+        }
+        for run in self.past_runs()?.iter().skip(keep) {
+            remove_all(&run.dir)?;
+        }
+        Ok(())
+    }
+
+    fn move_to_runs(&self, collected: &Path, started: Millis) -> Result<()> {
+        let runs = self.runs_dir();
+        let mut number = 0;
+        loop {
+            match fs::rename(collected, runs.join(stamp(started, number))) {
+                Ok(()) => return Ok(()),
+                // A directory does not replace another one that has something in it.
+                Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty) => {
+                    number += 1;
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound && !runs.exists() => {
+                    let mode = self.permissions.of_directories();
+                    DirBuilder::new().mode(mode).create(&runs).map_err(Error::io("make the directory", &runs))?;
+                }
+                // Another init has done it.
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                Err(error) => return Err(Error::io("keep the collected futures in", collected)(error)),
+            }
+        }
+    }
+
+    pub(super) fn runs_dir(&self) -> PathBuf {
+        self.dir.join(RUNS)
+    }
+
+    /// The records of the futures of that name that are no longer live, newest first.
+    fn records_of(&self, name: &FutureName) -> Result<Vec<PathBuf>> {
+        let runs = self.past_runs()?.into_iter().map(|run| run.dir);
+        let mut found = Vec::new();
+        for dir in std::iter::once(self.collected_dir()).chain(runs) {
+            found.extend(stems_in(&dir)?.into_iter().filter(|(of, ..)| of == name));
+        }
+        found.sort_by_key(|(_, stamp, _)| std::cmp::Reverse(*stamp));
+        Ok(found.into_iter().map(|(.., path)| path).collect())
+    }
+}
+
+/// The name, without its ending, of what is kept of a future: `NAME.START`, or `NAME.START-NUMBER` where that was taken.
+pub(super) fn stem(name: &FutureName, start: Millis, number: u32) -> String {
+    format!("{name}.{}", stamp(start, number))
+}
+
+fn stamp(start: Millis, number: u32) -> String {
+    if number == 0 { start.to_string() } else { format!("{start}-{number}") }
+}
+
+fn parse_stamp(text: &str) -> Option<Stamp> {
+    if let Ok(start) = text.parse() {
+        return Some((start, 0));
+    }
+    let (start, number) = text.rsplit_once('-')?;
+    Some((start.parse().ok()?, number.parse().ok()?))
+}
+
+/// The records in a directory of futures that are no longer live; none if there is no such directory.
+fn stems_in(dir: &Path) -> Result<Vec<(FutureName, Stamp, PathBuf)>> {
+    let parse = |path: PathBuf| {
+        if path.extension() != Some(OsStr::new("ini")) {
+            return None;
+        }
+        // The name may have dots of its own.
+        let (name, stamp) = path.file_stem()?.to_str()?.rsplit_once('.')?;
+        Some((name.parse().ok()?, parse_stamp(stamp)?, path))
+    };
+    Ok(names_if_there(dir)?.into_iter().filter_map(|file| parse(dir.join(file))).collect())
+}
+
+fn records_in(dir: &Path) -> Result<Vec<(FutureName, Record)>> {
+    let mut found = Vec::new();
+    for (name, _, path) in stems_in(dir)? {
+        if let Some(file) = open_for_reading(&path)? {
+            found.push((name, read_record(&file, &path)?));
+        }
+    }
+    found.sort_by(|(a, x), (b, y)| (x.start_time, a).cmp(&(y.start_time, b)));
+    Ok(found)
+}
+
+fn names_if_there(dir: &Path) -> Result<Vec<std::ffi::OsString>> {
+    match names_in(dir) {
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        names => names,
+    }
+}
+
+fn remove_all(dir: &Path) -> Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(Error::io("remove the collected futures in", dir)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_is_read_back_whatever_the_clock_said() {
+        for it in [(1_795_503_105_123, 0), (1_795_503_105_123, 12), (0, 1), (-5, 0), (-5, 3)] {
+            assert_eq!(parse_stamp(&stamp(it.0, it.1)), Some(it));
+        }
+        for text in ["", "-", "x", "5-", "5-x", "5-1-1", "5.1"] {
+            assert_eq!(parse_stamp(text), None, "{text}");
+        }
+    }
+}
