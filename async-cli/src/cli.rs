@@ -14,7 +14,7 @@ use crate::failure::Failure;
 
 /// Named futures for shell scripts: start slow work under a name, go on, wait for the name later.
 #[derive(Debug, Parser)]
-#[command(name = "async", version, after_help = EXAMPLE)]
+#[command(name = "async", version = env!("ASYNC_VERSION"), after_help = EXAMPLE)]
 pub(crate) struct Cli {
     #[command(flatten)]
     place: Place,
