@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use crate::suggestion::name_like;
+
 /// The exit status for a request that can never work, as clap's own for wrong usage.
 const USAGE: u8 = 2;
 /// The exit status when the program itself failed.
@@ -40,13 +42,22 @@ pub(crate) enum Failure {
 impl Failure {
     /// Tells the user, and gives the exit status.
     pub(crate) fn report(&self) -> u8 {
-        warn(&self.to_string());
+        warn(&format!("{self}{}", self.suggestion()));
         let usage = match self {
             Self::Store(error) => error.is_usage(),
             Self::Usage(_) => true,
             Self::Output(_) | Self::Log { .. } | Self::Task(_) | Self::Shell => false,
         };
         if usage { USAGE } else { FAILED }
+    }
+
+    /// What the user may have meant, as the end of the message.
+    fn suggestion(&self) -> String {
+        let like = match self {
+            Self::Store(async_core::Error::Unknown { name, dir }) => name_like(name, dir),
+            _ => None,
+        };
+        like.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
     }
 }
 

@@ -6,6 +6,7 @@ mod commands;
 mod ending;
 mod failure;
 mod messages;
+mod suggestion;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -18,7 +19,9 @@ use clap::{CommandFactory, Parser};
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // An error can be reported, a death can't; and it can fail only where the signal would not come.
     let _ = async_core::process::outlive_file_size_limit();
-    match cli::Cli::parse_from(args).run() {
+    let cli =
+        cli::Cli::try_parse_from(args).unwrap_or_else(|error| suggestion::without_hidden(error, &command()).exit());
+    match cli.run() {
         Ok(status) => status,
         Err(failure) => failure.report().into(),
     }
