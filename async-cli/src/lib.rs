@@ -4,6 +4,7 @@ mod cli;
 mod collecting;
 mod commands;
 mod ending;
+mod examples;
 mod failure;
 mod messages;
 mod suggestion;
@@ -11,7 +12,7 @@ mod suggestion;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 
 /// Runs a command line, the program's name first, and gives the exit status.
 ///
@@ -19,8 +20,13 @@ use clap::{CommandFactory, Parser};
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // An error can be reported, a death can't; and it can fail only where the signal would not come.
     let _ = async_core::process::outlive_file_size_limit();
-    let cli =
-        cli::Cli::try_parse_from(args).unwrap_or_else(|error| suggestion::without_hidden(error, &command()).exit());
+    let mut command = command();
+    let cli = command
+        .try_get_matches_from_mut(args)
+        .and_then(|mut matches| {
+            cli::Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+        })
+        .unwrap_or_else(|error| suggestion::without_hidden(error, &command).exit());
     match cli.run() {
         Ok(status) => status,
         Err(failure) => failure.report().into(),
@@ -30,5 +36,5 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// The definition of the command line, for man pages and completions.
 #[must_use]
 pub fn command() -> clap::Command {
-    cli::Cli::command()
+    examples::added_to(cli::Cli::command())
 }
