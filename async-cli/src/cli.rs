@@ -15,7 +15,7 @@ use crate::failure::Failure;
 
 /// Named futures for shell scripts: start slow work under a name, go on, wait for the name later.
 #[derive(Debug, Parser)]
-#[command(name = "async", version, after_help = EXAMPLE)]
+#[command(name = "async", version = env!("ASYNC_VERSION"), max_term_width = 80, after_help = EXAMPLE)]
 pub(crate) struct Cli {
     #[command(flatten)]
     place: Place,
@@ -30,7 +30,7 @@ In a script:
   async_init
   async_run docs make docs    # goes on at once
   make program
-  async_wait docs             # prints the log, returns the status of `make docs`
+  async_wait docs             # prints its log, returns its status
   async_print_timing          # how much time this saved";
 
 const STORE_HELP: &str = "The store of futures [default: $ASYNC_DIR, else $DEST/async, else $XDG_STATE_HOME/async]";

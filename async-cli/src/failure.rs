@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use crate::suggestion::name_like;
+
 /// The exit status for a request that can never work, as clap's own for wrong usage.
 const USAGE: u8 = 2;
 /// The exit status when the program itself failed.
@@ -84,7 +86,7 @@ pub(crate) enum Failure {
 impl Failure {
     /// Tells the user, and gives the exit status.
     pub(crate) fn report(&self) -> u8 {
-        warn(&self.to_string());
+        warn(&format!("{self}{}", self.suggestion()));
         match self {
             Self::Store(error) if error.is_usage() => USAGE,
             Self::Usage(_) => USAGE,
@@ -92,6 +94,15 @@ impl Failure {
             Self::NotExecutable { .. } => NOT_EXECUTABLE,
             _ => FAILED,
         }
+    }
+
+    /// What the user may have meant, as the end of the message.
+    fn suggestion(&self) -> String {
+        let like = match self {
+            Self::Store(async_core::Error::Unknown { name, dir }) => name_like(name, dir),
+            _ => None,
+        };
+        like.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
     }
 }
 

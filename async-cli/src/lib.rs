@@ -5,14 +5,16 @@ mod collecting;
 mod commands;
 mod duration;
 mod ending;
+mod examples;
 mod failure;
 mod messages;
 mod planning;
+mod suggestion;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 
 /// Runs a command line, the program's name first, and gives the exit status.
 ///
@@ -20,7 +22,14 @@ use clap::{CommandFactory, Parser};
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // An error can be reported, a death can't; and it can fail only where the signal would not come.
     let _ = async_core::process::outlive_file_size_limit();
-    match cli::Cli::parse_from(args).run() {
+    let mut command = command();
+    let cli = command
+        .try_get_matches_from_mut(args)
+        .and_then(|mut matches| {
+            cli::Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+        })
+        .unwrap_or_else(|error| suggestion::without_hidden(error, &command).exit());
+    match cli.run() {
         Ok(status) => status,
         Err(failure) => failure.report().into(),
     }
@@ -29,5 +38,5 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// The definition of the command line, for man pages and completions.
 #[must_use]
 pub fn command() -> clap::Command {
-    cli::Cli::command()
+    examples::added_to(cli::Cli::command())
 }

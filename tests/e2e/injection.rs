@@ -5,6 +5,7 @@
 
 use async_tests::stage::{Kind, Ran, SUBJECTS, Stage, Subject};
 use async_tests::strace::{self, Call};
+use async_tests::tools;
 
 /// The count that must at least be reached, lest the sweep shrink unseen.
 const FAULTS: usize = 1300;
@@ -18,7 +19,7 @@ struct Fault<'a> {
 
 #[test]
 fn a_system_call_that_fails_is_told_of_or_does_no_harm() {
-    if !strace::is_there() {
+    if !tools::is_there("strace") {
         return;
     }
     let good: Vec<_> = SUBJECTS

@@ -4,6 +4,7 @@
 
 use async_tests::stage::{Kind, Ran, SUBJECTS, Stage, Subject};
 use async_tests::strace::{self, Call};
+use async_tests::tools;
 
 /// The count that must at least be reached, lest the sweep shrink unseen.
 const POINTS: usize = 250;
@@ -15,7 +16,7 @@ struct Point<'a> {
 
 #[test]
 fn a_command_that_is_killed_leaves_a_store_that_tells_the_truth() {
-    if !strace::is_there() {
+    if !tools::is_there("strace") {
         return;
     }
     let mut points = Vec::new();

@@ -7,7 +7,6 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -21,21 +20,6 @@ pub struct Call {
     pub number: usize,
     /// What strace printed behind the name, with descriptors spelled out as paths.
     pub text: String,
-}
-
-/// Whether strace is there. If not, says how to get it.
-///
-/// # Panics
-/// Without strace where `CI=true`: there the tests that need it must not be skipped.
-#[must_use]
-pub fn is_there() -> bool {
-    let there = Command::new("strace").arg("--version").output().is_ok_and(|output| output.status.success());
-    if !there {
-        let ci = std::env::var_os("CI").is_some_and(|value| value == "true");
-        assert!(!ci, "strace is missing: apt-get install strace");
-        eprintln!("skipped, because strace is missing: apt-get install strace");
-    }
-    there
 }
 
 /// The arguments of strace, up to the command to be run under it. `inject` holds expressions such as

@@ -13,6 +13,7 @@ use crate::messages::Output;
 /// Prints the process id of a live future; `UNKNOWN` and status 1 if there is none
 #[derive(Args, Debug)]
 pub(crate) struct Pid {
+    /// The name of the future
     name: OsString,
 }
 

@@ -13,7 +13,8 @@ use crate::messages::Output;
 /// Waits for futures, prints their logs, and exits with the first status that is not 0
 #[derive(Args, Debug)]
 pub(crate) struct Wait {
-    #[arg(required = true)]
+    /// The names of the futures
+    #[arg(required = true, value_name = "NAME")]
     names: Vec<OsString>,
 }
 

@@ -1,0 +1,20 @@
+//! Programs that some tests need and not everybody has.
+
+use std::process::{Command, Stdio};
+
+/// Whether a program of a Debian package of its name is there. If not, says how to get it.
+///
+/// # Panics
+/// Without it where `CI=true`: there the tests that need it must not be skipped.
+#[must_use]
+pub fn is_there(program: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg("--version").stdin(Stdio::null());
+    let there = command.output().is_ok_and(|output| output.status.success());
+    if !there {
+        let ci = std::env::var_os("CI").is_some_and(|value| value == "true");
+        assert!(!ci, "{program} is missing: apt-get install {program}");
+        eprintln!("skipped, because {program} is missing: apt-get install {program}");
+    }
+    there
+}
