@@ -1,7 +1,6 @@
 //! The command line.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use async_core::{Error, Permissions, Store};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -11,13 +10,16 @@ use crate::commands::{
     pid::Pid, shim::Shim, status::Status, timing::Timing, wait::Wait, watch::Watch,
 };
 use crate::failure::Failure;
+use crate::io::Io;
+use crate::messages::Output;
+use crate::status::ExitCode;
 
 /// Named futures for shell scripts: start slow work under a name, go on, wait for the name later.
 #[derive(Debug, Parser)]
 #[command(name = "async", version, after_help = EXAMPLE)]
 pub(crate) struct Cli {
     #[command(flatten)]
-    place: Place,
+    place: PlaceArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -34,9 +36,9 @@ In a script:
 
 const STORE_HELP: &str = "The store of futures [default: $ASYNC_DIR, else $DEST/async, else $XDG_STATE_HOME/async]";
 
-/// Where the store is.
+/// What is said of the place of the store.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Place {
+struct PlaceArgs {
     /// The store of futures
     #[arg(long, global = true, value_name = "DIR", help = STORE_HELP)]
     dir: Option<PathBuf>,
@@ -52,14 +54,21 @@ enum PermissionsArg {
     Umask,
 }
 
-impl Place {
+/// Where a command works: its store, and its surroundings.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    args: PlaceArgs,
+    io: &'a Io,
+}
+
+impl Place<'_> {
     /// The store's directory.
     pub(crate) fn dir(&self) -> Result<PathBuf, Error> {
-        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        if let Some(dir) = self.dir.clone().or_else(|| set("ASYNC_DIR")) {
+        let set = |name| (self.io.variable)(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        if let Some(dir) = self.args.dir.clone().or_else(|| set("ASYNC_DIR")) {
             return Ok(dir);
         }
-        if std::env::var_os("DEST").is_some_and(|dest| dest.is_empty()) {
+        if (self.io.variable)("DEST").is_some_and(|dest| dest.is_empty()) {
             return Err(Error::NoPlace("DEST is set but empty, so the store would be /async: set DEST or ASYNC_DIR"));
         }
         set("DEST")
@@ -72,7 +81,7 @@ impl Place {
     }
 
     pub(crate) fn permissions(&self) -> Permissions {
-        match self.permissions {
+        match self.args.permissions {
             PermissionsArg::Private => Permissions::Private,
             PermissionsArg::Umask => Permissions::Umask,
         }
@@ -81,6 +90,16 @@ impl Place {
     /// Opens the store.
     pub(crate) fn store(&self) -> Result<Store, Failure> {
         Ok(Store::open(&self.dir()?, self.permissions())?)
+    }
+
+    /// Standard output.
+    pub(crate) fn stdout(&self) -> Result<Output, Failure> {
+        Output::stdout(self.io)
+    }
+
+    /// The output that a number stands for.
+    pub(crate) fn descriptor(&self, fd: i32) -> Result<Output, Failure> {
+        Output::descriptor(self.io, fd)
     }
 }
 
@@ -105,9 +124,25 @@ enum Command {
 }
 
 impl Cli {
+    /// Whether a guest may run the command: it waits for no task, and is no parent of one.
+    pub(crate) fn is_for_guests(&self) -> bool {
+        match self.command {
+            Command::Begin(_)
+            | Command::End(_)
+            | Command::Collect(_)
+            | Command::Init(_)
+            | Command::Live(_)
+            | Command::Message(_)
+            | Command::Pid(_)
+            | Command::Status(_)
+            | Command::Timing(_) => true,
+            Command::Block(_) | Command::Cleanup(_) | Command::Shim(_) | Command::Wait(_) | Command::Watch(_) => false,
+        }
+    }
+
     /// Runs the command; the exit status is the command's.
-    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        let place = &self.place;
+    pub(crate) fn run(self, io: &Io) -> Result<ExitCode, Failure> {
+        let place = &Place { args: self.place, io };
         match self.command {
             Command::Init(command) => command.run(place),
             Command::Wait(command) => command.run(place),
@@ -115,7 +150,7 @@ impl Cli {
             Command::Pid(command) => command.run(place),
             Command::Cleanup(command) => command.run(place),
             Command::Timing(command) => command.run(place),
-            Command::Shim(command) => command.run(),
+            Command::Shim(command) => command.run(place),
             Command::Begin(command) => command.run(place),
             Command::Watch(command) => command.run(place),
             Command::End(command) => command.run(place),

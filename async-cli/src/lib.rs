@@ -1,16 +1,23 @@
 //! The command line of `async`: what each command does, and what it says.
+//!
+//! It has two callers: the program, and the bash builtin, which runs the same command line in the user's own shell.
 
 mod cli;
 mod collecting;
 mod commands;
 mod ending;
 mod failure;
+mod io;
 mod messages;
+mod status;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+
+pub use failure::warn;
+pub use io::Io;
 
 /// Runs a command line, the program's name first, and gives the exit status.
 ///
@@ -18,9 +25,26 @@ use clap::{CommandFactory, Parser};
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // An error can be reported, a death can't; and it can fail only where the signal would not come.
     let _ = async_core::process::outlive_file_size_limit();
-    match cli::Cli::parse_from(args).run() {
-        Ok(status) => status,
-        Err(failure) => failure.report().into(),
+    run_parsed(cli::Cli::parse_from(args), &Io::of_program()).into()
+}
+
+/// Runs a command line, the program's name first, as a guest in somebody else's process, and gives the exit status.
+///
+/// It never ends the process, starts no thread and no process, and leaves no signal, descriptor or lock behind. It sleeps
+/// for at most some seconds: the commands that wait for tasks, and those that turn into their parents, are for the
+/// program, and wrong usage here (status 2).
+pub fn run_in_process(args: impl IntoIterator<Item = OsString>, io: &Io) -> u8 {
+    match cli::Cli::try_parse_from(args) {
+        Ok(cli) if cli.is_for_guests() => run_parsed(cli, io),
+        Ok(_) => failure::Failure::Usage("this command is for the program async, not for a shell".into()).report(),
+        Err(error) => failure::report_usage(&error, io),
+    }
+}
+
+fn run_parsed(cli: cli::Cli, io: &Io) -> u8 {
+    match cli.run(io) {
+        Ok(status) => status.into(),
+        Err(failure) => failure.report(),
     }
 }
 

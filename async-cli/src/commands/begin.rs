@@ -1,14 +1,13 @@
 //! `async begin`: the start of `async_run`, before the shell forks.
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use async_core::{Start, State, text};
 use clap::Args;
 
 use crate::cli::Place;
 use crate::failure::{Failure, warn};
-use crate::messages::Output;
+use crate::status::ExitCode;
 
 /// Makes the record and the log of a new future; prints the command as the messages show it
 #[derive(Args, Debug)]
@@ -52,7 +51,7 @@ impl Begin {
         };
         let store = place.store()?;
         // Before the future is there, so that a failure leaves none. The shell shows it only if all went well.
-        Output::stdout()?.print(&text::command_line(command, self.shortened))?;
+        place.stdout()?.print(&text::command_line(command, self.shortened))?;
         let started = store.begin(&name, command, self.shortened, &start)?;
         match started.superseded {
             None => {}

@@ -1,7 +1,6 @@
 //! `async collect`: what `async_wait` asks, until nothing is left to wait for.
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use async_core::clock::Millis;
 use clap::Args;
@@ -9,7 +8,7 @@ use clap::Args;
 use crate::cli::Place;
 use crate::collecting::{Collecting, Pending, Position, Resumed, Tally};
 use crate::failure::Failure;
-use crate::messages::Output;
+use crate::status::ExitCode;
 
 /// Collects the futures that are over, in order, up to the first that still runs or fails
 ///
@@ -41,7 +40,7 @@ pub(crate) struct Collect {
 impl Collect {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let store = place.store()?;
-        let mut output = Output::descriptor(self.report)?;
+        let mut output = place.descriptor(self.report)?;
         let mut collecting = Collecting {
             store: &store,
             words: &self.names,
@@ -65,7 +64,7 @@ impl Collect {
                 format!("done {rc} {background} {waited}\n")
             }
         };
-        Output::stdout()?.print(&reply)?;
+        place.stdout()?.print(&reply)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,12 +1,11 @@
 //! `async init`: makes the store, without the futures of earlier runs.
 
-use std::process::ExitCode;
-
 use async_core::Store;
 use clap::Args;
 
 use crate::cli::Place;
 use crate::failure::{Failure, warn};
+use crate::status::ExitCode;
 
 /// Makes the store, or clears it of what earlier runs left; what still runs is kept
 #[derive(Args, Debug)]

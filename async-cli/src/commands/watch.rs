@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::process::ExitCode;
 
 use async_core::{descriptor, process};
 use clap::Args;
@@ -10,6 +9,7 @@ use clap::Args;
 use crate::cli::Place;
 use crate::ending;
 use crate::failure::Failure;
+use crate::status::ExitCode;
 
 /// Waits for the task, a child of this process, records how it ended, and exits with its status
 ///
@@ -41,7 +41,7 @@ impl Watch {
         store.remove_gate(&self.id);
         let rc = process::watch_child(self.task, open_gate).map_err(Failure::Task)?;
         store.finish_on_descriptor(self.fd, rc)?;
-        ending::announce(&name, &std::process::id().to_string(), rc);
+        ending::announce(place, &name, &std::process::id().to_string(), rc);
         Ok(ending::exit_code(rc))
     }
 }
