@@ -1,7 +1,7 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use async_core::{Error, Permissions, Store};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -12,13 +12,16 @@ use crate::commands::{
     watch::Watch,
 };
 use crate::failure::Failure;
+use crate::io::Io;
+use crate::messages::Output;
+use crate::status::ExitCode;
 
 /// Named futures for shell scripts: start slow work under a name, go on, wait for the name later.
 #[derive(Debug, Parser)]
 #[command(name = "async", version = env!("ASYNC_VERSION"), max_term_width = 80, after_help = EXAMPLE)]
 pub(crate) struct Cli {
     #[command(flatten)]
-    place: Place,
+    place: PlaceArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -35,9 +38,9 @@ In a script:
 
 const STORE_HELP: &str = "The store of futures [default: $ASYNC_DIR, else $DEST/async, else $XDG_STATE_HOME/async]";
 
-/// Where the store is.
+/// What is said of the place of the store.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Place {
+struct PlaceArgs {
     /// The store of futures
     #[arg(long, global = true, value_name = "DIR", help = STORE_HELP)]
     dir: Option<PathBuf>,
@@ -53,14 +56,21 @@ enum PermissionsArg {
     Umask,
 }
 
-impl Place {
+/// Where a command works: its store, and its surroundings.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    args: PlaceArgs,
+    io: &'a Io,
+}
+
+impl Place<'_> {
     /// The store's directory.
     pub(crate) fn dir(&self) -> Result<PathBuf, Error> {
-        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        if let Some(dir) = self.dir.clone().or_else(|| set("ASYNC_DIR")) {
+        let set = |name| self.variable(name).map(PathBuf::from);
+        if let Some(dir) = self.args.dir.clone().or_else(|| set("ASYNC_DIR")) {
             return Ok(dir);
         }
-        if std::env::var_os("DEST").is_some_and(|dest| dest.is_empty()) {
+        if (self.io.variable)("DEST").is_some_and(|dest| dest.is_empty()) {
             return Err(Error::NoPlace("DEST is set but empty, so the store would be /async: set DEST or ASYNC_DIR"));
         }
         set("DEST")
@@ -73,7 +83,7 @@ impl Place {
     }
 
     pub(crate) fn permissions(&self) -> Permissions {
-        match self.permissions {
+        match self.args.permissions {
             PermissionsArg::Private => Permissions::Private,
             PermissionsArg::Umask => Permissions::Umask,
         }
@@ -81,7 +91,7 @@ impl Place {
 
     /// The same as an option's value.
     pub(crate) fn permissions_name(&self) -> &'static str {
-        match self.permissions {
+        match self.args.permissions {
             PermissionsArg::Private => "private",
             PermissionsArg::Umask => "umask",
         }
@@ -90,6 +100,21 @@ impl Place {
     /// Opens the store.
     pub(crate) fn store(&self) -> Result<Store, Failure> {
         Ok(Store::open(&self.dir()?, self.permissions())?)
+    }
+
+    /// A variable of whoever calls, unless it is empty.
+    pub(crate) fn variable(&self, name: &str) -> Option<OsString> {
+        (self.io.variable)(name).filter(|value| !value.is_empty())
+    }
+
+    /// Standard output.
+    pub(crate) fn stdout(&self) -> Result<Output, Failure> {
+        Output::stdout(self.io)
+    }
+
+    /// The output that a number stands for.
+    pub(crate) fn descriptor(&self, fd: i32) -> Result<Output, Failure> {
+        Output::descriptor(self.io, fd)
     }
 }
 
@@ -117,9 +142,32 @@ enum Command {
 }
 
 impl Cli {
+    /// Whether a guest may run the command: it waits for no task, and is no parent of one.
+    pub(crate) fn is_for_guests(&self) -> bool {
+        match self.command {
+            Command::Begin(_)
+            | Command::End(_)
+            | Command::Collect(_)
+            | Command::Init(_)
+            | Command::Live(_)
+            | Command::Message(_)
+            | Command::Pid(_)
+            | Command::Status(_)
+            | Command::Timing(_) => true,
+            Command::Block(_)
+            | Command::Cancel(_)
+            | Command::Cleanup(_)
+            | Command::Guard(_)
+            | Command::Run(_)
+            | Command::Shim(_)
+            | Command::Wait(_)
+            | Command::Watch(_) => false,
+        }
+    }
+
     /// Runs the command; the exit status is the command's.
-    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        let place = &self.place;
+    pub(crate) fn run(self, io: &Io) -> Result<ExitCode, Failure> {
+        let place = &Place { args: self.place, io };
         match self.command {
             Command::Run(command) => command.run(place),
             Command::Cancel(command) => command.run(place),
@@ -130,7 +178,7 @@ impl Cli {
             Command::Pid(command) => command.run(place),
             Command::Cleanup(command) => command.run(place),
             Command::Timing(command) => command.run(place),
-            Command::Shim(command) => command.run(),
+            Command::Shim(command) => command.run(place),
             Command::Begin(command) => command.run(place),
             Command::Watch(command) => command.run(place),
             Command::End(command) => command.run(place),

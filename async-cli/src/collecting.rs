@@ -7,6 +7,7 @@ use std::str::FromStr;
 use async_core::clock::{self, Millis};
 use async_core::{Claim, FutureName, Ready, Store, Wait, text};
 
+use crate::cli::Place;
 use crate::failure::{Failure, warn};
 use crate::messages::{self, Output};
 use crate::planning;
@@ -227,13 +228,13 @@ impl Collecting<'_> {
 }
 
 /// Collects all of them, sleeping until each is over; gives the first status that is not 0.
-pub(crate) fn wait_for(store: &Store, words: &[OsString], output: &mut Output) -> Result<u8, Failure> {
+pub(crate) fn wait_for(place: &Place, store: &Store, words: &[OsString], output: &mut Output) -> Result<u8, Failure> {
     let mut collecting = Collecting {
         store,
         words,
         output,
         shell: None,
-        inside: planning::enclosing(None, store),
+        inside: planning::enclosing(place, None, store),
         tally: Tally::default(),
     };
     let (mut from, mut resumed) = (Position::default(), Resumed::default());

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 use crate::suggestion::name_like;
 
+use crate::io::Io;
+use crate::messages::Output;
+
 /// The exit status for a request that can never work, as clap's own for wrong usage.
 const USAGE: u8 = 2;
 /// The exit status when the program itself failed.
@@ -106,8 +109,19 @@ impl Failure {
     }
 }
 
+/// Prints what clap says of a command line, which may be its help, and gives the exit status.
+pub(crate) fn report_usage(error: &clap::Error, io: &Io) -> u8 {
+    let text = error.render().to_string();
+    if error.use_stderr() {
+        let _ = io::stderr().write_all(text.as_bytes());
+    } else if let Err(failure) = Output::stdout(io).and_then(|mut output| output.print(&text)) {
+        return failure.report();
+    }
+    if error.exit_code() == 0 { 0 } else { USAGE }
+}
+
 /// Prints a remark, on one line and with nothing in it that a terminal acts on, whatever paths and records it quotes.
-pub(crate) fn warn(text: &str) {
+pub fn warn(text: &str) {
     let text = async_core::text::printable(text.as_ref());
     // In one write, so that lines of several programs don't mix. With standard error gone, nobody is left to tell.
     let _ = io::stderr().write_all(format!("async: {text}\n").as_bytes());

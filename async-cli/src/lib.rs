@@ -1,4 +1,6 @@
 //! The command line of `async`: what each command does, and what it says.
+//!
+//! It has two callers: the program, and the bash builtin, which runs the same command line in the user's own shell.
 
 mod cli;
 mod collecting;
@@ -7,14 +9,19 @@ mod duration;
 mod ending;
 mod examples;
 mod failure;
+mod io;
 mod messages;
 mod planning;
+mod status;
 mod suggestion;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{CommandFactory, FromArgMatches, Parser};
+
+pub use failure::warn;
+pub use io::Io;
 
 /// Runs a command line, the program's name first, and gives the exit status.
 ///
@@ -29,9 +36,26 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             cli::Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
         })
         .unwrap_or_else(|error| suggestion::without_hidden(error, &command).exit());
-    match cli.run() {
-        Ok(status) => status,
-        Err(failure) => failure.report().into(),
+    run_parsed(cli, &Io::of_program()).into()
+}
+
+/// Runs a command line, the program's name first, as a guest in somebody else's process, and gives the exit status.
+///
+/// It never ends the process, starts no thread and no process, and leaves no signal, descriptor or lock behind. It sleeps
+/// for at most some seconds: the commands that wait for tasks, and those that turn into their parents, are for the
+/// program, and wrong usage here (status 2).
+pub fn run_in_process(args: impl IntoIterator<Item = OsString>, io: &Io) -> u8 {
+    match cli::Cli::try_parse_from(args) {
+        Ok(cli) if cli.is_for_guests() => run_parsed(cli, io),
+        Ok(_) => failure::Failure::Usage("this command is for the program async, not for a shell".into()).report(),
+        Err(error) => failure::report_usage(&error, io),
+    }
+}
+
+fn run_parsed(cli: cli::Cli, io: &Io) -> u8 {
+    match cli.run(io) {
+        Ok(status) => status.into(),
+        Err(failure) => failure.report(),
     }
 }
 

@@ -8,6 +8,7 @@ use async_core::store::MAX_JOBS;
 use async_core::{FutureName, Plan, Store};
 use clap::Args;
 
+use crate::cli::Place;
 use crate::commands;
 use crate::duration;
 use crate::failure::Failure;
@@ -57,12 +58,12 @@ fn jobs(text: &str) -> Result<u32, String> {
 
 impl Planning {
     /// The plan, if there is anything to it.
-    pub(crate) fn plan(&self) -> Result<Option<Plan>, Failure> {
+    pub(crate) fn plan(&self, place: &Place) -> Result<Option<Plan>, Failure> {
         let names = |args: &[OsString]| args.iter().map(|arg| commands::name(arg)).collect::<Result<Vec<_>, _>>();
         let plan = Plan {
             after: names(&self.after)?,
             after_any: names(&self.after_any)?,
-            jobs: self.jobs.map_or_else(jobs_of_environment, |jobs| Ok(Some(jobs)))?,
+            jobs: self.jobs.map_or_else(|| jobs_of_environment(place), |jobs| Ok(Some(jobs)))?,
             timeout: self.timeout,
             grace: self.grace,
             retry: self.retry,
@@ -72,8 +73,8 @@ impl Planning {
     }
 }
 
-fn jobs_of_environment() -> Result<Option<u32>, Failure> {
-    let Some(value) = std::env::var_os("ASYNC_JOBS").filter(|value| !value.is_empty()) else {
+fn jobs_of_environment(place: &Place) -> Result<Option<u32>, Failure> {
+    let Some(value) = place.variable("ASYNC_JOBS") else {
         return Ok(None);
     };
     let text = value.to_string_lossy();
@@ -82,16 +83,16 @@ fn jobs_of_environment() -> Result<Option<u32>, Failure> {
 
 /// The live future of that store inside whose task this process runs, if any: `given` by the shell, or told by the
 /// environment.
-pub(crate) fn enclosing(given: Option<&OsString>, store: &Store) -> Option<FutureName> {
-    let told = || std::env::var_os("ASYNC_FUTURE");
+pub(crate) fn enclosing(place: &Place, given: Option<&OsString>, store: &Store) -> Option<FutureName> {
+    let told = || place.variable("ASYNC_FUTURE");
     let name = given.cloned().or_else(told).and_then(|name| FutureName::from_arg(&name).ok())?;
     store.read(&name).ok().flatten().map(|_| name)
 }
 
 /// The script that has its futures cancelled when it ends, if there is one: `given` by the shell, or told by the
 /// environment.
-pub(crate) fn owner(given: Option<u32>) -> Option<u32> {
-    given.or_else(|| std::env::var("ASYNC_OWNER").ok()?.parse().ok())
+pub(crate) fn owner(place: &Place, given: Option<u32>) -> Option<u32> {
+    given.or_else(|| place.variable("ASYNC_OWNER")?.to_str()?.parse().ok())
 }
 
 #[cfg(test)]

@@ -1,15 +1,14 @@
 //! `async begin`: the start of `async_run`, before the shell forks.
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use async_core::{FutureName, Request, Start, State, text};
 use clap::Args;
 
 use crate::cli::Place;
 use crate::failure::{Failure, warn};
-use crate::messages::Output;
 use crate::planning::{self, Planning};
+use crate::status::ExitCode;
 
 /// Makes the record and the log of a new future; prints the command as the messages show it
 ///
@@ -62,7 +61,7 @@ impl Begin {
             _ => return Err(why_the_shell_has_no_record(place)),
         };
         let store = place.store()?;
-        let plan = self.planning.plan()?;
+        let plan = self.planning.plan(place)?;
         if let (Start::InProcess(_), Some(plan)) = (&start, &plan)
             && let Some(why) = store.wait_for_dependencies(plan)?
         {
@@ -73,13 +72,13 @@ impl Begin {
             argv: command,
             shortened: self.shortened,
             plan,
-            parent: planning::enclosing(self.inside.as_ref(), &store),
-            owner: planning::owner(self.owner),
+            parent: planning::enclosing(place, self.inside.as_ref(), &store),
+            owner: planning::owner(place, self.owner),
         };
         // Before the future is there, so that a failure leaves none. The shell shows it only if all went well.
         let attempts = attempts.map_or_else(String::new, |(retry, delay)| format!("{retry} {} ", text::seconds(delay)));
         let text = format!("{attempts}{}", text::command_line(command, self.shortened));
-        Output::stdout()?.print(&text)?;
+        place.stdout()?.print(&text)?;
         let started = store.begin(&name, &request, &start)?;
         warn_of_superseded(&name, started.superseded);
         Ok(ExitCode::SUCCESS)

@@ -1,12 +1,12 @@
 //! `async block`: the wait of a shell for what is not its own child.
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use clap::Args;
 
 use crate::cli::Place;
 use crate::failure::Failure;
+use crate::status::ExitCode;
 
 /// Sleeps until the future's task is over
 #[derive(Args, Debug)]

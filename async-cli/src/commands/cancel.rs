@@ -1,7 +1,6 @@
 //! `async cancel`: stops futures, with all that they have started.
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 use std::thread;
 
 use async_core::clock::Millis;
@@ -12,7 +11,8 @@ use clap::Args;
 use crate::cli::Place;
 use crate::duration;
 use crate::failure::{Failure, warn};
-use crate::messages::{self, Output};
+use crate::messages;
+use crate::status::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,7 +55,7 @@ impl Cancel {
             }
             names
         };
-        let mut output = Output::stdout()?;
+        let mut output = place.stdout()?;
         let mut status = ExitCode::SUCCESS;
         for (name, result) in cancel_at_once(&store, names, self.grace) {
             match result {

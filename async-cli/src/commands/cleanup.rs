@@ -1,13 +1,11 @@
 //! `async cleanup`: waits for whatever nobody waited for.
 
-use std::process::ExitCode;
-
 use clap::Args;
 
 use crate::cli::Place;
 use crate::collecting;
 use crate::failure::{Failure, warn};
-use crate::messages::Output;
+use crate::status::ExitCode;
 
 /// Waits for all live futures, with a warning for each, and hands them over
 #[derive(Args, Debug)]
@@ -17,12 +15,12 @@ impl Cleanup {
     #[allow(clippy::unused_self, reason = "a command like the others")]
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let store = place.store()?;
-        let mut output = Output::stdout()?;
+        let mut output = place.stdout()?;
         let mut status = ExitCode::SUCCESS;
         for name in store.names()? {
             output.print(&format!("WARNING: uncollected async future {name}\n"))?;
             // One that can't be collected must not keep the others from being.
-            if let Err(failure) = collecting::wait_for(&store, &[name.as_str().into()], &mut output) {
+            if let Err(failure) = collecting::wait_for(place, &store, &[name.as_str().into()], &mut output) {
                 warn(&failure.to_string());
                 status = ExitCode::from(125);
             }

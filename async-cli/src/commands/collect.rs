@@ -1,7 +1,6 @@
 //! `async collect`: what `async_wait` asks, until nothing is left to wait for.
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use async_core::clock::Millis;
 use clap::Args;
@@ -9,8 +8,8 @@ use clap::Args;
 use crate::cli::Place;
 use crate::collecting::{Collecting, Pending, Position, Resumed, Tally};
 use crate::failure::Failure;
-use crate::messages::Output;
 use crate::planning;
+use crate::status::ExitCode;
 
 /// Collects the futures that are over, in order, up to the first that still runs or fails
 ///
@@ -45,13 +44,13 @@ pub(crate) struct Collect {
 impl Collect {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let store = place.store()?;
-        let mut output = Output::descriptor(self.report)?;
+        let mut output = place.descriptor(self.report)?;
         let mut collecting = Collecting {
             store: &store,
             words: &self.names,
             output: &mut output,
             shell: Some(self.shell),
-            inside: planning::enclosing(self.inside.as_ref(), &store),
+            inside: planning::enclosing(place, self.inside.as_ref(), &store),
             tally: Tally::default(),
         };
         let found = collecting.run(self.from, Resumed { since: self.since, status: self.status });
@@ -70,7 +69,7 @@ impl Collect {
                 format!("done {rc} {background} {waited}\n")
             }
         };
-        Output::stdout()?.print(&reply)?;
+        place.stdout()?.print(&reply)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,13 +1,13 @@
 //! `async end`: the end of a task that a shell ran itself.
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use clap::Args;
 
 use crate::cli::Place;
 use crate::ending;
 use crate::failure::Failure;
+use crate::status::ExitCode;
 
 /// Records how a task ended, and exits with its status
 #[derive(Args, Debug)]
@@ -28,7 +28,7 @@ impl End {
         let rc = i32::from(self.rc);
         place.store()?.finish(&name, rc)?;
         if let Some(pid) = &self.pid {
-            ending::announce(&name, pid, &async_core::End { rc, ..Default::default() });
+            ending::announce(place, &name, pid, &async_core::End { rc, ..Default::default() });
         }
         Ok(ending::exit_code(rc))
     }

@@ -1,13 +1,12 @@
 //! `async init`: makes the store, without the futures of earlier runs.
 
-use std::process::ExitCode;
-
 use async_core::Store;
 use async_core::store::KEPT_RUNS;
 use clap::Args;
 
 use crate::cli::Place;
 use crate::failure::{Failure, warn};
+use crate::status::ExitCode;
 
 /// Makes the store, or clears it of what earlier runs left; what still runs stays
 ///
@@ -24,7 +23,7 @@ const KEEP_RUNS_HELP: &str = "How many earlier runs to keep; 0 keeps none [defau
 
 impl Init {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        let runs = self.keep_runs.map_or_else(kept_runs, Ok)?;
+        let runs = self.keep_runs.map_or_else(|| kept_runs(place), Ok)?;
         let (_, leftovers) = Store::init_keeping(&place.dir()?, place.permissions(), runs)?;
         for name in leftovers.running {
             warn(&format!("`{name}` of an earlier run still runs, so it was kept: wait for it by name"));
@@ -34,11 +33,11 @@ impl Init {
 }
 
 /// How many runs the environment says are to be kept.
-fn kept_runs() -> Result<usize, Failure> {
-    match std::env::var_os(KEEP_RUNS) {
-        Some(value) if !value.is_empty() => value.to_str().and_then(|value| value.parse().ok()).ok_or_else(|| {
-            Failure::Usage(format!("{KEEP_RUNS} is `{}`, and should be a number of runs to keep", value.display()))
-        }),
-        _ => Ok(KEPT_RUNS),
-    }
+fn kept_runs(place: &Place) -> Result<usize, Failure> {
+    let Some(value) = place.variable(KEEP_RUNS) else {
+        return Ok(KEPT_RUNS);
+    };
+    value.to_str().and_then(|value| value.parse().ok()).ok_or_else(|| {
+        Failure::Usage(format!("{KEEP_RUNS} is `{}`, and should be a number of runs to keep", value.display()))
+    })
 }

@@ -1,14 +1,14 @@
 //! `async message`: a line about a future, as `async_log` prints it.
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use async_core::text;
 use clap::Args;
 
 use crate::cli::Place;
 use crate::failure::Failure;
-use crate::messages::{self, Output};
+use crate::messages;
+use crate::status::ExitCode;
 
 /// Prints a message about a future; `%command` in it stands for the future's command
 #[derive(Args, Debug)]
@@ -30,7 +30,7 @@ impl Message {
             return Err(store.unknown(&name).into());
         };
         let text = text::printable_command(message).replace("%command", &messages::command(&record));
-        Output::stdout()?.print(&messages::record_line(&name, &record, &text))?;
+        place.stdout()?.print(&messages::record_line(&name, &record, &text))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,14 +1,13 @@
 //! `async pid`: the process behind a name.
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use async_core::text;
 use clap::Args;
 
 use crate::cli::Place;
 use crate::failure::Failure;
-use crate::messages::Output;
+use crate::status::ExitCode;
 
 /// Prints the process id of a live future; `UNKNOWN` and status 1 if there is none
 #[derive(Args, Debug)]
@@ -23,7 +22,7 @@ impl Pid {
             Ok(name) => place.store()?.read(&name)?,
             Err(_) => None,
         };
-        let mut output = Output::stdout()?;
+        let mut output = place.stdout()?;
         let Some(record) = record else {
             output.print("UNKNOWN\n")?;
             return Ok(ExitCode::FAILURE);

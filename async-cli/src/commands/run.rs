@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 
 use async_core::{Request, Start, Store};
 use clap::Args;
@@ -14,8 +14,9 @@ use super::begin::warn_of_superseded;
 use crate::cli::Place;
 use crate::collecting;
 use crate::failure::Failure;
-use crate::messages::{self, Output};
+use crate::messages;
 use crate::planning::{self, Planning};
+use crate::status::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -62,7 +63,7 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let name = super::name(&self.name)?;
-        let plan = self.planning.plan()?;
+        let plan = self.planning.plan(place)?;
         let variables = self.variables()?;
         let cwd = std::path::absolute(self.cwd.as_deref().unwrap_or(Path::new(".")))
             .and_then(|cwd| cwd.read_dir().map(|_| cwd))
@@ -74,8 +75,8 @@ impl Run {
             .map_err(|source| Failure::Directory { path: place.dir().unwrap_or_default(), source })?;
         let store = Store::open_or_make(&dir, place.permissions())?;
         let request = Request {
-            parent: planning::enclosing(None, &store),
-            owner: planning::owner(None),
+            parent: planning::enclosing(place, None, &store),
+            owner: planning::owner(place, None),
             plan: plan.clone(),
             ..Request::new(&self.command)
         };
@@ -110,10 +111,10 @@ impl Run {
         };
         if !self.quiet {
             let line = messages::line(&name, Some(&pid.to_string()), &format!("{what}: {}", started.command));
-            Output::stdout()?.print(&line)?;
+            place.stdout()?.print(&line)?;
         }
         if self.wait {
-            let rc = collecting::wait_for(&store, &[self.name], &mut Output::stdout()?)?;
+            let rc = collecting::wait_for(place, &store, &[self.name], &mut place.stdout()?)?;
             return Ok(ExitCode::from(rc));
         }
         Ok(ExitCode::SUCCESS)

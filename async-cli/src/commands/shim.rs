@@ -1,12 +1,11 @@
 //! `async shim`: the functions that a script sources.
 
-use std::process::ExitCode;
-
 use async_bash_shim::{Options, Profile};
 use clap::{Args, ValueEnum};
 
+use crate::cli::Place;
 use crate::failure::Failure;
-use crate::messages::Output;
+use crate::status::ExitCode;
 
 /// Prints the bash functions to be sourced: source <(async shim)
 #[derive(Args, Debug)]
@@ -29,7 +28,7 @@ enum ProfileArg {
 }
 
 impl Shim {
-    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let profile = match self.profile {
             ProfileArg::Devstack => Profile::Devstack,
             ProfileArg::Standalone => Profile::Standalone,
@@ -38,7 +37,7 @@ impl Shim {
         if let Some(parallel) = self.parallel_default {
             options.parallel = parallel;
         }
-        Output::stdout()?.print(&async_bash_shim::render(&options))?;
+        place.stdout()?.print(&async_bash_shim::render(&options))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,13 +1,12 @@
 //! `async status`: what there is, and how it stands.
 
-use std::process::ExitCode;
-
 use async_core::{clock, text};
 use clap::Args;
 
 use crate::cli::Place;
 use crate::failure::{Failure, warn};
-use crate::messages::{self, Output};
+use crate::messages;
+use crate::status::ExitCode;
 
 /// Lists the live futures: name, state, status, process id, seconds run, command
 #[derive(Args, Debug)]
@@ -17,7 +16,7 @@ impl Status {
     #[allow(clippy::unused_self, reason = "a command like the others")]
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let store = place.store()?;
-        let mut output = Output::stdout()?;
+        let mut output = place.stdout()?;
         let mut status = ExitCode::SUCCESS;
         for name in store.names()? {
             match store.look(&name) {

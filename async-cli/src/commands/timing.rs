@@ -1,14 +1,12 @@
 //! `async timing`: what running things in the background saved.
 
-use std::process::ExitCode;
-
 use async_core::clock::{self, Millis};
 use async_core::timing::Summary;
 use clap::Args;
 
 use crate::cli::Place;
 use crate::failure::Failure;
-use crate::messages::Output;
+use crate::status::ExitCode;
 
 /// Prints how much time the futures saved
 ///
@@ -36,7 +34,7 @@ impl Timing {
             _ => from_records(place, now)?,
         };
         let speedup = summary.speedup().map_or_else(|| "n/a".to_owned(), |speedup| speedup.to_string());
-        Output::stdout()?.print(&format!(
+        place.stdout()?.print(&format!(
             "\n=================\n Async summary\n=================\n \
              Time spent in the background minus waits: {} sec\n \
              Elapsed time: {} sec\n \

@@ -1,14 +1,13 @@
 //! `async wait`: waits for futures and hands them over.
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use clap::Args;
 
 use crate::cli::Place;
 use crate::collecting;
 use crate::failure::Failure;
-use crate::messages::Output;
+use crate::status::ExitCode;
 
 /// Waits for futures, prints their logs, and exits with the first status that is not 0
 #[derive(Args, Debug)]
@@ -27,7 +26,7 @@ impl Wait {
                 return Err(store.unknown(&name).into());
             }
         }
-        let rc = collecting::wait_for(&store, &self.names, &mut Output::stdout()?)?;
+        let rc = collecting::wait_for(place, &store, &self.names, &mut place.stdout()?)?;
         Ok(ExitCode::from(rc))
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 use async_core::{FutureName, Store, Task, supervise};
 use clap::Args;
@@ -12,6 +12,7 @@ use clap::Args;
 use crate::cli::Place;
 use crate::ending;
 use crate::failure::Failure;
+use crate::status::ExitCode;
 
 /// Runs or waits for a task, records how it ended, and exits with its status
 ///
@@ -54,7 +55,7 @@ impl Watch {
             (Some(gate), Some(pid), Some(id), _) => {
                 store.remove_gate(id);
                 let end = supervise(&store, &name, self.fd, self.planned, Task::Gated { pid, gate })?;
-                ending::announce(&name, &std::process::id().to_string(), &end);
+                ending::announce(place, &name, &std::process::id().to_string(), &end);
                 Ok(ending::exit_code(end.rc))
             }
             (_, _, _, Some(program)) => self.run_program(&store, &name, program, command),

@@ -1,0 +1,40 @@
+//! What a command meets outside the store: its standard output, and the variables of whoever calls it.
+
+use std::cell::RefCell;
+use std::ffi::OsString;
+use std::rc::Rc;
+
+/// The surroundings of a command: a process of its own, or somebody else's.
+#[derive(Debug)]
+pub struct Io {
+    pub(crate) variable: fn(&str) -> Option<OsString>,
+    pub(crate) interrupted: fn() -> bool,
+    pub(crate) kept: Option<Rc<RefCell<Vec<u8>>>>,
+}
+
+impl Io {
+    /// Those of a program: the variables are its environment, and what interrupts it ends it.
+    #[must_use]
+    pub fn of_program() -> Self {
+        Self::of_guest(|name| std::env::var_os(name), || false)
+    }
+
+    /// Those of a guest in a process that has variables of its own, and whose signal handlers take note of a signal and
+    /// return: `interrupted` says whether a guest should give up what may take long.
+    #[must_use]
+    pub fn of_guest(variable: fn(&str) -> Option<OsString>, interrupted: fn() -> bool) -> Self {
+        Self { variable, interrupted, kept: None }
+    }
+
+    /// Keeps for the caller what goes to standard output otherwise.
+    #[must_use]
+    pub fn keeping_output(self) -> Self {
+        Self { kept: Some(Rc::default()), ..self }
+    }
+
+    /// What was kept.
+    #[must_use]
+    pub fn into_output(self) -> Vec<u8> {
+        self.kept.map(|kept| kept.take()).unwrap_or_default()
+    }
+}
