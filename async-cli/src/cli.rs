@@ -4,12 +4,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use async_core::{Error, Permissions, Store};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::commands::{
-    begin::Begin, block::Block, cancel::Cancel, cleanup::Cleanup, collect::Collect, end::End, guard::Guard, init::Init,
-    live::Live, message::Message, pid::Pid, run::Run, shim::Shim, status::Status, timing::Timing, wait::Wait,
-    watch::Watch,
+    begin::Begin, block::Block, cancel::Cancel, cleanup::Cleanup, collect::Collect, complete::Complete,
+    completions::Completions, end::End, guard::Guard, init::Init, live::Live, message::Message, pid::Pid, run::Run,
+    shim::Shim, status::Status, timing::Timing, wait::Wait, watch::Watch,
 };
 use crate::failure::Failure;
 use crate::io::Io;
@@ -42,7 +42,7 @@ const STORE_HELP: &str = "The store of futures [default: $ASYNC_DIR, else $DEST/
 #[derive(Args, Clone, Debug)]
 struct PlaceArgs {
     /// The store of futures
-    #[arg(long, global = true, value_name = "DIR", help = STORE_HELP)]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath, help = STORE_HELP)]
     dir: Option<PathBuf>,
     /// Who may read what is made in the store
     #[arg(long, global = true, hide = true, value_enum, default_value_t)]
@@ -64,6 +64,13 @@ pub(crate) struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// The same with the store in that directory, if there is one.
+    pub(crate) fn at(&self, dir: Option<PathBuf>) -> Self {
+        let mut args = self.args.clone();
+        args.dir = dir.or(args.dir);
+        Self { args, io: self.io }
+    }
+
     /// The store's directory.
     pub(crate) fn dir(&self) -> Result<PathBuf, Error> {
         let set = |name| self.variable(name).map(PathBuf::from);
@@ -130,7 +137,8 @@ enum Command {
     Cleanup(Cleanup),
     Timing(Timing),
     Shim(Shim),
-    // Plumbing: only the shim calls these.
+    Completions(Completions),
+    // Plumbing: only the shim and the completions call these.
     Begin(Begin),
     Watch(Watch),
     End(End),
@@ -139,6 +147,7 @@ enum Command {
     Guard(Guard),
     Live(Live),
     Message(Message),
+    Complete(Complete),
 }
 
 impl Cli {
@@ -157,6 +166,8 @@ impl Cli {
             Command::Block(_)
             | Command::Cancel(_)
             | Command::Cleanup(_)
+            | Command::Complete(_)
+            | Command::Completions(_)
             | Command::Guard(_)
             | Command::Run(_)
             | Command::Shim(_)
@@ -179,6 +190,7 @@ impl Cli {
             Command::Cleanup(command) => command.run(place),
             Command::Timing(command) => command.run(place),
             Command::Shim(command) => command.run(place),
+            Command::Completions(command) => command.run(place),
             Command::Begin(command) => command.run(place),
             Command::Watch(command) => command.run(place),
             Command::End(command) => command.run(place),
@@ -186,6 +198,7 @@ impl Cli {
             Command::Block(command) => command.run(place),
             Command::Live(command) => command.run(place),
             Command::Message(command) => command.run(place),
+            Command::Complete(command) => command.run(place),
         }
     }
 }

@@ -5,9 +5,9 @@
 mod cli;
 mod collecting;
 mod commands;
+mod completing;
 mod duration;
 mod ending;
-mod examples;
 mod failure;
 mod io;
 mod messages;
@@ -62,5 +62,5 @@ fn run_parsed(cli: cli::Cli, io: &Io) -> u8 {
 /// The definition of the command line, for man pages and completions.
 #[must_use]
 pub fn command() -> clap::Command {
-    examples::added_to(cli::Cli::command())
+    cli::Cli::command()
 }

@@ -1,6 +1,7 @@
 //! Chores of this workspace: `cargo xtask --help`.
 
 mod demo;
+mod man;
 mod shim;
 mod snapshots;
 mod test;
@@ -15,6 +16,7 @@ use clap::Parser;
 #[command(name = "cargo xtask")]
 enum Task {
     Demo(demo::Demo),
+    Man(man::Man),
     Shim(shim::Shim),
     Snapshots(snapshots::Snapshots),
     Test(test::Test),
@@ -24,6 +26,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Task::parse() {
         Task::Demo(task) => task.run(),
+        Task::Man(task) => task.run(),
         Task::Shim(task) => task.run(),
         Task::Snapshots(task) => task.run(),
         // Its last line is the summary.

@@ -17,10 +17,10 @@ use crate::status::ExitCode;
 const EXAMPLES: &str = "\
 Examples:
 
-  async cancel build            # SIGTERM to all of its processes, SIGKILL to what is left
-  async cancel --grace 1m db    # that may take a minute to shut down
+  async cancel build
+  async cancel --grace 1m db       # may take a minute to shut down
   async cancel --all
-  async wait build              # a cancelled future still has a status and a log";
+  async wait build                 # a cancelled one has a status and a log";
 
 /// Stops futures: the whole process tree of each, SIGTERM first, then SIGKILL
 ///
@@ -37,6 +37,7 @@ pub(crate) struct Cancel {
     /// Do not say who was stopped
     #[arg(long, short)]
     quiet: bool,
+    /// The names of the futures
     #[arg(required_unless_present = "all", value_name = "NAME")]
     names: Vec<OsString>,
 }

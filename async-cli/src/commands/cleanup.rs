@@ -7,8 +7,15 @@ use crate::collecting;
 use crate::failure::{Failure, warn};
 use crate::status::ExitCode;
 
+const EXAMPLES: &str = "\
+Examples:
+
+  async cleanup                    # fails if one can't be collected, and not
+                                   # because a task failed";
+
 /// Waits for all live futures, with a warning for each, and hands them over
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Cleanup {}
 
 impl Cleanup {

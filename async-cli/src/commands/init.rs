@@ -8,10 +8,18 @@ use crate::cli::Place;
 use crate::failure::{Failure, warn};
 use crate::status::ExitCode;
 
+const EXAMPLES: &str = "\
+Examples:
+
+  async init
+  DEST=/opt/stack async init       # devstack's, in /opt/stack/async
+  async --dir ./futures init       # one of your own: say so each time";
+
 /// Makes the store, or clears it of what earlier runs left; what still runs stays
 ///
 /// What is over is kept as an earlier run, with its logs, until there are too many of these.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Init {
     /// How many earlier runs to keep
     #[arg(long, value_name = "N", help = KEEP_RUNS_HELP)]

@@ -5,6 +5,8 @@ pub(crate) mod block;
 pub(crate) mod cancel;
 pub(crate) mod cleanup;
 pub(crate) mod collect;
+pub(crate) mod complete;
+pub(crate) mod completions;
 pub(crate) mod end;
 pub(crate) mod guard;
 pub(crate) mod init;

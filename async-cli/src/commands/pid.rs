@@ -9,8 +9,15 @@ use crate::cli::Place;
 use crate::failure::Failure;
 use crate::status::ExitCode;
 
+const EXAMPLES: &str = "\
+Examples:
+
+  async pid docs
+  ps -fp \"$(async pid docs)\"";
+
 /// Prints the process id of a live future; `UNKNOWN` and status 1 if there is none
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Pid {
     /// The name of the future
     name: OsString,

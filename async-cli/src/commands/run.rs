@@ -21,11 +21,12 @@ use crate::status::ExitCode;
 const EXAMPLES: &str = "\
 Examples:
 
-  async run build -- make -j4               # goes on at once; log out if you like
-  async wait build                          # prints its output, returns its status
-  async run --after build test -- make test # starts when the build has succeeded
+  async run build -- make -j4      # goes on at once; log out if you like
+  async wait build                 # prints its output, returns its status
+  async run --after build test -- make test
   async run --jobs 2 --retry 3 fetch -- curl -fO https://example.org/file
-  async run --timeout 10m --wait lint -- ./lint.sh";
+  async run --timeout 10m --wait lint -- ./lint.sh
+  async run sum -- bash -c 'cat *.txt | sort >sum'  # for a pipe, a shell";
 
 /// Starts a program as the future NAME, and returns at once
 ///

@@ -7,8 +7,15 @@ use crate::cli::Place;
 use crate::failure::Failure;
 use crate::status::ExitCode;
 
+const EXAMPLES: &str = "\
+Examples:
+
+  source <(async shim)             # in a script
+  async shim --profile devstack --parallel-default true >inc/async";
+
 /// Prints the bash functions to be sourced: source <(async shim)
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Shim {
     /// How tasks behave
     #[arg(long, value_enum, default_value_t)]

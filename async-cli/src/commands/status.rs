@@ -8,8 +8,14 @@ use crate::failure::{Failure, warn};
 use crate::messages;
 use crate::status::ExitCode;
 
+const EXAMPLES: &str = "\
+Examples:
+
+  async status";
+
 /// Lists the live futures: name, state, status, process id, seconds run, command
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Status {}
 
 impl Status {

@@ -8,10 +8,16 @@ use crate::cli::Place;
 use crate::failure::Failure;
 use crate::status::ExitCode;
 
+const EXAMPLES: &str = "\
+Examples:
+
+  async timing                     # once all is collected";
+
 /// Prints how much time the futures saved
 ///
 /// Without options, the figures come from the futures collected since `async init`, and the run begins with the first.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Timing {
     /// Run times of all futures together, in ms
     #[arg(long, hide = true, requires_all = ["waited", "begin"], allow_negative_numbers = true)]

@@ -9,8 +9,16 @@ use crate::collecting;
 use crate::failure::Failure;
 use crate::status::ExitCode;
 
+const EXAMPLES: &str = "\
+Examples:
+
+  async wait docs tests
+  async wait docs || echo \"docs failed with status $?\"
+  async --dir ./futures wait docs  # one of another store";
+
 /// Waits for futures, prints their logs, and exits with the first status that is not 0
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Wait {
     /// The names of the futures
     #[arg(required = true, value_name = "NAME")]

@@ -1,0 +1,43 @@
+//! `async complete`: what the completion of a shell asks.
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+use crate::cli::Place;
+use crate::completing::{Candidate, Shell, Typed, candidates};
+use crate::failure::Failure;
+use crate::status::ExitCode;
+
+/// Prints the words that may follow what was typed, a line each
+///
+/// For bash, each is quoted, and cut down to what readline puts in the place of the word. For the others it is the bare
+/// word, a tab, and what it means.
+#[derive(Args, Debug)]
+#[command(hide = true)]
+pub(crate) struct Complete {
+    #[arg(value_enum)]
+    shell: Shell,
+    /// From bash `COMP_WORDBREAKS` and the line up to the cursor, from the others the words up to the cursor
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<OsString>,
+}
+
+impl Complete {
+    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+        let words: Vec<String> = self.words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        let typed = match (self.shell, words.as_slice()) {
+            (Shell::Bash, [breaks, line]) => Typed::parse(line, breaks),
+            (Shell::Bash, _) => return Err(Failure::Usage("bash's line is to be one word".into())),
+            (Shell::Zsh | Shell::Fish, words) => Typed::from_words(words),
+        };
+        let line = |Candidate { value, help }: Candidate| match self.shell {
+            Shell::Bash => typed.replacement(&value).map(|text| text + "\n"),
+            Shell::Zsh | Shell::Fish => Some(format!("{value}\t{help}\n")),
+        };
+        let store = place.at(typed.directory()).store().ok();
+        let lines: String = candidates(&typed, store.as_ref()).into_iter().filter_map(line).collect();
+        place.stdout()?.print(&lines)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

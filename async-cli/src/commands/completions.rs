@@ -1,0 +1,31 @@
+//! `async completions`: what makes a shell complete command lines.
+
+use clap::Args;
+
+use crate::cli::Place;
+use crate::completing::Shell;
+use crate::failure::Failure;
+use crate::status::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+
+  source <(async completions bash) # in ~/.bashrc
+  source <(async completions zsh)  # in ~/.zshrc, behind compinit
+  async completions fish | source  # in ~/.config/fish/config.fish";
+
+/// Prints what makes a shell complete command lines, names of futures included
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+impl Completions {
+    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+        place.stdout()?.print(self.shell.script())?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,99 @@
+//! What may stand where the cursor is.
+
+use std::ffi::OsString;
+
+use async_core::{Store, text};
+use clap::Arg;
+use clap::builder::Str;
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate, complete};
+
+use super::Typed;
+use crate::messages;
+
+/// A word to be offered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    /// The whole word, without quotes.
+    pub(crate) value: String,
+    /// What it means, on one line; empty where nothing is to be said.
+    pub(crate) help: String,
+}
+
+/// The words that begin with what was typed and make sense there.
+pub(crate) fn candidates(typed: &Typed, store: Option<&Store>) -> Vec<Candidate> {
+    let completer = store.map(|store| {
+        let (store, typed) = (store.clone(), typed.clone());
+        ArgValueCandidates::new(move || futures(&store, &typed))
+    });
+    let mut command = crate::command().mut_subcommands(|command| {
+        let starts = command.get_name() == "run";
+        command.mut_args(|arg| match &completer {
+            Some(completer) if is_name(&arg) && !(starts && arg.is_positional()) => arg.add(completer.clone()),
+            _ => arg,
+        })
+    });
+    let words: Vec<OsString> = typed.words.iter().chain([&typed.current]).map(OsString::from).collect();
+    let here = std::env::current_dir().ok();
+    let mut found = complete(&mut command, words, typed.words.len(), here.as_deref()).unwrap_or_default();
+    // Hidden options and commands have an id, hidden files have none.
+    found.retain(|candidate| candidate.get_id().is_none() || !candidate.is_hide_set());
+    let is_option = |candidate: &CompletionCandidate| candidate.get_value().as_encoded_bytes().starts_with(b"-");
+    if !typed.current.starts_with('-') && !found.iter().all(is_option) {
+        found.retain(|candidate| !is_option(candidate));
+    }
+    found.iter().filter_map(offered).collect()
+}
+
+/// Whether the argument stands for futures, by what the help calls it.
+fn is_name(arg: &Arg) -> bool {
+    arg.get_value_names().is_some_and(|names| matches!(names.first().map(Str::as_str), Some("NAME" | "NAMES")))
+}
+
+/// A candidate as it is passed on to shells, in one line each; none that can't be.
+fn offered(candidate: &CompletionCandidate) -> Option<Candidate> {
+    let value = candidate.get_value().to_str().filter(|value| !value.contains(char::is_control))?.to_owned();
+    let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
+    Some(Candidate { value, help: text::printable(help.lines().next().unwrap_or_default().as_ref()) })
+}
+
+/// The live futures that are not named yet, with their states and commands.
+fn futures(store: &Store, typed: &Typed) -> Vec<CompletionCandidate> {
+    let may_have_dash = typed.words.iter().any(|word| word == "--");
+    let is_wanted =
+        |name: &str| (may_have_dash || !name.starts_with('-')) && !typed.words.iter().skip(2).any(|word| word == name);
+    let names = store.names().unwrap_or_default();
+    names
+        .iter()
+        .filter(|name| is_wanted(name.as_str()))
+        .map(|name| {
+            let help = match store.look(name) {
+                Ok(Some((record, state))) => Some(format!("{state}: {}", messages::command(&record)).into()),
+                _ => None,
+            };
+            CompletionCandidate::new(name.as_str()).help(help)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(words: &[&str], current: &str) -> Vec<String> {
+        let words: Vec<_> = words.iter().chain([&current]).map(ToString::to_string).collect();
+        candidates(&Typed::from_words(&words), None).into_iter().map(|candidate| candidate.value).collect()
+    }
+
+    #[test]
+    fn commands_are_offered_and_options_only_once_a_dash_is_there() {
+        let all = values(&["async"], "");
+        assert!(all.contains(&"wait".into()) && all.contains(&"shim".into()), "{all:?}");
+        assert!(!all.iter().any(|value| value.starts_with('-') || value == "collect"), "{all:?}");
+        assert_eq!(values(&["async"], "sh"), ["shim"]);
+        assert_eq!(values(&["async"], "coll"), [""; 0]);
+        assert_eq!(values(&["async", "shim"], "--prof"), ["--profile"]);
+        assert_eq!(values(&["async", "shim", "--profile"], ""), ["devstack", "standalone"]);
+        assert_eq!(values(&["async", "shim"], "--profile=d"), ["--profile=devstack"]);
+        assert_eq!(values(&["async", "shim"], "--perm"), [""; 0]);
+    }
+}

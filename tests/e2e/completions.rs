@@ -1,0 +1,160 @@
+//! Completion, as it works at the prompts of real shells.
+//!
+//! In the shells of these tests `async` is a function that writes down its arguments, so each test sees what the shell
+//! makes of the completed line.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use async_tests::shell::{Sandbox, bashes, binary_dir};
+use async_tests::tools::is_there;
+use rexpect::session::{Options, PtySession, spawn_with_options};
+
+/// How long a prompt may take to come back, in ms.
+const LIMIT: u64 = 60_000;
+
+const NAMES: &[&str] = &["docs", "two words", "it's", "a\"b", "n$d!e", "x:y z", "größe", "star*", "-v", "back\\slash"];
+
+/// A shell at its prompt, in a sandbox with futures.
+struct Prompt {
+    sandbox: Sandbox,
+    session: PtySession,
+    written: PathBuf,
+}
+
+impl Prompt {
+    /// Starts a shell; its first commands are to make the prompt `ready> ` and to load the completion.
+    fn of(program: &Path, args: &[&str], first: &[&str]) -> Self {
+        let sandbox = Sandbox::default();
+        let start = |name: &str| format!("async_run {} true; ", shlex::try_quote(name).unwrap());
+        let starts: String = NAMES.iter().copied().map(start).collect();
+        let script = format!(
+            "source <(async shim); async_init; {starts} export ASYNC_DIR=$HOME/else\\ where; async_init; async_run other true"
+        );
+        let made = sandbox.run(&script);
+        assert_eq!(made.status, 0, "{}", made.stderr);
+        // What completion of files would make of the name `docs`.
+        fs::create_dir(sandbox.path("cwd/docs")).unwrap();
+        fs::write(sandbox.path("cwd/input file"), "").unwrap();
+
+        let written = sandbox.path("written");
+        let mut command = sandbox.command(program);
+        command
+            .args(args)
+            .env("ASYNC_BIN", binary_dir().join("async"))
+            .env("WRITTEN", &written)
+            .env("TERM", "xterm")
+            .stdin(Stdio::inherit());
+        let options = Options::new().timeout_ms(Some(LIMIT)).strip_ansi_escape_codes(true);
+        let mut session = spawn_with_options(command, options).unwrap();
+        // An interactive shell does not end by less than SIGKILL.
+        session.process_mut().set_kill_timeout(Some(0));
+        for line in first {
+            session.send_line(line).unwrap();
+        }
+        session.exp_string("ready> ").unwrap();
+        let mut prompt = Self { sandbox, session, written };
+        assert_eq!(prompt.arguments_of("async begun"), ["begun"]);
+        prompt
+    }
+
+    /// The arguments that the function `async` gets from a line with tabs in it.
+    fn arguments_of(&mut self, line: &str) -> Vec<String> {
+        let _ = fs::remove_file(&self.written);
+        self.session.send_line(line).unwrap();
+        let shown = self.session.exp_string("<written>").unwrap_or_else(|error| panic!("{line:?}: {error}"));
+        self.session.exp_string("ready> ").unwrap();
+        let text = fs::read_to_string(&self.written).unwrap_or_else(|error| panic!("{line:?}: {error}: {shown}"));
+        text.split_terminator('\0').map(str::to_owned).collect()
+    }
+
+    /// Asserts that each line has these arguments.
+    fn check(&mut self, cases: &[(&str, &[&str])]) {
+        for (line, arguments) in cases {
+            assert_eq!(self.arguments_of(line), *arguments, "{line:?}");
+        }
+    }
+}
+
+/// What all shells agree on.
+const COMMON: &[(&str, &[&str])] = &[
+    ("async stat\t", &["status"]),
+    ("async completions f\t", &["completions", "fish"]),
+    ("async shim --prof\tdev\t", &["shim", "--profile", "devstack"]),
+    // No future, but a file.
+    ("async wait do\t", &["wait", "docs"]),
+    ("async wait tw\t", &["wait", "two words"]),
+    ("async wait two\\ w\t", &["wait", "two words"]),
+    ("async wait \"two w\t", &["wait", "two words"]),
+    ("async wait 'two w\t", &["wait", "two words"]),
+    ("async wait docs tw\tgr\t", &["wait", "docs", "two words", "größe"]),
+    ("async wait it\t", &["wait", "it's"]),
+    ("async wait \"it\t", &["wait", "it's"]),
+    ("async wait 'it\t", &["wait", "it's"]),
+    ("async wait a\t", &["wait", "a\"b"]),
+    ("async wait 'a\t", &["wait", "a\"b"]),
+    ("async wait n\t", &["wait", "n$d!e"]),
+    ("async wait 'n\t", &["wait", "n$d!e"]),
+    ("async wait x\t", &["wait", "x:y z"]),
+    ("async wait x:\t", &["wait", "x:y z"]),
+    ("async wait st\t", &["wait", "star*"]),
+    ("async wait back\t", &["wait", "back\\slash"]),
+    ("async wait -- -v\t", &["wait", "--", "-v"]),
+    ("async pid tw\t", &["pid", "two words"]),
+    ("async cancel tw\t", &["cancel", "two words"]),
+    ("async run --after tw\tnext -- true", &["run", "--after", "two words", "next", "--", "true"]),
+    ("async run --after=tw\tnext -- true", &["run", "--after=two words", "next", "--", "true"]),
+    ("async --dir ~/else\\ where wait o\t", &["--dir", "HOME/else where", "wait", "other"]),
+];
+
+#[test]
+fn bash_completes_names_whatever_is_in_them() {
+    for bash in bashes() {
+        let first = [
+            "PS1='rea''dy> ' PS2=; unset HISTFILE; bind 'set bell-style none'; source <(\"$ASYNC_BIN\" completions bash)",
+            "function async { printf '%s\\0' \"${@/#$HOME/HOME}\" >\"$WRITTEN\"; echo '<writ''ten>'; }",
+        ];
+        let mut prompt = Prompt::of(&bash.path, &["--norc", "--noprofile", "-i"], &first);
+        prompt.check(COMMON);
+        prompt.check(&[
+            ("async wait \"a\t", &["wait", "a\"b"]),
+            ("async wait \"n\t", &["wait", "n$d!e"]),
+            ("async run next -- ./inp\t", &["run", "next", "--", "./input file"]),
+            ("async --dir=~/el\t wait", &["--dir=~/else where/", "wait"]),
+        ]);
+        // Nothing of the line is run before its time.
+        assert_eq!(prompt.arguments_of("async wait \"$(touch evil)\"\t\x15async x"), ["x"]);
+        assert!(!prompt.sandbox.path("cwd/evil").exists());
+    }
+}
+
+#[test]
+fn zsh_completes_names_whatever_is_in_them() {
+    if !is_there("zsh") {
+        return;
+    }
+    let first = [
+        "PS1='rea''dy> '; unset HISTFILE; autoload -Uz compinit; compinit -u -D; source <(\"$ASYNC_BIN\" completions zsh)",
+        "function async { printf '%s\\0' \"${@/#$HOME/HOME}\" >\"$WRITTEN\"; echo '<writ''ten>'; }",
+    ];
+    let mut prompt = Prompt::of(Path::new("zsh"), &["-f", "-i"], &first);
+    prompt.check(COMMON);
+    prompt.check(&[("async run next -- ./inp\t", &["run", "next", "--", "./input file"])]);
+}
+
+#[test]
+fn fish_completes_names_whatever_is_in_them() {
+    if !is_there("fish") {
+        return;
+    }
+    let first = [
+        "function fish_prompt; echo -n 'rea''dy> '; end; set -g fish_greeting; $ASYNC_BIN completions fish | source",
+        "function async; printf '%s\\0' (string replace -- $HOME HOME $argv) >$WRITTEN; echo '<writ''ten>'; end",
+    ];
+    let mut prompt = Prompt::of(Path::new("fish"), &["--no-config", "-i"], &first);
+    prompt.check(COMMON);
+    prompt.check(&[("async run next -- ./inp\t", &["run", "next", "--", "./input file"])]);
+}
