@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
     begin::Begin, block::Block, cancel::Cancel, cleanup::Cleanup, collect::Collect, end::End, guard::Guard, init::Init,
-    live::Live, message::Message, pid::Pid, run::Run, shim::Shim, status::Status, timing::Timing, wait::Wait,
+    live::Live, log::Log, message::Message, pid::Pid, run::Run, shim::Shim, status::Status, timing::Timing, wait::Wait,
     watch::Watch,
 };
 use crate::failure::Failure;
@@ -124,6 +124,7 @@ enum Command {
     Run(Run),
     Init(Init),
     Wait(Wait),
+    Log(Log),
     Status(Status),
     Pid(Pid),
     Cancel(Cancel),
@@ -158,6 +159,7 @@ impl Cli {
             | Command::Cancel(_)
             | Command::Cleanup(_)
             | Command::Guard(_)
+            | Command::Log(_)
             | Command::Run(_)
             | Command::Shim(_)
             | Command::Wait(_)
@@ -174,6 +176,7 @@ impl Cli {
             Command::Guard(command) => command.run(place),
             Command::Init(command) => command.run(place),
             Command::Wait(command) => command.run(place),
+            Command::Log(command) => command.run(place),
             Command::Status(command) => command.run(place),
             Command::Pid(command) => command.run(place),
             Command::Cleanup(command) => command.run(place),

@@ -22,6 +22,19 @@ const EXAMPLES: &[(&str, &str)] = &[
   async cleanup",
     ),
     (
+        "log",
+        "\
+  # the end of a log, and what comes, until the task is over
+  async log --follow --lines 20 docs
+
+  # two at once, each line with its name
+  async log -f docs tests
+
+  # what the one before the newest printed
+  async log --list-runs docs
+  async log --run 2 docs",
+    ),
+    (
         "status",
         "\
   async status",
