@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::commands::{
     begin::Begin, block::Block, cancel::Cancel, cleanup::Cleanup, collect::Collect, complete::Complete,
-    completions::Completions, end::End, guard::Guard, init::Init, live::Live, message::Message, pid::Pid, run::Run,
-    shim::Shim, status::Status, timing::Timing, wait::Wait, watch::Watch,
+    completions::Completions, end::End, guard::Guard, init::Init, live::Live, log::Log, message::Message, pid::Pid,
+    run::Run, shim::Shim, status::Status, timing::Timing, wait::Wait, watch::Watch,
 };
 use crate::failure::Failure;
 use crate::io::Io;
@@ -131,6 +131,7 @@ enum Command {
     Run(Run),
     Init(Init),
     Wait(Wait),
+    Log(Log),
     Status(Status),
     Pid(Pid),
     Cancel(Cancel),
@@ -169,6 +170,7 @@ impl Cli {
             | Command::Complete(_)
             | Command::Completions(_)
             | Command::Guard(_)
+            | Command::Log(_)
             | Command::Run(_)
             | Command::Shim(_)
             | Command::Wait(_)
@@ -185,6 +187,7 @@ impl Cli {
             Command::Guard(command) => command.run(place),
             Command::Init(command) => command.run(place),
             Command::Wait(command) => command.run(place),
+            Command::Log(command) => command.run(place),
             Command::Status(command) => command.run(place),
             Command::Pid(command) => command.run(place),
             Command::Cleanup(command) => command.run(place),

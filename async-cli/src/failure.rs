@@ -35,6 +35,32 @@ pub(crate) enum Failure {
         /// What the system said.
         source: io::Error,
     },
+    /// A log could not be read or passed on to somebody who only looks.
+    #[error("can't pass on the log of `{name}`: {source}")]
+    PassOn {
+        /// The future.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No future of that name is known, not even an earlier one.
+    #[error("nothing is kept of a future `{name}` in {}: it was never started, or long ago", .dir.display())]
+    NothingKept {
+        /// The name.
+        name: String,
+        /// The store.
+        dir: PathBuf,
+    },
+    /// There are fewer runs of that name.
+    #[error("there is no run {number} of `{name}`, only {count}: see `async log --list-runs`")]
+    NoSuchRun {
+        /// The future.
+        name: String,
+        /// The number asked for.
+        number: usize,
+        /// How many there are.
+        count: usize,
+    },
     /// The task's process can't be waited for.
     #[error("can't wait for the task: {0}")]
     Task(#[source] io::Error),
@@ -102,7 +128,9 @@ impl Failure {
     /// What the user may have meant, as the end of the message.
     fn suggestion(&self) -> String {
         let like = match self {
-            Self::Store(async_core::Error::Unknown { name, dir }) => name_like(name, dir),
+            Self::Store(async_core::Error::Unknown { name, dir }) | Self::NothingKept { name, dir } => {
+                name_like(name, dir)
+            }
             _ => None,
         };
         like.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))

@@ -65,5 +65,5 @@ pub use error::{Error, Result};
 pub use name::{FutureName, InvalidName, MAX_NAME_BYTES};
 pub use plan::Plan;
 pub use record::{Argument, Cause, Outcome, Record, State, Wait};
-pub use store::{Cancelled, Claim, End, Permissions, Ready, Request, Start, Started, Store};
+pub use store::{Cancelled, Claim, Earlier, End, Live, Permissions, Ready, Request, Run, Start, Started, Store};
 pub use supervise::{Task, supervise};

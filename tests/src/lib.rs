@@ -6,6 +6,7 @@ pub mod scenario;
 pub mod shell;
 pub mod stage;
 pub mod strace;
+pub mod terminal;
 pub mod tools;
 
 use std::path::{Path, PathBuf};

@@ -259,13 +259,17 @@ impl Stage {
             entries.map(|entry| entry.expect("a file").path()).collect::<Vec<_>>()
         };
         let runs = entries(".runs").into_iter().flat_map(|run| entries(run.to_str().expect("UTF-8")));
-        let mut files = BTreeMap::new();
-        for path in entries("").into_iter().chain(entries(".collected")).chain(runs) {
+        let mut paths: Vec<_> = entries("").into_iter().chain(entries(".collected")).chain(runs).collect();
+        paths.sort();
+        let mut files: BTreeMap<String, String> = BTreeMap::new();
+        for path in paths {
             let metadata = fs::symlink_metadata(&path).expect("a file");
             let mode = metadata.permissions().mode();
             let content = if metadata.is_file() { read(&path) } else { String::new() };
             let name = path.strip_prefix(self.store()).expect("a file of the store").to_string_lossy().into_owned();
-            files.insert(figures_apart(&name), format!("{mode:o}\n{}", figures_apart(&content)));
+            // Several may differ in figures alone.
+            let content = figures_apart(&content);
+            let _ = write!(files.entry(figures_apart(&name)).or_default(), "{mode:o}\n{content}");
         }
         files
     }
@@ -283,8 +287,12 @@ impl Stage {
     }
 }
 
-/// Whether somebody sleeps until a lock on that file is free: see `/proc/locks` in proc(5).
-fn is_slept_for(inode: u64) -> bool {
+/// Whether somebody sleeps until a lock on the file with that inode is free: see `/proc/locks` in proc(5).
+///
+/// # Panics
+/// If that can't be read.
+#[must_use]
+pub fn is_slept_for(inode: u64) -> bool {
     let locks = fs::read_to_string("/proc/locks").expect("the locks");
     let inode = format!(":{inode} ");
     locks.lines().any(|lock| lock.contains("-> FLOCK") && lock.contains(&inode))

@@ -11,6 +11,7 @@ pub(crate) mod end;
 pub(crate) mod guard;
 pub(crate) mod init;
 pub(crate) mod live;
+pub(crate) mod log;
 pub(crate) mod message;
 pub(crate) mod pid;
 pub(crate) mod run;

@@ -8,7 +8,7 @@ use super::files::{
     append, are_same_file, is_same_file, means_no_links, open_for_reading, open_regular, read_record, rename_new,
 };
 use super::runs::stem;
-use super::{Store, is_alive, wait_for_end};
+use super::{Store, is_alive};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::lock;
@@ -76,15 +76,6 @@ impl Store {
         }
     }
 
-    /// Sleeps until the future's task is over, or at once if there is no such future.
-    pub fn block(&self, name: &FutureName) -> Result<()> {
-        let path = self.record_path(name);
-        let Some(file) = open_regular(&path)? else {
-            return Ok(());
-        };
-        wait_for_end(&file, &path)
-    }
-
     /// Takes a future out of the live ones: its record goes to the collected ones, and its log is there too, under the
     /// same name, which no other has.
     ///
@@ -117,7 +108,7 @@ impl Store {
     }
 
     /// Where the log of an uncollected future is when it has been kept and its record has not.
-    fn kept_log_path(&self, name: &FutureName, start: Millis) -> PathBuf {
+    pub(super) fn kept_log_path(&self, name: &FutureName, start: Millis) -> PathBuf {
         self.collected_dir().join(stem(name, start, 0) + ".log")
     }
 }

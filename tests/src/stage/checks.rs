@@ -128,7 +128,7 @@ impl Stage {
         self.begin_again(".4194304.2")?;
         if before {
             let kept =
-                self.snapshot().iter().any(|(name, content)| has_extension(name, "log") && content.ends_with(LOG));
+                self.snapshot().iter().any(|(name, content)| has_extension(name, "log") && content.contains(LOG));
             self.ensure(kept, "the log from before is lost")?;
             self.ensure(self.collected("t") >= 1, "the record from before is lost")?;
         }

@@ -1,0 +1,97 @@
+//! `async log`: what tasks have printed.
+
+mod events;
+mod follow;
+mod printer;
+mod runs;
+mod source;
+mod tail;
+
+use std::ffi::OsString;
+use std::io;
+use std::num::NonZeroUsize;
+
+use async_core::FutureName;
+use clap::Args;
+
+use crate::cli::Place;
+use crate::failure::{Failure, warn};
+use crate::status::ExitCode;
+
+use printer::{Labels, Printer};
+use source::Source;
+
+const EXAMPLES: &str = "\
+Examples:
+
+  async log --follow --lines 20 docs    # its end, and what comes, until it is over
+  async log -f docs tests               # two at once, each line with its name
+  async log --list-runs docs
+  async log --run 2 docs                # what the one before the newest printed";
+
+/// Prints the logs of futures, live ones or the newest that were collected
+///
+/// A log is passed on as it is, byte by byte.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Log {
+    /// The names of the futures
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<OsString>,
+    /// Go on until the futures end; several are followed at once, with --prefix
+    #[arg(short, long)]
+    follow: bool,
+    /// Only the last N lines of each
+    #[arg(short = 'n', long, value_name = "N")]
+    lines: Option<usize>,
+    /// Put the future's name before each line
+    #[arg(long)]
+    prefix: bool,
+    /// The log of an earlier run of each name: 1 is the newest, 2 the one before, as --list-runs has them
+    #[arg(long, value_name = "N", default_value = "1", hide_default_value = true)]
+    run: NonZeroUsize,
+    /// List the runs of each name whose logs are kept
+    #[arg(long, conflicts_with_all = ["follow", "lines", "prefix", "run"])]
+    list_runs: bool,
+}
+
+impl Log {
+    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+        match self.print(place) {
+            // Whoever reads has seen enough.
+            Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+            result => result,
+        }
+    }
+
+    fn print(self, place: &Place) -> Result<ExitCode, Failure> {
+        let store = place.store()?;
+        let names = self.names.iter().map(|name| super::name(name)).collect::<Result<Vec<FutureName>, _>>()?;
+        let mut output = place.stdout()?;
+        if self.list_runs {
+            return runs::list(&store, &names, &mut output);
+        }
+        // All of them, before anything is printed.
+        let sources: Vec<Source> =
+            names.iter().map(|name| source::find(&store, name, self.run)).collect::<Result<_, _>>()?;
+        let labels = Labels::of(&names, self.prefix || self.follow && names.len() > 1);
+        let mut printers: Vec<Printer> = sources
+            .into_iter()
+            .enumerate()
+            .map(|(i, source)| Printer::new(source, labels.of_number(i), self.lines))
+            .collect();
+        let mut status = ExitCode::SUCCESS;
+        if self.follow {
+            follow::follow(&store, &mut printers, &mut output)?;
+        }
+        for printer in &mut printers {
+            // After a follow, only what has never been there is left.
+            printer.finish(&mut output)?;
+            if let Some(why) = printer.missing() {
+                warn(&why);
+                status = ExitCode::from(125);
+            }
+        }
+        Ok(status)
+    }
+}

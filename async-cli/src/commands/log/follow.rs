@@ -1,0 +1,74 @@
+//! Following logs until their futures end.
+
+use std::io::ErrorKind;
+
+use async_core::{FutureName, Store};
+
+use super::events::{Event, Events};
+use super::printer::Printer;
+use super::source::Future;
+use crate::failure::Failure;
+use crate::messages::Output;
+
+/// A log that is followed.
+struct Followed<'a> {
+    printer: &'a mut Printer,
+    runs: bool,
+    changed: bool,
+}
+
+impl Followed<'_> {
+    /// The end of a task that a shell runs itself is told by its record alone: the shell goes on.
+    fn look_again(&mut self) -> Result<(), Failure> {
+        self.changed = true;
+        self.runs = self.printer.source.runs()?;
+        Ok(())
+    }
+}
+
+/// Passes on what is there and what comes, until all of the futures are over.
+pub(super) fn follow(store: &Store, printers: &mut [Printer], output: &mut Output) -> Result<(), Failure> {
+    // First, so that nothing that happens after the first look is missed.
+    let events = Events::of(store)?;
+    let mut followed: Vec<Followed> =
+        printers.iter_mut().map(|printer| Followed { printer, runs: false, changed: true }).collect();
+    for (number, it) in followed.iter_mut().enumerate() {
+        it.runs = it.printer.source.runs()?;
+        if let (true, Future::Live(live)) = (it.runs, &it.printer.source.future) {
+            events.watch_life(number, live)?;
+        }
+    }
+    loop {
+        for it in followed.iter_mut().filter(|it| it.changed) {
+            it.changed = false;
+            if it.runs {
+                it.printer.pass_on_new(output)?;
+            } else {
+                it.printer.finish(output)?;
+            }
+        }
+        if followed.iter().all(|it| !it.runs) {
+            return Ok(());
+        }
+        let Ok(first) = events.receiver.recv() else {
+            return Ok(());
+        };
+        // Many small writes to a log are one change.
+        for event in std::iter::once(first).chain(events.receiver.try_iter()) {
+            let of = |it: &Followed, name: &FutureName| it.runs && it.printer.source.name == *name;
+            match event {
+                Event::Log(name) => followed.iter_mut().filter(|it| of(it, &name)).for_each(|it| it.changed = true),
+                Event::Record(name) => {
+                    followed.iter_mut().filter(|it| of(it, &name)).try_for_each(Followed::look_again)?;
+                }
+                Event::AllChanged => followed.iter_mut().filter(|it| it.runs).try_for_each(Followed::look_again)?,
+                Event::Over(number) => {
+                    followed[number].runs = false;
+                    followed[number].changed = true;
+                }
+                Event::ReaderGone => return Err(Failure::Output(ErrorKind::BrokenPipe.into())),
+                Event::Failed(failure) => return Err(failure),
+            }
+        }
+    }
+}

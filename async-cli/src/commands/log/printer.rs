@@ -1,0 +1,174 @@
+//! Passing a log on: as it is, or a line at a time with a name before it.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::AnsiColor;
+use async_core::FutureName;
+use unicode_width::UnicodeWidthStr;
+
+use super::source::Source;
+use super::tail::start_of_last;
+use crate::failure::Failure;
+use crate::messages::Output;
+
+/// How much is read at a time, in bytes.
+const CHUNK: usize = 1 << 16;
+
+/// How long a line may be, in bytes, before it is passed on in parts.
+const MAX_LINE: usize = 1 << 20;
+
+const COLOURS: [AnsiColor; 6] =
+    [AnsiColor::Cyan, AnsiColor::Yellow, AnsiColor::Green, AnsiColor::Magenta, AnsiColor::Blue, AnsiColor::Red];
+
+/// What stands before the lines of each future.
+pub(super) struct Labels(Vec<Option<String>>);
+
+impl Labels {
+    /// Of these names, if any are wanted: all of one width, and in colours where there are any.
+    pub(super) fn of(names: &[FutureName], wanted: bool) -> Self {
+        let widest = names.iter().map(|name| name.as_str().width()).max().unwrap_or(0);
+        let in_colour = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
+        let label = |(number, name): (usize, &FutureName)| {
+            let padding = " ".repeat(widest - name.as_str().width());
+            let colour = if in_colour { COLOURS[number % COLOURS.len()].on_default() } else { anstyle::Style::new() };
+            wanted.then(|| format!("{colour}{name}{padding} |{colour:#} "))
+        };
+        Self(names.iter().enumerate().map(label).collect())
+    }
+
+    pub(super) fn of_number(&self, number: usize) -> Option<String> {
+        self.0[number].clone()
+    }
+}
+
+/// A log on its way out.
+pub(super) struct Printer {
+    pub(super) source: Source,
+    label: Option<String>,
+    /// How many lines of the end are wanted of what is there at first.
+    lines: Option<usize>,
+    log: Option<File>,
+    /// The beginning of a line, where lines have labels.
+    pending: Vec<u8>,
+    was_there: bool,
+}
+
+impl Printer {
+    pub(super) fn new(source: Source, label: Option<String>, lines: Option<usize>) -> Self {
+        Self { source, label, lines, log: None, pending: Vec::new(), was_there: false }
+    }
+
+    /// Passes on what has come since the last time.
+    pub(super) fn pass_on_new(&mut self, output: &mut Output) -> Result<(), Failure> {
+        self.open(output)?;
+        self.pass_on(output)
+    }
+
+    /// Opens the log, if there is one by now and it is not open yet, or if it is another one than before.
+    fn open(&mut self, output: &mut Output) -> Result<(), Failure> {
+        let Some(log) = self.source.open()? else {
+            return Ok(());
+        };
+        let identity = |file: &File| file.metadata().map(|metadata| (metadata.dev(), metadata.ino()));
+        match &self.log {
+            Some(ours) if self.result(identity(ours))? == self.result(identity(&log))? => return Ok(()),
+            Some(_) => self.pass_on(output)?,
+            None => {}
+        }
+        if let Some(lines) = self.lines.take() {
+            self.result(start_of_last(&log, lines).and_then(|start| (&log).seek(SeekFrom::Start(start))))?;
+        }
+        self.was_there = true;
+        self.log = Some(log);
+        Ok(())
+    }
+
+    /// Passes on what is in the open log and has not been passed on yet.
+    fn pass_on(&mut self, output: &mut Output) -> Result<(), Failure> {
+        let Some(log) = self.log.take() else {
+            return Ok(());
+        };
+        let done = self.copy(&log, output);
+        self.log = Some(log);
+        done
+    }
+
+    fn copy(&mut self, mut log: &File, output: &mut Output) -> Result<(), Failure> {
+        // Somebody has cut it off, to begin anew.
+        if self.result(log.stream_position())? > self.result(log.metadata())?.len() {
+            self.result(log.rewind())?;
+        }
+        let Some(label) = &self.label else {
+            return output.pass_on(log).map_err(|error| self.failed(error));
+        };
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            let read = match log.read(&mut chunk) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => self.result(read)?,
+            };
+            if read == 0 {
+                return Ok(());
+            }
+            self.pending.extend_from_slice(&chunk[..read]);
+            let whole = match self.pending.iter().rposition(|byte| *byte == b'\n') {
+                Some(last) => last + 1,
+                None if self.pending.len() > MAX_LINE => self.pending.len(),
+                None => continue,
+            };
+            let rest = self.pending.split_off(whole);
+            output.write_all(&labelled(label, &self.pending)).map_err(Failure::Output)?;
+            self.pending = rest;
+        }
+    }
+
+    /// Passes on the rest of a log that has come to its end.
+    pub(super) fn finish(&mut self, output: &mut Output) -> Result<(), Failure> {
+        self.pass_on_new(output)?;
+        if let (Some(label), false) = (&self.label, self.pending.is_empty()) {
+            output.write_all(&labelled(label, &std::mem::take(&mut self.pending))).map_err(Failure::Output)?;
+        }
+        Ok(())
+    }
+
+    /// Why there is no log, if there never was one.
+    pub(super) fn missing(&self) -> Option<String> {
+        let name = &self.source.name;
+        let record = self.source.record();
+        if self.was_there {
+            None
+        } else if record.is_synchronous() {
+            Some(format!("`{name}` has no log: it ran in its script, whose output has what it printed"))
+        } else if record.has_log {
+            Some(format!("the log of `{name}` is gone"))
+        } else {
+            Some(format!("`{name}` has no log: it never began"))
+        }
+    }
+
+    fn result<T>(&self, result: io::Result<T>) -> Result<T, Failure> {
+        result.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, source: io::Error) -> Failure {
+        // Which of the two ends of a copy has failed is not told; this error can only be the output's.
+        if source.kind() == io::ErrorKind::BrokenPipe {
+            return Failure::Output(source);
+        }
+        Failure::PassOn { name: self.source.name.to_string(), source }
+    }
+}
+
+/// Each line with the label before it and a newline at its end.
+fn labelled(label: &str, text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() + text.len() / 8 + label.len());
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        out.extend_from_slice(label.as_bytes());
+        out.extend_from_slice(line.strip_suffix(b"\n").unwrap_or(line));
+        out.push(b'\n');
+    }
+    out
+}

@@ -1,0 +1,69 @@
+//! Which log is meant.
+
+use std::fs::File;
+use std::num::NonZeroUsize;
+
+use async_core::{Earlier, FutureName, Live, Record, Store};
+
+use crate::failure::Failure;
+
+/// A future with a log.
+pub(super) struct Source {
+    pub(super) name: FutureName,
+    pub(super) future: Future,
+}
+
+pub(super) enum Future {
+    Live(Live),
+    Over(Earlier),
+}
+
+/// The future of that name, the newest being number 1.
+pub(super) fn find(store: &Store, name: &FutureName, number: NonZeroUsize) -> Result<Source, Failure> {
+    let source = |future| Source { name: name.clone(), future };
+    let live = store.live(name)?;
+    let index = number.get() - 1;
+    match (live, index) {
+        (Some(live), 0) => Ok(source(Future::Live(live))),
+        (live, _) => {
+            let earlier = store.earlier(name)?;
+            let count = earlier.len() + usize::from(live.is_some());
+            let found = earlier.into_iter().nth(index - usize::from(live.is_some()));
+            found.map(|earlier| source(Future::Over(earlier))).ok_or_else(|| match count {
+                0 => Failure::NothingKept { name: name.to_string(), dir: store.dir().to_owned() },
+                _ => Failure::NoSuchRun { name: name.to_string(), number: number.get(), count },
+            })
+        }
+    }
+}
+
+impl Source {
+    /// The record, as it was last looked at.
+    pub(super) fn record(&self) -> &Record {
+        match &self.future {
+            Future::Live(live) => live.record(),
+            Future::Over(earlier) => &earlier.record,
+        }
+    }
+
+    /// The log, from its start, if there is one by now.
+    pub(super) fn open(&mut self) -> Result<Option<File>, Failure> {
+        Ok(match &mut self.future {
+            Future::Live(live) => {
+                if !live.record().has_log {
+                    live.refresh()?;
+                }
+                live.log()?
+            }
+            Future::Over(earlier) => earlier.open_log()?,
+        })
+    }
+
+    /// Whether its task may still print something.
+    pub(super) fn runs(&mut self) -> Result<bool, Failure> {
+        match &mut self.future {
+            Future::Live(live) => Ok(!live.is_over()?),
+            Future::Over(_) => Ok(false),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Following a live future: waiting for its end and reading its log, whatever becomes of its name meanwhile.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use super::files::{is_same_file, open_for_reading, read_record};
+use super::{Store, is_alive, wait_for_end};
+use crate::error::{Error, Result};
+use crate::name::FutureName;
+use crate::record::Record;
+
+/// One live future, held on to: another one that takes its name later is not taken for it.
+#[derive(Debug)]
+pub struct Live {
+    store: Store,
+    name: FutureName,
+    path: PathBuf,
+    file: File,
+    record: Record,
+}
+
+impl Store {
+    /// Holds on to the live future of that name; none if there is none.
+    pub fn live(&self, name: &FutureName) -> Result<Option<Live>> {
+        let path = self.record_path(name);
+        let Some(file) = open_for_reading(&path)? else {
+            return Ok(None);
+        };
+        let record = read_record(&file, &path)?;
+        Ok(Some(Live { store: self.clone(), name: name.clone(), path, file, record }))
+    }
+
+    /// Sleeps until the future's task is over, or at once if there is no such future.
+    pub fn block(&self, name: &FutureName) -> Result<()> {
+        self.live(name)?.map_or(Ok(()), |live| live.wait())
+    }
+}
+
+impl Live {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &FutureName {
+        &self.name
+    }
+
+    /// Another hold on the same future, for another thread to wait with.
+    pub fn try_clone(&self) -> Result<Self> {
+        let file = self.file.try_clone().map_err(Error::io("hold on to", &self.path))?;
+        let (store, name, path, record) =
+            (self.store.clone(), self.name.clone(), self.path.clone(), self.record.clone());
+        Ok(Self { store, name, path, file, record })
+    }
+
+    /// What was known of it when that was last looked at.
+    #[must_use]
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Looks at what is known of it now.
+    pub fn refresh(&mut self) -> Result<()> {
+        self.record = read_record(&self.file, &self.path)?;
+        Ok(())
+    }
+
+    /// Whether its task is over, as far as can be seen without waiting.
+    pub fn is_over(&mut self) -> Result<bool> {
+        self.refresh()?;
+        Ok(self.record.rc.is_some() || !is_alive(&self.file, &self.path, &self.record)?)
+    }
+
+    /// Sleeps until its task is over.
+    pub fn wait(&self) -> Result<()> {
+        wait_for_end(&self.file, &self.path)
+    }
+
+    /// Its log, to be read from its start, as it is named now; none if it has none yet, or any more.
+    pub fn log(&self) -> Result<Option<File>> {
+        if !self.record.has_log {
+            return Ok(None);
+        }
+        let named = open_for_reading(&self.store.log_path(&self.name))?;
+        // A later future makes its log after its record, so if the record is still there the log is no later one's.
+        if named.is_some() && is_same_file(&self.file, &self.path) {
+            return Ok(named);
+        }
+        let is_this = |record: &Record| {
+            (record.start_time, record.start_boot) == (self.record.start_time, self.record.start_boot)
+        };
+        match self.store.earlier(&self.name)?.iter().find(|earlier| is_this(&earlier.record)) {
+            Some(earlier) => earlier.open_log(),
+            None => open_for_reading(&self.store.kept_log_path(&self.name, self.record.start_time)),
+        }
+    }
+}

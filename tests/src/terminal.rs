@@ -1,0 +1,122 @@
+//! Commands on a terminal, and what the terminal shows.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::os::fd::AsFd;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::pty::{Winsize, openpty};
+use vt100::Parser;
+use wait_timeout::ChildExt;
+
+use crate::shell::Sandbox;
+
+/// How long a terminal may show something else before it counts as hung.
+const LIMIT: Duration = Duration::from_secs(60);
+
+const ROWS: u16 = 24;
+
+/// A terminal with a script on it, which is the leader of its session, as a shell at a prompt is.
+pub struct Terminal {
+    keyboard: File,
+    child: Child,
+    screen: Parser,
+    /// All that was sent to the terminal.
+    pub sent: Vec<u8>,
+}
+
+impl Terminal {
+    /// A terminal of that many columns, on which bash runs a script.
+    ///
+    /// # Panics
+    /// If there is none, or `setsid` (util-linux) is missing.
+    #[must_use]
+    pub fn new(sandbox: &Sandbox, columns: u16, script: &str) -> Self {
+        let size = Winsize { ws_row: ROWS, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let pair = openpty(&size, None).expect("a terminal");
+        let another = || pair.slave.try_clone().expect("a descriptor");
+        let mut command: Command = sandbox.command("setsid");
+        command.args(["--ctty", "bash", "-c", script]).env("TERM", "xterm-256color");
+        command.stdin(another()).stdout(another()).stderr(another());
+        let child = command.spawn().expect("setsid runs");
+        let [rows, columns] = [ROWS, columns].map(|count| NonZero::new(count).expect("rows and columns"));
+        Self { keyboard: pair.master.into(), child, screen: Parser::new(rows, columns, 0), sent: Vec::new() }
+    }
+
+    /// What it shows.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.screen.screen().contents()
+    }
+
+    /// Whether the cursor can be seen.
+    #[must_use]
+    pub fn shows_cursor(&self) -> bool {
+        !self.screen.screen().hide_cursor()
+    }
+
+    /// Types something.
+    ///
+    /// # Panics
+    /// If nobody reads it.
+    pub fn type_in(&mut self, keys: &[u8]) {
+        self.keyboard.write_all(keys).expect("a keyboard");
+    }
+
+    /// Waits until it shows what is wanted.
+    ///
+    /// # Panics
+    /// If it does not.
+    #[track_caller]
+    pub fn wait_for(&mut self, wanted: impl Fn(&str) -> bool) {
+        let deadline = Instant::now() + LIMIT;
+        while !wanted(&self.text()) {
+            let open = self.read(deadline);
+            assert!(open || wanted(&self.text()), "it is over and shows:\n{}", self.text());
+            assert!(Instant::now() < deadline, "it still shows:\n{}", self.text());
+        }
+    }
+
+    /// Waits until the script is over, and gives its status.
+    ///
+    /// # Panics
+    /// If it hangs.
+    #[track_caller]
+    pub fn finish(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + LIMIT;
+        while self.read(deadline) {
+            assert!(Instant::now() < deadline, "it hangs and shows:\n{}", self.text());
+        }
+        self.child.wait_timeout(LIMIT).expect("a child").expect("it ends")
+    }
+
+    /// Reads once; false if nobody has the terminal open any more.
+    fn read(&mut self, deadline: Instant) -> bool {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut fds = [PollFd::new(self.keyboard.as_fd(), PollFlags::POLLIN)];
+        let _ = poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX));
+        if fds[0].any() != Some(true) {
+            return true;
+        }
+        let mut bytes = [0; 4096];
+        match self.keyboard.read(&mut bytes) {
+            Ok(count) if count > 0 => {
+                self.sent.extend_from_slice(&bytes[..count]);
+                self.screen.process(&bytes[..count]);
+                true
+            }
+            // EIO says that the other side is closed.
+            _ => false,
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
