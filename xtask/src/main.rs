@@ -1,6 +1,8 @@
 //! Chores of this workspace: `cargo xtask --help`.
 
+mod bench;
 mod demo;
+mod random;
 mod shim;
 mod snapshots;
 mod test;
@@ -14,7 +16,9 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 enum Task {
+    Bench(bench::Bench),
     Demo(demo::Demo),
+    Gather(bench::crowd::Gather),
     Shim(shim::Shim),
     Snapshots(snapshots::Snapshots),
     Test(test::Test),
@@ -23,7 +27,9 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match Task::parse() {
+        Task::Bench(task) => task.run(),
         Task::Demo(task) => task.run(),
+        Task::Gather(task) => task.run(),
         Task::Shim(task) => task.run(),
         Task::Snapshots(task) => task.run(),
         // Its last line is the summary.
