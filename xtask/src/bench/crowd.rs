@@ -1,14 +1,11 @@
 //! Stores with many futures.
 
-use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, stdin};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use async_core::{FutureName, Permissions, Start, Store};
+use async_core::{FutureName, Permissions, Request, Start, Store};
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
@@ -48,14 +45,8 @@ impl Gather {
 
 /// Begins a future, which is alive as long as the file is open.
 pub(crate) fn begin(store: &Store, name: &FutureName) -> Result<File, String> {
-    let id = format!(".{}.{name}", std::process::id());
-    let path = store.dir().join(format!(".new{id}"));
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-    let life = made.map_err(|e| format!("can't make {}: {e}", path.display()))?;
-    let start = Start::OnDescriptor { fd: life.as_raw_fd(), id: OsStr::new(&id) };
-    store.begin(name, &["task".into()], false, &start).map_err(|e| e.to_string())?;
-    store.remove_gate(OsStr::new(&id));
-    Ok(life)
+    let started = store.begin(name, &Request::new(&["task".into()]), &Start::OnRecord);
+    started.map(|started| started.record).map_err(|e| e.to_string())
 }
 
 /// Each life is an open file.
