@@ -1,5 +1,6 @@
 //! What the end-to-end tests share: real bash, the real binary, and scenarios.
 
+pub mod counting;
 pub mod deviations;
 pub mod fault;
 pub mod scenario;

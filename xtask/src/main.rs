@@ -1,7 +1,9 @@
 //! Chores of this workspace: `cargo xtask --help`.
 
+mod bench;
 mod demo;
 mod man;
+mod random;
 mod shim;
 mod snapshots;
 mod test;
@@ -15,8 +17,10 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 enum Task {
+    Bench(bench::Bench),
     Demo(demo::Demo),
     Man(man::Man),
+    Gather(bench::crowd::Gather),
     Shim(shim::Shim),
     Snapshots(snapshots::Snapshots),
     Test(test::Test),
@@ -25,8 +29,10 @@ enum Task {
 
 fn main() -> ExitCode {
     let result = match Task::parse() {
+        Task::Bench(task) => task.run(),
         Task::Demo(task) => task.run(),
         Task::Man(task) => task.run(),
+        Task::Gather(task) => task.run(),
         Task::Shim(task) => task.run(),
         Task::Snapshots(task) => task.run(),
         // Its last line is the summary.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::crew::Roster;
 use super::plan::Token;
 use super::process::{self, Kind};
-use super::random::Random;
+use crate::random::Random;
 
 /// Whom to look for, as often as stated. Shells rarely: with each of them the rest of its plan is gone.
 const WANTED: [Kind; 24] = {

@@ -37,7 +37,6 @@ mod futures;
 mod killer;
 mod plan;
 mod process;
-mod random;
 mod remains;
 mod report;
 mod script;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::random::Random;
+use crate::random::Random;
 
 /// The shells of a run, in the order in which they are started.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,0 +1,148 @@
+//! What a future costs, counted and not timed: processes, and the system calls of the program and of all of them.
+//!
+//! Processes are the same in each run and everywhere. System calls differ a little, with the version of bash and of the C
+//! library and with who is faster; the bounds leave room for that, and none for a listing of the store or another start.
+
+use std::fs;
+
+use async_bash_shim::{Options, Profile, render};
+use async_core::{Claim, FutureName, Permissions, Request, Start, Store, Wait};
+use async_tests::counting::{Count, Trace};
+use async_tests::shell::Sandbox;
+use async_tests::tools::is_there;
+
+/// The most that may be counted: processes started, programs that a process turned into, and system calls, those of
+/// loaders and runtimes included.
+const RUN: Count = Count { processes: 2, programs: 1, calls: 240 };
+const TASK: Count = Count { processes: 1, programs: 1, calls: 270 };
+const WAIT: Count = Count { processes: 1, programs: 1, calls: 230 };
+const WAIT_WHILE_RUNNING: Count = Count { processes: 2, programs: 2, calls: 420 };
+
+/// The most system calls that the program may make in its own code. `collect` runs twice if the task runs at first.
+const BEGIN: usize = 31;
+const WATCH: usize = 45;
+const COLLECT: usize = 49;
+const COLLECT_WHILE_RUNNING: [usize; 2] = [29, 45];
+
+/// The task is over when it is waited for.
+const FINISHED: &str = "
+function task { :; }
+mark run
+async_run t task
+mark ran
+wait $!
+mark wait
+async_wait t
+mark waited
+";
+
+/// The task ends when `async_wait` has said that it waits.
+const RUNNING: &str = "
+function task { read -r <go; }
+async_run t task
+mark wait
+async_wait t
+mark waited
+";
+
+/// The state that others in the store are in.
+#[derive(Clone, Copy, Debug)]
+enum Others {
+    Running,
+    Over,
+    Collected,
+}
+
+/// Runs a script with the functions of the standalone profile.
+fn trace(sandbox: &Sandbox, script: &str) -> Trace {
+    let shim = sandbox.path("shim");
+    fs::write(&shim, render(&Options::of(Profile::Standalone))).expect("a file");
+    let go = sandbox.path("cwd/go");
+    nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
+    let script = format!("source {}\nfunction mark {{ [[ ! -e /$1 ]]; }}\n{script}", shim.display());
+    Trace::of(sandbox, &script, |line| {
+        if line.contains("Waiting for completion") && script.contains("<go") {
+            fs::write(&go, "\n").expect("a reader");
+        }
+    })
+}
+
+fn with_store(others: usize, state: Others) -> Sandbox {
+    let sandbox = Sandbox::default();
+    let (store, _) = Store::init(&sandbox.store(), Permissions::Private).expect("a store");
+    for number in 0..others {
+        let name: FutureName = format!("other{number}").parse().expect("a name");
+        let request = [name.as_str().into()];
+        store.begin(&name, &Request::new(&request), &Start::InProcess(std::process::id())).expect("a future");
+        fs::write(store.log_path(&name), "").expect("its log");
+        if !matches!(state, Others::Running) {
+            store.finish(&name, 0).expect("an end");
+        }
+        if matches!(state, Others::Collected)
+            && let Claim::Ready(ready) = store.claim(&name).expect("a future")
+        {
+            let outcome = ready.outcome(None);
+            ready.archive(Wait::none(), &outcome).expect("it is collected");
+        }
+    }
+    sandbox
+}
+
+#[test]
+fn processes_and_system_calls_are_within_their_bounds() {
+    if !is_there("strace") {
+        return;
+    }
+    // The first call of the program has the shell look for it.
+    let [finished, running] =
+        [FINISHED, RUNNING].map(|script| trace(&Sandbox::default(), &format!("async_init{script}")));
+    let mut complaints = Vec::new();
+    for (what, found, most) in [
+        ("async_run", finished.between("run", "ran"), RUN),
+        ("a task and its end", finished.of_task(), TASK),
+        ("async_wait", finished.between("wait", "waited"), WAIT),
+        ("async_wait of a running task", running.between("wait", "waited"), WAIT_WHILE_RUNNING),
+    ] {
+        println!("{what}: {found:?}");
+        let same = (found.processes, found.programs) == (most.processes, most.programs);
+        if !same || found.calls > most.calls {
+            complaints.push(format!("{what}: {found:?}, and may be {most:?}"));
+        }
+    }
+    for (command, trace, most) in [
+        ("begin", &finished, &[BEGIN][..]),
+        ("watch", &finished, &[WATCH]),
+        ("collect", &finished, &[COLLECT]),
+        ("collect", &running, &COLLECT_WHILE_RUNNING),
+    ] {
+        let runs = trace.of_command(command);
+        let found: Vec<usize> = runs.iter().map(Vec::len).collect();
+        println!("{command}: {found:?}");
+        if found.len() != most.len() || found.iter().zip(most).any(|(found, most)| found > most) {
+            complaints.push(format!("{command}: {found:?} system calls, and may be {most:?}: {runs:#?}"));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn other_futures_in_the_store_cost_nothing() {
+    if !is_there("strace") {
+        return;
+    }
+    let mut complaints = Vec::new();
+    for state in [Others::Running, Others::Over, Others::Collected] {
+        for (script, commands) in [(FINISHED, &["begin", "watch", "collect"][..]), (RUNNING, &["collect"])] {
+            let [few, many] = [10, 1000].map(|others| trace(&with_store(others, state), script));
+            for command in commands {
+                let [few, many] = [&few, &many].map(|trace| trace.of_command(command));
+                // The watcher may be asleep when its task ends, or not yet.
+                let differs = if *command == "watch" { few[0].len().abs_diff(many[0].len()) > 2 } else { few != many };
+                if differs {
+                    complaints.push(format!("{command}, others {state:?}: 10: {few:?}\n1000: {many:?}"));
+                }
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
+}

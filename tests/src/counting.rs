@@ -1,0 +1,164 @@
+//! What a script makes the kernel do: its processes and their system calls, as strace sees them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::shell::Sandbox;
+
+/// The call with which the program's own work begins, after what the loader and the runtime do: see
+/// `async_core::process::outlive_file_size_limit`.
+const FIRST_OWN: &str = "rt_sigprocmask(SIG_BLOCK, [XFSZ]";
+
+/// Calls that a C library makes for memory, as it likes.
+const FOR_MEMORY: [&str; 5] = ["brk", "mmap", "munmap", "mremap", "madvise"];
+
+/// One system call.
+#[derive(Debug)]
+struct Call {
+    pid: i32,
+    name: String,
+    /// What strace printed from its name on.
+    text: String,
+}
+
+/// The system calls of a script and all its processes, in the order in which they began.
+#[derive(Debug)]
+pub struct Trace {
+    calls: Vec<Call>,
+    /// Of each process but the first the parent, and how many calls there were before its start.
+    births: BTreeMap<i32, (i32, usize)>,
+    shell: i32,
+}
+
+/// How much there is of something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Processes that were started.
+    pub processes: usize,
+    /// Programs that a process turned into.
+    pub programs: usize,
+    /// System calls, these included.
+    pub calls: usize,
+}
+
+impl Trace {
+    /// Runs a bash script under strace. For each of its lines of output `heard` is called at once.
+    ///
+    /// # Panics
+    /// If it fails, or strace does.
+    #[must_use]
+    pub fn of(sandbox: &Sandbox, script: &str, heard: impl Fn(&str)) -> Self {
+        let log = sandbox.path("strace");
+        let mut command = sandbox.command("strace");
+        command.args(["-f", "-qq", "-o"]).arg(&log).args(["bash", "-c", script]);
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("strace runs");
+        for line in BufReader::new(child.stdout.take().expect("a pipe")).lines() {
+            heard(&line.expect("text"));
+        }
+        assert!(child.wait().expect("an end").success(), "the script fails");
+        Self::read(&log)
+    }
+
+    fn read(log: &Path) -> Self {
+        let text = fs::read(log).expect("what strace wrote");
+        let mut trace = Self { calls: Vec::new(), births: BTreeMap::new(), shell: 0 };
+        let mut starting = BTreeMap::new();
+        for line in String::from_utf8_lossy(&text).lines() {
+            // PID NAME(ARGUMENTS) = RESULT, maybe in two lines: PID NAME(... <unfinished ...>, PID <... NAME resumed> ...
+            let Some((pid, text)) = line.split_once(' ') else { continue };
+            let (pid, text) = (pid.parse().expect("a process id"), text.trim_start());
+            if trace.calls.is_empty() {
+                trace.shell = pid;
+            }
+            let resumed = text.strip_prefix("<... ").and_then(|rest| rest.split_once(' ')).map(|(name, _)| name);
+            let begun = text.split_once('(').map(|(name, _)| name).filter(|_| resumed.is_none() && is_call(text));
+            let Some(name) = resumed.or(begun) else { continue };
+            if begun.is_some() {
+                trace.calls.push(Call { pid, name: name.to_owned(), text: text.to_owned() });
+            }
+            if is_start(name) {
+                let at = if begun.is_some() { trace.calls.len() } else { starting[&pid] };
+                starting.insert(pid, at);
+                if let Some(Ok(child)) = text.rsplit_once(" = ").map(|(_, result)| result.parse::<i32>()) {
+                    trace.births.insert(child, (pid, at));
+                }
+            }
+        }
+        trace
+    }
+
+    /// What the shell did between two marks, each a look at a file of that name, and what its children did that it
+    /// started there; but not those that became the watcher of a task, nor their children.
+    ///
+    /// # Panics
+    /// If a mark is missing.
+    #[must_use]
+    pub fn between(&self, from: &str, to: &str) -> Count {
+        let at = |mark: &str| {
+            let mark = format!("\"/{mark}\"");
+            self.calls.iter().position(|call| call.pid == self.shell && call.text.contains(&mark)).expect("a mark")
+        };
+        let range = at(from) + 1..at(to);
+        self.count(|index, pid| match self.child_of_the_shell(pid) {
+            None => range.contains(&index),
+            Some(child) => range.contains(&(self.births[&child].1 - 1)) && !self.watches(child),
+        })
+    }
+
+    /// What the background subshell did that the first task ran in, all its children included.
+    #[must_use]
+    pub fn of_task(&self) -> Count {
+        self.count(|_, pid| self.child_of_the_shell(pid).is_some_and(|child| self.watches(child)))
+    }
+
+    /// The calls that the program made in its own code, of each run of that command.
+    #[must_use]
+    pub fn of_command(&self, command: &str) -> Vec<Vec<String>> {
+        let runs = self.calls.iter().enumerate().filter(|(_, call)| runs(call, command));
+        runs.map(|(start, execve)| {
+            let of_process = self.calls[start + 1..].iter().filter(|call| call.pid == execve.pid);
+            let own = of_process.skip_while(|call| !call.text.starts_with(FIRST_OWN));
+            own.map(|call| call.name.clone()).filter(|name| !FOR_MEMORY.contains(&name.as_str())).collect()
+        })
+        .collect()
+    }
+
+    fn count(&self, counts: impl Fn(usize, i32) -> bool) -> Count {
+        let counted = self.calls.iter().enumerate().filter(|(index, call)| counts(*index, call.pid));
+        counted.fold(Count::default(), |count, (_, call)| Count {
+            processes: count.processes + usize::from(is_start(&call.name)),
+            programs: count.programs + usize::from(call.name == "execve"),
+            calls: count.calls + 1,
+        })
+    }
+
+    /// The shell's child that the process descends from, or is; none for the shell.
+    fn child_of_the_shell(&self, mut pid: i32) -> Option<i32> {
+        loop {
+            let (parent, _) = self.births.get(&pid)?;
+            if *parent == self.shell {
+                return Some(pid);
+            }
+            pid = *parent;
+        }
+    }
+
+    fn watches(&self, pid: i32) -> bool {
+        self.calls.iter().any(|call| call.pid == pid && runs(call, "watch"))
+    }
+}
+
+fn runs(call: &Call, command: &str) -> bool {
+    call.name == "execve" && call.text.contains(&format!("/async\", [\"async\", \"{command}\""))
+}
+
+fn is_call(text: &str) -> bool {
+    text.bytes().take_while(|byte| *byte != b'(').all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+fn is_start(name: &str) -> bool {
+    matches!(name, "clone" | "clone3" | "fork" | "vfork")
+}

@@ -1,0 +1,10 @@
+# async-cmd, with a server of its own.
+
+source "${BASH_SOURCE[0]%/*}/common.bash"
+trap '"$ASYNC_CMD" -s "$DEST/socket" server --stop' EXIT
+"$ASYNC_CMD" -s "$DEST/socket" server --start
+for ((i = 0; i < count; i++)); do
+    "$ASYNC_CMD" -s "$DEST/socket" cmd -- "${task[@]}"
+    "$ASYNC_CMD" -s "$DEST/socket" wait
+    waited
+done

@@ -1,0 +1,9 @@
+# Plain bash: no name, no record, no message. Nobody can do with less. Where $RUN_ONLY is set, nobody waits.
+
+source "${BASH_SOURCE[0]%/*}/common.bash"
+for ((i = 0; i < count; i++)); do
+    "${task[@]}" >"$DEST/log" 2>&1 &
+    [[ -z ${RUN_ONLY:-} ]] || continue
+    wait "$!"
+    waited
+done

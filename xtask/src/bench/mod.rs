@@ -1,0 +1,120 @@
+//! `cargo xtask bench`: what a future costs, side by side with what else there is.
+//!
+//! Every row is measured once in each round, and every round has an order of its own, so that whatever else the machine
+//! does meanwhile hits all rows alike. Read the ratios to the floor, not the times: those are this machine's.
+//!
+//! | file | has |
+//! | --- | --- |
+//! | [`rows`] and the files in it | what is measured, a file for each section |
+//! | [`place`] | folders and scripts to be measured in |
+//! | [`programs`] | the builds of `async`, and the other tools |
+//! | [`crowd`] | the stores with many futures |
+//! | [`stats`], [`machine`], [`report`] | what is made of it |
+
+pub(crate) mod crowd;
+mod machine;
+mod place;
+mod programs;
+mod report;
+mod rows;
+mod stats;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::random::Random;
+use machine::Machine;
+use place::Place;
+use programs::Programs;
+use report::Report;
+use rows::{Row, Source};
+
+/// Measures what a future costs, against plain bash and the other tools that are there
+#[derive(Args)]
+pub(crate) struct Bench {
+    /// How often each row is measured
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
+    /// How many futures a measurement is of; slow tools get fewer
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
+    futures: u16,
+    /// Measure these rows only, or these sections (`delay`, or `function/floor`)
+    #[arg(long, value_name = "ROW")]
+    only: Vec<String>,
+    /// Where the stores are made; its file system is measured too [default: the folder for temporary files]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// The original script
+    #[arg(long, value_name = "PATH")]
+    original: Option<PathBuf>,
+    /// The inc/async of today's devstack
+    #[arg(long, value_name = "PATH")]
+    devstack: Option<PathBuf>,
+    /// The program of the crate async-cmd, whose name is `async` too
+    #[arg(long, value_name = "PATH")]
+    async_cmd: Option<PathBuf>,
+    /// A built program `async`, in place of two release builds
+    #[arg(long, value_name = "PATH")]
+    program: Option<PathBuf>,
+    /// How many other futures there are, for the section `crowd`
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "10,1000,10000")]
+    crowds: Vec<usize>,
+    /// How large a log is, for the section `log`, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    log_mib: u32,
+    /// Writes the tables there too
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Writes all that was measured there
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl Bench {
+    pub(crate) fn run(&self) -> Result<(), String> {
+        let programs = Programs::find(self.program.as_deref(), self.async_cmd.as_deref())?;
+        let place = Place::make(self.dir.as_deref(), usize::from(self.futures), u64::from(self.log_mib))?;
+        let mut rows = rows::all(self, &programs, &place);
+        rows.retain(|row| self.wants(row));
+        if rows.is_empty() {
+            return Err(format!("no row is called {}", self.only.join(", ")));
+        }
+        let mut machine = Machine::look(place.dir());
+        let samples = self.measure(&rows, &place)?;
+        machine.look_again();
+        let report = Report::new(machine, self, &rows, samples);
+        print!("{}", report.markdown());
+        for (path, text) in [(&self.markdown, report.markdown()), (&self.json, report.json())] {
+            if let Some(path) = path {
+                std::fs::write(path, text).map_err(|e| format!("can't write {}: {e}", path.display()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn wants(&self, row: &Row) -> bool {
+        self.only.is_empty() || self.only.iter().any(|wanted| *wanted == row.id || *wanted == row.section.id)
+    }
+
+    /// The samples of each row.
+    fn measure(&self, rows: &[Row], place: &Place) -> Result<Vec<Vec<f64>>, String> {
+        let mut samples = vec![Vec::new(); rows.len()];
+        // The same orders in each run: what differs between two runs is not that.
+        let mut random = Random::new(1);
+        for round in 1..=self.rounds {
+            let mut order: Vec<usize> = (0..rows.len()).collect();
+            for last in (1..order.len()).rev() {
+                order.swap(last, random.below(last + 1));
+            }
+            for index in order {
+                if let Source::Measure(measure) = &rows[index].source {
+                    eprintln!("round {round} of {}: {}", self.rounds, rows[index].id);
+                    let sample = measure(place).map_err(|why| format!("{}: {why}", rows[index].id))?;
+                    samples[index].push(sample);
+                }
+            }
+        }
+        Ok(samples)
+    }
+}

@@ -1,0 +1,113 @@
+//! The programs that are measured: builds of `async`, and the other tools on PATH.
+
+use std::env::consts::ARCH;
+use std::env::var_os;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A tool that may be missing.
+#[derive(Clone)]
+pub(crate) enum Tool {
+    There(PathBuf),
+    /// With how to get it.
+    Missing(String),
+}
+
+/// A build of `async`.
+#[derive(Clone)]
+pub(crate) struct Build {
+    /// What tells it from the other build, as the end of a row's id.
+    pub(crate) suffix: &'static str,
+    /// The same for a reader.
+    pub(crate) title: &'static str,
+    pub(crate) path: PathBuf,
+}
+
+impl Build {
+    /// Whether it has the command `run`.
+    pub(crate) fn can_run(&self) -> bool {
+        Command::new(&self.path).args(["run", "--help"]).output().is_ok_and(|output| output.status.success())
+    }
+}
+
+/// All of them.
+pub(crate) struct Programs {
+    /// The build that is given to people, then the others.
+    pub(crate) builds: Vec<Build>,
+    pub(crate) tsp: Tool,
+    pub(crate) pueue: Tool,
+    pub(crate) pueued: Tool,
+    pub(crate) sem: Tool,
+    pub(crate) async_cmd: Tool,
+    /// GNU time.
+    pub(crate) time: Tool,
+    /// The program `true`.
+    pub(crate) truth: PathBuf,
+}
+
+impl Programs {
+    /// `program` stands in for the builds.
+    pub(crate) fn find(program: Option<&Path>, async_cmd: Option<&Path>) -> Result<Self, String> {
+        let builds = match program {
+            Some(program) => vec![Build { suffix: "", title: "the program given", path: absolute(program)? }],
+            None => vec![
+                Build { suffix: "", title: "static", path: build(true)? },
+                Build { suffix: "-dynamic", title: "dynamic", path: build(false)? },
+            ],
+        };
+        let async_cmd = match async_cmd {
+            Some(path) => Tool::There(absolute(path)?),
+            None => {
+                Tool::Missing("async-cmd (cargo install async-cmd --root DIR, then --async-cmd DIR/bin/async)".into())
+            }
+        };
+        Ok(Self {
+            builds,
+            tsp: on_path("tsp", "apt-get install task-spooler"),
+            pueue: on_path("pueue", "cargo install --locked pueue"),
+            pueued: on_path("pueued", "cargo install --locked pueue"),
+            sem: on_path("sem", "apt-get install parallel"),
+            async_cmd,
+            time: on_path("time", "apt-get install time"),
+            truth: find("true").ok_or("there is no program `true` on PATH")?,
+        })
+    }
+}
+
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, String> {
+    path.canonicalize().map_err(|e| format!("{}: {e}", path.display()))
+}
+
+fn on_path(name: &str, install: &str) -> Tool {
+    find(name).map_or_else(|| Tool::Missing(format!("{name} ({install})")), Tool::There)
+}
+
+fn find(name: &str) -> Option<PathBuf> {
+    let folders = var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
+/// A release build; static as it is for people who have but the one file.
+fn build(is_static: bool) -> Result<PathBuf, String> {
+    let mut cargo = Command::new(var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--quiet", "--release", "--package", "async-cli"]).current_dir(crate::root());
+    let mut program = target()?;
+    if is_static {
+        let triple = format!("{ARCH}-unknown-linux-gnu");
+        program.push(&triple);
+        cargo.args(["--target", &triple]).env("RUSTFLAGS", "-C target-feature=+crt-static");
+    }
+    program.push("release/async");
+    let status = cargo.status().map_err(|e| format!("can't start cargo: {e}"))?;
+    if status.success() && program.is_file() {
+        Ok(program)
+    } else {
+        Err(format!("{cargo:?} made no program: {status}"))
+    }
+}
+
+/// Cargo's folder for what it builds: this program is TARGET/PROFILE/xtask.
+fn target() -> Result<PathBuf, String> {
+    let own = std::env::current_exe().map_err(|e| format!("this program has no path: {e}"))?;
+    own.ancestors().nth(2).map(Path::to_owned).ok_or_else(|| "this program is nowhere".into())
+}

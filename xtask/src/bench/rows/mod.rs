@@ -1,0 +1,98 @@
+//! What is measured.
+
+mod contenders;
+mod crowd;
+mod log;
+mod memory;
+mod start;
+
+use serde::Serialize;
+
+use super::Bench;
+use super::place::Place;
+use super::programs::{Programs, Tool};
+
+/// One line of the tables.
+pub(crate) struct Row {
+    pub(crate) section: &'static Section,
+    /// `SECTION/NAME`.
+    pub(crate) id: String,
+    /// Who or what is measured, for a reader.
+    pub(crate) who: String,
+    pub(crate) source: Source,
+}
+
+/// Where a row's samples come from.
+pub(crate) enum Source {
+    /// Gives one, in the section's unit.
+    Measure(Measure),
+    /// Nowhere: this is missing.
+    Missing(String),
+}
+
+/// Takes one sample.
+pub(crate) type Measure = Box<dyn Fn(&Place) -> Result<f64, String>>;
+
+/// Rows of one unit, one of which the others are held against.
+#[derive(Serialize)]
+pub(crate) struct Section {
+    pub(crate) id: &'static str,
+    pub(crate) title: &'static str,
+    /// How it is measured.
+    pub(crate) note: &'static str,
+    pub(crate) unit: &'static str,
+    /// The name of the row that is 1.
+    pub(crate) base: &'static str,
+}
+
+impl Section {
+    fn row(&'static self, name: &str, who: impl Into<String>, source: Source) -> Row {
+        Row { section: self, id: format!("{}/{name}", self.id), who: who.into(), source }
+    }
+
+    fn measured(
+        &'static self,
+        name: &str,
+        who: impl Into<String>,
+        measure: impl Fn(&Place) -> Result<f64, String> + 'static,
+    ) -> Row {
+        self.row(name, who, Source::Measure(Box::new(measure)))
+    }
+}
+
+impl Row {
+    /// Whether the others of its section are held against it.
+    pub(crate) fn is_base(&self) -> bool {
+        self.id.strip_prefix(self.section.id).and_then(|rest| rest.strip_prefix('/')) == Some(self.section.base)
+    }
+}
+
+/// All rows, in the order of the tables.
+pub(crate) fn all(bench: &Bench, programs: &Programs, place: &Place) -> Vec<Row> {
+    let mut rows = contenders::rows(bench, programs, place);
+    rows.extend(crowd::rows(bench, programs, place));
+    rows.extend(log::rows(programs));
+    rows.extend(start::rows(programs));
+    rows.extend(memory::rows(bench, programs, place));
+    rows
+}
+
+/// Milliseconds for one of so many, of what a run with all of them took longer than one with none.
+fn ms_each(whole: std::time::Duration, start: std::time::Duration, count: usize) -> f64 {
+    #[allow(clippy::cast_precision_loss, reason = "a few thousand at most")]
+    let count = count as f64;
+    (whole.as_secs_f64() - start.as_secs_f64()) * 1000.0 / count
+}
+
+impl Tool {
+    /// What is measured with it, if it is there.
+    fn with<M: Fn(&Place) -> Result<f64, String> + 'static>(
+        &self,
+        measure: impl FnOnce(std::path::PathBuf) -> M,
+    ) -> Source {
+        match self {
+            Self::There(path) => Source::Measure(Box::new(measure(path.clone()))),
+            Self::Missing(what) => Source::Missing(what.clone()),
+        }
+    }
+}
