@@ -57,8 +57,8 @@ pub(crate) fn lost(record: &Record) -> String {
     }
 }
 
-/// How much of a log is passed on between two looks for an interruption, in bytes.
-const PIECE: u64 = 1 << 20;
+/// How much of a log is passed on at a time, in bytes.
+const PIECE: usize = 1 << 17;
 
 /// An output that whole messages are written to, one write each.
 pub(crate) struct Output {
@@ -90,18 +90,16 @@ impl Output {
         self.write_all(text.as_bytes()).map_err(Failure::Output)
     }
 
-    /// Passes on a whole file; the kernel copies where it can.
-    pub(crate) fn pass_on(&mut self, file: &File) -> io::Result<()> {
+    /// Passes on a whole file.
+    pub(crate) fn pass_on(&mut self, mut file: &File) -> io::Result<()> {
+        let mut piece = vec![0; PIECE];
         loop {
             self.give_up_if_interrupted()?;
-            let copied = match &mut self.target {
-                Target::File(to) => io::copy(&mut file.take(PIECE), to),
-                Target::Kept(kept) => io::copy(&mut file.take(PIECE), &mut *kept.borrow_mut()),
-            };
-            match copied {
+            match file.read(&mut piece) {
                 Ok(0) => return Ok(()),
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-                _ => {}
+                Ok(length) => self.write_all(&piece[..length])?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
     }

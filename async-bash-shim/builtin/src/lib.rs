@@ -80,7 +80,7 @@ extern "C" fn async_builtin(list: *const WordList) -> c_int {
         call(&unsafe { bash::words(list) })
     });
     let call = call.unwrap_or_else(|panic| {
-        async_cli::warn(&format!("this is a bug in async, and nothing was done: {panic}"));
+        async_cli::warn(&format!("this is a bug in async: {panic}"));
         Call { status: FAILED, assignment: None }
     });
     if let Some((name, value)) = call.assignment {
