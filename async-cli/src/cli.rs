@@ -118,11 +118,6 @@ impl Place<'_> {
     pub(crate) fn stdout(&self) -> Result<Output, Failure> {
         Output::stdout(self.io)
     }
-
-    /// The output that a number stands for.
-    pub(crate) fn descriptor(&self, fd: i32) -> Result<Output, Failure> {
-        Output::descriptor(self.io, fd)
-    }
 }
 
 /// Each command is one file in `commands`.
@@ -154,9 +149,10 @@ enum Command {
 impl Cli {
     /// Whether a guest may run the command: it waits for no task, and is no parent of one.
     pub(crate) fn is_for_guests(&self) -> bool {
-        match self.command {
-            Command::Begin(_)
-            | Command::End(_)
+        match &self.command {
+            // In a shell that runs its tasks itself, it waits for what they come after.
+            Command::Begin(begin) => !begin.may_wait(),
+            Command::End(_)
             | Command::Collect(_)
             | Command::Init(_)
             | Command::Live(_)

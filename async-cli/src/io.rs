@@ -8,22 +8,20 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub struct Io {
     pub(crate) variable: fn(&str) -> Option<OsString>,
-    pub(crate) interrupted: fn() -> bool,
     pub(crate) kept: Option<Rc<RefCell<Vec<u8>>>>,
 }
 
 impl Io {
-    /// Those of a program: the variables are its environment, and what interrupts it ends it.
+    /// Those of a program: the variables are its environment.
     #[must_use]
     pub fn of_program() -> Self {
-        Self::of_guest(|name| std::env::var_os(name), || false)
+        Self::of_guest(|name| std::env::var_os(name))
     }
 
-    /// Those of a guest in a process that has variables of its own, and whose signal handlers take note of a signal and
-    /// return: `interrupted` says whether a guest should give up what may take long.
+    /// Those of a guest in a process that has variables of its own.
     #[must_use]
-    pub fn of_guest(variable: fn(&str) -> Option<OsString>, interrupted: fn() -> bool) -> Self {
-        Self { variable, interrupted, kept: None }
+    pub fn of_guest(variable: fn(&str) -> Option<OsString>) -> Self {
+        Self { variable, kept: None }
     }
 
     /// Keeps for the caller what goes to standard output otherwise.

@@ -18,7 +18,7 @@ mod suggestion;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{CommandFactory, FromArgMatches};
 
 pub use failure::warn;
 pub use io::Io;
@@ -29,14 +29,7 @@ pub use io::Io;
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // An error can be reported, a death can't; and it can fail only where the signal would not come.
     let _ = async_core::process::outlive_file_size_limit();
-    let mut command = command();
-    let cli = command
-        .try_get_matches_from_mut(args)
-        .and_then(|mut matches| {
-            cli::Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
-        })
-        .unwrap_or_else(|error| suggestion::without_hidden(error, &command).exit());
-    run_parsed(cli, &Io::of_program()).into()
+    run_parsed(parse(args).unwrap_or_else(|error| error.exit()), &Io::of_program()).into()
 }
 
 /// Runs a command line, the program's name first, as a guest in somebody else's process, and gives the exit status.
@@ -45,11 +38,21 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// for at most some seconds: the commands that wait for tasks, and those that turn into their parents, are for the
 /// program, and wrong usage here (status 2).
 pub fn run_in_process(args: impl IntoIterator<Item = OsString>, io: &Io) -> u8 {
-    match cli::Cli::try_parse_from(args) {
+    match parse(args) {
         Ok(cli) if cli.is_for_guests() => run_parsed(cli, io),
         Ok(_) => failure::Failure::Usage("this command is for the program async, not for a shell".into()).report(),
         Err(error) => failure::report_usage(&error, io),
     }
+}
+
+fn parse(args: impl IntoIterator<Item = OsString>) -> Result<cli::Cli, clap::Error> {
+    let mut command = command();
+    command
+        .try_get_matches_from_mut(args)
+        .and_then(|mut matches| {
+            cli::Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+        })
+        .map_err(|error| suggestion::without_hidden(error, &command))
 }
 
 fn run_parsed(cli: cli::Cli, io: &Io) -> u8 {

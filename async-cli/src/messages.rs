@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::rc::Rc;
 
+use async_core::interruption::{self, again};
 use async_core::{Cause, FutureName, Outcome, Record, process, text};
 
 use crate::failure::Failure;
@@ -57,16 +58,11 @@ pub(crate) fn lost(record: &Record) -> String {
     }
 }
 
-/// How much of a log is passed on between two looks for an interruption, in bytes.
-const PIECE: u64 = 1 << 20;
+/// How much of a log is passed on at a time, in bytes.
+const PIECE: usize = 1 << 17;
 
 /// An output that whole messages are written to, one write each.
-pub(crate) struct Output {
-    target: Target,
-    interrupted: fn() -> bool,
-}
-
-enum Target {
+pub(crate) enum Output {
     File(File),
     Kept(Rc<RefCell<Vec<u8>>>),
 }
@@ -74,52 +70,38 @@ enum Target {
 impl Output {
     /// Standard output, or what is kept in its place.
     pub(crate) fn stdout(io: &Io) -> Result<Self, Failure> {
-        let target = match &io.kept {
-            Some(kept) => Target::Kept(Rc::clone(kept)),
-            None => Target::File(io::stdout().as_fd().try_clone_to_owned().map_err(Failure::Output)?.into()),
-        };
-        Ok(Self { target, interrupted: io.interrupted })
+        match &io.kept {
+            Some(kept) => Ok(Self::Kept(Rc::clone(kept))),
+            None => Ok(Self::File(io::stdout().as_fd().try_clone_to_owned().map_err(Failure::Output)?.into())),
+        }
     }
 
-    pub(crate) fn descriptor(io: &Io, fd: i32) -> Result<Self, Failure> {
-        let file = async_core::descriptor::duplicate(fd).map_err(Failure::Output)?;
-        Ok(Self { target: Target::File(file), interrupted: io.interrupted })
+    pub(crate) fn descriptor(fd: i32) -> Result<Self, Failure> {
+        async_core::descriptor::duplicate(fd).map(Self::File).map_err(Failure::Output)
     }
 
     pub(crate) fn print(&mut self, text: &str) -> Result<(), Failure> {
         self.write_all(text.as_bytes()).map_err(Failure::Output)
     }
 
-    /// Passes on a whole file; the kernel copies where it can.
-    pub(crate) fn pass_on(&mut self, file: &File) -> io::Result<()> {
+    /// Passes on a whole file.
+    pub(crate) fn pass_on(&mut self, mut file: &File) -> io::Result<()> {
+        let mut piece = vec![0; PIECE];
         loop {
-            self.give_up_if_interrupted()?;
-            let copied = match &mut self.target {
-                Target::File(to) => io::copy(&mut file.take(PIECE), to),
-                Target::Kept(kept) => io::copy(&mut file.take(PIECE), &mut *kept.borrow_mut()),
-            };
-            match copied {
-                Ok(0) => return Ok(()),
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-                _ => {}
+            interruption::check()?;
+            match again(|| file.read(&mut piece))? {
+                0 => return Ok(()),
+                length => self.write_all(&piece[..length])?,
             }
         }
-    }
-
-    fn give_up_if_interrupted(&self) -> io::Result<()> {
-        if (self.interrupted)() { Err(io::Error::other("it was interrupted")) } else { Ok(()) }
     }
 }
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = match &mut self.target {
-            Target::File(file) => file.write(bytes),
-            Target::Kept(kept) => kept.borrow_mut().write(bytes),
-        };
-        match written {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.give_up_if_interrupted().and(Err(error)),
-            written => written,
+        match self {
+            Self::File(file) => again(|| file.write(bytes)),
+            Self::Kept(kept) => kept.borrow_mut().write(bytes),
         }
     }
 

@@ -57,6 +57,11 @@ fn jobs(text: &str) -> Result<u32, String> {
 }
 
 impl Planning {
+    /// Whether other futures have to come first.
+    pub(crate) fn has_dependencies(&self) -> bool {
+        !self.after.is_empty() || !self.after_any.is_empty()
+    }
+
     /// The plan, if there is anything to it.
     pub(crate) fn plan(&self, place: &Place) -> Result<Option<Plan>, Failure> {
         let names = |args: &[OsString]| args.iter().map(|arg| commands::name(arg)).collect::<Result<Vec<_>, _>>();

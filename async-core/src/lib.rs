@@ -50,6 +50,7 @@
 pub mod clock;
 pub mod descriptor;
 mod error;
+pub mod interruption;
 mod lock;
 mod name;
 mod plan;

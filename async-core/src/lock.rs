@@ -1,9 +1,9 @@
 //! The locks in a store.
 //!
 //! **Life** is an exclusive `flock(2)`: it belongs to the open file that the shell and its background subshell share, and
-//! the kernel lets go of it with the last of them. All others are a [`Right`], an open file description lock: that of collecting keeps two collectors
-//! apart. Linux keeps the two kinds apart as well, so a collector never looks like a task, and a descriptor that leaked
-//! out of a shell can't keep a result from being collected.
+//! the kernel lets go of it with the last of them. All others are a [`Right`], an open file description lock: that of
+//! collecting keeps two collectors apart. Linux keeps the two kinds apart as well, so a collector never looks like a task,
+//! and a descriptor that leaked out of a shell can't keep a result from being collected.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -12,6 +12,8 @@ use std::os::fd::AsFd;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
+
+use crate::interruption::again;
 
 /// Takes the life of a new record, for whoever shares the open file.
 pub(crate) fn take_life(file: &File) -> io::Result<()> {
@@ -32,7 +34,7 @@ pub(crate) fn is_held(file: &File) -> io::Result<bool> {
 
 /// Sleeps until nobody holds the life of a record.
 pub(crate) fn wait_for_release(file: &File) -> io::Result<()> {
-    uninterrupted(|| file.lock_shared())?;
+    again(|| file.lock_shared())?;
     file.unlock()
 }
 
@@ -80,7 +82,7 @@ impl Right {
     /// Takes it, sleeping while somebody else has it. It ends with the last descriptor of the open file.
     pub(crate) fn take(self, file: &File) -> io::Result<()> {
         let range = self.range(libc::F_WRLCK);
-        uninterrupted(|| fcntl(file.as_fd(), FcntlArg::F_OFD_SETLKW(&range)).map(drop).map_err(io::Error::from))
+        again(|| fcntl(file.as_fd(), FcntlArg::F_OFD_SETLKW(&range)).map(drop).map_err(io::Error::from))
     }
 
     /// Takes it if nobody has it.
@@ -100,7 +102,7 @@ impl Right {
     /// Sleeps until nobody else has it. The file need not be open for writing.
     pub(crate) fn wait_until_free(self, file: &File) -> io::Result<()> {
         let range = self.range(libc::F_RDLCK);
-        uninterrupted(|| fcntl(file.as_fd(), FcntlArg::F_OFD_SETLKW(&range)).map(drop).map_err(io::Error::from))?;
+        again(|| fcntl(file.as_fd(), FcntlArg::F_OFD_SETLKW(&range)).map(drop).map_err(io::Error::from))?;
         self.give_up(file)
     }
 }
@@ -108,13 +110,4 @@ impl Right {
 /// Whether the error means that the file system has no locks at all.
 pub(crate) fn means_no_locks(errno: i32) -> bool {
     matches!(Errno::from_raw(errno), Errno::ENOLCK | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL)
-}
-
-fn uninterrupted(mut call: impl FnMut() -> io::Result<()>) -> io::Result<()> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
 }

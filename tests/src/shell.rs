@@ -25,14 +25,32 @@ pub fn binary_dir() -> &'static Path {
     DIR.get_or_init(|| {
         let test = std::env::current_exe().expect("a test has a path");
         let dir = test.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST").to_owned();
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "async-cli"]);
-        if dir.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.status().expect("cargo runs").success(), "the binary can't be built");
+        build("async-cli", if dir.ends_with("release") { "release" } else { "dev" });
         dir
     })
+}
+
+/// The library with the bash builtin, built if it is not up to date.
+///
+/// # Panics
+/// If it can't be built.
+pub fn builtin() -> &'static Path {
+    static FILE: OnceLock<PathBuf> = OnceLock::new();
+    FILE.get_or_init(|| {
+        let (profile, dir) = match binary_dir() {
+            // The release profile does not unwind.
+            dir if dir.ends_with("release") => ("builtin", dir.with_file_name("builtin")),
+            dir => ("dev", dir.to_owned()),
+        };
+        build("async-builtin", profile);
+        dir.join("libasync_builtin.so")
+    })
+}
+
+fn build(package: &str, profile: &str) {
+    let status =
+        Command::new(env!("CARGO")).args(["build", "--quiet", "--package", package, "--profile", profile]).status();
+    assert!(status.expect("cargo runs").success(), "{package} can't be built");
 }
 
 /// The bash that tests run, and its version as `5.2`.

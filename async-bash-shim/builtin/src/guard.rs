@@ -65,7 +65,7 @@ thread_local! {
 pub(crate) fn catch_panic<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     // This library's own: bash and other libraries have none of it.
-    HOOK.call_once(|| panic::set_hook(Box::new(|info| PANIC.set(Some(info.to_string())))));
+    HOOK.call_once(|| panic::set_hook(Box::new(|info| PANIC.set(Some(info.to_string().replace('\n', " "))))));
     catch_unwind(AssertUnwindSafe(run)).map_err(|payload: Box<dyn Any + Send>| {
         // Its destructor could panic itself.
         std::mem::forget(payload);

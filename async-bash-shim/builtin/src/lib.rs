@@ -23,6 +23,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use async_cli::Io;
+use async_core::interruption;
 
 use bash::{Builtin, Lines, WordList};
 
@@ -65,7 +66,10 @@ pub extern "C" fn async_builtin_builtin_load(_name: *const c_char) -> c_int {
         Some("it was built to abort where it could unwind; build it with `cargo build --profile builtin`".to_owned())
     };
     match refused {
-        None => 1,
+        None => {
+            interruption::give_up_when(is_interrupted);
+            1
+        }
         Some(why) => {
             async_cli::warn(&format!("the builtin is not loaded: {why}"));
             0
@@ -80,7 +84,7 @@ extern "C" fn async_builtin(list: *const WordList) -> c_int {
         call(&unsafe { bash::words(list) })
     });
     let call = call.unwrap_or_else(|panic| {
-        async_cli::warn(&format!("this is a bug in async, and nothing was done: {panic}"));
+        async_cli::warn(&format!("this is a bug in async: {panic}"));
         Call { status: FAILED, assignment: None }
     });
     if let Some((name, value)) = call.assignment {
@@ -118,7 +122,7 @@ fn run(command: &[&CStr], keep: bool) -> (u8, Vec<u8>) {
     };
     // Before anything of ours, so that it comes in order.
     bash::flush();
-    let io = Io::of_guest(bash::variable, is_interrupted);
+    let io = Io::of_guest(bash::variable);
     let io = if keep { io.keeping_output() } else { io };
     let args = command.iter().map(|word| OsStr::from_bytes(word.to_bytes()).to_owned());
     let status = async_cli::run_in_process(std::iter::once(OsString::from("async_builtin")).chain(args), &io);

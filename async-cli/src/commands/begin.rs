@@ -50,6 +50,11 @@ impl Begin {
         begun
     }
 
+    /// Whether it may have to wait for other futures.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.process.is_some() && self.planning.has_dependencies()
+    }
+
     fn begin(&self, place: &Place) -> Result<ExitCode, Failure> {
         let Some((name, command)) = self.words.split_first() else {
             return Err(Failure::Usage("async_run needs a name and a command".into()));

@@ -8,6 +8,7 @@ use clap::Args;
 use crate::cli::Place;
 use crate::collecting::{Collecting, Pending, Position, Resumed, Tally};
 use crate::failure::Failure;
+use crate::messages::Output;
 use crate::planning;
 use crate::status::ExitCode;
 
@@ -44,7 +45,7 @@ pub(crate) struct Collect {
 impl Collect {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let store = place.store()?;
-        let mut output = place.descriptor(self.report)?;
+        let mut output = Output::descriptor(self.report)?;
         let mut collecting = Collecting {
             store: &store,
             words: &self.names,

@@ -11,7 +11,7 @@ use super::runs::stem;
 use super::{Store, is_alive};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
-use crate::lock;
+use crate::lock::Right;
 use crate::name::FutureName;
 use crate::process::{self, ProcessIdentity};
 use crate::record::{Outcome, Record, Wait};
@@ -25,7 +25,7 @@ const LAST_WORDS: u32 = 2000;
 pub enum Claim<'a> {
     /// No live future has that name.
     Unknown,
-    /// Its task runs.
+    /// Its task runs, or somebody else is just collecting it and is not to be waited for.
     Running(Record),
     /// It is over, and this process is the one that hands it over.
     Ready(Ready<'a>),
@@ -49,8 +49,8 @@ impl Store {
         self.claim_for(name, None)
     }
 
-    /// The same for the shell with that process id, which does not wait for itself: what it was to run itself is over
-    /// when it asks.
+    /// The same for the shell with that process id. It does not wait for itself: what it was to run itself is over when it
+    /// asks. Nor does it wait here for another collector, because its traps could not run: it has [`Store::block`] for that.
     pub fn claim_for(&self, name: &FutureName, shell: Option<u32>) -> Result<Claim<'_>> {
         let path = self.record_path(name);
         let is_own = |record: &Record| shell.is_some() && record.life.as_ref().map(ProcessIdentity::pid) == shell;
@@ -62,7 +62,12 @@ impl Store {
             if record.rc.is_none() && !is_own(&record) && is_alive(&file, &path, &record)? {
                 return Ok(Claim::Running(record));
             }
-            lock::Right::Collect.take(&file).map_err(Error::io("lock", &path))?;
+            let failed = Error::io("lock", &path);
+            if shell.is_none() {
+                Right::Collect.take(&file).map_err(failed)?;
+            } else if !Right::Collect.try_take(&file).map_err(failed)? {
+                return Ok(Claim::Running(record));
+            }
             // Whoever had the lock before may have collected it, and the name may have been used again.
             if is_same_file(&file, &path) {
                 let record = read_record(&file, &path)?;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::files::{is_same_file, open_for_reading, read_record};
 use super::{Store, is_alive, wait_for_end};
 use crate::error::{Error, Result};
+use crate::lock::Right;
 use crate::name::FutureName;
 use crate::record::Record;
 
@@ -30,9 +31,13 @@ impl Store {
         Ok(Some(Live { store: self.clone(), name: name.clone(), path, file, record }))
     }
 
-    /// Sleeps until the future's task is over, or at once if there is no such future.
+    /// Sleeps until the future's task is over and nobody is collecting it; returns at once if there is no such future.
     pub fn block(&self, name: &FutureName) -> Result<()> {
-        self.live(name)?.map_or(Ok(()), |live| live.wait())
+        let Some(live) = self.live(name)? else {
+            return Ok(());
+        };
+        live.wait()?;
+        Right::Collect.wait_until_free(&live.file).map_err(Error::io("wait for", &live.path))
     }
 }
 
