@@ -5,12 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use async_core::clock::{self, Millis};
-use async_core::{Claim, FutureName, Ready, Store, Wait, text};
+use async_core::{Claim, FutureName, Ready, Record, Store, Wait, text};
 
-use crate::cli::Place;
 use crate::failure::{Failure, warn};
 use crate::messages::{self, Output};
-use crate::planning;
 
 /// What has been collected so far.
 #[derive(Debug, Default)]
@@ -21,6 +19,45 @@ pub(crate) struct Tally {
     pub(crate) background: Millis,
     /// The time spent waiting for them, in ms.
     pub(crate) waited: Millis,
+    /// Those that did not succeed.
+    pub(crate) failed: Vec<Failed>,
+}
+
+/// A future that did not succeed.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) name: FutureName,
+    /// Its exit status, or what stands for one.
+    pub(crate) rc: u8,
+    /// What became of it, for a person: `with status 3`.
+    pub(crate) how: String,
+}
+
+/// What is done with a future that is over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// What is printed.
+    pub(crate) shown: Shown,
+    /// Whether it stays, to be collected by a later wait.
+    pub(crate) keep: bool,
+    /// Whether one that failed is the last.
+    pub(crate) stop: bool,
+}
+
+/// How much is printed of a future.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// The lines about it, and its log.
+    All,
+    /// The lines about it.
+    Lines,
+    /// Nothing at all.
+    Nothing,
+}
+
+impl Manner {
+    /// That of `async_wait`.
+    pub(crate) const USUAL: Self = Self { shown: Shown::All, keep: false, stop: true };
 }
 
 /// A place in the list of names: the argument, the name in it where it stands for several, and which future of that name
@@ -76,6 +113,9 @@ pub(crate) struct Collecting<'a> {
     pub(crate) shell: Option<u32>,
     /// The future inside whose task this happens, which lends its place to one that is waited for.
     pub(crate) inside: Option<FutureName>,
+    pub(crate) manner: Manner,
+    /// When the wait began, in ms since the epoch, if before its turn came.
+    pub(crate) began: Option<Millis>,
     pub(crate) tally: Tally,
 }
 
@@ -89,7 +129,7 @@ pub(crate) struct Resumed {
 }
 
 /// What became of one name.
-enum Step {
+pub(crate) enum Step {
     NotThere,
     Collected,
     StillRuns { pid: Option<String>, started: Millis, since: Millis },
@@ -112,8 +152,7 @@ impl Collecting<'_> {
                     Step::NotThere => self.not_waiting_for(text)?,
                     Step::Collected if self.tally.rc == 0 => {}
                     Step::Collected => {
-                        let all = text::printable_command(self.words);
-                        self.output.print(&format!("Stopping async wait due to error: {all}\n"))?;
+                        self.say_that_it_stops()?;
                         return Ok(None);
                     }
                     Step::StillRuns { pid, started, since } => {
@@ -141,7 +180,12 @@ impl Collecting<'_> {
 
     /// One name. If one future of it is `expected`, by its start, another one is none of ours: somebody else has collected
     /// the first, and the name was used again.
-    fn step(&mut self, name: &FutureName, expected: Option<Millis>, resumed: Resumed) -> Result<Step, Failure> {
+    pub(crate) fn step(
+        &mut self,
+        name: &FutureName,
+        expected: Option<Millis>,
+        resumed: Resumed,
+    ) -> Result<Step, Failure> {
         let claim = self.store.claim_for(name, self.shell)?;
         let record = match &claim {
             Claim::Unknown => return Ok(Step::NotThere),
@@ -160,18 +204,15 @@ impl Collecting<'_> {
                 messages::command(record),
                 self.store.live_count()?
             );
-            self.output.print(&messages::record_line(name, record, &text))?;
-            clock::wall()
+            self.say(&messages::record_line(name, record, &text))?;
+            self.began.unwrap_or_else(clock::wall)
         };
         match claim {
             Claim::Unknown => Ok(Step::NotThere),
-            Claim::Running(record) if record.is_held_back() => {
-                if let Some(inside) = &self.inside {
-                    self.store.lend(inside, name)?;
-                }
+            Claim::Running(record) => {
+                self.lend_to(name, &record)?;
                 Ok(Step::StillRuns { pid: record.pid, started, since })
             }
-            Claim::Running(record) => Ok(Step::StillRuns { pid: record.pid, started, since }),
             Claim::Ready(ready)
                 if self.shell.is_some()
                     && !ready.record().is_synchronous()
@@ -187,10 +228,26 @@ impl Collecting<'_> {
         }
     }
 
-    fn not_waiting_for(&mut self, name: &OsStr) -> Result<(), Failure> {
+    /// Lends the place of the task that waits, if one does, to a future that is held back.
+    pub(crate) fn lend_to(&self, name: &FutureName, record: &Record) -> Result<(), Failure> {
+        match &self.inside {
+            Some(inside) if record.is_held_back() => Ok(self.store.lend(inside, name)?),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn not_waiting_for(&mut self, name: &OsStr) -> Result<(), Failure> {
         let name = text::printable(name);
-        self.output
-            .print(&format!("Not waiting for async task {name} that we never started or has already been waited for\n"))
+        self.say(&format!("Not waiting for async task {name} that we never started or has already been waited for\n"))
+    }
+
+    pub(crate) fn say_that_it_stops(&mut self) -> Result<(), Failure> {
+        let all = text::printable_command(self.words);
+        self.say(&format!("Stopping async wait due to error: {all}\n"))
+    }
+
+    fn say(&mut self, text: &str) -> Result<(), Failure> {
+        if self.manner.shown == Shown::Nothing { Ok(()) } else { self.output.print(text) }
     }
 
     /// Prints log and result, then takes the future out of the live ones.
@@ -201,7 +258,7 @@ impl Collecting<'_> {
         since: Millis,
         shell_status: Option<i32>,
     ) -> Result<(), Failure> {
-        if !ready.record().is_synchronous() {
+        if !ready.record().is_synchronous() && self.manner.shown == Shown::All {
             match ready.log()? {
                 Some(log) => {
                     let failed = |source| Failure::Log { name: name.to_string(), source };
@@ -215,32 +272,19 @@ impl Collecting<'_> {
         let wait = Wait { start: since, end: clock::wall().max(since) };
         let command = messages::command(ready.record());
         let text = format!("finished {command} with result {}", messages::result(&outcome));
-        self.output.print(&messages::record_line(name, ready.record(), &text))?;
+        self.say(&messages::record_line(name, ready.record(), &text))?;
         if outcome.lost {
-            self.output.print(&messages::record_line(name, ready.record(), &messages::lost(ready.record())))?;
+            self.say(&messages::record_line(name, ready.record(), &messages::lost(ready.record())))?;
         }
-        ready.archive(wait, &outcome)?;
+        if !self.manner.keep {
+            ready.archive(wait, &outcome)?;
+        }
         self.tally.rc = outcome.rc.map_or(125, |rc| u8::try_from(rc).unwrap_or(125));
+        if self.tally.rc != 0 {
+            self.tally.failed.push(Failed { name: name.clone(), rc: self.tally.rc, how: messages::failed(&outcome) });
+        }
         self.tally.background = self.tally.background.saturating_add(outcome.run_time);
         self.tally.waited = self.tally.waited.saturating_add(wait.end.saturating_sub(wait.start));
         Ok(())
     }
-}
-
-/// Collects all of them, sleeping until each is over; gives the first status that is not 0.
-pub(crate) fn wait_for(place: &Place, store: &Store, words: &[OsString], output: &mut Output) -> Result<u8, Failure> {
-    let mut collecting = Collecting {
-        store,
-        words,
-        output,
-        shell: None,
-        inside: planning::enclosing(place, None, store),
-        tally: Tally::default(),
-    };
-    let (mut from, mut resumed) = (Position::default(), Resumed::default());
-    while let Some(pending) = collecting.run(from, resumed)? {
-        store.block(&pending.name)?;
-        (from, resumed) = (pending.from, Resumed { since: Some(pending.since), status: None });
-    }
-    Ok(collecting.tally.rc)
 }

@@ -11,6 +11,8 @@ use crate::messages::Output;
 
 /// The exit status for a request that can never work, as clap's own for wrong usage.
 const USAGE: u8 = 2;
+/// The exit status of timeout(1) when the time is up.
+const TIME_UP: u8 = 124;
 /// The exit status when the program itself failed.
 const FAILED: u8 = 125;
 
@@ -61,6 +63,12 @@ pub(crate) enum Failure {
         /// How many there are.
         count: usize,
     },
+    /// The time is up; these are still not over.
+    #[error("the time was up before the end of {}: wait again, or longer", quoted(.0))]
+    TimeUp(Vec<String>),
+    /// Somebody else has collected all that was to be waited for, or there was nothing.
+    #[error("there is nothing to wait for")]
+    NothingToWaitFor,
     /// The task's process can't be waited for.
     #[error("can't wait for the task: {0}")]
     Task(#[source] io::Error),
@@ -119,6 +127,7 @@ impl Failure {
         match self {
             Self::Store(error) if error.is_usage() => USAGE,
             Self::Usage(_) => USAGE,
+            Self::TimeUp(_) => TIME_UP,
             Self::NoProgram(_) => NOT_FOUND,
             Self::NotExecutable { .. } => NOT_EXECUTABLE,
             _ => FAILED,
@@ -146,6 +155,11 @@ pub(crate) fn report_usage(error: &clap::Error, io: &Io) -> u8 {
         return failure.report();
     }
     if error.exit_code() == 0 { 0 } else { USAGE }
+}
+
+/// Names in a sentence.
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Prints a remark, on one line and with nothing in it that a terminal acts on, whatever paths and records it quotes.

@@ -10,10 +10,14 @@ mod duration;
 mod ending;
 mod failure;
 mod io;
+mod live_line;
 mod messages;
 mod planning;
+mod progress;
+mod sleeper;
 mod status;
 mod suggestion;
+mod waiting;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

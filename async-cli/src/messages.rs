@@ -49,6 +49,14 @@ pub(crate) fn result(outcome: &Outcome) -> String {
     }
 }
 
+/// How a future failed, behind its name.
+pub(crate) fn failed(outcome: &Outcome) -> String {
+    match outcome.rc {
+        Some(rc) => format!("with status {rc}{}", why(rc, outcome.cause)),
+        None => "was lost".to_owned(),
+    }
+}
+
 /// What is said of a future that left no result.
 pub(crate) fn lost(record: &Record) -> String {
     let survivor = record.task.filter(|&pid| process::is_alive_since(pid, record.start_boot));

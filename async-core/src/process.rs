@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::str::FromStr;
 
 use nix::errno::Errno;
@@ -51,6 +51,21 @@ impl ProcessIdentity {
         };
         let same = start_ticks(&stat) == Some(self.start_ticks) && runs(&stat);
         Ok(same && boot_id()? == self.boot)
+    }
+
+    /// Sleeps until that process is gone, or there is something to read from `other`.
+    pub(crate) fn wait_or(&self, other: BorrowedFd<'_>) -> io::Result<()> {
+        let Some(pidfd) = open(self.pid)? else {
+            return Ok(());
+        };
+        if !self.is_alive()? {
+            return Ok(());
+        }
+        let mut fds = [PollFd::new(&pidfd, PollFlags::IN), PollFd::from_borrowed_fd(other, PollFlags::IN)];
+        match poll(&mut fds, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Sleeps until that process is gone; returns at once if it is. Needs Linux 5.3 (`pidfd_open(2)`).

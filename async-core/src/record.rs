@@ -34,7 +34,7 @@ use std::str::FromStr;
 use ini::{Ini, LineSeparator, ParseOption, WriteOption};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Millis;
+use crate::clock::{self, Millis};
 use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::process::{self, ProcessIdentity};
@@ -284,7 +284,7 @@ impl Wait {
     /// A wait of no length, now.
     #[must_use]
     pub fn none() -> Self {
-        let now = crate::clock::wall();
+        let now = clock::wall();
         Self { start: now, end: now }
     }
 }
@@ -398,6 +398,17 @@ impl Record {
     #[must_use]
     pub fn is_held_back(&self) -> bool {
         self.run_start.is_none() && self.plan.as_ref().is_some_and(Plan::may_queue)
+    }
+
+    /// How long its task has been running by now, or has been held back, in ms.
+    #[must_use]
+    pub fn elapsed(&self) -> Millis {
+        let since_start = match self.start_boot {
+            Some(start) => clock::since_boot().saturating_sub(start),
+            None => clock::wall().saturating_sub(self.start_time),
+        };
+        let held_back = self.run_start.map_or(0, |start| start.saturating_sub(self.start_time).max(0));
+        since_start.saturating_sub(held_back).max(0)
     }
 
     /// What has to come before any lines that are added.

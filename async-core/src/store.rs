@@ -16,6 +16,7 @@ mod collect;
 mod dependencies;
 mod end;
 mod files;
+mod life;
 mod live;
 mod place;
 mod queue;
@@ -26,7 +27,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::lock;
 use crate::name::FutureName;
 use crate::record::{Record, State};
 
@@ -44,6 +44,7 @@ pub(crate) use files::append;
 pub(crate) use queue::Slot;
 
 use files::{names_in, open_regular, read_record};
+use life::{is_alive, wait_for_end};
 
 /// The subdirectory of the collected futures. Its presence, or that of [`RUNS`], marks a directory as a store.
 pub const COLLECTED: &str = ".collected";
@@ -170,21 +171,5 @@ impl Store {
             }
         }
         Ok(stems)
-    }
-}
-
-/// Whether somebody holds the life of a future.
-fn is_alive(file: &File, path: &Path, record: &Record) -> Result<bool> {
-    match &record.life {
-        Some(life) => life.is_alive().map_err(Error::io("look at the process of", path)),
-        None => lock::is_held(file).map_err(Error::io("look at the lock of", path)),
-    }
-}
-
-/// Sleeps until nobody holds the life of a future.
-fn wait_for_end(file: &File, path: &Path) -> Result<()> {
-    match read_record(file, path)?.life {
-        Some(life) => life.wait().map_err(Error::io("wait for the process of", path)),
-        None => lock::wait_for_release(file).map_err(Error::io("wait for", path)),
     }
 }

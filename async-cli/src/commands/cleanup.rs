@@ -3,9 +3,11 @@
 use clap::Args;
 
 use crate::cli::Place;
-use crate::collecting;
+use crate::collecting::Manner;
 use crate::failure::{Failure, warn};
+use crate::sleeper::Sleeper;
 use crate::status::ExitCode;
+use crate::waiting::Waiting;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,11 +25,14 @@ impl Cleanup {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let store = place.store()?;
         let mut output = place.stdout()?;
+        let sleeper = Sleeper::new(None);
         let mut status = ExitCode::SUCCESS;
         for name in store.names()? {
             output.print(&format!("WARNING: uncollected async future {name}\n"))?;
             // One that can't be collected must not keep the others from being.
-            if let Err(failure) = collecting::wait_for(place, &store, &[name.as_str().into()], &mut output) {
+            let waiting =
+                Waiting { place, store: &store, output: &mut output, manner: Manner::USUAL, sleeper: &sleeper };
+            if let Err(failure) = waiting.for_all(&[name]) {
                 warn(&failure.to_string());
                 status = ExitCode::from(125);
             }

@@ -6,7 +6,7 @@ use async_core::clock::Millis;
 use clap::Args;
 
 use crate::cli::Place;
-use crate::collecting::{Collecting, Pending, Position, Resumed, Tally};
+use crate::collecting::{Collecting, Manner, Pending, Position, Resumed, Tally};
 use crate::failure::Failure;
 use crate::messages::Output;
 use crate::planning;
@@ -52,10 +52,12 @@ impl Collect {
             output: &mut output,
             shell: Some(self.shell),
             inside: planning::enclosing(place, self.inside.as_ref(), &store),
+            manner: Manner::USUAL,
+            began: None,
             tally: Tally::default(),
         };
         let found = collecting.run(self.from, Resumed { since: self.since, status: self.status });
-        let Tally { rc, background, waited } = collecting.tally;
+        let Tally { rc, background, waited, .. } = collecting.tally;
         let reply = match found {
             Ok(None) => format!("done {rc} {background} {waited}\n"),
             Ok(Some(Pending { name, from, pid, since })) => {

@@ -12,11 +12,13 @@ use clap::Args;
 
 use super::begin::warn_of_superseded;
 use crate::cli::Place;
-use crate::collecting;
+use crate::collecting::Manner;
 use crate::failure::Failure;
 use crate::messages;
 use crate::planning::{self, Planning};
+use crate::sleeper::Sleeper;
 use crate::status::ExitCode;
+use crate::waiting::Waiting;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -115,8 +117,9 @@ impl Run {
             place.stdout()?.print(&line)?;
         }
         if self.wait {
-            let rc = collecting::wait_for(place, &store, &[self.name], &mut place.stdout()?)?;
-            return Ok(ExitCode::from(rc));
+            let (output, sleeper) = (&mut place.stdout()?, &Sleeper::new(None));
+            let waiting = Waiting { place, store: &store, output, manner: Manner::USUAL, sleeper };
+            return Ok(waiting.for_all(&[name])?.rc.into());
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -2,39 +2,111 @@
 
 use std::ffi::OsString;
 
+use async_core::clock::Millis;
+use async_core::{FutureName, Store};
 use clap::Args;
 
 use crate::cli::Place;
-use crate::collecting;
-use crate::failure::Failure;
+use crate::collecting::{Manner, Shown};
+use crate::duration;
+use crate::failure::{Failure, warn};
+use crate::sleeper::Sleeper;
 use crate::status::ExitCode;
+use crate::waiting::Waiting;
 
 const EXAMPLES: &str = "\
 Examples:
 
-  async wait docs tests
+  async wait docs tests            # in this order, up to the first that fails
   async wait docs || echo \"docs failed with status $?\"
+  async wait --all --timeout 10m   # all there are; status 124 when the time is up
+  name=$(async wait --any -q a b)  # the first to end, and its status
   async --dir ./futures wait docs  # one of another store";
 
 /// Waits for futures, prints their logs, and exits with the first status that is not 0
+///
+/// They are waited for in that order, and the first that fails is the last. If this is interrupted, or the time is up
+/// (status 124), what has not been handed over can be waited for again.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(crate) struct Wait {
     /// The names of the futures
-    #[arg(required = true, value_name = "NAME")]
+    #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "NAME")]
     names: Vec<OsString>,
+    /// Wait for all live futures, also after one has failed
+    #[arg(long)]
+    all: bool,
+    /// Wait for the first of them to end; its name is the last line of the output
+    #[arg(long)]
+    any: bool,
+    /// Wait no longer than that, all in all: 90s, 5m, or a number of seconds
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    timeout: Option<Millis>,
+    /// Do not print the logs
+    #[arg(long)]
+    no_log: bool,
+    /// Print nothing, or with --any the name alone
+    #[arg(long, short)]
+    quiet: bool,
+    /// Leave the futures to be waited for again, and their logs to be printed then
+    #[arg(long)]
+    keep: bool,
 }
 
 impl Wait {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let store = place.store()?;
+        let names = self.names(&store)?;
+        let mut output = place.stdout()?;
+        let shown = match (self.quiet, self.no_log || self.keep) {
+            (true, _) => Shown::Nothing,
+            (false, true) => Shown::Lines,
+            (false, false) => Shown::All,
+        };
+        let waiting = Waiting {
+            place,
+            store: &store,
+            output: &mut output,
+            manner: Manner { shown, keep: self.keep, stop: !self.all },
+            sleeper: &Sleeper::new(self.timeout),
+        };
+        if self.any {
+            let (name, tally) = waiting.for_any(&names)?;
+            output.print(&format!("{name}\n"))?;
+            return Ok(tally.rc.into());
+        }
+        let tally = waiting.for_all(&names)?;
+        if let (true, Some(first)) = (self.all, tally.failed.first()) {
+            let each: Vec<String> =
+                tally.failed.iter().map(|failed| format!("`{}` {}", failed.name, failed.how)).collect();
+            warn(&format!("{} of {} failed: {}", each.len(), names.len(), each.join(", ")));
+            return Ok(first.rc.into());
+        }
+        Ok(tally.rc.into())
+    }
+
+    /// All of which are there.
+    fn names(&self, store: &Store) -> Result<Vec<FutureName>, Failure> {
+        if self.all {
+            return in_order_of_start(store);
+        }
+        let mut names = Vec::new();
         for arg in &self.names {
             let name = super::name(arg)?;
             if store.read(&name)?.is_none() {
                 return Err(store.unknown(&name).into());
             }
+            names.push(name);
         }
-        let rc = collecting::wait_for(place, &store, &self.names, &mut place.stdout()?)?;
-        Ok(ExitCode::from(rc))
+        Ok(names)
     }
+}
+
+/// All live futures. One whose record can't be read comes first, for it to be told at once.
+fn in_order_of_start(store: &Store) -> Result<Vec<FutureName>, Failure> {
+    let start = |name: &FutureName| store.read(name).ok().flatten().map_or(0, |record| record.start_time);
+    let mut names = store.names()?;
+    names.sort_by_cached_key(start);
+    Ok(names)
 }

@@ -1,6 +1,7 @@
 //! Following a live future: waiting for its end and reading its log, whatever becomes of its name meanwhile.
 
 use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
 use super::files::{is_same_file, open_for_reading, read_record};
@@ -50,7 +51,9 @@ impl Live {
 
     /// Another hold on the same future, for another thread to wait with.
     pub fn try_clone(&self) -> Result<Self> {
-        let file = self.file.try_clone().map_err(Error::io("hold on to", &self.path))?;
+        // Opened anew, as two that share a place in the file can't both read it.
+        let this = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        let file = File::open(this).map_err(Error::io("open", &self.path))?;
         let (store, name, path, record) =
             (self.store.clone(), self.name.clone(), self.path.clone(), self.record.clone());
         Ok(Self { store, name, path, file, record })

@@ -16,10 +16,8 @@ use crate::failure::Failure;
 
 /// Something that happened.
 pub(super) enum Event {
-    /// The log of that name has changed, or is another one.
-    Log(FutureName),
-    /// The record of that name has changed, or is another one.
-    Record(FutureName),
+    /// The log or the record of that name has changed, or is another one.
+    Changed(FutureName),
     /// More has changed than could be told.
     AllChanged,
     /// The future with that number is over.
@@ -64,7 +62,7 @@ impl Events {
                     Ok(changes) => {
                         for change in changes {
                             let overflown = change.mask.contains(AddWatchFlags::IN_Q_OVERFLOW);
-                            let name = change.name.as_deref().and_then(event_of);
+                            let name = change.name.as_deref().and_then(future_of).map(Event::Changed);
                             if let Some(event) = if overflown { Some(Event::AllChanged) } else { name } {
                                 let _ = sender.send(event);
                             }
@@ -105,13 +103,8 @@ impl Events {
     }
 }
 
-/// What it means that the file of that name has changed.
-fn event_of(file: &OsStr) -> Option<Event> {
+/// The future whose record or log has that file name.
+fn future_of(file: &OsStr) -> Option<FutureName> {
     let (stem, extension) = file.to_str()?.rsplit_once('.')?;
-    let name = stem.parse().ok()?;
-    match extension {
-        "ini" => Some(Event::Record(name)),
-        "log" => Some(Event::Log(name)),
-        _ => None,
-    }
+    matches!(extension, "ini" | "log").then(|| stem.parse().ok()).flatten()
 }

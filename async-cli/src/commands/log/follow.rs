@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use async_core::{FutureName, Store};
+use async_core::Store;
 
 use super::events::{Event, Events};
 use super::printer::Printer;
@@ -15,15 +15,6 @@ struct Followed<'a> {
     printer: &'a mut Printer,
     runs: bool,
     changed: bool,
-}
-
-impl Followed<'_> {
-    /// The end of a task that a shell runs itself is told by its record alone: the shell goes on.
-    fn look_again(&mut self) -> Result<(), Failure> {
-        self.changed = true;
-        self.runs = self.printer.source.runs()?;
-        Ok(())
-    }
 }
 
 /// Passes on what is there and what comes, until all of the futures are over.
@@ -55,13 +46,12 @@ pub(super) fn follow(store: &Store, printers: &mut [Printer], output: &mut Outpu
         };
         // Many small writes to a log are one change.
         for event in std::iter::once(first).chain(events.receiver.try_iter()) {
-            let of = |it: &Followed, name: &FutureName| it.runs && it.printer.source.name == *name;
             match event {
-                Event::Log(name) => followed.iter_mut().filter(|it| of(it, &name)).for_each(|it| it.changed = true),
-                Event::Record(name) => {
-                    followed.iter_mut().filter(|it| of(it, &name)).try_for_each(Followed::look_again)?;
+                Event::Changed(name) => {
+                    let of_name = followed.iter_mut().filter(|it| it.runs && it.printer.source.name == name);
+                    of_name.for_each(|it| it.changed = true);
                 }
-                Event::AllChanged => followed.iter_mut().filter(|it| it.runs).try_for_each(Followed::look_again)?,
+                Event::AllChanged => followed.iter_mut().filter(|it| it.runs).for_each(|it| it.changed = true),
                 Event::Over(number) => {
                     followed[number].runs = false;
                     followed[number].changed = true;

@@ -1,0 +1,138 @@
+//! A line on the terminal that is there while nothing else is printed.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use crossterm::cursor::MoveToColumn;
+use crossterm::queue;
+use crossterm::style::Print;
+use crossterm::terminal::{self, Clear, ClearType};
+use nix::sys::signal::{SigSet, Signal, raise};
+use nix::unistd::{getpgrp, tcgetpgrp};
+use unicode_width::UnicodeWidthChar;
+
+/// What ends this process, or stops it, while the line may be there.
+const SIGNALS: [Signal; 5] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGTSTP];
+
+/// The width of a terminal that does not tell, in columns.
+const USUAL_WIDTH: u16 = 80;
+
+/// How many columns stay empty: two for the `^C` that the terminal adds, and the last, where the cursor may go on to the
+/// next line.
+const RESERVED: u16 = 3;
+
+/// A line on standard error. The cursor stays visible, and the terminal as it is, so the line is all there is to clean up.
+pub(crate) struct LiveLine(Arc<Mutex<Shown>>);
+
+#[derive(Default)]
+struct Shown {
+    is_there: bool,
+}
+
+impl LiveLine {
+    /// One, if standard error is a terminal that can show it.
+    pub(crate) fn on_terminal() -> Option<Self> {
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+        if is_dumb || !io::stderr().is_terminal() {
+            return None;
+        }
+        let line = Self(Arc::default());
+        line.erase_at_signals().ok()?;
+        Some(line)
+    }
+
+    /// Shows that text in place of what was there, cut to the width of the terminal.
+    pub(crate) fn show(&self, text: &str) {
+        let mut shown = self.lock();
+        // The terminal is somebody else's while this process runs in the background.
+        if tcgetpgrp(io::stderr()).is_ok_and(|group| group != getpgrp()) {
+            return;
+        }
+        let width = terminal::size().map_or(USUAL_WIDTH, |(columns, _)| columns);
+        let text = cut(text, usize::from(width.saturating_sub(RESERVED)));
+        let mut bytes = Vec::new();
+        // In one write, and to memory that can't fail.
+        let _ = queue!(bytes, MoveToColumn(0), Print(text), Clear(ClearType::UntilNewLine));
+        let _ = io::stderr().write_all(&bytes);
+        shown.is_there = true;
+    }
+
+    /// Takes the line away.
+    pub(crate) fn erase(&self) {
+        self.lock().erase();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shown> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has a thread take the signals, erase the line, and let the signal do what it does.
+    fn erase_at_signals(&self) -> nix::Result<()> {
+        let signals: SigSet = SIGNALS.into_iter().collect();
+        signals.thread_block()?;
+        let line = Self(Arc::clone(&self.0));
+        let spawned = thread::Builder::new().spawn(move || {
+            while let Ok(signal) = signals.wait() {
+                let mut shown = line.lock();
+                shown.erase();
+                // Held until it has had its effect, which may be to stop until SIGCONT.
+                let only: SigSet = [signal].into_iter().collect();
+                let _ = only.thread_unblock();
+                let _ = raise(signal);
+                let _ = only.thread_block();
+            }
+        });
+        spawned.map(drop).or_else(|_| signals.thread_unblock())
+    }
+}
+
+impl Shown {
+    fn erase(&mut self) {
+        if std::mem::take(&mut self.is_there) {
+            let mut bytes = Vec::new();
+            let _ = queue!(bytes, MoveToColumn(0), Clear(ClearType::UntilNewLine));
+            let _ = io::stderr().write_all(&bytes);
+        }
+    }
+}
+
+/// As much of the text as fits in that many columns, with a mark where it is not all there.
+fn cut(text: &str, columns: usize) -> String {
+    let mut used = 0;
+    // Where the text ends if the mark has to follow.
+    let mut end = 0;
+    for (at, c) in text.char_indices() {
+        used += c.width().unwrap_or(0);
+        if used > columns {
+            return format!("{}{}", &text[..end], if columns > 0 { "…" } else { "" });
+        }
+        if used < columns {
+            end = at + c.len_utf8();
+        }
+    }
+    text.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut;
+
+    #[test]
+    fn a_text_is_cut_to_columns_not_to_characters() {
+        for (text, columns, wanted) in [
+            ("hello", 5, "hello"),
+            ("hello", 4, "hel…"),
+            ("hello", 1, "…"),
+            ("hello", 0, ""),
+            ("", 0, ""),
+            ("日本語", 6, "日本語"),
+            ("日本語", 5, "日本…"),
+            ("日本語", 4, "日…"),
+            ("日本語", 2, "…"),
+            ("größer", 5, "größ…"),
+        ] {
+            assert_eq!(cut(text, columns), wanted, "{text} {columns}");
+        }
+    }
+}

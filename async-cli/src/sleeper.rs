@@ -1,0 +1,104 @@
+//! Sleeping until a future is over, or until the time is up, with a line on the terminal meanwhile.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use async_core::clock::Millis;
+use async_core::{Live, Store};
+
+use crate::failure::Failure;
+use crate::live_line::LiveLine;
+use crate::progress::Progress;
+
+/// The stack of a thread that only waits, in bytes; there may be hundreds.
+const STACK: usize = 1 << 16;
+
+/// How long a wait has to last before the terminal shows it, so that a short one does not flicker.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How often what the terminal shows is renewed.
+const RENEWAL: Duration = Duration::from_millis(250);
+
+/// How a wait is slept through.
+pub(crate) struct Sleeper {
+    deadline: Option<Instant>,
+    line: Option<LiveLine>,
+}
+
+/// Why it woke up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// One of the futures is over.
+    Over,
+    /// The time is up.
+    TimeUp,
+}
+
+impl Sleeper {
+    /// One that sleeps for that many ms at most, all its sleeps together, from now on.
+    pub(crate) fn new(timeout: Option<Millis>) -> Self {
+        let length = timeout.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
+        // An end that is too far off to be reckoned with is none.
+        Self { deadline: length.and_then(|length| Instant::now().checked_add(length)), line: LiveLine::on_terminal() }
+    }
+
+    /// Sleeps until the first of these ends. After that, `more` are to be waited for.
+    pub(crate) fn sleep(&self, store: &Store, futures: &mut [Live], more: usize) -> Result<Woken, Failure> {
+        if let ([only], None, None) = (&*futures, self.deadline, &self.line) {
+            only.wait()?;
+            return Ok(Woken::Over);
+        }
+        let (sender, ends) = channel();
+        for future in futures.iter() {
+            wait_in_thread(future.try_clone()?, sender.clone())?;
+        }
+        let woken = self.sleep_until(&ends, store, futures, more);
+        if let Some(line) = &self.line {
+            line.erase();
+        }
+        woken
+    }
+
+    fn sleep_until(
+        &self,
+        ends: &Receiver<End>,
+        store: &Store,
+        futures: &mut [Live],
+        more: usize,
+    ) -> Result<Woken, Failure> {
+        let mut progress: Option<Progress> = None;
+        loop {
+            let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let renewal = self.line.as_ref().map(|_| if progress.is_some() { RENEWAL } else { PATIENCE });
+            let end = match left.into_iter().chain(renewal).min() {
+                Some(limit) => ends.recv_timeout(limit),
+                None => ends.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match end {
+                Ok(end) => return Ok(end.map(|()| Woken::Over)?),
+                Err(_) if renewal.is_none_or(|renewal| left.is_some_and(|left| left <= renewal)) => {
+                    return Ok(Woken::TimeUp);
+                }
+                Err(_) => {}
+            }
+            if let Some(line) = &self.line {
+                let progress = progress.get_or_insert_with(|| Progress::of(store, futures, more));
+                line.show(&progress.now(futures));
+            }
+        }
+    }
+}
+
+type End = async_core::Result<()>;
+
+/// The lock on its record is what tells the end of a future, however it ends, and a lock can only be slept on: a process
+/// id may be another's by now, and a process that is gone may have left the lock to others. Nobody waits for the thread,
+/// which ends with the future or with this process.
+fn wait_in_thread(future: Live, sender: Sender<End>) -> Result<(), Failure> {
+    let thread = thread::Builder::new().stack_size(STACK);
+    let wait = move || {
+        let _ = sender.send(future.wait());
+    };
+    thread.spawn(wait).map(drop).map_err(Failure::Task)
+}

@@ -1,0 +1,131 @@
+//! Waiting for futures by their exact names, as the program's own commands do.
+
+use std::ffi::OsString;
+
+use async_core::clock::{self, Millis};
+use async_core::{FutureName, Store};
+
+use crate::cli::Place;
+use crate::collecting::{Collecting, Failed, Manner, Resumed, Step, Tally};
+use crate::failure::{Failure, warn};
+use crate::messages::Output;
+use crate::planning;
+use crate::sleeper::{Sleeper, Woken};
+
+/// Where a wait takes place, and how.
+pub(crate) struct Waiting<'a> {
+    pub(crate) place: &'a Place<'a>,
+    pub(crate) store: &'a Store,
+    pub(crate) output: &'a mut Output,
+    pub(crate) manner: Manner,
+    pub(crate) sleeper: &'a Sleeper,
+}
+
+impl Waiting<'_> {
+    /// Waits for all of them, in that order, up to the first that fails if the manner says so.
+    pub(crate) fn for_all(self, names: &[FutureName]) -> Result<Tally, Failure> {
+        let words: Vec<OsString> = names.iter().map(|name| name.as_str().into()).collect();
+        let Self { store, manner, sleeper, .. } = self;
+        let mut collecting = Collecting {
+            store,
+            words: &words,
+            output: self.output,
+            shell: None,
+            inside: planning::enclosing(self.place, None, store),
+            manner,
+            began: None,
+            tally: Tally::default(),
+        };
+        for (number, name) in names.iter().enumerate() {
+            let (mut expected, mut resumed) = (None, Resumed::default());
+            loop {
+                let step = match collecting.step(name, expected, resumed) {
+                    // One that can't be collected must not keep the others from being.
+                    Err(failure @ Failure::Store(_)) if !manner.stop => {
+                        warn(&failure.to_string());
+                        let how = "could not be waited for".to_owned();
+                        collecting.tally.failed.push(Failed { name: name.clone(), rc: 125, how });
+                        break;
+                    }
+                    step => step?,
+                };
+                match step {
+                    Step::NotThere => collecting.not_waiting_for(name.as_str().as_ref())?,
+                    Step::Collected if collecting.tally.rc == 0 || !manner.stop => {}
+                    Step::Collected => {
+                        collecting.say_that_it_stops()?;
+                        return Ok(collecting.tally);
+                    }
+                    Step::StillRuns { started, since, .. } => {
+                        (expected, resumed) = (Some(started), Resumed { since: Some(since), status: None });
+                        let live = store.live(name)?.filter(|live| live.record().start_time == started);
+                        let Some(live) = live else { continue };
+                        match sleeper.sleep(store, &mut [live], names.len() - number - 1)? {
+                            Woken::Over => continue,
+                            Woken::TimeUp => return Err(Failure::TimeUp(running(store, &names[number..])?)),
+                        }
+                    }
+                }
+                break;
+            }
+        }
+        Ok(collecting.tally)
+    }
+
+    /// Waits for the first of them to end; gives its name too.
+    pub(crate) fn for_any(self, names: &[FutureName]) -> Result<(FutureName, Tally), Failure> {
+        let Self { store, sleeper, .. } = self;
+        let mut collecting = Collecting {
+            store,
+            words: &[],
+            output: self.output,
+            shell: None,
+            inside: planning::enclosing(self.place, None, store),
+            manner: self.manner,
+            began: Some(clock::wall()),
+            tally: Tally::default(),
+        };
+        let mut left = Vec::new();
+        for name in names {
+            left.extend(store.live(name)?);
+        }
+        for live in &left {
+            collecting.lend_to(live.name(), live.record())?;
+        }
+        loop {
+            let (mut over, mut running_ones) = (Vec::new(), Vec::new());
+            for mut live in left {
+                if live.is_over()? { over.push(live) } else { running_ones.push(live) }
+            }
+            // The one that ended first. Of one that left no result it is not known when that was.
+            over.sort_by_key(|live| live.record().end_time.unwrap_or(Millis::MAX));
+            for live in over {
+                let started = Some(live.record().start_time);
+                if let Step::Collected = collecting.step(live.name(), started, Resumed::default())? {
+                    return Ok((live.name().clone(), collecting.tally));
+                }
+                // Somebody else has collected it.
+            }
+            left = running_ones;
+            if left.is_empty() {
+                return Err(Failure::NothingToWaitFor);
+            }
+            if sleeper.sleep(store, &mut left, 0)? == Woken::TimeUp {
+                return Err(Failure::TimeUp(running(store, names)?));
+            }
+        }
+    }
+}
+
+/// Those that are not over.
+fn running(store: &Store, names: &[FutureName]) -> Result<Vec<String>, Failure> {
+    let mut running = Vec::new();
+    for name in names {
+        if let Some(mut live) = store.live(name)?
+            && !live.is_over()?
+        {
+            running.push(name.to_string());
+        }
+    }
+    Ok(running)
+}
