@@ -9,9 +9,12 @@ mod completing;
 mod duration;
 mod ending;
 mod failure;
+mod human;
 mod io;
+mod json;
 mod messages;
 mod planning;
+mod signal;
 mod status;
 mod suggestion;
 
@@ -22,6 +25,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 pub use failure::warn;
 pub use io::Io;
+pub use json::schema;
 
 /// Runs a command line, the program's name first, and gives the exit status.
 ///
