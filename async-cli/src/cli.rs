@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use crate::commands::{
     begin::Begin, block::Block, cancel::Cancel, cleanup::Cleanup, collect::Collect, complete::Complete,
     completions::Completions, end::End, guard::Guard, init::Init, live::Live, log::Log, message::Message, pid::Pid,
-    run::Run, shim::Shim, status::Status, timing::Timing, wait::Wait, watch::Watch,
+    run::Run, schema::Schema, shim::Shim, status::Status, timing::Timing, wait::Wait, watch::Watch,
 };
 use crate::failure::Failure;
 use crate::io::Io;
@@ -127,6 +127,7 @@ enum Command {
     Init(Init),
     Wait(Wait),
     Log(Log),
+    #[command(visible_alias = "ps")]
     Status(Status),
     Pid(Pid),
     Cancel(Cancel),
@@ -134,6 +135,7 @@ enum Command {
     Timing(Timing),
     Shim(Shim),
     Completions(Completions),
+    Schema(Schema),
     // Plumbing: only the shim and the completions call these.
     Begin(Begin),
     Watch(Watch),
@@ -158,8 +160,8 @@ impl Cli {
             | Command::Live(_)
             | Command::Message(_)
             | Command::Pid(_)
-            | Command::Status(_)
             | Command::Timing(_) => true,
+            Command::Status(status) => !status.watches(),
             Command::Block(_)
             | Command::Cancel(_)
             | Command::Cleanup(_)
@@ -168,6 +170,7 @@ impl Cli {
             | Command::Guard(_)
             | Command::Log(_)
             | Command::Run(_)
+            | Command::Schema(_)
             | Command::Shim(_)
             | Command::Wait(_)
             | Command::Watch(_) => false,
@@ -190,6 +193,7 @@ impl Cli {
             Command::Timing(command) => command.run(place),
             Command::Shim(command) => command.run(place),
             Command::Completions(command) => command.run(place),
+            Command::Schema(command) => command.run(place),
             Command::Begin(command) => command.run(place),
             Command::Watch(command) => command.run(place),
             Command::End(command) => command.run(place),

@@ -29,6 +29,9 @@ pub(crate) enum Failure {
     /// What was to be printed could not be, so it was not handed over.
     #[error("can't write the output: {0}")]
     Output(#[source] io::Error),
+    /// The user's keys can't be read.
+    #[error("can't read the keyboard: {0}")]
+    Keyboard(#[source] io::Error),
     /// A log could not be read or passed on.
     #[error("can't pass on the log of `{name}`: {source}; it can still be collected")]
     Log {

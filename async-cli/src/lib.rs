@@ -9,11 +9,14 @@ mod completing;
 mod duration;
 mod ending;
 mod failure;
+mod human;
 mod io;
+mod json;
 mod live_line;
 mod messages;
 mod planning;
 mod progress;
+mod signal;
 mod sleeper;
 mod status;
 mod suggestion;
@@ -26,6 +29,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 pub use failure::warn;
 pub use io::Io;
+pub use json::schema;
 
 /// Runs a command line, the program's name first, and gives the exit status.
 ///

@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::rc::Rc;
 
+use anstream::{AutoStream, ColorChoice};
 use async_core::interruption::{self, again};
 use async_core::{Cause, FutureName, Outcome, Record, process, text};
 
@@ -90,6 +91,21 @@ impl Output {
 
     pub(crate) fn print(&mut self, text: &str) -> Result<(), Failure> {
         self.write_all(text.as_bytes()).map_err(Failure::Output)
+    }
+
+    /// How many columns it has, if it is a terminal.
+    pub(crate) fn columns(&self) -> Option<u16> {
+        let Self::File(file) = self else {
+            return None;
+        };
+        // One that does not know is taken for the usual one.
+        let size = rustix::termios::tcgetwinsize(file).ok()?;
+        Some(if size.ws_col == 0 { 80 } else { size.ws_col })
+    }
+
+    /// Whether its reader wants colours: it is a terminal that has them, and no variable says otherwise.
+    pub(crate) fn has_colors(&self) -> bool {
+        matches!(self, Self::File(file) if AutoStream::choice(file) != ColorChoice::Never)
     }
 
     /// Passes on a whole file.

@@ -66,5 +66,7 @@ pub use error::{Error, Result};
 pub use name::{FutureName, InvalidName, MAX_NAME_BYTES};
 pub use plan::Plan;
 pub use record::{Argument, Cause, Outcome, Record, State, Wait};
-pub use store::{Cancelled, Claim, Earlier, End, Live, Permissions, Ready, Request, Run, Start, Started, Store};
+pub use store::{
+    Cancelled, Claim, Earlier, End, Entry, Live, Permissions, Ready, RecordFile, Request, Run, Start, Started, Store,
+};
 pub use supervise::{Task, supervise};

@@ -63,6 +63,7 @@ const SECTION: &str = "job";
 
 /// One argument of a command, exactly. In JSON a string, or an array of byte values if it is not UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Argument {
     /// UTF-8.
@@ -88,6 +89,7 @@ impl From<Argument> for OsString {
 
 /// Where a future stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Its task is held back: by other futures that have to end first, or by a limit on running tasks.
@@ -116,6 +118,7 @@ impl std::fmt::Display for State {
 
 /// Why a task ended, where that was not its own doing, or why it never started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Cause {
     /// Somebody cancelled it.

@@ -12,11 +12,13 @@
 
 mod begin;
 mod cancel;
+mod changes;
 mod collect;
 mod dependencies;
 mod end;
 mod files;
 mod life;
+mod list;
 mod live;
 mod place;
 mod queue;
@@ -32,8 +34,10 @@ use crate::record::{Record, State};
 
 pub use begin::{Request, Start, Started};
 pub use cancel::Cancelled;
+pub use changes::{Change, Changes};
 pub use collect::{Claim, Ready};
 pub use end::End;
+pub use list::{Entry, RecordFile};
 pub use live::Live;
 pub use place::Leftovers;
 pub use queue::MAX_JOBS;
@@ -43,7 +47,7 @@ pub(crate) use end::{open_record, read_again};
 pub(crate) use files::append;
 pub(crate) use queue::Slot;
 
-use files::{names_in, open_regular, read_record};
+use files::{names_in, open_for_reading, open_regular, read_record};
 use life::{is_alive, wait_for_end};
 
 /// The subdirectory of the collected futures. Its presence, or that of [`RUNS`], marks a directory as a store.
@@ -114,7 +118,8 @@ impl Store {
     /// Where a live future stands; none if there is none.
     pub fn look(&self, name: &FutureName) -> Result<Option<(Record, State)>> {
         let path = self.record_path(name);
-        let Some(file) = open_regular(&path)? else {
+        // For reading only, or each look would be a change to whoever watches the store.
+        let Some(file) = open_for_reading(&path)? else {
             return Ok(None);
         };
         let record = read_record(&file, &path)?;

@@ -2,8 +2,10 @@
 
 mod bench;
 mod demo;
+mod generated;
 mod man;
 mod random;
+mod schema;
 mod shim;
 mod snapshots;
 mod test;
@@ -21,6 +23,7 @@ enum Task {
     Demo(demo::Demo),
     Man(man::Man),
     Gather(bench::crowd::Gather),
+    Schema(schema::Schema),
     Shim(shim::Shim),
     Snapshots(snapshots::Snapshots),
     Test(test::Test),
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
         Task::Demo(task) => task.run(),
         Task::Man(task) => task.run(),
         Task::Gather(task) => task.run(),
+        Task::Schema(task) => task.run(),
         Task::Shim(task) => task.run(),
         Task::Snapshots(task) => task.run(),
         // Its last line is the summary.

@@ -68,7 +68,7 @@ impl Cancel {
                         output.print(&line)?;
                     }
                     if let Cancelled::InShell(pid) = cancelled {
-                        warn(&format!("`{name}` runs in the shell {pid} itself, so it was left alone: end that shell"));
+                        warn(&in_shell(&name, pid));
                         status = ExitCode::from(125);
                     }
                 }
@@ -95,7 +95,13 @@ pub(crate) fn cancel_at_once(
     })
 }
 
-fn describe(name: &FutureName, cancelled: &Cancelled) -> Option<String> {
+/// What is said of a future that nobody but its shell can stop.
+pub(crate) fn in_shell(name: &FutureName, pid: u32) -> String {
+    format!("`{name}` runs in the shell {pid} itself, so it was left alone: end that shell")
+}
+
+/// What is said of one that was stopped, or was over.
+pub(crate) fn describe(name: &FutureName, cancelled: &Cancelled) -> Option<String> {
     let (record, text) = match cancelled {
         Cancelled::Unknown | Cancelled::InShell(_) => return None,
         Cancelled::Over(record) => (record, "was over already".to_owned()),

@@ -25,7 +25,7 @@ pub const KEPT_RUNS: usize = 5;
 const USUAL: usize = 20;
 
 /// A start in ms since the epoch, and a number that tells those of one name and start apart.
-type Stamp = (Millis, u32);
+pub(super) type Stamp = (Millis, u32);
 
 /// A run before this one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,15 +179,17 @@ fn parse_stamp(text: &str) -> Option<Stamp> {
     Some((start.parse().ok()?, number.parse().ok()?))
 }
 
+/// Reads the file name of a record that is no longer live: `NAME.START.ini`, where the name may have dots of its own.
+pub(super) fn parse_record_name(file: &OsStr) -> Option<(FutureName, Stamp)> {
+    let (name, stamp) = file.to_str()?.strip_suffix(".ini")?.rsplit_once('.')?;
+    Some((name.parse().ok()?, parse_stamp(stamp)?))
+}
+
 /// The records in a directory of futures that are no longer live; none if there is no such directory.
 fn stems_in(dir: &Path) -> Result<Vec<(FutureName, Stamp, PathBuf)>> {
     let parse = |path: PathBuf| {
-        if path.extension() != Some(OsStr::new("ini")) {
-            return None;
-        }
-        // The name may have dots of its own.
-        let (name, stamp) = path.file_stem()?.to_str()?.rsplit_once('.')?;
-        Some((name.parse().ok()?, parse_stamp(stamp)?, path))
+        let (name, stamp) = parse_record_name(path.file_name()?)?;
+        Some((name, stamp, path))
     };
     Ok(names_if_there(dir)?.into_iter().filter_map(|file| parse(dir.join(file))).collect())
 }
@@ -203,7 +205,7 @@ fn records_in(dir: &Path) -> Result<Vec<(FutureName, Record)>> {
     Ok(found)
 }
 
-fn names_if_there(dir: &Path) -> Result<Vec<std::ffi::OsString>> {
+pub(super) fn names_if_there(dir: &Path) -> Result<Vec<std::ffi::OsString>> {
     match names_in(dir) {
         Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         names => names,

@@ -1,16 +1,14 @@
 //! What a follower is woken by.
 
-use std::ffi::OsStr;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use async_core::{Error, FutureName, Live, Store};
+use async_core::store::Change;
+use async_core::{FutureName, Live, Store};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use crate::failure::Failure;
 
@@ -39,33 +37,24 @@ impl Events {
     pub(super) fn of(store: &Store) -> Result<Self, Failure> {
         let (sender, receiver) = channel();
         let events = Self { sender, receiver };
-        events.watch_files(store.dir())?;
+        events.watch_files(store)?;
         events.watch_output()?;
         Ok(events)
     }
 
-    fn watch_files(&self, dir: &Path) -> Result<(), Failure> {
-        let fail = |errno: Errno| Failure::from(Error::io("watch", dir)(errno.into()));
-        let inotify = Inotify::init(InitFlags::IN_CLOEXEC).map_err(fail)?;
-        let flags = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_MODIFY;
-        inotify.add_watch(dir, flags).map_err(fail)?;
-        let (sender, dir) = (self.sender.clone(), dir.to_owned());
+    fn watch_files(&self, store: &Store) -> Result<(), Failure> {
+        let mut changes = store.changes(false)?;
+        let sender = self.sender.clone();
         thread::spawn(move || {
             loop {
-                match inotify.read_events() {
-                    Err(Errno::EINTR) => {}
-                    Err(errno) => {
-                        let failure = Error::io("watch", &dir)(errno.into()).into();
-                        let _ = sender.send(Event::Failed(failure));
+                match changes.wait() {
+                    Err(error) => {
+                        let _ = sender.send(Event::Failed(error.into()));
                         return;
                     }
                     Ok(changes) => {
                         for change in changes {
-                            let overflown = change.mask.contains(AddWatchFlags::IN_Q_OVERFLOW);
-                            let name = change.name.as_deref().and_then(future_of).map(Event::Changed);
-                            if let Some(event) = if overflown { Some(Event::AllChanged) } else { name } {
-                                let _ = sender.send(event);
-                            }
+                            let _ = sender.send(change.into());
                         }
                     }
                 }
@@ -103,8 +92,12 @@ impl Events {
     }
 }
 
-/// The future whose record or log has that file name.
-fn future_of(file: &OsStr) -> Option<FutureName> {
-    let (stem, extension) = file.to_str()?.rsplit_once('.')?;
-    matches!(extension, "ini" | "log").then(|| stem.parse().ok()).flatten()
+impl From<Change> for Event {
+    fn from(change: Change) -> Self {
+        match change {
+            Change::Record(file) => Self::Changed(file.name().clone()),
+            Change::Log(name) => Self::Changed(name),
+            Change::Anything => Self::AllChanged,
+        }
+    }
 }

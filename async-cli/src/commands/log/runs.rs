@@ -1,11 +1,9 @@
 //! Listing the runs whose logs are kept.
 
-use async_core::clock::Millis;
 use async_core::{FutureName, Record, State, Store};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use crate::failure::Failure;
+use crate::human;
 use crate::messages::{self, Output};
 use crate::status::ExitCode;
 
@@ -33,13 +31,9 @@ fn line(number: usize, name: &FutureName, record: &Record, state: State) -> Stri
         None => state.to_string(),
     };
     let run_time = record.run_time.map_or_else(|| "-".to_owned(), |ms| format!("{}s", ms / 1000));
-    format!("{name}\t{number}\t{}\t{result}\t{run_time}\t{}\n", local(record.start_time), messages::command(record))
-}
-
-/// A time as the user's clock shows it; `?` for one that no clock shows.
-fn local(ms: Millis) -> String {
-    Timestamp::from_millisecond(ms).map_or_else(
-        |_| "?".to_owned(),
-        |time| time.to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+    format!(
+        "{name}\t{number}\t{}\t{result}\t{run_time}\t{}\n",
+        human::local(record.start_time),
+        messages::command(record)
     )
 }

@@ -1,0 +1,19 @@
+//! `async schema`: what the JSON of the other commands looks like.
+
+use clap::Args;
+
+use crate::cli::Place;
+use crate::failure::Failure;
+use crate::status::ExitCode;
+
+/// Prints the JSON schema of what `--json` prints
+#[derive(Args, Debug)]
+pub(crate) struct Schema {}
+
+impl Schema {
+    #[allow(clippy::unused_self, reason = "a command like the others")]
+    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+        place.stdout()?.print(include_str!("../../schema/async-1.json"))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,62 @@
+//! A future as a row of a table.
+
+use async_core::{Entry, State, process, text};
+
+use crate::{human, messages, signal};
+
+/// What a row has, in this order.
+pub(super) const TITLES: [&str; 7] = ["NAME", "STATE", "STATUS", "PID", "STARTED", "ELAPSED", "COMMAND"];
+
+/// What the colour of a row's state says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tone {
+    Waits,
+    Runs,
+    Good,
+    Bad,
+}
+
+impl Tone {
+    pub(super) fn of(entry: &Entry) -> Self {
+        match entry.state {
+            State::Queued => Self::Waits,
+            State::Running => Self::Runs,
+            State::Finished | State::Lost | State::Collected if entry.has_failed() => Self::Bad,
+            State::Finished | State::Lost | State::Collected => Self::Good,
+        }
+    }
+}
+
+/// The cells of a future for people.
+pub(super) fn cells(entry: &Entry) -> [String; 7] {
+    let started = human::moment(entry.record.start_time);
+    let elapsed = entry.run_time().map_or_else(nothing, human::duration);
+    with_times(entry, started, elapsed)
+}
+
+/// The same for programs: the start in UTC, the elapsed time in seconds.
+pub(super) fn plain_cells(entry: &Entry) -> [String; 7] {
+    let started = human::utc(entry.record.start_time);
+    let elapsed = entry.run_time().map_or_else(nothing, |ms| (ms / 1000).to_string());
+    with_times(entry, started, elapsed)
+}
+
+fn with_times(entry: &Entry, started: String, elapsed: String) -> [String; 7] {
+    let pid = entry.record.pid.as_deref().map_or_else(nothing, |pid| text::printable(pid.as_ref()));
+    let command = messages::command(&entry.record);
+    [entry.name.to_string(), entry.state.to_string(), status(entry), pid, started, elapsed, command]
+}
+
+/// What is known of how it ended: `0`, `143 TERM cancelled`.
+fn status(entry: &Entry) -> String {
+    let signal = entry.record.rc.and_then(process::signal_of_status).and_then(signal::name);
+    let rc = entry.record.rc.map(|rc| rc.to_string());
+    let lost = (entry.state == State::Collected && entry.is_lost()).then(|| "lost".to_owned());
+    let cause = entry.record.cause.map(|cause| cause.as_str().to_owned());
+    let words: Vec<String> = [rc, signal.map(str::to_owned), lost, cause].into_iter().flatten().collect();
+    if words.is_empty() { nothing() } else { words.join(" ") }
+}
+
+fn nothing() -> String {
+    "-".to_owned()
+}

@@ -1,0 +1,72 @@
+//! The end of a log.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+
+use anstream::adapter::strip_str;
+use async_core::{Entry, text};
+
+/// How much of a log is looked at, in bytes. It has more lines than a screen, unless they are very long.
+const WINDOW: u64 = 1 << 16;
+
+/// How much of a line is kept, in characters. No terminal is that wide.
+const MAX_CHARACTERS: usize = 2000;
+
+/// What a future's task printed last.
+#[derive(Debug, Default)]
+pub(super) struct Tail {
+    /// The last lines, without what only a terminal understands.
+    pub(super) lines: Vec<String>,
+    /// What is to be said instead.
+    pub(super) remark: Option<String>,
+}
+
+impl Tail {
+    pub(super) fn of(entry: &Entry) -> Self {
+        let remark = |text: &str| Self { remark: Some(text.to_owned()), ..Self::default() };
+        let log = match entry.open_log() {
+            Ok(Some(log)) => log,
+            Ok(None) if entry.record.is_synchronous() => return remark("it has no log: it runs in the shell itself"),
+            Ok(None) => return remark("its log is gone"),
+            Err(error) => return remark(&error.to_string()),
+        };
+        match last_lines(log) {
+            Ok(lines) if lines.is_empty() => remark("it has printed nothing"),
+            Ok(lines) => Self { lines, remark: None },
+            Err(error) => remark(&format!("can't read its log: {error}")),
+        }
+    }
+}
+
+fn last_lines(mut log: File) -> io::Result<Vec<String>> {
+    let start = log.metadata()?.len().saturating_sub(WINDOW);
+    log.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    log.take(WINDOW).read_to_end(&mut bytes)?;
+    let mut lines: Vec<String> = String::from_utf8_lossy(&bytes).lines().map(shown).collect();
+    if start > 0 && lines.len() > 1 {
+        // Most likely it has no beginning.
+        lines.remove(0);
+    }
+    Ok(lines)
+}
+
+/// A line as a terminal would leave it: what a carriage return goes back over is gone, and so are colours.
+fn shown(line: &str) -> String {
+    let last = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
+    let plain = strip_str(last).to_string().replace('\t', "    ");
+    text::printable(plain.chars().take(MAX_CHARACTERS).collect::<String>().as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_shown_as_a_terminal_leaves_it() {
+        assert_eq!(shown("10%\r50%\r100%\r"), "100%");
+        assert_eq!(shown("\u{1b}[31mred\u{1b}[0m\tx"), "red    x");
+        assert_eq!(shown("a\u{202e}b"), r"a\u{202e}b");
+        assert_eq!(shown(""), "");
+    }
+}

@@ -1,0 +1,162 @@
+//! How the view looks.
+
+use std::ops::Range;
+
+use async_core::{State, text};
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Style};
+use ratatui::text::{Line, Text};
+use ratatui::widgets::{Block, Borders, Clear, List, ListState, Padding, Paragraph};
+
+use super::app::{App, Mode};
+use crate::commands::status::row::{TITLES, Tone};
+use crate::commands::status::table;
+
+/// The keys, short.
+const KEYS: &str = "↑↓ select   c cancel   ? help   q quit";
+
+const HELP: &str = "\
+↑ ↓  k j      one up, one down
+PgUp PgDn     a page up, a page down
+Home End g G  the first, the last
+c             cancel the selected one
+?             this list
+q  Esc        quit
+
+All futures go on when this is closed.";
+
+/// What is kept from one drawing to the next.
+#[derive(Default)]
+pub(super) struct View {
+    colors: bool,
+    scroll: ListState,
+    /// The lines of the table, and what they were made for.
+    table: Vec<String>,
+    made_for: Option<(u64, u16)>,
+}
+
+impl View {
+    pub(super) fn new(colors: bool) -> Self {
+        Self { colors, ..Self::default() }
+    }
+
+    pub(super) fn draw(&mut self, frame: &mut Frame<'_>, app: &mut App) {
+        let width = frame.area().width;
+        if self.made_for != Some((app.generation, width)) {
+            self.table = table::lines(app.model.entries(), width, false);
+            self.made_for = Some((app.generation, width));
+        }
+        let rows = u16::try_from(self.table.len()).unwrap_or(u16::MAX);
+        let [top, middle, bottom] =
+            Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)]).areas(frame.area());
+        let [titles, futures, log] = Layout::vertical([
+            Constraint::Length(1),
+            Constraint::Length((rows - 1).min((middle.height / 2).saturating_sub(1).max(1))),
+            Constraint::Fill(1),
+        ])
+        .areas(middle);
+        app.page = futures.height;
+        draw_summary(frame, app, top);
+        if app.model.selected().is_some() {
+            self.draw_table(frame, app, titles, futures);
+            draw_log(frame, app, log);
+        } else {
+            frame.render_widget(Paragraph::new("there are no futures").centered(), middle);
+        }
+        frame.render_widget(footer(app), bottom);
+        if app.mode == Mode::Help {
+            draw_help(frame);
+        }
+    }
+
+    fn draw_table(&mut self, frame: &mut Frame<'_>, app: &App, titles: Rect, area: Rect) {
+        let Some((first, lines)) = self.table.split_first() else {
+            return;
+        };
+        frame.render_widget(Line::styled(first.as_str(), Style::new().bold()), titles);
+        self.scroll.select(app.model.selected_index());
+        let list = List::new(lines.iter().map(String::as_str)).highlight_style(Style::new().reversed());
+        frame.render_stateful_widget(list, area, &mut self.scroll);
+        if let (true, Some(columns)) = (self.colors, state_columns(first)) {
+            let visible = app.model.entries().skip(self.scroll.offset());
+            for (entry, row) in visible.zip(area.rows()) {
+                let state = Rect { x: columns.start, width: columns.end - columns.start, ..row };
+                frame.buffer_mut().set_style(state.intersection(row), Tone::of(entry).style());
+            }
+        }
+    }
+}
+
+impl Tone {
+    fn style(self) -> Style {
+        Style::new().fg(match self {
+            Self::Waits => Color::Yellow,
+            Self::Runs => Color::Cyan,
+            Self::Good => Color::Green,
+            Self::Bad => Color::Red,
+        })
+    }
+}
+
+/// Where a table's states and statuses are, by its titles.
+fn state_columns(titles: &str) -> Option<Range<u16>> {
+    let start = titles.find(TITLES[1])?;
+    let end = TITLES[3..].iter().find_map(|title| titles.find(title)).unwrap_or(titles.len());
+    Some(u16::try_from(start).ok()?..u16::try_from(end).ok()?)
+}
+
+/// The store, and how many futures there are of each kind.
+fn draw_summary(frame: &mut Frame<'_>, app: &App, area: Rect) {
+    let count = |state: State| app.model.entries().filter(|entry| entry.state == state).count();
+    let parts: Vec<String> = [State::Running, State::Queued, State::Finished, State::Lost, State::Collected]
+        .map(|state| (count(state), state))
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, state)| format!("{number} {state}"))
+        .collect();
+    let failed = app.model.entries().filter(|entry| entry.has_failed()).count();
+    let failed = if failed > 0 { format!("; {failed} failed") } else { String::new() };
+    let counts = parts.join(", ") + &failed;
+    let store = text::printable(app.model.store.dir().as_os_str());
+    let [left, right] =
+        Layout::horizontal([Constraint::Fill(1), Constraint::Length(u16::try_from(counts.len()).unwrap_or(u16::MAX))])
+            .spacing(2)
+            .areas(area);
+    frame.render_widget(Line::styled(store, Style::new().bold()), left);
+    frame.render_widget(Line::raw(counts).right_aligned(), right);
+}
+
+fn draw_log(frame: &mut Frame<'_>, app: &App, area: Rect) {
+    let (Some(entry), Some(index)) = (app.model.selected(), app.model.selected_index()) else {
+        return;
+    };
+    let place = Line::raw(format!(" {} of {} ", index + 1, app.model.entries().len())).right_aligned();
+    let block = Block::new().borders(Borders::TOP).title(format!(" log of {} ", entry.name)).title(place);
+    let inside = block.inner(area);
+    frame.render_widget(block, area);
+    if let Some(remark) = &app.tail.remark {
+        let remark = text::printable(remark.as_ref());
+        return frame.render_widget(Line::styled(remark, Style::new().italic()), inside);
+    }
+    let from = app.tail.lines.len().saturating_sub(usize::from(inside.height));
+    let lines: Vec<Line<'_>> = app.tail.lines[from..].iter().map(|line| Line::raw(line.as_str())).collect();
+    frame.render_widget(Text::from(lines), inside);
+}
+
+fn footer(app: &App) -> Line<'static> {
+    if let Mode::Confirm(name) = &app.mode {
+        return Line::styled(format!("cancel `{name}`? y/n"), Style::new().bold());
+    }
+    let note = app.note.as_deref().or(app.model.problem());
+    Line::raw(note.map_or_else(|| KEYS.to_owned(), |note| text::printable(note.trim_end().as_ref())))
+}
+
+fn draw_help(frame: &mut Frame<'_>) {
+    let block = Block::bordered().title(" keys ").padding(Padding::horizontal(1));
+    let text = Text::raw(HELP);
+    let size = |length: usize| Constraint::Length(u16::try_from(length).unwrap_or(u16::MAX));
+    let area = frame.area().centered(size(text.width() + 4), size(text.height() + 2));
+    frame.render_widget(Clear, area);
+    frame.render_widget(Paragraph::new(text).block(block), area);
+}

@@ -1,0 +1,93 @@
+//! The table for people, as wide as their terminal.
+
+use async_core::Entry;
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
+
+use super::row::{TITLES, Tone, cells};
+
+/// The columns that are cut where there is no room, and how much of each is to be read at least: the name, the command.
+const ELASTIC: [(usize, u16); 2] = [(0, 12), (6, 8)];
+
+/// The columns that others are worth more than, the least worthy first: the start, the process, the elapsed time, the
+/// command.
+const DISPENSABLE: [usize; 4] = [4, 3, 5, 6];
+
+/// How much of a command is looked at, in characters. No terminal is that wide.
+const MAX_CHARACTERS: usize = 2000;
+
+/// The blank columns between two of the table's.
+const GAP: u16 = 2;
+
+impl Tone {
+    fn color(self) -> Color {
+        match self {
+            Self::Waits => Color::DarkYellow,
+            Self::Runs => Color::DarkCyan,
+            Self::Good => Color::DarkGreen,
+            Self::Bad => Color::DarkRed,
+        }
+    }
+}
+
+/// The lines of a table that is at most `width` columns wide, the titles first. What is cut ends with `…`.
+pub(super) fn lines<'a>(entries: impl Iterator<Item = &'a Entry>, width: u16, colors: bool) -> Vec<String> {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(width)
+        // Words are cut like everything else.
+        .set_delimiter('\0');
+    let mut titles = Row::from(TITLES.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
+    titles.max_height(1);
+    table.set_header(titles);
+    if colors {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    for entry in entries {
+        let color = Tone::of(entry).color();
+        let mut row = Row::new();
+        for (column, mut text) in cells(entry).into_iter().enumerate() {
+            if let Some((end, _)) = text.char_indices().nth(MAX_CHARACTERS) {
+                text.truncate(end);
+            }
+            let cell = Cell::new(text);
+            // The state and the status.
+            row.add_cell(if matches!(column, 1 | 2) { cell.fg(color) } else { cell });
+        }
+        row.max_height(1);
+        table.add_row(row);
+    }
+    arrange(&mut table, width);
+    table.lines().map(|line| line.trim_end().to_owned()).collect()
+}
+
+fn arrange(table: &mut Table, width: u16) {
+    let mut least = table.column_max_content_widths();
+    for (column, enough) in ELASTIC {
+        least[column] = least[column].min(enough);
+    }
+    let mut shown: Vec<usize> = (0..TITLES.len()).collect();
+    let fits = |shown: &[usize]| {
+        let columns = shown.iter().map(|&column| least[column].saturating_add(GAP));
+        columns.fold(0, u16::saturating_add) <= width.saturating_add(GAP)
+    };
+    for column in DISPENSABLE {
+        if !fits(&shown) {
+            shown.retain(|&other| other != column);
+        }
+    }
+    let fits = fits(&shown);
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, if shown.last() == Some(&index) { 0 } else { GAP }));
+        if !shown.contains(&index) {
+            column.set_constraint(ColumnConstraint::Hidden);
+        } else if index == 0 && fits {
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least[0] + GAP)));
+        } else if fits && ELASTIC.iter().all(|&(elastic, _)| elastic != index) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! A future, in JSON.
+
+use async_core::clock::Millis;
+use async_core::record::{Argument, Cause, State};
+use async_core::{Entry, FutureName, Plan, process};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::signal;
+
+/// A list of futures.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Futures {
+    /// The futures, in the order of their starts.
+    pub(crate) futures: Vec<Future>,
+}
+
+/// A future. What is not known of it, or does not apply, is null.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Future {
+    name: String,
+    state: State,
+    /// Whether it is over, and not by success: with another exit status than 0, or lost.
+    failed: bool,
+    /// The task's exit status; 128 + N if signal N ended it.
+    #[schemars(range(min = 0, max = 255))]
+    rc: Option<i32>,
+    /// The number of the signal that its exit status stands for.
+    signal: Option<i32>,
+    /// That signal's name, as `TERM`.
+    signal_name: Option<String>,
+    /// Why it ended, or never started, where that was not the task's own doing.
+    cause: Option<Cause>,
+    /// The command on one line, control characters spelt out.
+    command: String,
+    /// The command's words exactly. Null in records of the original script, and where they are too long for a record.
+    argv: Option<Vec<Argument>>,
+    /// Whether the task ran in the calling shell, not in the background; then `pid` is null.
+    synchronous: bool,
+    /// The process that watches the task.
+    pid: Option<u32>,
+    /// The task's own process.
+    task_pid: Option<u32>,
+    /// The process id of the script that has it cancelled when it ends, if one does.
+    owner_pid: Option<u32>,
+    /// The future inside whose task it was started.
+    parent: Option<String>,
+    /// When it was started, in ms since the epoch.
+    start_time_ms: Millis,
+    /// When its task was let go, in ms since the epoch, if it had been queued.
+    run_start_ms: Option<Millis>,
+    /// When its task ended, in ms since the epoch.
+    end_time_ms: Option<Millis>,
+    /// How long its task ran, or has run by now, in ms, by a clock that never steps.
+    run_time_ms: Option<Millis>,
+    /// When the wait that collected it began, in ms since the epoch.
+    wait_start_ms: Option<Millis>,
+    /// When that wait ended, in ms since the epoch.
+    wait_end_ms: Option<Millis>,
+    /// When somebody asked for it to be cancelled, in ms since the epoch.
+    cancel_time_ms: Option<Millis>,
+    /// How often the task was run, if more than once was allowed.
+    attempts: Option<u32>,
+    /// How many processes were asked to end (SIGTERM) when it was cancelled or its time was up.
+    terminated: Option<u32>,
+    /// How many of these had to be killed (SIGKILL).
+    killed: Option<u32>,
+    /// How it was to be run, if not simply at once.
+    plan: Option<PlanFields>,
+    /// The file with what its task printed. Null if it has none, or a later future of the name has taken its place.
+    log: Option<Argument>,
+}
+
+/// What a caller asked for beside the command.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Plan")]
+struct PlanFields {
+    /// Futures that have to succeed before the task starts.
+    after: Vec<String>,
+    /// Futures that have to be over before the task starts, however they end.
+    after_any: Vec<String>,
+    /// How many tasks may run at once, this one included.
+    jobs: Option<u32>,
+    /// How long one attempt may take, in ms.
+    timeout_ms: Option<Millis>,
+    /// How long the task has between SIGTERM and SIGKILL, in ms.
+    grace_ms: Millis,
+    /// How often the task is run again if it fails.
+    retry: u32,
+    /// How long to wait before that, in ms.
+    retry_delay_ms: Millis,
+}
+
+impl From<Entry> for Future {
+    fn from(entry: Entry) -> Self {
+        let (failed, run_time_ms) = (entry.has_failed(), entry.run_time());
+        let Entry { name, record, state, log, .. } = entry;
+        let number = record.rc.and_then(process::signal_of_status);
+        Self {
+            name: name.into(),
+            state,
+            failed,
+            rc: record.rc,
+            signal: number,
+            signal_name: number.and_then(signal::name).map(str::to_owned),
+            cause: record.cause,
+            synchronous: record.is_synchronous(),
+            command: async_core::text::printable(record.command.as_ref()),
+            argv: record.argv,
+            pid: record.pid.and_then(|pid| pid.parse().ok()),
+            task_pid: record.task,
+            owner_pid: record.owner,
+            parent: record.parent,
+            start_time_ms: record.start_time,
+            run_start_ms: record.run_start,
+            end_time_ms: record.end_time,
+            run_time_ms,
+            wait_start_ms: record.wait_start,
+            wait_end_ms: record.wait_end,
+            cancel_time_ms: record.cancel_time,
+            attempts: record.attempts,
+            terminated: record.terminated,
+            killed: record.killed,
+            plan: record.plan.map(Into::into),
+            log: log.map(|log| log.as_os_str().into()),
+        }
+    }
+}
+
+impl From<Plan> for PlanFields {
+    fn from(plan: Plan) -> Self {
+        let names = |names: Vec<FutureName>| names.into_iter().map(Into::into).collect();
+        Self {
+            grace_ms: plan.grace(),
+            after: names(plan.after),
+            after_any: names(plan.after_any),
+            jobs: plan.jobs,
+            timeout_ms: plan.timeout,
+            retry: plan.retry.unwrap_or(0),
+            retry_delay_ms: plan.retry_delay.unwrap_or(0),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Being told of changes in a store, by inotify(7).
+
+use std::io;
+
+use nix::errno::Errno;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
+
+use super::list::RecordFile;
+use super::{COLLECTED, Store};
+use crate::error::{Error, Result};
+use crate::name::FutureName;
+
+/// Something in a store that is no longer as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A record came, went, has more in it, or is no longer held by whoever runs its task.
+    Record(RecordFile),
+    /// The log of that name has more in it, or is another one.
+    Log(FutureName),
+    /// More than can be told.
+    Anything,
+}
+
+/// What changes in a store from the moment on at which this was made.
+#[derive(Debug)]
+pub struct Changes {
+    inotify: Inotify,
+    store: Store,
+    dir: WatchDescriptor,
+    collected: Option<WatchDescriptor>,
+    wants_collected: bool,
+}
+
+impl Store {
+    /// Begins to listen for changes of live futures, and of the collected ones too if asked for.
+    pub fn changes(&self, wants_collected: bool) -> Result<Changes> {
+        let fail = |errno: Errno| Error::io("watch", &self.dir)(errno.into());
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC).map_err(fail)?;
+        // Whoever reads a record must not open it for writing, lest each look be a change.
+        let flags = AddWatchFlags::IN_MODIFY
+            | AddWatchFlags::IN_CLOSE_WRITE
+            | AddWatchFlags::IN_CREATE
+            | AddWatchFlags::IN_MOVE
+            | AddWatchFlags::IN_DELETE
+            | AddWatchFlags::IN_DELETE_SELF
+            | AddWatchFlags::IN_MOVE_SELF;
+        let dir = inotify.add_watch(&self.dir, flags).map_err(fail)?;
+        let mut changes = Changes { inotify, store: self.clone(), dir, collected: None, wants_collected };
+        changes.watch_collected()?;
+        Ok(changes)
+    }
+}
+
+impl Changes {
+    /// Sleeps until something changes.
+    pub fn wait(&mut self) -> Result<Vec<Change>> {
+        let fail = |errno: Errno| Error::io("watch", &self.store.dir)(errno.into());
+        let events = loop {
+            match self.inotify.read_events() {
+                Err(Errno::EINTR) => {}
+                events => break events.map_err(fail)?,
+            }
+        };
+        let mut changes = Vec::new();
+        for event in events {
+            changes.extend(self.change(&event)?);
+        }
+        Ok(changes)
+    }
+
+    fn change(&mut self, event: &InotifyEvent) -> Result<Option<Change>> {
+        if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
+            return Ok(Some(Change::Anything));
+        }
+        let is_of_dir = event.wd == self.dir;
+        let Some(name) = &event.name else {
+            // Of the directory itself. That the collected ones' is moved or removed is seen from above.
+            return if is_of_dir { Err(Error::NoStore(self.store.dir.clone())) } else { Ok(None) };
+        };
+        if is_of_dir && name == COLLECTED {
+            self.watch_collected()?;
+            return Ok(self.wants_collected.then_some(Change::Anything));
+        }
+        if is_of_dir {
+            let log = || Some(Change::Log(name.to_str()?.strip_suffix(".log")?.parse().ok()?));
+            return Ok(RecordFile::live(&self.store, name).map(Change::Record).or_else(log));
+        }
+        if Some(event.wd) == self.collected {
+            return Ok(RecordFile::collected(&self.store, name).map(Change::Record));
+        }
+        // Of collected futures that are no longer of this run.
+        Ok(None)
+    }
+
+    /// Watches the directory that has that name now.
+    fn watch_collected(&mut self) -> Result<()> {
+        if !self.wants_collected {
+            return Ok(());
+        }
+        let dir = self.store.collected_dir();
+        let flags = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVE | AddWatchFlags::IN_DELETE;
+        self.collected = match self.inotify.add_watch(&dir, flags) {
+            Err(Errno::ENOENT) => None,
+            watch => Some(watch.map_err(|errno| Error::io("watch", &dir)(io::Error::from(errno)))?),
+        };
+        Ok(())
+    }
+}
