@@ -143,6 +143,12 @@ fn zsh_completes_names_whatever_is_in_them() {
     let mut prompt = Prompt::of(Path::new("zsh"), &["-f", "-i"], &first);
     prompt.check(COMMON);
     prompt.check(&[("async run next -- ./inp\t", &["run", "next", "--", "./input file"])]);
+
+    // As a file that zsh looks for itself.
+    let loaded = "PS1='rea''dy> '; unset HISTFILE; mkdir ~/f; \"$ASYNC_BIN\" completions zsh >~/f/_async; \
+                  fpath=(~/f $fpath); autoload -Uz compinit; compinit -u -D";
+    let mut prompt = Prompt::of(Path::new("zsh"), &["-f", "-i"], &[loaded, first[1]]);
+    prompt.check(&COMMON[..6]);
 }
 
 #[test]
