@@ -32,7 +32,7 @@ impl Prompt {
         let start = |name: &str| format!("async_run {} true; ", shlex::try_quote(name).unwrap());
         let starts: String = NAMES.iter().copied().map(start).collect();
         let script = format!(
-            "source <(async shim); async_init; {starts} export ASYNC_DIR=$HOME/else\\ where; async_init; async_run other true"
+            "source <(async shim); async_init; async_run gone true; async_wait gone; {starts} export ASYNC_DIR=$HOME/else\\ where; async_init; async_run other true"
         );
         let made = sandbox.run(&script);
         assert_eq!(made.status, 0, "{}", made.stderr);
@@ -105,6 +105,7 @@ const COMMON: &[(&str, &[&str])] = &[
     ("async wait -- -v\t", &["wait", "--", "-v"]),
     ("async pid tw\t", &["pid", "two words"]),
     ("async cancel tw\t", &["cancel", "two words"]),
+    ("async log tw\tgo\t", &["log", "two words", "gone"]),
     ("async run --after tw\tnext -- true", &["run", "--after", "two words", "next", "--", "true"]),
     ("async run --after=tw\tnext -- true", &["run", "--after=two words", "next", "--", "true"]),
     ("async --dir ~/else\\ where wait o\t", &["--dir", "HOME/else where", "wait", "other"]),
