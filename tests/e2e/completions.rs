@@ -32,7 +32,7 @@ impl Prompt {
         let start = |name: &str| format!("async_run {} true; ", shlex::try_quote(name).unwrap());
         let starts: String = NAMES.iter().copied().map(start).collect();
         let script = format!(
-            "source <(async shim); async_init; {starts} export ASYNC_DIR=$HOME/else\\ where; async_init; async_run other true"
+            "source <(async shim); async_init; async_run gone true; async_wait gone; {starts} export ASYNC_DIR=$HOME/else\\ where; async_init; async_run other true"
         );
         let made = sandbox.run(&script);
         assert_eq!(made.status, 0, "{}", made.stderr);
@@ -105,6 +105,7 @@ const COMMON: &[(&str, &[&str])] = &[
     ("async wait -- -v\t", &["wait", "--", "-v"]),
     ("async pid tw\t", &["pid", "two words"]),
     ("async cancel tw\t", &["cancel", "two words"]),
+    ("async log tw\tgo\t", &["log", "two words", "gone"]),
     ("async run --after tw\tnext -- true", &["run", "--after", "two words", "next", "--", "true"]),
     ("async run --after=tw\tnext -- true", &["run", "--after=two words", "next", "--", "true"]),
     ("async --dir ~/else\\ where wait o\t", &["--dir", "HOME/else where", "wait", "other"]),
@@ -143,6 +144,12 @@ fn zsh_completes_names_whatever_is_in_them() {
     let mut prompt = Prompt::of(Path::new("zsh"), &["-f", "-i"], &first);
     prompt.check(COMMON);
     prompt.check(&[("async run next -- ./inp\t", &["run", "next", "--", "./input file"])]);
+
+    // As a file that zsh looks for itself.
+    let loaded = "PS1='rea''dy> '; unset HISTFILE; mkdir ~/f; \"$ASYNC_BIN\" completions zsh >~/f/_async; \
+                  fpath=(~/f $fpath); autoload -Uz compinit; compinit -u -D";
+    let mut prompt = Prompt::of(Path::new("zsh"), &["-f", "-i"], &[loaded, first[1]]);
+    prompt.check(&COMMON[..6]);
 }
 
 #[test]

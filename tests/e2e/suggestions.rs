@@ -17,7 +17,7 @@ fn a_misspelt_command_is_answered_with_the_nearest_that_the_help_lists() {
     // `watch`, which only the shim calls, would be near too.
     let near = call(&sandbox, &["wiat"]);
     assert!(near.stderr.contains("a similar subcommand exists: 'wait'"), "{}", near.stderr);
-    let far = call(&sandbox, &["colect"]);
+    let far = call(&sandbox, &["gaurd"]);
     assert_eq!((far.status, far.stderr.contains("similar")), (2, false), "{}", far.stderr);
 }
 

@@ -55,18 +55,14 @@ fn program() -> Result<PathBuf, String> {
         return fs::canonicalize(&program)
             .map_err(|e| format!("can't find ASYNC_BIN, {}: {e}", Path::new(&program).display()));
     }
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
+    let status = crate::cargo()
         .args(["build", "--quiet", "--release", "--package", "async-cli"])
-        .current_dir(crate::root())
         .status()
         .map_err(|e| format!("can't start cargo: {e}"))?;
     if !status.success() {
         return Err(format!("can't build the program async: cargo ended with {status}"));
     }
-    // This program is TARGET/PROFILE/xtask, wherever cargo was told to put TARGET.
-    let own = env::current_exe().map_err(|e| format!("can't find this program's own file: {e}"))?;
-    let program = own.ancestors().nth(2).unwrap_or(Path::new("/")).join("release/async");
+    let program = crate::target_dir()?.join("release/async");
     if program.is_file() { Ok(program) } else { Err(format!("cargo made no {}", program.display())) }
 }
 

@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod dist;
 mod generated;
 mod man;
 mod random;
@@ -11,7 +12,9 @@ mod snapshots;
 mod test;
 mod torture;
 
-use std::process::ExitCode;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
 use clap::Parser;
 
@@ -21,6 +24,7 @@ use clap::Parser;
 enum Task {
     Bench(bench::Bench),
     Demo(demo::Demo),
+    Dist(dist::Dist),
     Man(man::Man),
     Gather(bench::crowd::Gather),
     Schema(schema::Schema),
@@ -34,6 +38,7 @@ fn main() -> ExitCode {
     let result = match Task::parse() {
         Task::Bench(task) => task.run(),
         Task::Demo(task) => task.run(),
+        Task::Dist(task) => task.run(),
         Task::Man(task) => task.run(),
         Task::Gather(task) => task.run(),
         Task::Schema(task) => task.run(),
@@ -52,8 +57,22 @@ fn main() -> ExitCode {
     }
 }
 
+/// A cargo command, for this workspace.
+fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// The folder where cargo puts what it builds, wherever it was told that is.
+fn target_dir() -> Result<PathBuf, String> {
+    // This program is TARGET/PROFILE/xtask.
+    let own = env::current_exe().map_err(|error| format!("can't find this program's own file: {error}"))?;
+    Ok(own.ancestors().nth(2).unwrap_or(Path::new("/")).to_owned())
+}
+
 /// The root of the workspace.
-fn root() -> &'static std::path::Path {
+fn root() -> &'static Path {
     // The manifest of this crate is one level below it.
-    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a member of a workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a member of a workspace")
 }

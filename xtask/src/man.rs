@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Command};
 use clap_mangen::Man as Page;
@@ -19,7 +19,11 @@ pub(crate) struct Man {
 impl Man {
     pub(crate) fn run(self) -> Result<(), String> {
         let dir = self.dir.unwrap_or_else(|| crate::root().join("target/man"));
-        write(&dir).map_err(|error| format!("can't write the man pages to {}: {error}", dir.display()))
+        let write = || {
+            fs::create_dir_all(&dir)?;
+            pages()?.into_iter().try_for_each(|(name, text)| fs::write(dir.join(name), text))
+        };
+        write().map_err(|error| format!("can't write the man pages to {}: {error}", dir.display()))
     }
 }
 
@@ -43,19 +47,16 @@ const VARIABLES: &[(&str, &str)] = &[
     ("DEVSTACK_PARALLEL", "False makes those functions run each task at once, in the script itself."),
 ];
 
-/// Writes all pages to a folder, made if it is missing.
-pub(crate) fn write(dir: &Path) -> io::Result<()> {
-    fs::create_dir_all(dir)?;
+/// All pages, each with the name of its file.
+pub(crate) fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut command = async_cli::command()
         .disable_help_subcommand(true)
         .subcommand_value_name("command")
         .subcommand_help_heading("COMMANDS");
     command.build();
     let date = date(command.get_version().unwrap_or_default());
-    for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
-        write_page(command, &date, dir)?;
-    }
-    write_page(&command, &date, dir)
+    let listed = command.get_subcommands().filter(|command| !command.is_hide_set());
+    listed.chain([&command]).map(|command| page(command, &date)).collect()
 }
 
 /// The date of the commit in the program's version. Without one it is the empty argument, which roff takes in quotes.
@@ -64,7 +65,7 @@ fn date(version: &str) -> String {
     commit.and_then(|commit| commit.split_once(' ')).map_or("\"\"", |(_, date)| date).to_owned()
 }
 
-fn write_page(command: &Command, date: &str, dir: &Path) -> io::Result<()> {
+fn page(command: &Command, date: &str) -> io::Result<(String, Vec<u8>)> {
     let source = concat!("async ", env!("CARGO_PKG_VERSION"));
     let page = Page::new(command.clone()).date(date).source(source).manual("User Commands");
     let mut text = Vec::new();
@@ -84,7 +85,7 @@ fn write_page(command: &Command, date: &str, dir: &Path) -> io::Result<()> {
         roff.control("SH", ["SEE ALSO"]).text([bold("async"), roman("(1)")]);
     }
     roff.to_writer(&mut text)?;
-    fs::write(dir.join(page.get_filename()), text)
+    Ok((page.get_filename(), text))
 }
 
 fn list(roff: &mut Roff, heading: &str, entries: &[(&str, &str)]) {

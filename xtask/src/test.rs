@@ -66,6 +66,12 @@ const STEPS: &[Step] = &[
         install: Some("pip install bashate"),
         ..NO_STEP
     },
+    // Apart from the others, as it makes a release build.
+    Step {
+        name: "dist",
+        command: &["cargo", "test", "--package", "async-tests", "--test", "dist", "--", "--ignored"],
+        ..NO_STEP
+    },
     Step { name: "test", command: &["cargo", "test", "--workspace"], ..NO_STEP },
 ];
 

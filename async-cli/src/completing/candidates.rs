@@ -21,14 +21,14 @@ pub(crate) struct Candidate {
 
 /// The words that begin with what was typed and make sense there.
 pub(crate) fn candidates(typed: &Typed, store: Option<&Store>) -> Vec<Candidate> {
-    let completer = store.map(|store| {
-        let (store, typed) = (store.clone(), typed.clone());
-        ArgValueCandidates::new(move || futures(&store, &typed))
-    });
     let mut command = crate::command().mut_subcommands(|command| {
-        let starts = command.get_name() == "run";
-        command.mut_args(|arg| match &completer {
-            Some(completer) if is_name(&arg) && !(starts && arg.is_positional()) => arg.add(completer.clone()),
+        let name = command.get_name().to_owned();
+        command.mut_args(|arg| match store {
+            // The name of a new one is not there yet.
+            Some(store) if is_name(&arg) && !(name == "run" && arg.is_positional()) => {
+                let (store, typed, with_collected) = (store.clone(), typed.clone(), name == "log");
+                arg.add(ArgValueCandidates::new(move || futures(&store, &typed, with_collected)))
+            }
             _ => arg,
         })
     });
@@ -56,19 +56,25 @@ fn offered(candidate: &CompletionCandidate) -> Option<Candidate> {
     Some(Candidate { value, help: text::printable(help.lines().next().unwrap_or_default().as_ref()) })
 }
 
-/// The live futures that are not named yet, with their states and commands.
-fn futures(store: &Store, typed: &Typed) -> Vec<CompletionCandidate> {
+/// The futures that are not named yet, with their states and commands.
+fn futures(store: &Store, typed: &Typed, with_collected: bool) -> Vec<CompletionCandidate> {
     let may_have_dash = typed.words.iter().any(|word| word == "--");
     let is_wanted =
         |name: &str| (may_have_dash || !name.starts_with('-')) && !typed.words.iter().skip(2).any(|word| word == name);
-    let names = store.names().unwrap_or_default();
+    let mut names = store.names().unwrap_or_default();
+    if with_collected {
+        names.extend(store.collected().unwrap_or_default().into_iter().map(|(name, _)| name));
+        names.sort();
+        names.dedup();
+    }
     names
         .iter()
         .filter(|name| is_wanted(name.as_str()))
         .map(|name| {
             let help = match store.look(name) {
                 Ok(Some((record, state))) => Some(format!("{state}: {}", messages::command(&record)).into()),
-                _ => None,
+                Ok(None) => Some("collected".into()),
+                Err(_) => None,
             };
             CompletionCandidate::new(name.as_str()).help(help)
         })

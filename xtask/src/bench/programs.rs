@@ -89,9 +89,9 @@ fn find(name: &str) -> Option<PathBuf> {
 
 /// A release build; static as it is for people who have but the one file.
 fn build(is_static: bool) -> Result<PathBuf, String> {
-    let mut cargo = Command::new(var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--release", "--package", "async-cli"]).current_dir(crate::root());
-    let mut program = target()?;
+    let mut cargo = crate::cargo();
+    cargo.args(["build", "--quiet", "--release", "--package", "async-cli"]);
+    let mut program = crate::target_dir()?;
     if is_static {
         let triple = format!("{ARCH}-unknown-linux-gnu");
         program.push(&triple);
@@ -104,10 +104,4 @@ fn build(is_static: bool) -> Result<PathBuf, String> {
     } else {
         Err(format!("{cargo:?} made no program: {status}"))
     }
-}
-
-/// Cargo's folder for what it builds: this program is TARGET/PROFILE/xtask.
-fn target() -> Result<PathBuf, String> {
-    let own = std::env::current_exe().map_err(|e| format!("this program has no path: {e}"))?;
-    own.ancestors().nth(2).map(Path::to_owned).ok_or_else(|| "this program is nowhere".into())
 }

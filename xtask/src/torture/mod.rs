@@ -43,7 +43,6 @@ mod script;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -106,8 +105,8 @@ impl Torture {
 fn build() -> Result<PathBuf, String> {
     let own = std::env::current_exe().map_err(|error| format!("this program has no path: {error}"))?;
     let dir = own.parent().ok_or("this program is nowhere")?;
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--package", "async-cli"]).current_dir(crate::root());
+    let mut cargo = crate::cargo();
+    cargo.args(["build", "--quiet", "--package", "async-cli"]);
     if dir.ends_with("release") {
         cargo.arg("--release");
     }

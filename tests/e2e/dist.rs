@@ -1,0 +1,162 @@
+//! What `cargo xtask dist` makes can be installed, works, and can be removed.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use async_tests::shell::Sandbox;
+use async_tests::{root, tools};
+use nix::unistd::geteuid;
+
+/// Standard output of a command that succeeds.
+fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn dist(args: &[&OsStr]) {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["run", "--quiet", "--package", "xtask", "--", "dist"]).args(args).current_dir(root());
+    output(&mut command);
+}
+
+/// All files and folders below a folder.
+fn tree(dir: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.is_symlink() {
+            found.extend(tree(&path));
+        }
+        found.insert(path);
+    }
+    found
+}
+
+/// The one file in a folder whose name ends so.
+fn ending(dir: &Path, end: &str) -> PathBuf {
+    let mut found = tree(dir).into_iter().filter(|path| path.to_string_lossy().ends_with(end));
+    let first = found.next().unwrap_or_else(|| panic!("nothing in {} ends with {end}", dir.display()));
+    assert_eq!(found.next(), None);
+    first
+}
+
+/// A command whose PATH begins with the programs below a prefix, and which has no other `async`.
+fn with_programs_of(sandbox: &Sandbox, prefix: &Path, script: &str) -> Command {
+    let mut command = sandbox.bash(script);
+    let path = std::env::var_os("PATH").unwrap();
+    let folders = [prefix.join("bin")].into_iter().chain(std::env::split_paths(&path));
+    command.env("PATH", std::env::join_paths(folders).unwrap()).env("PREFIX", prefix);
+    command
+}
+
+/// Checks all that is installed below a prefix.
+fn check(sandbox: &Sandbox, prefix: &Path) {
+    let run = |script: &str| {
+        let finished = sandbox.finish(&mut with_programs_of(sandbox, prefix, script));
+        assert_eq!(finished.status, 0, "{script}: {}{}", finished.stdout, finished.stderr);
+        finished.stdout
+    };
+    let version = run(r#"[[ $(command -v async) == "$PREFIX/bin/async" ]] && async --version"#);
+    assert!(version.starts_with(concat!("async ", env!("CARGO_PKG_VERSION"))), "{version}");
+    // With devstack's functions missing it goes by what it brings itself.
+    for shim in [r#""$PREFIX/share/async/inc/async""#, "<(async shim)"] {
+        let script = format!(
+            "source {shim}; function greet {{ echo \"hello from $1\"; }}
+             async_init; async_run g greet 'a future'; async_wait g"
+        );
+        let printed = run(&script);
+        assert!(printed.contains("\nhello from a future\n") && printed.contains(" with result 0 in "), "{printed}");
+    }
+    let complete = r#"source "$PREFIX/share/bash-completion/completions/async"
+        COMP_LINE='async stat' COMP_POINT=10; _async_complete 2>/dev/null; echo "${COMPREPLY[@]}""#;
+    assert_eq!(run(complete), "status\n");
+}
+
+#[test]
+#[ignore = "makes a release build: cargo xtask test --only dist"]
+fn what_is_packed_can_be_installed_used_and_removed() {
+    let sandbox = Sandbox::default();
+    let dir = sandbox.path("dist");
+    dist(&["--dir".as_ref(), dir.as_ref()]);
+    output(Command::new("sha256sum").args(["--check", "--strict", "SHA256SUMS"]).current_dir(&dir));
+
+    // The same sources make the same files.
+    let again = sandbox.path("again");
+    dist(&["--dir".as_ref(), again.as_ref()]);
+    let sums = |dir: &Path| fs::read_to_string(dir.join("SHA256SUMS")).unwrap();
+    assert_eq!(sums(&dir), sums(&again));
+
+    let prefix = sandbox.path("a prefix");
+    fs::create_dir(&prefix).unwrap();
+    let tarball = ending(&dir, ".tar.gz");
+    output(Command::new("tar").args(["--strip-components=1", "-xzf"]).arg(&tarball).arg("-C").arg(&prefix));
+    check(&sandbox, &prefix);
+    is_static(&prefix.join("bin/async"));
+    let unpacked: BTreeSet<_> = tree(&prefix).iter().map(|path| path.strip_prefix(&prefix).unwrap().into()).collect();
+
+    // Over an older one that is in use.
+    let installed = sandbox.path("installed");
+    fs::create_dir_all(installed.join("bin")).unwrap();
+    fs::copy("/bin/sleep", installed.join("bin/async")).unwrap();
+    let mut busy = Command::new(installed.join("bin/async")).arg("60").spawn().unwrap();
+    dist(&["--install".as_ref(), installed.as_ref()]);
+    busy.kill().unwrap();
+    busy.wait().unwrap();
+    check(&sandbox, &installed);
+    let paths: BTreeSet<PathBuf> =
+        tree(&installed).iter().map(|path| path.strip_prefix(&installed).unwrap().into()).collect();
+    assert_eq!(paths, unpacked);
+
+    if tools::is_there("dpkg") && (geteuid().is_root() || tools::is_there("fakeroot")) {
+        package(&sandbox, &ending(&dir, ".deb"));
+    }
+}
+
+/// Static, and without symbols.
+fn is_static(program: &Path) {
+    let ldd = Command::new("ldd").arg(program).output().unwrap();
+    let said = String::from_utf8_lossy(&ldd.stdout) + String::from_utf8_lossy(&ldd.stderr);
+    assert!(said.contains("statically linked") || said.contains("not a dynamic executable"), "{said}");
+    let bytes = fs::read(program).unwrap();
+    assert!(!bytes.windows(7).any(|window| window == b".symtab"), "it is not stripped");
+    let home = env!("CARGO_MANIFEST_DIR").as_bytes();
+    assert!(!bytes.windows(home.len()).any(|window| window == home), "it names the folder it was built in");
+}
+
+fn package(sandbox: &Sandbox, package: &Path) {
+    let machine = sandbox.path("machine");
+    let books = machine.join("var/lib/dpkg");
+    for folder in ["info", "updates", "triggers"] {
+        fs::create_dir_all(books.join(folder)).unwrap();
+    }
+    fs::write(books.join("status"), "").unwrap();
+    let there = || -> BTreeSet<_> { tree(&machine).into_iter().filter(|path| !path.starts_with(&books)).collect() };
+    let before = there();
+
+    let dpkg = |args: &[&OsStr]| {
+        let program = if geteuid().is_root() { vec!["dpkg"] } else { vec!["fakeroot", "dpkg"] };
+        let mut command = Command::new(program[0]);
+        command.args(&program[1..]).arg("--root").arg(&machine);
+        command.args(["--force-not-root", "--force-bad-path", "--force-unsafe-io", "--log=/dev/null"]);
+        output(command.args(args).env("LC_ALL", "C").env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"))
+    };
+    dpkg(&["--install".as_ref(), package.as_ref()]);
+    check(sandbox, &machine.join("usr"));
+    assert_eq!(dpkg(&["--verify".as_ref(), "async".as_ref()]), "", "files differ from their checksums");
+    let page = machine.join("usr/share/man/man1/async-wait.1.gz");
+    output(Command::new("gzip").arg("--test").arg(page));
+    // A new one over it, as in an upgrade.
+    dpkg(&["--install".as_ref(), package.as_ref()]);
+    check(sandbox, &machine.join("usr"));
+
+    dpkg(&["--remove".as_ref(), "async".as_ref()]);
+    assert_eq!(there(), before);
+    dpkg(&["--purge".as_ref(), "async".as_ref()]);
+    assert_eq!(there(), before);
+}

@@ -1,0 +1,88 @@
+//! The files that are installed, and where.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use super::{failed, licences, output};
+
+/// The folder of the man pages.
+pub(super) const MAN: &str = "share/man/man1";
+/// The folder of what is to be read.
+pub(super) const DOC: &str = "share/doc/async";
+/// The folder where zsh looks for completions below /usr/local.
+pub(super) const ZSH: &str = "share/zsh/site-functions";
+
+/// A file to be installed.
+#[derive(Clone)]
+pub(super) struct File {
+    /// Its path below the prefix.
+    pub(super) path: String,
+    pub(super) content: Vec<u8>,
+}
+
+impl File {
+    pub(super) fn new(path: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
+        Self { path: path.into(), content: content.into() }
+    }
+
+    /// Programs are what is in a folder `bin`.
+    fn mode(&self) -> u32 {
+        if self.path.split('/').rev().nth(1) == Some("bin") { 0o755 } else { 0o644 }
+    }
+}
+
+/// All files, with the program of that path.
+pub(super) fn collect(program: &Path, target: &str) -> Result<Vec<File>, String> {
+    let read = |path: &Path| fs::read(path).map_err(failed("read", path));
+    let completion = |shell| output(Command::new(program).args(["completions", shell]));
+    let mut files = vec![
+        File::new("bin/async", read(program)?),
+        File::new("share/async/inc/async", read(&crate::root().join("async-bash-shim/inc/async"))?),
+        File::new("share/bash-completion/completions/async", completion("bash")?),
+        File::new(format!("{ZSH}/_async"), completion("zsh")?),
+        File::new("share/fish/vendor_completions.d/async.fish", completion("fish")?),
+        File::new(format!("{DOC}/THIRD-PARTY-LICENSES"), licences::of_others(target)?),
+    ];
+    for name in ["README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE-APACHE", "LICENSE-MIT"] {
+        files.push(File::new(format!("{DOC}/{name}"), read(&crate::root().join(name))?));
+    }
+    for (name, content) in crate::man::pages().map_err(|error| format!("can't render the man pages: {error}"))? {
+        files.push(File::new(format!("{MAN}/{name}"), content));
+    }
+    Ok(files)
+}
+
+/// Writes files below a folder. Each appears whole, so that an older one of its name may be in use.
+pub(super) fn write(files: &[File], below: &Path) -> Result<(), String> {
+    for file in files {
+        let path = below.join(&file.path);
+        let folder = path.parent().unwrap_or(below);
+        make_folders(below, folder)?;
+        let new = folder.join(".async-new");
+        let written = OpenOptions::new().write(true).create(true).truncate(true).open(&new).and_then(|mut opened| {
+            opened.write_all(&file.content)?;
+            opened.set_permissions(Permissions::from_mode(file.mode()))?;
+            fs::rename(&new, &path)
+        });
+        written.map_err(failed("write", &path))?;
+    }
+    Ok(())
+}
+
+/// Makes those folders that are missing, for all to read whatever the umask says.
+fn make_folders(below: &Path, folder: &Path) -> Result<(), String> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if folder != below
+        && let Some(parent) = folder.parent()
+    {
+        make_folders(below, parent)?;
+    }
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::set_permissions(folder, Permissions::from_mode(0o755)))
+        .map_err(failed("make", folder))
+}
