@@ -24,10 +24,10 @@ use source::Source;
 const EXAMPLES: &str = "\
 Examples:
 
-  async log --follow --lines 20 docs    # its end, and what comes, until it is over
-  async log -f docs tests               # two at once, each line with its name
+  async log --follow --lines 20 docs # its end, and then what comes
+  async log -f docs tests            # two at once, each line with its name
   async log --list-runs docs
-  async log --run 2 docs                # what the one before the newest printed";
+  async log --run 2 docs             # of the one before the newest";
 
 /// Prints the logs of futures, live ones or the newest that were collected
 ///

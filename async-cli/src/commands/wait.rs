@@ -17,11 +17,11 @@ use crate::waiting::Waiting;
 const EXAMPLES: &str = "\
 Examples:
 
-  async wait docs tests            # in this order, up to the first that fails
+  async wait docs tests           # in this order, up to the first that fails
   async wait docs || echo \"docs failed with status $?\"
-  async wait --all --timeout 10m   # all there are; status 124 when the time is up
-  name=$(async wait --any -q a b)  # the first to end, and its status
-  async --dir ./futures wait docs  # one of another store";
+  async wait --all --timeout 10m  # all there are; status 124 if time is up
+  name=$(async wait --any -q a b) # the first to end, and its status
+  async --dir ./futures wait docs # one of another store";
 
 /// Waits for futures, prints their logs, and exits with the first status that is not 0
 ///
