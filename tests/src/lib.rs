@@ -3,6 +3,7 @@
 pub mod counting;
 pub mod deviations;
 pub mod fault;
+pub mod held;
 pub mod scenario;
 pub mod shell;
 pub mod stage;

@@ -241,7 +241,7 @@ impl Stage {
         let over = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) && !is_slept_for(inode) {
+                while !over.load(Ordering::Relaxed) && sleepers(inode) == 0 {
                     thread::sleep(Duration::from_millis(1));
                 }
                 record.unlock().expect("the lock is let go of");
@@ -287,15 +287,15 @@ impl Stage {
     }
 }
 
-/// Whether somebody sleeps until a lock on the file with that inode is free: see `/proc/locks` in proc(5).
+/// How many sleep until a lock on the file with that inode is free: see `/proc/locks` in proc(5).
 ///
 /// # Panics
 /// If that can't be read.
 #[must_use]
-pub fn is_slept_for(inode: u64) -> bool {
+pub fn sleepers(inode: u64) -> usize {
     let locks = fs::read_to_string("/proc/locks").expect("the locks");
     let inode = format!(":{inode} ");
-    locks.lines().any(|lock| lock.contains("-> FLOCK") && lock.contains(&inode))
+    locks.lines().filter(|lock| lock.contains("-> FLOCK") && lock.contains(&inode)).count()
 }
 
 /// A record whose first lines are as `begin` makes them.

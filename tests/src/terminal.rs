@@ -1,6 +1,6 @@
 //! Commands on a terminal, and what the terminal shows.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::num::NonZero;
 use std::os::fd::AsFd;
@@ -56,6 +56,15 @@ impl Terminal {
     #[must_use]
     pub fn shows_cursor(&self) -> bool {
         !self.screen.screen().hide_cursor()
+    }
+
+    /// How many threads the script's process has.
+    ///
+    /// # Panics
+    /// If it is gone.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("its threads").count()
     }
 
     /// Types something.

@@ -17,11 +17,11 @@ use crate::waiting::Waiting;
 const EXAMPLES: &str = "\
 Examples:
 
-  async wait docs tests            # in this order, up to the first that fails
+  async wait docs tests           # in this order, up to the first that fails
   async wait docs || echo \"docs failed with status $?\"
-  async wait --all --timeout 10m   # all there are; status 124 when the time is up
-  name=$(async wait --any -q a b)  # the first to end, and its status
-  async --dir ./futures wait docs  # one of another store";
+  async wait --all --timeout 10m  # all there are; status 124 if time is up
+  name=$(async wait --any -q a b) # the first to end, and its status
+  async --dir ./futures wait docs # one of another store";
 
 /// Waits for futures, prints their logs, and exits with the first status that is not 0
 ///
@@ -32,12 +32,12 @@ Examples:
 #[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(crate) struct Wait {
     /// The names of the futures
-    #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "NAME")]
+    #[arg(required_unless_present_any = ["all", "any"], conflicts_with = "all", value_name = "NAME")]
     names: Vec<OsString>,
     /// Wait for all live futures, also after one has failed
     #[arg(long)]
     all: bool,
-    /// Wait for the first of them to end; its name is the last line of the output
+    /// Wait for the first of them, or of all live ones, to end; its name is the last line of the output
     #[arg(long)]
     any: bool,
     /// Wait no longer than that, all in all: 90s, 5m, or a number of seconds
@@ -58,6 +58,9 @@ impl Wait {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let store = place.store()?;
         let names = self.names(&store)?;
+        if self.any && names.is_empty() {
+            return Err(Failure::Usage(format!("there is nothing to wait for in {}", store.dir().display())));
+        }
         let mut output = place.stdout()?;
         let shown = match (self.quiet, self.no_log || self.keep) {
             (true, _) => Shown::Nothing,
@@ -88,7 +91,7 @@ impl Wait {
 
     /// All of which are there.
     fn names(&self, store: &Store) -> Result<Vec<FutureName>, Failure> {
-        if self.all {
+        if self.names.is_empty() {
             return in_order_of_start(store);
         }
         let mut names = Vec::new();

@@ -1,0 +1,353 @@
+//! `async wait`: for one, for several, for any, for a limited time, and what a terminal shows meanwhile.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+
+use async_core::clock;
+use async_tests::held::Held;
+use async_tests::shell::Finished;
+use async_tests::terminal::Terminal;
+
+fn run(held: &Held, command: &str) -> Finished {
+    held.sandbox.run(command)
+}
+
+/// The names of the live futures.
+fn live(held: &Held) -> Vec<String> {
+    held.store.names().unwrap().iter().map(ToString::to_string).collect()
+}
+
+/// So that what follows does not happen in the same millisecond.
+fn next_millisecond() {
+    let now = clock::wall();
+    while clock::wall() == now {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn when_the_time_is_up_the_status_is_124_and_what_is_not_over_can_be_waited_for_again() {
+    let held = Held::default();
+    let (mut over, mut runs) = (held.begin("over"), held.begin("runs"));
+    over.print("the log\n");
+    over.finish(0);
+    runs.print("half of it\n");
+    for limit in ["0", "1ms", "0.001"] {
+        run(&held, &format!("async wait --timeout {limit} runs"))
+            .complains("async: the time was up before the end of `runs`: wait again, or longer\n")
+            .lacks("half of it")
+            .exits(124);
+    }
+    run(&held, "async wait --timeout 20ms over runs").says("the log\n").lacks("`over`").exits(124);
+    assert_eq!(live(&held), ["runs"]);
+    runs.finish(3);
+    run(&held, "async wait --timeout 1h runs").says("half of it\n").says("with result 3 in ").exits(3);
+}
+
+#[test]
+fn a_wait_with_a_limit_ends_with_the_future() {
+    let held = Held::default();
+    let task = held.begin("t");
+    let waiter = held.start(&["wait", "--timeout", "1h", "t"]);
+    task.wait_for_waiter();
+    task.finish(5);
+    waiter.rest().says("with result 5 in ").exits(5);
+    // Also if it ends without a result.
+    let task = held.begin("t");
+    let waiter = held.start(&["wait", "--timeout", "1h", "t"]);
+    task.wait_for_waiter();
+    task.end();
+    waiter.rest().says("its process is gone and left no result").exits(125);
+}
+
+#[test]
+fn the_first_to_end_is_collected_and_its_name_is_the_last_line() {
+    let held = Held::default();
+    let (slow, mut fast) = (held.begin("slow"), held.begin("fast one"));
+    fast.print("no newline");
+    let waiter = held.start(&["wait", "--any", "slow", "fast one"]);
+    slow.wait_for_waiter();
+    fast.wait_for_waiter();
+    fast.finish(3);
+    let finished = waiter.rest();
+    finished.says("[Async fast one:]: Waiting for completion of make (2 other jobs running)\nno newline[").exits(3);
+    finished.says("with result 3 in ");
+    assert!(finished.stdout.ends_with(" seconds\nfast one\n"), "{finished}");
+    assert_eq!(live(&held), ["slow"]);
+    slow.finish(0);
+    let finished = run(&held, "async wait --any --quiet slow");
+    finished.exits(0);
+    assert_eq!(finished.stdout, "slow\n");
+}
+
+#[test]
+fn of_several_that_are_over_any_is_the_one_that_ended_first() {
+    let held = Held::default();
+    let tasks = ["a", "b", "c"].map(|name| held.begin(name));
+    let [a, b, c] = tasks;
+    for (task, rc) in [(c, 3), (a, 1), (b, 2)] {
+        task.finish(rc);
+        next_millisecond();
+    }
+    for (name, rc) in [("c", 3), ("a", 1), ("b", 2)] {
+        let finished = run(&held, "async wait --any --all -q");
+        finished.exits(rc);
+        assert_eq!(finished.stdout, format!("{name}\n"));
+    }
+    run(&held, "async wait --any --all").complains("async: there is nothing to wait for\n").exits(125);
+}
+
+#[test]
+fn any_goes_on_with_the_others_when_somebody_else_collects_one() {
+    let held = Held::default();
+    let (a, b) = (held.begin("a"), held.begin("b"));
+    // Both sleep until `a` ends, and both may be told of it.
+    let waiters = [held.start(&["wait", "--any", "-q", "a", "b"]), held.start(&["wait", "--any", "-q", "a", "b"])];
+    b.wait_for_waiters(2);
+    a.finish(1);
+    next_millisecond();
+    b.finish(2);
+    let mut seen = waiters.map(|waiter| {
+        let finished = waiter.rest();
+        (finished.stdout, finished.status)
+    });
+    seen.sort();
+    assert_eq!(seen, [("a\n".to_owned(), 1), ("b\n".to_owned(), 2)]);
+    assert_eq!(live(&held), [""; 0]);
+}
+
+#[test]
+fn any_has_a_limit_too() {
+    let held = Held::default();
+    let _tasks = [held.begin("a"), held.begin("b")];
+    run(&held, "async wait --any --timeout 1ms b a")
+        .complains("async: the time was up before the end of `b`, `a`: wait again, or longer\n")
+        .exits(124);
+    assert_eq!(live(&held), ["a", "b"]);
+}
+
+#[test]
+fn all_are_waited_for_in_the_order_of_their_starts_and_those_that_failed_are_named() {
+    let held = Held::default();
+    for (name, rc) in [("c", Some(0)), ("b", Some(137)), ("d", None), ("a", Some(2))] {
+        let task = held.begin(name);
+        match rc {
+            Some(rc) => task.finish(rc),
+            None => task.end(),
+        }
+        next_millisecond();
+    }
+    fs::write(held.path("broken.ini"), "nothing\n").unwrap();
+    let finished = run(&held, "async wait --all");
+    finished
+        .complains("broken.ini is not a record that can be read")
+        .complains(
+            "async: 4 of 5 failed: `broken` could not be waited for, \
+             `b` with status 137 (killed by signal 9, SIGKILL), `d` was lost, `a` with status 2\n",
+        )
+        .lacks("Stopping async wait")
+        .exits(125);
+    let order: Vec<&str> =
+        finished.stdout.lines().filter(|line| line.contains("Waiting")).map(|line| &line[7..8]).collect();
+    assert_eq!(order, ["c", "b", "d", "a"], "{finished}");
+
+    fs::remove_file(held.path("broken.ini")).unwrap();
+    let [first, second] = ["first", "second"].map(|name| held.begin(name));
+    first.finish(7);
+    second.finish(8);
+    run(&held, "async wait --all").complains("async: 2 of 2 failed: `first` with status 7, `second` with").exits(7);
+    let finished = run(&held, "async wait --all");
+    assert_eq!((finished.stdout.as_str(), finished.stderr.as_str(), finished.status), ("", "", 0), "nothing is left");
+}
+
+#[test]
+fn all_waits_for_those_that_still_run() {
+    let held = Held::default();
+    let (a, b) = (held.begin("a"), held.begin("b"));
+    let waiter = held.start(&["wait", "--all"]);
+    a.wait_for_waiter();
+    b.finish(0);
+    a.finish(0);
+    waiter.rest().says("[Async a:]: finished make with result 0").says("[Async b:]: finished make").exits(0);
+}
+
+#[test]
+fn what_is_kept_is_handed_over_by_a_later_wait() {
+    let held = Held::default();
+    let mut task = held.begin("t");
+    task.print("the log\n");
+    let waiter = held.start(&["wait", "--keep", "t"]);
+    task.wait_for_waiter();
+    task.finish(3);
+    waiter.rest().says("finished make with result 3 in ").lacks("the log").exits(3);
+    for _ in 0..2 {
+        let finished = run(&held, "async wait --keep --any -q t");
+        finished.exits(3);
+        assert_eq!(finished.stdout, "t\n");
+    }
+    run(&held, "async wait t").says("the log\n[Async").exits(3);
+}
+
+#[test]
+fn a_wait_may_print_less() {
+    let held = Held::default();
+    for name in ["a", "b"] {
+        let mut task = held.begin(name);
+        task.print("the log\n");
+        task.finish(0);
+    }
+    run(&held, "async wait --no-log a").says("Waiting for completion").says("with result 0").lacks("the log").exits(0);
+    let finished = run(&held, "async wait -q b");
+    assert_eq!((finished.stdout.as_str(), finished.stderr.as_str(), finished.status), ("", "", 0));
+    run(&held, "async log a").says("the log\n");
+}
+
+#[test]
+fn what_can_not_be_meant_is_refused() {
+    let held = Held::default();
+    for args in ["", "--any", "--all t", "--timeout", "--timeout soon t", "--timeout=-1 t", "../t"] {
+        let finished = run(&held, &format!("async wait {args}"));
+        finished.exits(2);
+        assert_eq!(finished.stdout, "", "{args}");
+    }
+    let task = held.begin("t");
+    task.finish(0);
+    run(&held, "async wait t nobody").complains("there is no future `nobody`").exits(125);
+    assert_eq!(live(&held), ["t"], "nothing was collected");
+}
+
+#[test]
+fn a_task_that_a_shell_runs_itself_is_over_when_its_record_says_so() {
+    let held = Held::default();
+    held.begin_in_process("t");
+    let waiter = held.start(&["wait", "t"]);
+    waiter.wait_for_pidfd();
+    held.store.finish(&"t".parse().unwrap(), 4).unwrap();
+    waiter.rest().says("with result 4 in ").exits(4);
+}
+
+#[test]
+fn a_pipe_gets_the_usual_lines_and_nothing_else() {
+    let held = Held::default();
+    let task = held.begin("t");
+    let waiter = held.start(&["wait", "t"]);
+    task.wait_for_waiter();
+    assert_eq!(waiter.threads(), 1, "nothing is done but to sleep");
+    task.finish(0);
+    let finished = waiter.rest();
+    finished.exits(0);
+    assert_eq!(finished.stderr, "");
+    assert_eq!(
+        finished.stdout.replace(&seconds(&finished.stdout), " in N seconds"),
+        "[Async t:]: Waiting for completion of make (1 other jobs running)\n\
+         [Async t:]: finished make with result 0 in N seconds\n"
+    );
+}
+
+#[test]
+fn a_terminal_shows_what_is_waited_for_and_what_it_printed_last() {
+    let held = Held::default();
+    held.begin("t").finish(0);
+    run(&held, "async wait t").exits(0);
+    let mut task = held.begin("t");
+    let mut terminal = Terminal::new(&held.sandbox, 80, "async wait t; echo \"status $?\"");
+    terminal.wait_for(|screen| screen.contains("\nt running for ") && screen.contains("s, usually "));
+    task.print("\x1b[1mone\x1b[0m\ntwo of \x1b]0;title\x07 10%\rtwo of 20%\n\n");
+    terminal.wait_for(|screen| screen.contains("s: two of 20%"));
+    assert!(terminal.shows_cursor());
+    task.print("three\n");
+    terminal.wait_for(|screen| screen.contains("s: three"));
+    fs::write(held.path("t.log"), "all of it\n").unwrap();
+    task.finish(3);
+    assert!(terminal.finish().success());
+    assert_eq!(
+        terminal.text(),
+        "[Async t:]: Waiting for completion of make (1 other jobs running)\n\
+         all of it\n\
+         [Async t:]: finished make with result 3 in N seconds\n\
+         Stopping async wait due to error: t\n\
+         status 3"
+            .replace(" in N seconds", &seconds(&terminal.text())),
+        "nothing of the line is left"
+    );
+}
+
+/// The number of seconds that a result took.
+fn seconds(text: &str) -> String {
+    let number = text.split(" in ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or("?");
+    format!(" in {number} seconds")
+}
+
+#[test]
+fn the_line_is_cut_to_the_width_of_the_terminal() {
+    let held = Held::default();
+    let mut task = held.begin("t");
+    task.print(&format!("{}\n", "größe 日本 ".repeat(50)));
+    let mut terminal = Terminal::new(&held.sandbox, 40, "async wait -q t");
+    terminal.wait_for(|screen| screen.contains('…'));
+    let text = terminal.text();
+    assert!(text.starts_with("t running for ") && text.ends_with('…') && !text.contains('\n'), "{text}");
+    task.finish(0);
+    assert!(terminal.finish().success());
+    assert_eq!(terminal.text(), "");
+}
+
+#[test]
+fn the_line_names_all_of_which_any_is_waited_for_and_how_many_come_later() {
+    let held = Held::default();
+    let (mut a, mut b) = (held.begin("a"), held.begin("b"));
+    a.print("of a\n");
+    let mut terminal = Terminal::new(&held.sandbox, 80, "async wait -q a b");
+    terminal.wait_for(|screen| screen.contains("a running for ") && screen.contains(" (and 1 more after that): of a"));
+    let mut any = Terminal::new(&held.sandbox, 80, "async wait -q --any a b");
+    any.wait_for(|screen| screen.contains("any of a, b for ") && screen.contains("s: of a"));
+    next_millisecond();
+    b.print("of b\n");
+    any.wait_for(|screen| screen.contains("s: of b"));
+    a.finish(0);
+    // One of the two waiters has collected it, and both go on with the other.
+    b.finish(0);
+    let _ = (terminal.finish(), any.finish());
+}
+
+#[test]
+fn an_interrupt_takes_the_line_away_and_leaves_the_future() {
+    let held = Held::default();
+    let mut task = held.begin("t");
+    task.print("the log\n");
+    let script = "trap : INT; async wait --timeout 1h -q t; echo \"status $?\"";
+    let mut terminal = Terminal::new(&held.sandbox, 40, script);
+    terminal.wait_for(|screen| screen.contains("t running for ") && screen.contains("the log"));
+    terminal.type_in(b"\x03");
+    assert!(terminal.finish().success());
+    assert_eq!(terminal.text(), "status 130");
+    assert!(terminal.shows_cursor());
+    task.finish(6);
+    run(&held, "async wait t").says("the log\n").exits(6);
+}
+
+#[test]
+fn the_time_that_is_up_takes_the_line_away_too() {
+    let held = Held::default();
+    let _task = held.begin("t");
+    let script = "async wait --timeout 700ms -q t; echo \"status $?\"";
+    let mut terminal = Terminal::new(&held.sandbox, 80, script);
+    terminal.wait_for(|screen| screen.contains("t running for "));
+    assert!(terminal.finish().success());
+    assert_eq!(terminal.text(), "async: the time was up before the end of `t`: wait again, or longer\nstatus 124");
+}
+
+#[test]
+fn a_terminal_that_can_not_show_a_line_gets_none_nor_does_one_that_errors_do_not_go_to() {
+    let held = Held::default();
+    for script in ["TERM=dumb exec async wait -q t", "unset TERM; exec async wait -q t", "exec async wait -q t 2>err"] {
+        let task = held.begin("t");
+        let mut terminal = Terminal::new(&held.sandbox, 80, script);
+        task.wait_for_waiter();
+        assert_eq!(terminal.threads(), 1, "nothing is done but to sleep: {script}");
+        task.finish(0);
+        assert!(terminal.finish().success());
+        assert_eq!(terminal.sent, b"", "{script}");
+    }
+}
