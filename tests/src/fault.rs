@@ -21,7 +21,7 @@ impl fmt::Display for Case {
 
 /// What each script begins with. `gate FIFO` is for tasks: it waits until `open_gate FIFO` is called; `quiet` turns a
 /// task's trace off.
-const PRELUDE: &str = r#"
+pub const PRELUDE: &str = r#"
 function make_gate { mkfifo "$@"; }
 function gate { read -r _ <"$1" || :; } 2>/dev/null
 function open_gate { : >"$1"; }

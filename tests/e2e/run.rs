@@ -1,0 +1,379 @@
+//! `async run`: programs that outlive whoever started them.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::process::{Child, Command, Stdio};
+
+use async_tests::fault::PRELUDE;
+use async_tests::shell::{Finished, Sandbox, binary_dir};
+use nix::fcntl::OFlag;
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Runs a script that knows gates.
+fn run(sandbox: &Sandbox, script: &str) -> Finished {
+    sandbox.run(&format!("{PRELUDE}{script}"))
+}
+
+/// A call of the program.
+fn call<S: AsRef<OsStr>>(sandbox: &Sandbox, args: &[S]) -> Finished {
+    let mut command = sandbox.command(binary_dir().join("async"));
+    sandbox.finish(command.args(args))
+}
+
+/// The visible files of the store.
+fn files(sandbox: &Sandbox) -> Vec<String> {
+    let entries = fs::read_dir(sandbox.store()).into_iter().flatten();
+    entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.starts_with('.'))
+        .collect()
+}
+
+#[test]
+fn a_program_is_run_and_its_log_and_status_are_handed_over() {
+    let sandbox = Sandbox::default();
+    let finished = run(
+        &sandbox,
+        "async run t -- sh -c 'echo out; echo err >&2; exit 3'
+        echo \"run $?\"
+        async wait t
+        echo \"wait $?\"",
+    );
+    finished
+        .says("]: running: sh -c echo out; echo err >&2; exit 3\nrun 0\n")
+        .says("\nout\nerr\n[Async t:")
+        .says("]: finished sh -c echo out; echo err >&2; exit 3 with result 3 in 0 seconds\n")
+        .says("wait 3\n");
+    assert_eq!(finished.stderr, "");
+}
+
+#[test]
+fn it_has_a_session_of_its_own_and_no_terminal() {
+    run(
+        &Sandbox::default(),
+        "async run --quiet t -- cat /proc/self/stat
+        pid=$(async pid t)
+        read -r _ _ _ _ group session tty _ < <(async wait t | grep '(cat)')
+        [[ \"$group $session $tty\" == \"$pid $pid 0\" ]] && echo \"session of its supervisor\"",
+    )
+    .says("session of its supervisor\n");
+}
+
+/// Starts `t` in that shell, which then does nothing, and comes back when `t` runs.
+fn start_and_stay(sandbox: &Sandbox, shell: &mut Command) -> Child {
+    run(sandbox, "make_gate go ready stay").exits(0);
+    let script = format!(
+        "{PRELUDE}async run t -- bash -c '{PRELUDE}: >ready; gate go; echo survived; exit 4'
+        gate stay"
+    );
+    let child = shell.arg(script).spawn().unwrap();
+    run(sandbox, "gate ready").exits(0);
+    child
+}
+
+fn survives(sandbox: &Sandbox) {
+    run(sandbox, "async status; open_gate go; async wait t; echo \"wait $?\"")
+        .says("t\trunning\t")
+        .says("survived\n")
+        .says("wait 4\n");
+}
+
+#[test]
+fn it_outlives_a_caller_that_is_killed() {
+    let sandbox = Sandbox::default();
+    let mut child = start_and_stay(&sandbox, sandbox.command("bash").arg("-c"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    survives(&sandbox);
+}
+
+#[test]
+fn it_outlives_its_callers_terminal() {
+    let sandbox = Sandbox::default();
+    // Nobody else may inherit it.
+    let terminal = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let mut slave = File::options();
+    let slave = slave.read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits()).open(ptsname_r(&terminal).unwrap());
+    let mut shell = sandbox.command("setsid");
+    let mut child = start_and_stay(&sandbox, shell.args(["--ctty", "bash", "-c"]).stdin(slave.unwrap()));
+    drop((shell, terminal));
+    // The hangup ends the shell.
+    child.wait().unwrap();
+    survives(&sandbox);
+}
+
+#[test]
+fn directory_environment_and_input_are_as_asked_for() {
+    let sandbox = Sandbox::default();
+    run(
+        &sandbox,
+        "mkdir elsewhere
+        echo 'from the file' >input
+        async run --quiet --cwd elsewhere --env WORD=one=two --env EMPTY= --stdin input t -- \\
+            sh -c 'pwd; echo \"<$WORD><${EMPTY-unset}>\"; cat'
+        async wait t
+        async run --quiet nothing -- sh -c 'cat | wc -c'
+        async wait nothing
+        for wrong in '--cwd nowhere' '--cwd input' '--stdin nowhere' '--stdin elsewhere' '--env WORD' '--env =x'; do
+            async run $wrong t -- touch done
+            echo \"$wrong: $?\"
+        done
+        async status; ls",
+    )
+    .says("/cwd/elsewhere\n<one=two><>\nfrom the file\n")
+    .says("\n0\n")
+    .says("--cwd nowhere: 125\n")
+    .says("--cwd input: 125\n")
+    .says("--stdin nowhere: 125\n")
+    .says("--stdin elsewhere: 125\n")
+    .says("--env WORD: 2\n")
+    .says("--env =x: 2\nelsewhere\ninput\n");
+}
+
+#[test]
+fn a_directory_may_be_one_that_can_not_be_listed() {
+    let sandbox = Sandbox::default();
+    let dir = sandbox.path("cwd/closed");
+    fs::create_dir(&dir).unwrap();
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o311)).unwrap();
+    let finished = run(&sandbox, "async run --wait --cwd closed t -- true; cd closed; async run --wait t -- pwd");
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
+    finished.says("/cwd/closed\n").exits(0);
+}
+
+#[test]
+fn a_program_that_can_not_be_started_leaves_no_future() {
+    let sandbox = Sandbox::default();
+    let programs = "touch plain
+        printf '#!/nowhere/at/all\\n' >bad; chmod +x bad
+        mkdir folder
+        printf '\\x7fELF' >broken; chmod +x broken\n";
+    let finished = run(
+        &sandbox,
+        &format!(
+            "{programs}
+            for program in no-such-program ./nowhere ./plain ./bad ./folder ./broken; do
+                async run --wait t -- \"$program\" x
+                echo \"$program: $?\"
+                async run --quiet t -- \"$program\" x
+                echo \"$program: $?\"
+            done
+            async wait t"
+        ),
+    );
+    for (program, status) in [
+        ("no-such-program", 127),
+        ("./nowhere", 127),
+        ("./plain", 126),
+        ("./bad", 126),
+        ("./folder", 126),
+        ("./broken", 126),
+    ] {
+        let line = format!("{program}: {status}\n");
+        assert_eq!(finished.stdout.matches(&line).count(), 2, "{line}{finished}");
+    }
+    finished.complains("async: there is no program `no-such-program`: check the name, or PATH\n");
+    finished.complains("async: can't execute `./plain`: ").complains("async: can't execute `./folder`: ");
+    finished.complains("there is no future `t`").exits(125);
+    assert!(files(&sandbox).is_empty(), "{:?}", files(&sandbox));
+}
+
+#[test]
+fn one_that_was_held_back_first_keeps_the_reason() {
+    let sandbox = Sandbox::default();
+    run(
+        &sandbox,
+        "printf '#!/nowhere/at/all\\n' >bad; chmod +x bad
+        async run --quiet --jobs 1 t -- ./bad
+        async wait t
+        echo \"wait $?\"
+        make_gate go
+        cp \"$(type -P true)\" gone
+        async run --quiet first -- bash -c 'read -r _ <go || :'
+        async run --quiet --after first t -- ./gone
+        rm gone
+        open_gate go
+        async wait t
+        echo \"wait $?\"",
+    )
+    .says("]: can't be started: No such file or directory")
+    .says("with result 126 in 0 seconds (never started)\nwait 126\n")
+    .says("with result 127 in 0 seconds (never started)\nwait 127\n");
+}
+
+#[test]
+fn a_wait_that_is_interrupted_leaves_the_program_alone() {
+    let sandbox = Sandbox::default();
+    run(&sandbox, "make_gate go ready").exits(0);
+    let mut command = sandbox.command(binary_dir().join("async"));
+    command.args(["run", "--wait", "--quiet", "t", "--", "bash", "-c"]);
+    command.arg(format!("{PRELUDE}: >ready; gate go; echo survived; exit 4")).stdout(Stdio::null());
+    let mut waiting = command.spawn().unwrap();
+    run(&sandbox, "gate ready").exits(0);
+    kill(Pid::from_raw(waiting.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    waiting.wait().unwrap();
+    survives(&sandbox);
+    call(&sandbox, &["run", "--wait", "t", "--", "sh", "-c", "echo the log; exit 7"])
+        .says("]: running: ")
+        .says("the log\n")
+        .exits(7);
+}
+
+#[test]
+fn the_store_is_made_where_there_is_none_and_nobody_elses_directory_is_taken() {
+    let sandbox = Sandbox::default();
+    call(&sandbox, &["run", "--wait", "t", "--", "echo", "hello"]).says("hello\n").exits(0);
+    fs::write(sandbox.path("cwd/precious"), "").unwrap();
+    call(&sandbox, &["--dir", ".", "run", "t", "--", "touch", "done"]).complains("precious").exits(125);
+    assert!(!sandbox.path("cwd/done").exists());
+}
+
+#[test]
+fn names_and_arguments_that_look_like_options() {
+    let sandbox = Sandbox::default();
+    call(&sandbox, &["run", "--quiet", "--", "--wait", "printf", "<%s>", "--help", "--", "-x"]).exits(0);
+    call(&sandbox, &["wait", "--", "--wait"]).says("<--help><--><-x>");
+    call(&sandbox, &["run", "--quiet", "t", "printf", "<%s>", "--version"]).exits(0);
+    call(&sandbox, &["wait", "t"]).says("<--version>").exits(0);
+    call(&sandbox, &["run", "a/b", "--", "true"]).exits(2);
+    call(&sandbox, &["run", "t"]).exits(2);
+}
+
+#[test]
+fn arguments_arrive_byte_for_byte() {
+    let sandbox = Sandbox::default();
+    let argument = OsStr::from_bytes(b"\xff \n'*$x\\");
+    let mut args: Vec<&OsStr> = ["run", "--quiet", "t", "--", "printf", "%s.", "a b", ""].map(OsStr::new).into();
+    args.push(argument);
+    call(&sandbox, &args).exits(0);
+    call(&sandbox, &["wait", "t"]).exits(0);
+    let log = fs::read(sandbox.store().join("t.log")).unwrap();
+    assert_eq!(log, [b"a b..".as_slice(), argument.as_bytes(), b"."].concat());
+}
+
+#[test]
+fn a_name_that_runs_is_refused_and_one_that_was_never_waited_for_is_kept() {
+    let sandbox = Sandbox::default();
+    run(
+        &sandbox,
+        "make_gate go
+        async run --quiet t -- bash -c 'read -r _ <go; echo first; exit 3'
+        async run --quiet t -- touch second
+        echo \"again $?\"
+        open_gate go
+        async block t
+        async run --quiet t -- echo third
+        echo \"then $?\"
+        async wait t
+        cat \"$DEST\"/async/.collected/t.*.log",
+    )
+    .complains("`t` is running already")
+    .complains("`t` was started before and never waited for; its result and log were kept")
+    .says("again 125\n")
+    .says("then 0\n")
+    .says("first\nthird\n");
+    assert!(!sandbox.path("cwd/second").exists());
+}
+
+#[test]
+fn an_environment_that_is_too_large() {
+    let sandbox = Sandbox::default();
+    // Each is as long as one may be. Together with the supervisor's own arguments they are too long.
+    let long = "x".repeat(120_000);
+    let mut command = sandbox.command(binary_dir().join("async"));
+    command.arg("run");
+    for number in 0..18 {
+        command.arg("--env").arg(format!("LONG{number}={long}"));
+    }
+    let finished = sandbox.finish(command.args(["t", "--", "true"]));
+    finished.complains("too long").exits(126);
+    assert!(files(&sandbox).is_empty());
+}
+
+#[test]
+fn a_relative_store_is_meant_from_where_the_caller_is() {
+    let sandbox = Sandbox::default();
+    fs::create_dir(sandbox.path("cwd/elsewhere")).unwrap();
+    call(&sandbox, &["--dir", "store", "run", "--cwd", "elsewhere", "--wait", "t", "--", "pwd"])
+        .says("/elsewhere\n")
+        .exits(0);
+    assert!(sandbox.path("cwd/store/t.log").exists());
+}
+
+#[test]
+fn it_inherits_no_descriptors_and_nothing_about_signals() {
+    let sandbox = Sandbox::default();
+    let finished = run(
+        &sandbox,
+        "trap '' HUP INT TERM CHLD PIPE USR1
+        exec 3>held 7</dev/null 200>&1
+        async run --wait --quiet t -- bash -c 'ls /proc/$$/fd; grep -E \"^Sig(Blk|Ign)\" /proc/$$/status'
+        async run --quiet sleeper -- sleep 1000
+        ls -l /proc/$(async pid sleeper)/fd
+        async cancel sleeper",
+    );
+    finished.says("\n0\n1\n2\n").says("SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+    finished.lacks("\n255\n").lacks("held");
+}
+
+#[test]
+fn a_signal_to_the_futures_process_reaches_the_program() {
+    let sandbox = Sandbox::default();
+    let finished = run(
+        &sandbox,
+        "make_gate ready
+        for signal in HUP INT QUIT TERM USR1 USR2; do
+            async run --quiet t -- bash -c 'trap \"echo got $0; exit 9\" $0; : >ready; while :; do sleep 0.01; done' $signal
+            gate ready
+            kill -s $signal \"$(async pid t)\"
+            async wait t
+            echo \"$signal $?\"
+        done",
+    );
+    for signal in ["HUP", "INT", "QUIT", "TERM", "USR1", "USR2"] {
+        finished.says(&format!("got {signal}\n")).says(&format!("{signal} 9\n"));
+    }
+}
+
+#[test]
+fn a_daemon_that_it_leaves_behind_lives_on_and_nobody_waits_for_it() {
+    let sandbox = Sandbox::default();
+    run(
+        &sandbox,
+        "make_gate go gone
+        async run --wait t -- bash -c '(read -r _ <go; echo late; : >gone) & echo left'
+        echo \"wait $?\"
+        open_gate go
+        gate gone
+        cat \"$DEST/async/t.log\"",
+    )
+    .says("left\n")
+    .says("wait 0\n")
+    .says("late\n");
+}
+
+#[test]
+fn a_program_whose_supervisor_is_killed_is_lost_and_said_to_run_on() {
+    let sandbox = Sandbox::default();
+    run(
+        &sandbox,
+        "make_gate ready go
+        async run --quiet t -- bash -c ': >ready; read -r _ <go'
+        gate ready
+        kill -KILL \"$(async pid t)\"
+        async wait t
+        echo \"wait $?\"
+        open_gate go",
+    )
+    .says("with result unknown in 0 seconds (lost)\n")
+    .says("of its task still runs\n")
+    .says("wait 125\n");
+}
