@@ -1,21 +1,20 @@
 //! The process behind a running future: it holds the future's life, starts the task when its time has come, waits for it as
 //! its parent, and records how it ended.
 
+mod events;
+mod holding;
+mod sleeper;
+
 use std::fs::{File, OpenOptions};
-use std::io::{self, PipeReader, Write};
-use std::os::fd::{AsFd, BorrowedFd, RawFd};
-use std::os::unix::process::CommandExt;
+use std::io::{self, Write};
+use std::os::fd::{BorrowedFd, RawFd};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_child_subreaper;
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::clock::{self, Millis};
 use crate::descriptor;
@@ -23,8 +22,11 @@ use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::record::{Cause, Record};
-use crate::store::{End, Slot, Store, open_record, read_again};
+use crate::store::{End, Store, open_record, read_again};
 use crate::tree::{self, Ended};
+
+use events::{Event, Events};
+use holding::Admission;
 
 /// The signals that are meant for a task when its future's process gets them.
 const PASSED_ON: [Signal; 6] =
@@ -52,8 +54,8 @@ pub enum Task<'a> {
     Program {
         /// The command line.
         command: Box<Command>,
-        /// Is called when it is known whether the task has been started (true), or is held back for now (false). What it hears first counts:
-        /// a failure after that is recorded.
+        /// Is called when it is known whether the task has been started (true), or is held back for now (false). What
+        /// it hears first counts: a failure after that is recorded.
         report: &'a mut dyn FnMut(io::Result<bool>),
     },
 }
@@ -103,12 +105,6 @@ struct Supervisor<'a> {
     rc: Option<i32>,
     /// Whether somebody has asked the task to end.
     stop_retrying: bool,
-}
-
-/// What came of holding a task back.
-enum Admission {
-    Run(Option<Slot>),
-    End(End),
 }
 
 impl Supervisor<'_> {
@@ -292,97 +288,6 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Keeps the task from starting until its plan allows it.
-    fn hold_back(&mut self, record: &Record) -> Result<Admission> {
-        if !self.plan.may_queue() {
-            return Ok(Admission::Run(None));
-        }
-        if self.plan.has_dependencies() {
-            let (store, plan) = (self.store.clone(), self.plan.clone());
-            let waiting = Sleeper::start(move || store.wait_for_dependencies(&plan))?;
-            if let Some(end) = self.sleep_until(&[&waiting])? {
-                return Ok(Admission::End(end));
-            }
-            if let Some(why) = waiting.result()? {
-                self.say_in_log(&format!("not started: {why}"));
-                return Ok(Admission::End(End { rc: SKIPPED, cause: Some(Cause::Skipped), ..End::default() }));
-            }
-        }
-        let mut slot = None;
-        let mut lent_by = None;
-        if let Some(jobs) = self.plan.jobs {
-            let (file, path) = open_record(self.record)?;
-            let place = match record.queue.clone() {
-                Some(place) => place,
-                None => self.store.enter_queue(self.name, &file, &read_again(self.record, &path)?)?,
-            };
-            let store = self.store.clone();
-            let turn = Sleeper::start(move || store.wait_for_slot(place, jobs).map(Some))?;
-            let mut lenders: Vec<(FutureName, Sleeper<Option<Slot>>)> = Vec::new();
-            let admitted = loop {
-                for lender in read_again(self.record, &path)?.lenders.into_iter().skip(lenders.len()) {
-                    let (store, name) = (self.store.clone(), lender.clone());
-                    lenders.push((lender, Sleeper::start(move || store.borrow_place(&name))?));
-                }
-                let sleepers: Vec<&Sleeper<Option<Slot>>> =
-                    std::iter::once(&turn).chain(lenders.iter().map(|(_, sleeper)| sleeper)).collect();
-                match self.sleep_until_poked(&sleepers)? {
-                    Held::End(end) => return Ok(Admission::End(end)),
-                    Held::Poked => {}
-                    Held::Woken(0) => break turn.result()?,
-                    Held::Woken(index) => {
-                        if let Some(slot) = lenders[index - 1].1.result()? {
-                            lent_by = Some(lenders[index - 1].0.clone());
-                            break Some(slot);
-                        }
-                    }
-                }
-            };
-            slot = admitted;
-        }
-        self.run_start = clock::since_boot();
-        let lent = lent_by.map_or_else(String::new, |name| format!("lent_by = {name}\n"));
-        self.note(&format!("{lent}run_start = {}\nrun_boot = {}\n", clock::wall(), self.run_start))?;
-        if self.plan.jobs.is_some() {
-            Store::leave_queue(&open_record(self.record)?.0);
-        }
-        Ok(Admission::Run(slot))
-    }
-
-    /// Sleeps until one of them is done. Gives the end of the future if it comes to its end meanwhile.
-    fn sleep_until<T: Send + 'static>(&mut self, sleepers: &[&Sleeper<T>]) -> Result<Option<End>> {
-        loop {
-            match self.sleep_until_poked(sleepers)? {
-                Held::End(end) => return Ok(Some(end)),
-                Held::Woken(_) => return Ok(None),
-                Held::Poked => {}
-            }
-        }
-    }
-
-    fn sleep_until_poked<T: Send + 'static>(&mut self, sleepers: &[&Sleeper<T>]) -> Result<Held> {
-        loop {
-            if let Some(grace) = self.cancelled()? {
-                return self.cancel(grace).map(Held::End);
-            }
-            if let Some(rc) = self.reap() {
-                return Ok(Held::End(End { rc, ..End::default() }));
-            }
-            let waiting: Vec<Option<BorrowedFd<'_>>> = sleepers.iter().map(|sleeper| sleeper.pending()).collect();
-            match self.next(&waiting, None)? {
-                Event::Woken(index) => return Ok(Held::Woken(index)),
-                Event::Signal(Signal::SIGCONT) => return Ok(Held::Poked),
-                Event::Signal(Signal::SIGCHLD) | Event::TimeUp => {}
-                Event::Signal(signal) if self.child.is_some() => self.pass_on(signal),
-                // There is no task yet that could act on it.
-                Event::Signal(signal) if ends_attempts(signal) => {
-                    return Ok(Held::End(End { rc: 128 + signal as i32, ..End::default() }));
-                }
-                Event::Signal(_) => {}
-            }
-        }
-    }
-
     fn next(&self, others: &[Option<BorrowedFd<'_>>], deadline: Option<Millis>) -> Result<Event> {
         self.events.next(others, deadline).map_err(Error::io("wait for the task of", &self.store.log_path(self.name)))
     }
@@ -411,119 +316,9 @@ fn ends_attempts(signal: Signal) -> bool {
     matches!(signal, Signal::SIGHUP | Signal::SIGINT | Signal::SIGQUIT | Signal::SIGTERM)
 }
 
-/// How a look at a task that is held back ended.
-enum Held {
-    End(End),
-    Woken(usize),
-    Poked,
-}
-
 /// How the time between two attempts ended.
 enum Pause {
     Over,
     /// There is to be no further one, for that cause, or because of a signal.
     Stop(Option<Cause>),
-}
-
-/// What a supervisor sleeps for.
-enum Event {
-    Signal(Signal),
-    /// The descriptor with that index can be read.
-    Woken(usize),
-    TimeUp,
-}
-
-/// The signals that this process gets, as events.
-struct Events {
-    arriving: SignalFd,
-    /// What was blocked before.
-    before: SigSet,
-}
-
-impl Events {
-    /// Has them wait until they are asked for.
-    fn block() -> io::Result<Self> {
-        let mut signals = SigSet::empty();
-        for signal in PASSED_ON.into_iter().chain([Signal::SIGCHLD, Signal::SIGCONT]) {
-            signals.add(signal);
-        }
-        let before = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-        let arriving = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        Ok(Self { arriving, before })
-    }
-
-    /// Has a program start as if these signals had never been blocked: a child inherits what is.
-    #[allow(unsafe_code)]
-    fn unblock_in(&self, command: &mut Command) {
-        let mut mask = self.before;
-        // See `process::outlive_file_size_limit`.
-        mask.remove(Signal::SIGXFSZ);
-        let set_mask = move || Ok(mask.thread_set_mask()?);
-        // SAFETY: between fork and exec it makes one system call and touches no memory but its own.
-        unsafe { command.pre_exec(set_mask) };
-    }
-
-    /// Sleeps until something happens; `deadline` is in ms since boot.
-    fn next(&self, others: &[Option<BorrowedFd<'_>>], deadline: Option<Millis>) -> io::Result<Event> {
-        loop {
-            if let Some(info) = self.arriving.read_signal()?
-                && let Ok(signal) = Signal::try_from(i32::try_from(info.ssi_signo).unwrap_or_default())
-            {
-                return Ok(Event::Signal(signal));
-            }
-            let present: Vec<(usize, BorrowedFd<'_>)> =
-                others.iter().enumerate().filter_map(|(index, other)| Some((index, (*other)?))).collect();
-            let mut watched = vec![PollFd::from_borrowed_fd(self.arriving.as_fd(), PollFlags::IN)];
-            watched.extend(present.iter().map(|(_, fd)| PollFd::from_borrowed_fd(*fd, PollFlags::IN)));
-            let left = deadline.map(|deadline| deadline.saturating_sub(clock::since_boot()).max(0));
-            let timeout = left.map(|ms| Timespec { tv_sec: ms / 1000, tv_nsec: ms % 1000 * 1_000_000 });
-            match poll(&mut watched, timeout.as_ref()) {
-                Ok(0) => return Ok(Event::TimeUp),
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-            let woken = watched[1..].iter().position(|other| !other.revents().is_empty());
-            if watched[0].revents().is_empty()
-                && let Some(position) = woken
-            {
-                return Ok(Event::Woken(present[position].0));
-            }
-        }
-    }
-}
-
-/// Something that sleeps in a system call which poll(2) can't watch, in a thread whose end it can.
-struct Sleeper<T> {
-    end: PipeReader,
-    received: Receiver<Result<T>>,
-    taken: std::cell::Cell<bool>,
-}
-
-impl<T: Send + 'static> Sleeper<T> {
-    fn start(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<Self> {
-        let failed = Error::io("wait in a thread of", std::path::Path::new("/proc/self"));
-        let (end, open) = io::pipe().map_err(failed)?;
-        let (send, received) = channel();
-        let run = move || {
-            // Nobody may want it any more.
-            let _ = send.send(work());
-            drop(open);
-        };
-        let failed = Error::io("wait in a thread of", std::path::Path::new("/proc/self"));
-        thread::Builder::new().spawn(run).map_err(failed)?;
-        Ok(Self { end, received, taken: std::cell::Cell::new(false) })
-    }
-
-    /// What to poll, until the result has been taken.
-    fn pending(&self) -> Option<BorrowedFd<'_>> {
-        (!self.taken.get()).then(|| self.end.as_fd())
-    }
-
-    /// The result, after the end.
-    fn result(&self) -> Result<T> {
-        self.taken.set(true);
-        let gone =
-            || Error::io("wait in a thread of", std::path::Path::new("/proc/self"))(io::ErrorKind::BrokenPipe.into());
-        self.received.recv().unwrap_or_else(|_| Err(gone()))
-    }
 }

@@ -1,0 +1,120 @@
+//! Holding a task back until its plan allows it to start.
+
+use std::os::fd::BorrowedFd;
+
+use nix::sys::signal::Signal;
+
+use super::events::Event;
+use super::sleeper::Sleeper;
+use super::{SKIPPED, Supervisor, ends_attempts};
+use crate::clock;
+use crate::error::Result;
+use crate::name::FutureName;
+use crate::record::{Cause, Record};
+use crate::store::{End, Slot, Store, open_record, read_again};
+
+/// What came of holding a task back.
+pub(super) enum Admission {
+    Run(Option<Slot>),
+    End(End),
+}
+
+/// How a look at a task that is held back ended.
+enum Held {
+    End(End),
+    Woken(usize),
+    Poked,
+}
+
+impl Supervisor<'_> {
+    /// Keeps the task from starting until its plan allows it.
+    pub(super) fn hold_back(&mut self, record: &Record) -> Result<Admission> {
+        if !self.plan.may_queue() {
+            return Ok(Admission::Run(None));
+        }
+        if self.plan.has_dependencies() {
+            let (store, plan) = (self.store.clone(), self.plan.clone());
+            let waiting = Sleeper::start(move || store.wait_for_dependencies(&plan))?;
+            if let Some(end) = self.sleep_until(&[&waiting])? {
+                return Ok(Admission::End(end));
+            }
+            if let Some(why) = waiting.result()? {
+                self.say_in_log(&format!("not started: {why}"));
+                return Ok(Admission::End(End { rc: SKIPPED, cause: Some(Cause::Skipped), ..End::default() }));
+            }
+        }
+        let mut slot = None;
+        let mut lent_by = None;
+        if let Some(jobs) = self.plan.jobs {
+            let (file, path) = open_record(self.record)?;
+            let place = match record.queue.clone() {
+                Some(place) => place,
+                None => self.store.enter_queue(self.name, &file, &read_again(self.record, &path)?)?,
+            };
+            let store = self.store.clone();
+            let turn = Sleeper::start(move || store.wait_for_slot(place, jobs).map(Some))?;
+            let mut lenders: Vec<(FutureName, Sleeper<Option<Slot>>)> = Vec::new();
+            let admitted = loop {
+                for lender in read_again(self.record, &path)?.lenders.into_iter().skip(lenders.len()) {
+                    let (store, name) = (self.store.clone(), lender.clone());
+                    lenders.push((lender, Sleeper::start(move || store.borrow_place(&name))?));
+                }
+                let sleepers: Vec<&Sleeper<Option<Slot>>> =
+                    std::iter::once(&turn).chain(lenders.iter().map(|(_, sleeper)| sleeper)).collect();
+                match self.sleep_until_poked(&sleepers)? {
+                    Held::End(end) => return Ok(Admission::End(end)),
+                    Held::Poked => {}
+                    Held::Woken(0) => break turn.result()?,
+                    Held::Woken(index) => {
+                        if let Some(slot) = lenders[index - 1].1.result()? {
+                            lent_by = Some(lenders[index - 1].0.clone());
+                            break Some(slot);
+                        }
+                    }
+                }
+            };
+            slot = admitted;
+        }
+        self.run_start = clock::since_boot();
+        let lent = lent_by.map_or_else(String::new, |name| format!("lent_by = {name}\n"));
+        self.note(&format!("{lent}run_start = {}\nrun_boot = {}\n", clock::wall(), self.run_start))?;
+        if self.plan.jobs.is_some() {
+            Store::leave_queue(&open_record(self.record)?.0);
+        }
+        Ok(Admission::Run(slot))
+    }
+
+    /// Sleeps until one of them is done. Gives the end of the future if it comes to its end meanwhile.
+    fn sleep_until<T: Send + 'static>(&mut self, sleepers: &[&Sleeper<T>]) -> Result<Option<End>> {
+        loop {
+            match self.sleep_until_poked(sleepers)? {
+                Held::End(end) => return Ok(Some(end)),
+                Held::Woken(_) => return Ok(None),
+                Held::Poked => {}
+            }
+        }
+    }
+
+    fn sleep_until_poked<T: Send + 'static>(&mut self, sleepers: &[&Sleeper<T>]) -> Result<Held> {
+        loop {
+            if let Some(grace) = self.cancelled()? {
+                return self.cancel(grace).map(Held::End);
+            }
+            if let Some(rc) = self.reap() {
+                return Ok(Held::End(End { rc, ..End::default() }));
+            }
+            let waiting: Vec<Option<BorrowedFd<'_>>> = sleepers.iter().map(|sleeper| sleeper.pending()).collect();
+            match self.next(&waiting, None)? {
+                Event::Woken(index) => return Ok(Held::Woken(index)),
+                Event::Signal(Signal::SIGCONT) => return Ok(Held::Poked),
+                Event::Signal(Signal::SIGCHLD) | Event::TimeUp => {}
+                Event::Signal(signal) if self.child.is_some() => self.pass_on(signal),
+                // There is no task yet that could act on it.
+                Event::Signal(signal) if ends_attempts(signal) => {
+                    return Ok(Held::End(End { rc: 128 + signal as i32, ..End::default() }));
+                }
+                Event::Signal(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Sleeping in calls that can't be polled.
+
+use std::cell::Cell;
+use std::io::{self, PipeReader};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+
+use crate::error::{Error, Result};
+
+/// Something that sleeps in a system call which poll(2) can't watch, in a thread whose end it can.
+pub(super) struct Sleeper<T> {
+    end: PipeReader,
+    received: Receiver<Result<T>>,
+    taken: Cell<bool>,
+}
+
+impl<T: Send + 'static> Sleeper<T> {
+    pub(super) fn start(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<Self> {
+        let failed = Error::io("wait in a thread of", Path::new("/proc/self"));
+        let (end, open) = io::pipe().map_err(failed)?;
+        let (send, received) = channel();
+        let run = move || {
+            // Nobody may want it any more.
+            let _ = send.send(work());
+            drop(open);
+        };
+        let failed = Error::io("wait in a thread of", Path::new("/proc/self"));
+        thread::Builder::new().spawn(run).map_err(failed)?;
+        Ok(Self { end, received, taken: Cell::new(false) })
+    }
+
+    /// What to poll, until the result has been taken.
+    pub(super) fn pending(&self) -> Option<BorrowedFd<'_>> {
+        (!self.taken.get()).then(|| self.end.as_fd())
+    }
+
+    /// The result, after the end.
+    pub(super) fn result(&self) -> Result<T> {
+        self.taken.set(true);
+        let gone = || Error::io("wait in a thread of", Path::new("/proc/self"))(io::ErrorKind::BrokenPipe.into());
+        self.received.recv().unwrap_or_else(|_| Err(gone()))
+    }
+}
