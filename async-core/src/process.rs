@@ -4,10 +4,13 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::str::FromStr;
 
 use nix::errno::Errno;
-use nix::sys::signal::{SigSet, Signal, kill};
+use nix::libc;
+use nix::sys::signal::{SigHandler, SigSet, Signal, kill, signal};
 use nix::unistd::{SysconfVar, sysconf};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -83,6 +86,29 @@ pub fn outlive_file_size_limit() -> io::Result<()> {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGXFSZ);
     Ok(signals.thread_block()?)
+}
+
+/// Has the kernel keep what became of this process's children, even if whoever started it did not want to know that of
+/// its own.
+#[allow(unsafe_code)]
+pub(crate) fn know_of_children() -> io::Result<()> {
+    // SAFETY: no handler is set.
+    unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
+    Ok(())
+}
+
+/// Has a program start with nothing of its starter's signals: none is blocked, and none is ignored.
+#[allow(unsafe_code)]
+pub(crate) fn start_without_inherited_signals(command: &mut Command) {
+    let forget = || {
+        for number in 1..=libc::SIGRTMAX() {
+            // SAFETY: no handler is set. It fails for signals that can't be ignored in the first place.
+            unsafe { libc::signal(number, libc::SIG_DFL) };
+        }
+        Ok(SigSet::empty().thread_set_mask()?)
+    };
+    // SAFETY: between fork and exec it makes system calls and touches no memory but its own.
+    unsafe { command.pre_exec(forget) };
 }
 
 /// Has a supervisor look at its record again. The signal (SIGCONT) does nothing to any other process that runs, whatever

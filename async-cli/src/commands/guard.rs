@@ -38,6 +38,8 @@ impl Guard {
         }
         // It starts here, so that it can't be another process by the time the other one looks.
         let identity = ProcessIdentity::of(self.process).map_err(Failure::Task)?;
+        // It stays longer than the script.
+        async_core::descriptor::keep_from_children().map_err(Failure::Task)?;
         Command::new("/proc/self/exe")
             .args(["guard", "--process", &self.process.to_string(), "--identity", &identity.to_string()])
             .args(["--permissions", place.permissions_name(), "--dir"])

@@ -86,6 +86,7 @@ impl Run {
         let started = store.begin(&name, &request, &Start::OnRecord)?;
         warn_of_superseded(&name, started.superseded);
 
+        async_core::descriptor::keep_from_children().map_err(Failure::Task)?;
         let (mut report, supervisor_report) = io::pipe().map_err(Failure::Task)?;
         let mut supervisor = Command::new("/proc/self/exe");
         supervisor.args(["watch", "--fd", "1", "--permissions", place.permissions_name(), "--dir"]).arg(&dir);

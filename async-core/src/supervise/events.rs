@@ -2,15 +2,14 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::process::CommandExt;
-use std::process::Command;
 
-use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::PASSED_ON;
 use crate::clock::{self, Millis};
+use crate::process;
 
 /// What a supervisor sleeps for.
 pub(super) enum Event {
@@ -23,8 +22,6 @@ pub(super) enum Event {
 /// The signals that this process gets, as events.
 pub(super) struct Events {
     arriving: SignalFd,
-    /// What was blocked before.
-    before: SigSet,
 }
 
 impl Events {
@@ -34,20 +31,10 @@ impl Events {
         for signal in PASSED_ON.into_iter().chain([Signal::SIGCHLD, Signal::SIGCONT]) {
             signals.add(signal);
         }
-        let before = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        signals.thread_block()?;
+        process::know_of_children()?;
         let arriving = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        Ok(Self { arriving, before })
-    }
-
-    /// Has a program start as if these signals had never been blocked: a child inherits what is.
-    #[allow(unsafe_code)]
-    pub(super) fn unblock_in(&self, command: &mut Command) {
-        let mut mask = self.before;
-        // See `process::outlive_file_size_limit`.
-        mask.remove(Signal::SIGXFSZ);
-        let set_mask = move || Ok(mask.thread_set_mask()?);
-        // SAFETY: between fork and exec it makes one system call and touches no memory but its own.
-        unsafe { command.pre_exec(set_mask) };
+        Ok(Self { arriving })
     }
 
     /// Sleeps until something happens; `deadline` is in ms since boot.

@@ -21,6 +21,7 @@ use crate::descriptor;
 use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::plan::Plan;
+use crate::process;
 use crate::record::{Cause, Record};
 use crate::store::{End, Store, open_record, read_again};
 use crate::tree::{self, Ended};
@@ -143,7 +144,7 @@ impl Supervisor<'_> {
     /// Runs it as often as the plan says, until it succeeds.
     fn run_program(&mut self, command: &mut Command, report: &mut dyn FnMut(io::Result<bool>)) -> Result<End> {
         let log_path = self.store.log_path(self.name);
-        self.events.unblock_in(command);
+        process::start_without_inherited_signals(command);
         let attempts = self.plan.retry.map(|retry| retry.saturating_add(1));
         let mut attempt = 1;
         loop {
