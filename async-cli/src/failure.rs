@@ -111,7 +111,7 @@ pub(crate) enum Failure {
         why: String,
     },
     /// The process that was to start the task ended before it did.
-    #[error("the task was not started: its supervisor ended at once {0}")]
+    #[error("the task was not started: its supervisor failed: {0}")]
     Supervisor(String),
     /// There is no bash builtin that could be loaded.
     #[error("the builtin is not used: {0}")]

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use async_core::{Request, Start, Store};
 use clap::Args;
+use nix::unistd::AccessFlags;
 
 use super::begin::warn_of_superseded;
 use crate::cli::Place;
@@ -69,8 +70,8 @@ impl Run {
         let plan = self.planning.plan(place)?;
         let variables = self.variables()?;
         let cwd = std::path::absolute(self.cwd.as_deref().unwrap_or(Path::new(".")))
-            .and_then(|cwd| cwd.read_dir().map(|_| cwd))
-            .map_err(|source| Failure::Directory { path: self.cwd.clone().unwrap_or_default(), source })?;
+            .and_then(|cwd| usable_directory(&cwd).map(|()| cwd))
+            .map_err(|source| Failure::Directory { path: self.cwd.clone().unwrap_or_else(|| ".".into()), source })?;
         let program = find(&self.command[0], &variables, &cwd)?;
         let stdin = open_input(&self.stdin)?;
 
@@ -100,7 +101,11 @@ impl Run {
             Ok(child) => child.id(),
             Err(source) => {
                 store.abandon(&name);
-                return Err(Failure::Task(source));
+                // What makes the arguments and the environment too long is the command's.
+                return Err(match source.kind() {
+                    io::ErrorKind::ArgumentListTooLong => why_not(&self.command[0], &source.to_string()),
+                    _ => Failure::Supervisor(source.to_string()),
+                });
             }
         };
         // It keeps the pipe open as long as this does.
@@ -144,13 +149,21 @@ fn find(program: &OsStr, variables: &[(OsString, OsString)], cwd: &Path) -> Resu
     let given = variables.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
     let path = given.or_else(|| std::env::var_os("PATH"));
     which::which_in(program, path, cwd).map_err(|_| {
-        let program = program.to_owned();
-        if cwd.join(&program).is_file() && program.as_encoded_bytes().contains(&b'/') {
-            Failure::NotExecutable { program, why: "it is not executable".to_owned() }
-        } else {
-            Failure::NoProgram(program)
+        let is_path = program.as_encoded_bytes().contains(&b'/');
+        match cwd.join(program).metadata() {
+            Ok(found) if is_path && found.is_dir() => why_not(program, "it is a directory"),
+            Ok(_) if is_path => why_not(program, "it is not executable"),
+            _ => Failure::NoProgram(program.to_owned()),
         }
     })
+}
+
+/// It need not be one that can be listed.
+fn usable_directory(path: &Path) -> io::Result<()> {
+    if !path.metadata()?.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    Ok(nix::unistd::access(path, AccessFlags::X_OK)?)
 }
 
 fn why_not(program: &OsStr, why: &str) -> Failure {
