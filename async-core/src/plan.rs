@@ -18,7 +18,7 @@ pub struct Plan {
     /// How many tasks may run at once, this one included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jobs: Option<u32>,
-    /// How long one attempt may take, in ms.
+    /// How long the task may take, with all of its attempts, in ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Millis>,
     /// How long a task has between SIGTERM and SIGKILL, in ms, if not [`Plan::GRACE`].

@@ -8,6 +8,7 @@ mod sleeper;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{BorrowedFd, RawFd};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nix::errno::Errno;
@@ -37,6 +38,8 @@ const PASSED_ON: [Signal; 6] =
 const SKIPPED: i32 = 125;
 /// The exit status of a task whose time was up, as timeout(1) has it.
 const TIMED_OUT: i32 = 124;
+/// The exit status of a task that was cancelled while nothing of it ran.
+const TERMINATED: i32 = 128 + Signal::SIGTERM as i32;
 /// The exit status of a program that can't be executed, as shells have it.
 const NOT_EXECUTABLE: i32 = 126;
 /// The exit status of a program that is not there, as shells have it.
@@ -163,10 +166,11 @@ impl Supervisor<'_> {
                     return Err(Error::io("start the program", program.as_ref())(error));
                 }
                 Err(error) => {
-                    let found = error.kind() != io::ErrorKind::NotFound;
                     self.say(&log, &format!("can't be started: {error}"));
-                    let rc = if found { NOT_EXECUTABLE } else { NOT_FOUND };
-                    return Ok(End { rc, cause: Some(Cause::Unstartable), ..End::default() });
+                    // What is missing may also be the interpreter of a script.
+                    let rc = if Path::new(command.get_program()).exists() { NOT_EXECUTABLE } else { NOT_FOUND };
+                    let attempts = attempts.map(|_| attempt - 1);
+                    return Ok(End { rc, cause: Some(Cause::Unstartable), attempts, ..End::default() });
                 }
             }
             let mut end = self.wait_for_child()?;
@@ -184,7 +188,7 @@ impl Supervisor<'_> {
             );
             match self.pause(delay)? {
                 Pause::Over => {}
-                Pause::Stop(cause) => return Ok(End { cause, ..end }),
+                Pause::Stop(rc, cause) => return Ok(End { rc, cause, ..end }),
             }
             attempt += 1;
             self.rc = None;
@@ -197,12 +201,12 @@ impl Supervisor<'_> {
         let deadline = self.deadline().map_or(until, |deadline| deadline.min(until));
         loop {
             match self.next(&[], Some(deadline))? {
-                Event::TimeUp if deadline < until => return Ok(Pause::Stop(Some(Cause::Timeout))),
+                Event::TimeUp if deadline < until => return Ok(Pause::Stop(TIMED_OUT, Some(Cause::Timeout))),
                 Event::TimeUp => return Ok(Pause::Over),
                 Event::Signal(Signal::SIGCONT) if self.cancelled()?.is_some() => {
-                    return Ok(Pause::Stop(Some(Cause::Cancelled)));
+                    return Ok(Pause::Stop(TERMINATED, Some(Cause::Cancelled)));
                 }
-                Event::Signal(signal) if ends_attempts(signal) => return Ok(Pause::Stop(None)),
+                Event::Signal(signal) if ends_attempts(signal) => return Ok(Pause::Stop(128 + signal as i32, None)),
                 _ => {}
             }
         }
@@ -239,7 +243,7 @@ impl Supervisor<'_> {
     fn cancel(&mut self, grace: Millis) -> Result<End> {
         let ended = Some(self.end_tree(grace)?);
         // Without a child it has never run: as if it had ended on the spot.
-        let rc = self.reap().unwrap_or(128 + Signal::SIGTERM as i32);
+        let rc = self.reap().unwrap_or(TERMINATED);
         Ok(End { rc, cause: Some(Cause::Cancelled), ended, ..End::default() })
     }
 
@@ -320,6 +324,6 @@ fn ends_attempts(signal: Signal) -> bool {
 /// How the time between two attempts ended.
 enum Pause {
     Over,
-    /// There is to be no further one, for that cause, or because of a signal.
-    Stop(Option<Cause>),
+    /// There is to be no further one, for that cause, or because of a signal. The future has that status.
+    Stop(i32, Option<Cause>),
 }
