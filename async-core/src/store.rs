@@ -26,6 +26,7 @@ mod runs;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -43,8 +44,7 @@ pub use place::Leftovers;
 pub use queue::MAX_JOBS;
 pub use runs::{Earlier, KEPT_RUNS, RUNS, Run};
 
-pub(crate) use end::{open_record, read_again};
-pub(crate) use files::append;
+pub(crate) use end::Journal;
 pub(crate) use queue::Slot;
 
 use files::{names_in, open_for_reading, open_regular, read_record};
@@ -93,6 +93,12 @@ impl Store {
     #[must_use]
     pub fn log_path(&self, name: &FutureName) -> PathBuf {
         self.dir.join(format!("{name}.log"))
+    }
+
+    /// The log of a live future, to be appended to.
+    pub(crate) fn open_log(&self, name: &FutureName) -> Result<File> {
+        let path = self.log_path(name);
+        open_regular(&path)?.ok_or_else(|| Error::io("open", &path)(ErrorKind::NotFound.into()))
     }
 
     fn record_path(&self, name: &FutureName) -> PathBuf {

@@ -116,7 +116,8 @@ impl Run {
             Some(("started", _)) => "running",
             Some(("queued", _)) => "queued",
             Some(("failed", why)) => return Err(why_not(&self.command[0], why.trim_end())),
-            _ => return Err(Failure::Supervisor(reply.trim_end().to_owned())),
+            Some(("error", why)) => return Err(Failure::Supervisor(why.trim_end().to_owned())),
+            _ => return Err(Failure::Supervisor("it ended before it said whether the task runs".to_owned())),
         };
         if !self.quiet {
             let line = messages::line(&name, Some(&pid.to_string()), &format!("{what}: {}", started.command));

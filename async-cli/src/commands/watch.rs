@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use async_core::{FutureName, Store, Task, supervise};
+use async_core::{End, FutureName, Store, Task, supervise};
 use clap::Args;
 
 use crate::cli::Place;
@@ -67,34 +67,62 @@ impl Watch {
         &self,
         store: &Store,
         name: &FutureName,
-        program: &PathBuf,
+        program: &Path,
         words: &[OsString],
     ) -> Result<ExitCode, Failure> {
+        let mut caller = Caller { knows: false };
+        let result = self.supervise_program(store, name, program, words, &mut caller);
+        if let Err(failure) = &result
+            && !caller.knows
+        {
+            store.abandon(name);
+            caller.hears(&format!("error {failure}"));
+        }
+        Ok(ending::exit_code(result?.rc))
+    }
+
+    fn supervise_program(
+        &self,
+        store: &Store,
+        name: &FutureName,
+        program: &Path,
+        words: &[OsString],
+        caller: &mut Caller,
+    ) -> Result<End, Failure> {
         // It is no leader of a group: it has just been started.
         nix::unistd::setsid().map_err(|errno| Failure::Task(errno.into()))?;
         let mut command = Box::new(Command::new(program));
         if let Some((zeroth, arguments)) = words.split_first() {
             command.arg0(zeroth).args(arguments);
         }
-        store.note_supervisor(self.fd)?;
-        let mut told = false;
-        let mut report = |result: io::Result<bool>| {
-            if !std::mem::replace(&mut told, true) {
-                let text = match result {
-                    Ok(true) => "started \n".to_owned(),
-                    Ok(false) => "queued \n".to_owned(),
-                    Err(error) => format!("failed {error}\n"),
-                };
-                // Whoever asked may be gone.
-                let _ = io::stderr().write_all(text.as_bytes());
-                // From here on nobody listens.
-                if let Ok(null) = std::fs::File::options().write(true).open("/dev/null") {
-                    let _ = rustix::stdio::dup2_stderr(&null);
-                }
+        let mut report = |result: io::Result<bool>| match result {
+            Ok(true) => caller.hears("started "),
+            Ok(false) => caller.hears("queued "),
+            Err(error) => {
+                store.abandon(name);
+                caller.hears(&format!("failed {error}"));
             }
         };
-        let task = Task::Program { command, report: &mut report };
-        let end = supervise(store, name, self.fd, self.planned, task)?;
-        Ok(ending::exit_code(end.rc))
+        Ok(supervise(store, name, self.fd, self.planned, Task::Program { command, report: &mut report })?)
+    }
+}
+
+/// The process that has started this one, and reads its standard error until it knows whether the task runs.
+struct Caller {
+    knows: bool,
+}
+
+impl Caller {
+    /// Only what it hears first counts.
+    fn hears(&mut self, text: &str) {
+        if std::mem::replace(&mut self.knows, true) {
+            return;
+        }
+        // It may be gone.
+        let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
+        // From here on nobody listens.
+        if let Ok(null) = std::fs::File::options().write(true).open("/dev/null") {
+            let _ = rustix::stdio::dup2_stderr(&null);
+        }
     }
 }

@@ -11,7 +11,6 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-use super::end::open_record;
 use super::files::{append, is_same_file, refuse_unless_regular, rename_new};
 use super::{Claim, Permissions, Store};
 use crate::clock::{self, Millis};
@@ -167,13 +166,6 @@ impl Store {
             return Err(error);
         }
         Ok(Started { record: made, start_time: record.start_time, command: record.command, superseded })
-    }
-
-    /// Writes down that this process is the supervisor of the future whose record has the descriptor `fd`.
-    pub fn note_supervisor(&self, fd: RawFd) -> Result<()> {
-        let (file, path) = open_record(fd)?;
-        let line = format!("pid = {}\n", std::process::id());
-        append(&file, &Record::default(), &line).map_err(Error::io("write to the record", &path))
     }
 
     /// Removes the files of a future that could not be started. Those that were never made are no error.

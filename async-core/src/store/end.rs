@@ -27,14 +27,52 @@ pub struct End {
     pub attempts: Option<u32>,
 }
 
-impl Store {
-    /// Adds the end of a task to the record of its future, which has the descriptor `fd`.
-    pub fn finish_on_descriptor(&self, fd: RawFd, end: &End) -> Result<Record> {
-        let (file, path) = open_record(fd)?;
-        let record = read_again(fd, &path)?;
-        add_end(&file, &path, record, end)
+/// The record of a future whose task this process looks after. It is kept open for both, because at the end there may be
+/// no descriptor left.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    path: PathBuf,
+    /// Shares the open file that the future's life hangs on.
+    file: File,
+    /// The shared one may be open for writing only.
+    to_read: File,
+}
+
+impl Journal {
+    /// Of the record that has the descriptor `fd`.
+    pub(crate) fn open(fd: RawFd) -> Result<Self> {
+        let here = Path::new("/proc/self/fd").join(fd.to_string());
+        let path = fs::read_link(&here).unwrap_or_else(|_| here.clone());
+        let file = duplicate(fd).map_err(Error::io("use the record", &path))?;
+        let to_read = OpenOptions::new().read(true).open(here).map_err(Error::io("read the record", &path))?;
+        Ok(Self { path, file, to_read })
     }
 
+    /// What it says by now.
+    pub(crate) fn read(&self) -> Result<Record> {
+        read_record(&self.to_read, &self.path)
+    }
+
+    /// Adds lines.
+    pub(crate) fn add(&self, lines: &str) -> Result<()> {
+        append(&self.file, &self.read()?, lines).map_err(Error::io("write to the record", &self.path))
+    }
+
+    /// Adds the end of the task.
+    pub(crate) fn finish(&self, end: &End) -> Result<()> {
+        if self.file.metadata().map_err(Error::io("look at", &self.path))?.nlink() == 0 {
+            return Err(Error::RecordRemoved(self.path.clone()));
+        }
+        add_end(&self.file, &self.path, self.read()?, end).map(drop)
+    }
+
+    /// The open file that the future's life hangs on.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+impl Store {
     /// Adds the end of a task to the record of the live future of that name.
     pub fn finish(&self, name: &FutureName, rc: i32) -> Result<Record> {
         let path = self.record_path(name);
@@ -44,23 +82,6 @@ impl Store {
         let record = read_record(&file, &path)?;
         add_end(&file, &path, record, &End { rc, ..End::default() })
     }
-}
-
-/// A record that somebody else has opened, as a file of our own, and its path.
-pub(crate) fn open_record(fd: RawFd) -> Result<(File, PathBuf)> {
-    let here = Path::new("/proc/self/fd").join(fd.to_string());
-    let path = fs::read_link(&here).unwrap_or(here);
-    let file = duplicate(fd).map_err(Error::io("use the record", &path))?;
-    if file.metadata().map_err(Error::io("look at", &path))?.nlink() == 0 {
-        return Err(Error::RecordRemoved(path));
-    }
-    Ok((file, path))
-}
-
-/// Reads it: the shared descriptor may be open for writing only, so that takes another one.
-pub(crate) fn read_again(fd: RawFd, path: &Path) -> Result<Record> {
-    let again = OpenOptions::new().read(true).open(format!("/proc/self/fd/{fd}"));
-    read_record(&again.map_err(Error::io("read the record", path))?, path)
 }
 
 fn add_end(file: &File, path: &Path, record: Record, end: &End) -> Result<Record> {

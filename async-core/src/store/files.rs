@@ -129,7 +129,7 @@ pub(super) fn read_record(mut file: &File, path: &Path) -> Result<Record> {
 }
 
 /// Adds whole lines to a record with one write; if only a part fits, takes it back.
-pub(crate) fn append(mut file: &File, record: &Record, lines: &str) -> io::Result<()> {
+pub(super) fn append(mut file: &File, record: &Record, lines: &str) -> io::Result<()> {
     let lines = record.joint() + lines;
     let before = file.metadata()?.len();
     let written = loop {

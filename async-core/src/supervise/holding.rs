@@ -6,18 +6,12 @@ use nix::sys::signal::Signal;
 
 use super::events::Event;
 use super::sleeper::Sleeper;
-use super::{SKIPPED, Supervisor, ends_attempts};
+use super::{FAILED, Supervisor, ends_attempts};
 use crate::clock;
 use crate::error::Result;
 use crate::name::FutureName;
 use crate::record::{Cause, Record};
-use crate::store::{End, Slot, Store, open_record, read_again};
-
-/// What came of holding a task back.
-pub(super) enum Admission {
-    Run(Option<Slot>),
-    End(End),
-}
+use crate::store::{End, Slot, Store};
 
 /// How a look at a task that is held back ended.
 enum Held {
@@ -27,42 +21,47 @@ enum Held {
 }
 
 impl Supervisor<'_> {
-    /// Keeps the task from starting until its plan allows it.
-    pub(super) fn hold_back(&mut self, record: &Record) -> Result<Admission> {
+    /// Keeps the task from starting until its plan allows it. Gives the end of the future if it comes to that instead.
+    pub(super) fn hold_back(&mut self, record: &Record) -> Option<End> {
         if !self.plan.may_queue() {
-            return Ok(Admission::Run(None));
+            return None;
         }
+        self.hold_back_as_planned(record).unwrap_or_else(|error| {
+            self.say_in_log(&format!("can't be started: {error}"));
+            Some(End { rc: FAILED, cause: Some(Cause::Unstartable), ..End::default() })
+        })
+    }
+
+    fn hold_back_as_planned(&mut self, record: &Record) -> Result<Option<End>> {
         if self.plan.has_dependencies() {
             let (store, plan) = (self.store.clone(), self.plan.clone());
             let waiting = Sleeper::start(move || store.wait_for_dependencies(&plan))?;
             if let Some(end) = self.sleep_until(&[&waiting])? {
-                return Ok(Admission::End(end));
+                return Ok(Some(end));
             }
             if let Some(why) = waiting.result()? {
                 self.say_in_log(&format!("not started: {why}"));
-                return Ok(Admission::End(End { rc: SKIPPED, cause: Some(Cause::Skipped), ..End::default() }));
+                return Ok(Some(End { rc: FAILED, cause: Some(Cause::Skipped), ..End::default() }));
             }
         }
-        let mut slot = None;
         let mut lent_by = None;
         if let Some(jobs) = self.plan.jobs {
-            let (file, path) = open_record(self.record)?;
             let place = match record.queue.clone() {
                 Some(place) => place,
-                None => self.store.enter_queue(self.name, &file, &read_again(self.record, &path)?)?,
+                None => self.store.enter_queue(self.name, self.journal.file(), &self.journal.read()?)?,
             };
             let store = self.store.clone();
             let turn = Sleeper::start(move || store.wait_for_slot(place, jobs).map(Some))?;
             let mut lenders: Vec<(FutureName, Sleeper<Option<Slot>>)> = Vec::new();
-            let admitted = loop {
-                for lender in read_again(self.record, &path)?.lenders.into_iter().skip(lenders.len()) {
+            self.slot = loop {
+                for lender in self.journal.read()?.lenders.into_iter().skip(lenders.len()) {
                     let (store, name) = (self.store.clone(), lender.clone());
                     lenders.push((lender, Sleeper::start(move || store.borrow_place(&name))?));
                 }
                 let sleepers: Vec<&Sleeper<Option<Slot>>> =
                     std::iter::once(&turn).chain(lenders.iter().map(|(_, sleeper)| sleeper)).collect();
                 match self.sleep_until_poked(&sleepers)? {
-                    Held::End(end) => return Ok(Admission::End(end)),
+                    Held::End(end) => return Ok(Some(end)),
                     Held::Poked => {}
                     Held::Woken(0) => break turn.result()?,
                     Held::Woken(index) => {
@@ -73,15 +72,14 @@ impl Supervisor<'_> {
                     }
                 }
             };
-            slot = admitted;
         }
         self.run_start = clock::since_boot();
         let lent = lent_by.map_or_else(String::new, |name| format!("lent_by = {name}\n"));
-        self.note(&format!("{lent}run_start = {}\nrun_boot = {}\n", clock::wall(), self.run_start))?;
+        self.journal.add(&format!("{lent}run_start = {}\nrun_boot = {}\n", clock::wall(), self.run_start))?;
         if self.plan.jobs.is_some() {
-            Store::leave_queue(&open_record(self.record)?.0);
+            Store::leave_queue(self.journal.file());
         }
-        Ok(Admission::Run(slot))
+        Ok(None)
     }
 
     /// Sleeps until one of them is done. Gives the end of the future if it comes to its end meanwhile.
@@ -97,7 +95,7 @@ impl Supervisor<'_> {
 
     fn sleep_until_poked<T: Send + 'static>(&mut self, sleepers: &[&Sleeper<T>]) -> Result<Held> {
         loop {
-            if let Some(grace) = self.cancelled()? {
+            if let Some(grace) = self.cancelled() {
                 return self.cancel(grace).map(Held::End);
             }
             if let Some(rc) = self.reap() {

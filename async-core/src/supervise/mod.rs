@@ -5,7 +5,8 @@ mod events;
 mod holding;
 mod sleeper;
 
-use std::fs::{File, OpenOptions};
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{BorrowedFd, RawFd};
 use std::path::Path;
@@ -24,18 +25,17 @@ use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::process;
 use crate::record::{Cause, Record};
-use crate::store::{End, Store, open_record, read_again};
+use crate::store::{End, Journal, Slot, Store};
 use crate::tree::{self, Ended};
 
 use events::{Event, Events};
-use holding::Admission;
 
 /// The signals that are meant for a task when its future's process gets them.
 const PASSED_ON: [Signal; 6] =
     [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGUSR1, Signal::SIGUSR2];
 
-/// The exit status of a future that never ran, because another one did not succeed.
-const SKIPPED: i32 = 125;
+/// The exit status of a future whose task was never started.
+const FAILED: i32 = 125;
 /// The exit status of a task whose time was up, as timeout(1) has it.
 const TIMED_OUT: i32 = 124;
 /// The exit status of a task that was cancelled while nothing of it ran.
@@ -69,7 +69,7 @@ pub enum Task<'a> {
 /// `planned` says that the record has a [`Plan`]. The signals HUP, INT, QUIT, TERM, USR1 and USR2 are passed on to the task.
 /// They and SIGCHLD and SIGCONT stay blocked; this process must have no other threads.
 ///
-/// A program that can't be started at once is an error, and its future is not there any more. Everything that happens
+/// A program that can't be started at once is an error, and so is what goes wrong before that. Everything that happens
 /// later is the end of the future, and recorded.
 pub fn supervise(store: &Store, name: &FutureName, record: RawFd, planned: bool, task: Task<'_>) -> Result<End> {
     let path = store.log_path(name);
@@ -77,29 +77,32 @@ pub fn supervise(store: &Store, name: &FutureName, record: RawFd, planned: bool,
     let events = Events::block().map_err(here())?;
     // Whatever the task leaves without a parent stays in reach.
     set_child_subreaper(true).map_err(|errno| here()(errno.into()))?;
-    let read = if planned { read_again(record, &path)? } else { Record::default() };
+    let journal = Journal::open(record)?;
+    let read = if planned { journal.read()? } else { Record::default() };
     let mut supervisor = Supervisor {
         store,
         name,
-        record,
-        planned,
+        journal,
         plan: read.plan.clone().unwrap_or_default(),
         events,
         child: None,
         run_start: clock::since_boot(),
         rc: None,
         stop_retrying: false,
+        slot: None,
     };
-    let end = supervisor.run(&read, task)?;
-    store.finish_on_descriptor(record, &end)?;
+    let end = match task {
+        Task::Gated { pid, gate } => supervisor.run_gated(&read, pid, gate),
+        Task::Program { mut command, report } => supervisor.run_program(&read, &mut command, report),
+    }?;
+    supervisor.journal.finish(&end)?;
     Ok(end)
 }
 
 struct Supervisor<'a> {
     store: &'a Store,
     name: &'a FutureName,
-    record: RawFd,
-    planned: bool,
+    journal: Journal,
     plan: Plan,
     events: Events,
     child: Option<Pid>,
@@ -109,66 +112,71 @@ struct Supervisor<'a> {
     rc: Option<i32>,
     /// Whether somebody has asked the task to end.
     stop_retrying: bool,
+    /// The task counts until its end is recorded.
+    slot: Option<Slot>,
 }
 
 impl Supervisor<'_> {
-    fn run(&mut self, record: &Record, task: Task<'_>) -> Result<End> {
-        match task {
-            Task::Gated { pid, gate } => {
-                self.child = Some(Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX)));
-                let _slot = match self.hold_back(record)? {
-                    Admission::Run(slot) => slot,
-                    Admission::End(end) => {
-                        self.end_child();
-                        return Ok(end);
-                    }
-                };
-                // If it can't be opened, the end of this process tells the task not to start.
-                descriptor::duplicate(gate)
-                    .and_then(|mut gate| gate.write_all(b"\n"))
-                    .map_err(Error::io("start the task of", &self.store.log_path(self.name)))?;
-                self.wait_for_child()
-            }
-            Task::Program { mut command, report } => {
-                let _slot = if self.plan.may_queue() {
-                    report(Ok(false));
-                    match self.hold_back(record)? {
-                        Admission::Run(slot) => slot,
-                        Admission::End(end) => return Ok(end),
-                    }
-                } else {
-                    None
-                };
-                self.run_program(&mut command, report)
+    fn run_gated(&mut self, record: &Record, pid: u32, gate: RawFd) -> Result<End> {
+        self.child = Some(Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX)));
+        if let Some(end) = self.hold_back(record) {
+            self.end_child();
+            return Ok(end);
+        }
+        // If it can't be opened, the end of this process tells the task not to start.
+        descriptor::duplicate(gate)
+            .and_then(|mut gate| gate.write_all(b"\n"))
+            .map_err(Error::io("start the task of", &self.store.log_path(self.name)))?;
+        self.wait_for_child()
+    }
+
+    fn run_program(
+        &mut self,
+        record: &Record,
+        command: &mut Command,
+        report: &mut dyn FnMut(io::Result<bool>),
+    ) -> Result<End> {
+        self.journal.add(&format!("pid = {}\n", std::process::id()))?;
+        let log = self.store.open_log(self.name)?;
+        let output = || log.try_clone().map(Stdio::from).map_err(Error::io("use", &self.store.log_path(self.name)));
+        command.stdout(output()?).stderr(output()?);
+        process::start_without_inherited_signals(command);
+        if self.plan.may_queue() {
+            report(Ok(false));
+            if let Some(end) = self.hold_back(record) {
+                return Ok(end);
             }
         }
+        self.run_attempts(command, &log, report)
     }
 
     /// Runs it as often as the plan says, until it succeeds.
-    fn run_program(&mut self, command: &mut Command, report: &mut dyn FnMut(io::Result<bool>)) -> Result<End> {
-        let log_path = self.store.log_path(self.name);
-        process::start_without_inherited_signals(command);
+    fn run_attempts(
+        &mut self,
+        command: &mut Command,
+        log: &File,
+        report: &mut dyn FnMut(io::Result<bool>),
+    ) -> Result<End> {
         let attempts = self.plan.retry.map(|retry| retry.saturating_add(1));
         let mut attempt = 1;
         loop {
-            let log = OpenOptions::new().append(true).open(&log_path).map_err(Error::io("open", &log_path))?;
-            let output = || log.try_clone().map(Stdio::from).map_err(Error::io("use", &log_path));
-            match command.stdout(output()?).stderr(output()?).spawn() {
+            match command.spawn().map_err(|error| explained(error, command.get_program())) {
                 Ok(child) => {
                     self.child = Some(Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX)));
-                    self.note(&format!("task = {}\n", child.id()))?;
+                    if let Err(error) = self.journal.add(&format!("task = {}\n", child.id())) {
+                        self.end_child();
+                        return Err(error);
+                    }
                     report(Ok(true));
                 }
                 Err(error) if attempt == 1 && !self.plan.may_queue() => {
-                    self.store.abandon(self.name);
                     let program = command.get_program().to_owned();
                     report(Err(io::Error::new(error.kind(), error.to_string())));
                     return Err(Error::io("start the program", program.as_ref())(error));
                 }
                 Err(error) => {
-                    self.say(&log, &format!("can't be started: {error}"));
-                    // What is missing may also be the interpreter of a script.
-                    let rc = if Path::new(command.get_program()).exists() { NOT_EXECUTABLE } else { NOT_FOUND };
+                    self.say(log, &format!("can't be started: {error}"));
+                    let rc = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE };
                     let attempts = attempts.map(|_| attempt - 1);
                     return Ok(End { rc, cause: Some(Cause::Unstartable), attempts, ..End::default() });
                 }
@@ -183,7 +191,7 @@ impl Supervisor<'_> {
             let of = attempts.unwrap_or(1);
             let seconds = crate::text::seconds(delay);
             self.say(
-                &log,
+                log,
                 &format!("attempt {attempt} of {of} ended with status {}, next in {seconds} seconds", end.rc),
             );
             match self.pause(delay)? {
@@ -203,7 +211,7 @@ impl Supervisor<'_> {
             match self.next(&[], Some(deadline))? {
                 Event::TimeUp if deadline < until => return Ok(Pause::Stop(TIMED_OUT, Some(Cause::Timeout))),
                 Event::TimeUp => return Ok(Pause::Over),
-                Event::Signal(Signal::SIGCONT) if self.cancelled()?.is_some() => {
+                Event::Signal(Signal::SIGCONT) if self.cancelled().is_some() => {
                     return Ok(Pause::Stop(TERMINATED, Some(Cause::Cancelled)));
                 }
                 Event::Signal(signal) if ends_attempts(signal) => return Ok(Pause::Stop(128 + signal as i32, None)),
@@ -230,7 +238,7 @@ impl Supervisor<'_> {
                     return Ok(End { rc: TIMED_OUT, cause: Some(Cause::Timeout), ended, ..End::default() });
                 }
                 Event::Signal(Signal::SIGCONT) => {
-                    if let Some(grace) = self.cancelled()? {
+                    if let Some(grace) = self.cancelled() {
                         return self.cancel(grace);
                     }
                 }
@@ -253,9 +261,10 @@ impl Supervisor<'_> {
     }
 
     /// The grace period, if somebody has asked for the future to be cancelled.
-    fn cancelled(&self) -> Result<Option<Millis>> {
-        let record = read_again(self.record, &self.store.log_path(self.name))?;
-        Ok(record.cancel_time.map(|_| record.cancel_grace.unwrap_or_else(|| self.plan.grace())))
+    fn cancelled(&self) -> Option<Millis> {
+        // If it can't be read, whoever asks will ask again.
+        let record = self.journal.read().ok()?;
+        record.cancel_time.map(|_| record.cancel_grace.unwrap_or_else(|| self.plan.grace()))
     }
 
     fn pass_on(&mut self, signal: Signal) {
@@ -297,23 +306,24 @@ impl Supervisor<'_> {
         self.events.next(others, deadline).map_err(Error::io("wait for the task of", &self.store.log_path(self.name)))
     }
 
-    /// Adds lines to the record.
-    fn note(&self, lines: &str) -> Result<()> {
-        let (file, path) = open_record(self.record)?;
-        let record = if self.planned { read_again(self.record, &path)? } else { Record::default() };
-        crate::store::append(&file, &record, lines).map_err(Error::io("write to the record", &path))
-    }
-
     fn say(&self, mut log: &File, text: &str) {
         // The end is recorded whether or not there is room for a remark.
         let _ = log.write_all(format!("[Async {}:{}]: {text}\n", self.name, std::process::id()).as_bytes());
     }
 
     fn say_in_log(&self, text: &str) {
-        if let Ok(log) = OpenOptions::new().append(true).open(self.store.log_path(self.name)) {
+        if let Ok(log) = self.store.open_log(self.name) {
             self.say(&log, text);
         }
     }
+}
+
+/// The error of a program's start. What is missing may also be the interpreter of a script.
+fn explained(error: io::Error, program: &OsStr) -> io::Error {
+    if error.kind() == io::ErrorKind::NotFound && Path::new(program).exists() {
+        return io::Error::other("the interpreter that its first line names is not there");
+    }
+    error
 }
 
 /// Whether the signal asks a program to end, so that it is not to be run again.
