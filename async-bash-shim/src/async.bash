@@ -43,6 +43,10 @@ _ASYNC_COUNT=0
 _ASYNC_PLACE_GIVEN=
 _ASYNC_PLACE=
 
+# Which builtin was looked for, and whether it is there: it does what the program does, without a process for it
+_ASYNC_BUILTIN_FOR=
+_ASYNC_BUILTIN=no
+
 # Each function that scripts call begins by turning tracing off, with standard error away so that not even this is
 # traced; "local -" turns it on again at the return. Names of locals begin with _async_ because a task can see them. No
 # function uses a pipe, a here document or a program other than async, and none relies on IFS.
@@ -82,13 +86,58 @@ function _async_prepare {
         fi
         _async_dir=$_ASYNC_PLACE
     fi
+    [[ $_ASYNC_BUILTIN_FOR == "${ASYNC_BUILTIN:-auto} $_async_bin" ]] || _async_find_builtin
+}
+
+# See whether there is a builtin that belongs to the program; nothing depends on it
+function _async_find_builtin {
+    _ASYNC_BUILTIN_FOR="${ASYNC_BUILTIN:-auto} $_async_bin"
+    _ASYNC_BUILTIN=no
+    if [[ ${ASYNC_BUILTIN:-auto} == off ]]; then
+        builtin true
+    elif [[ ${ASYNC_DEBUG:-} == 1 ]]; then
+        _async_load_builtin || builtin true
+    else
+        _async_load_builtin 2>/dev/null || builtin true
+    fi
+}
+
+# Load the builtin that the program names, if it is of the program's version
+function _async_load_builtin {
+    local _async_found _async_version
+    _async_found=$("$_async_bin" builtin --bash "${BASH_VERSINFO[0]}.${BASH_VERSINFO[1]}" -- \
+        "${ASYNC_BUILTIN:-auto}") || return
+    builtin enable -f "${_async_found#*$'\n'}" async_builtin || return
+    builtin async_builtin -v _async_version --version || return
+    if [[ $_async_version != "${_async_found%%$'\n'*}" ]]; then
+        _async_complain "the builtin is not used: it is of '$_async_version', the program of '${_async_found%%$'\n'*}'"
+        return 1
+    fi
+    _ASYNC_BUILTIN=yes
 }
 
 # Call the program
+function _async_program {
+    "$_async_bin" "$1" --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" "${@:2}"
+}
+
+# Call the builtin if it is there, else the program; with -v VARIABLE before the command, set that to what it prints
 function _async_call {
-    local _async_command="$1"
-    shift
-    "$_async_bin" "$_async_command" --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" "$@"
+    local _async_variable="" _async_answer
+    if [[ $1 == -v ]]; then
+        _async_variable=$2
+        shift 2
+    fi
+    if [[ $_ASYNC_BUILTIN == yes ]]; then
+        set -- "$1" --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" "${@:2}"
+        [[ -z $_async_variable ]] || set -- -v "$_async_variable" "$@"
+        builtin async_builtin "$@"
+    elif [[ -z $_async_variable ]]; then
+        _async_program "$@"
+    else
+        _async_answer=$(_async_program "$@") || return
+        builtin printf -v "$_async_variable" %s "$_async_answer"
+    fi
 }
 
 # Take the options of async_run from its arguments, into _async_plan; set _async_taken to their number
@@ -125,11 +174,13 @@ function _async_read_options {
     done
 }
 
-# Call the program to begin a future; the arguments are options, --, the name and the command
+# Begin a future, and set _async_command to its command; the arguments are options, --, the name and the command
 # A function may have longer arguments than a program, so what is only to be shown is cut off somewhere.
 function _async_begin {
     local _async_all="$*" _async_word
     local -a _async_words=()
+    # What waits for other futures is for the program.
+    [[ $1 != --process || "${_async_plan[*]}" != *--after* ]] || local _ASYNC_BUILTIN=no
     if [[ ${#_async_all} -gt 30000 ]]; then
         for _async_word; do
             _async_words+=("${_async_word:0:1000}")
@@ -142,7 +193,7 @@ function _async_begin {
     # What is known of where we are: inside of a task, in a script that cleans up behind itself.
     [[ -z ${_async_inside:-} ]] || set -- --inside "$_async_inside" "$@"
     [[ -z ${ASYNC_OWNER:-} ]] || set -- --owner "$ASYNC_OWNER" "$@"
-    _async_call begin "${_async_plan[@]}" "$@"
+    _async_call -v _async_command begin "${_async_plan[@]}" "$@"
 }
 
 # Keep track of how much total time was spent in background tasks
@@ -320,7 +371,7 @@ function _async_start {
     _async_id=.$BASHPID.$_ASYNC_BEGIN.$_ASYNC_COUNT
     _async_open
     [[ -z $_async_fd ]] || _async_record=(--fd "$_async_fd" --id "$_async_id")
-    _async_command=$(_async_begin "${_async_record[@]}" -- "$@") || {
+    _async_begin "${_async_record[@]}" -- "$@" || {
         local _async_rc=$?
         [[ -z $_async_fd ]] || exec {_async_fd}>&-
         return "$_async_rc"
@@ -343,7 +394,7 @@ function async_run {
         local _async_flags=$-
         builtin set +o xtrace
     } 2>/dev/null
-    local _async_bin _async_dir _async_rc=0 _async_command _async_shell _async_option _async_taken
+    local _async_bin _async_dir _async_rc=0 _async_command _async_option _async_taken
     local _async_verb=running _async_limited=no _async_retries=0 _async_delay=0
     local -a _async_plan=() _async_planned=()
     if [[ $_ASYNC_OPTIONS == read && ${1:-} == --* ]]; then
@@ -365,9 +416,7 @@ function async_run {
     elif [[ ${DEVSTACK_PARALLEL:-} == True ]]; then
         _async_start "$@" || _async_rc=$?
     else
-        # A command substitution has a process id of its own.
-        _async_shell=$BASHPID
-        _async_prepare && _async_command=$(_async_begin --process "$_async_shell" -- "$@") || _async_rc=$?
+        _async_prepare && _async_begin --process "$BASHPID" -- "$@" || _async_rc=$?
         if [[ $_async_rc == 0 ]]; then
             [[ ${#_async_plan[@]} == 0 ]] || _async_read_plan
             builtin printf '[Async %s:self]: Running synchronously: %s\n' "$1" "$_async_command"
@@ -397,7 +446,7 @@ function async_runfunc {
 # Sleep until a future that is not this shell's child is over
 function _async_block {
     local _async_blocker
-    _async_call block -- "$1" &
+    _async_program block -- "$1" &
     _async_blocker=$!
     until { builtin wait "$_async_blocker"; } 2>/dev/null; do
         # A signal with a trap ended the wait, or the program failed, which it says when asked again.
@@ -407,14 +456,14 @@ function _async_block {
 
 # Collect futures by name: ask the program, and wait for what still runs
 function _async_collect {
-    local _async_reply _async_state _async_pid _async_from _async_name _async_status _async_shell=$BASHPID
+    local _async_reply _async_state _async_pid _async_from _async_name _async_status
     local -a _async_resume=() _async_where=()
     [[ -z ${_async_inside:-} ]] || _async_where=(--inside "$_async_inside")
     while :; do
         # Its report goes to our output, its reply to us.
         {
-            _async_reply=$(_async_call collect --report 3 --shell "$_async_shell" "${_async_where[@]}" \
-                "${_async_resume[@]}" -- "$@")
+            _async_call -v _async_reply collect --report 3 --shell "$BASHPID" "${_async_where[@]}" "${_async_resume[@]}" \
+                -- "$@"
         } 3>&1 || return 125
         # The reply: STATE RC BACKGROUND WAITED PID FROM SINCE NAME
         _async_state=${_async_reply%% *} _async_reply=${_async_reply#* }
@@ -459,7 +508,7 @@ function async_cleanup {
     } 2>/dev/null
     local _async_bin _async_dir _async_names _async_name
     [[ ${DEVSTACK_PARALLEL:-} == True ]] || return 0
-    _async_prepare && _async_names=$(_async_call live) || return
+    _async_prepare && _async_call -v _async_names live || return
     while [[ -n $_async_names ]]; do
         _async_name=${_async_names%%$'\n'*}
         _async_names=${_async_names#"$_async_name"}
@@ -486,7 +535,7 @@ function async_cancel_on_exit {
         builtin set +o xtrace
     } 2>/dev/null
     local _async_bin _async_dir
-    _async_prepare && _async_call guard --process $$ || return
+    _async_prepare && _async_program guard --process $$ || return
     builtin export ASYNC_OWNER=$$
 }
 

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use async_core::{Error, Permissions, Store};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::VERSION;
 use crate::commands::{
-    begin::Begin, block::Block, cancel::Cancel, cleanup::Cleanup, collect::Collect, complete::Complete,
-    completions::Completions, end::End, guard::Guard, init::Init, live::Live, log::Log, message::Message, pid::Pid,
-    run::Run, schema::Schema, shim::Shim, status::Status, timing::Timing, wait::Wait, watch::Watch,
+    begin::Begin, block::Block, builtin::Builtin, cancel::Cancel, cleanup::Cleanup, collect::Collect,
+    complete::Complete, completions::Completions, end::End, guard::Guard, init::Init, live::Live, log::Log,
+    message::Message, pid::Pid, run::Run, schema::Schema, shim::Shim, status::Status, timing::Timing, wait::Wait,
+    watch::Watch,
 };
 use crate::failure::Failure;
 use crate::io::Io;
@@ -18,7 +20,7 @@ use crate::status::ExitCode;
 
 /// Named futures for shell scripts: start slow work under a name, go on, wait for the name later.
 #[derive(Debug, Parser)]
-#[command(name = "async", version = env!("ASYNC_VERSION"), max_term_width = 80, after_help = EXAMPLE)]
+#[command(name = "async", version = VERSION, max_term_width = 80, after_help = EXAMPLE)]
 pub(crate) struct Cli {
     #[command(flatten)]
     place: PlaceArgs,
@@ -142,6 +144,7 @@ enum Command {
     End(End),
     Collect(Collect),
     Block(Block),
+    Builtin(Builtin),
     Guard(Guard),
     Live(Live),
     Message(Message),
@@ -161,8 +164,8 @@ impl Cli {
             | Command::Message(_)
             | Command::Pid(_)
             | Command::Timing(_) => true,
-            Command::Status(status) => !status.watches(),
             Command::Block(_)
+            | Command::Builtin(_)
             | Command::Cancel(_)
             | Command::Cleanup(_)
             | Command::Complete(_)
@@ -172,6 +175,7 @@ impl Cli {
             | Command::Run(_)
             | Command::Schema(_)
             | Command::Shim(_)
+            | Command::Status(_)
             | Command::Wait(_)
             | Command::Watch(_) => false,
         }
@@ -199,6 +203,7 @@ impl Cli {
             Command::End(command) => command.run(place),
             Command::Collect(command) => command.run(place),
             Command::Block(command) => command.run(place),
+            Command::Builtin(command) => command.run(place),
             Command::Live(command) => command.run(place),
             Command::Message(command) => command.run(place),
             Command::Complete(command) => command.run(place),

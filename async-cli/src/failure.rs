@@ -113,6 +113,9 @@ pub(crate) enum Failure {
     /// The process that was to start the task ended before it did.
     #[error("the task was not started: its supervisor ended at once {0}")]
     Supervisor(String),
+    /// There is no bash builtin that could be loaded.
+    #[error("the builtin is not used: {0}")]
+    NoBuiltin(String),
     /// The shell failed at what this program can do.
     #[error(
         "the shell could not open a new record in the store, though there is nothing wrong with the store: too many open files (ulimit -n)?"

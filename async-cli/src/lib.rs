@@ -31,6 +31,12 @@ pub use failure::warn;
 pub use io::Io;
 pub use json::schema;
 
+/// The version, with the commit that it is built from where that is known.
+pub const VERSION: &str = env!("ASYNC_VERSION");
+
+/// The versions of bash that the builtin was tried in: what it knows of bash is no fixed interface.
+pub const BUILTIN_SHELLS: [&str; 5] = ["4.4", "5.0", "5.1", "5.2", "5.3"];
+
 /// Runs a command line, the program's name first, and gives the exit status.
 ///
 /// Wrong usage, `--help` and `--version` end the process, as clap has it.

@@ -8,9 +8,6 @@ use std::ptr;
 
 use nix::libc::SIGINT;
 
-/// The versions that this was tried in.
-const TRIED: [&str; 5] = ["4.4", "5.0", "5.1", "5.2", "5.3"];
-
 /// `WORD_LIST`.
 #[repr(C)]
 pub(crate) struct WordList {
@@ -113,7 +110,7 @@ unsafe extern "C" {
 pub(crate) fn unfit() -> Option<String> {
     // SAFETY: bash sets it before it runs anything, to a string that it never changes.
     let version = unsafe { CStr::from_ptr(dist_version) }.to_string_lossy();
-    (!TRIED.contains(&version.as_ref())).then(|| version.into_owned())
+    (!async_cli::BUILTIN_SHELLS.contains(&version.as_ref())).then(|| version.into_owned())
 }
 
 /// The words of a command line.

@@ -2,6 +2,7 @@
 
 pub(crate) mod begin;
 pub(crate) mod block;
+pub(crate) mod builtin;
 pub(crate) mod cancel;
 pub(crate) mod cleanup;
 pub(crate) mod collect;
