@@ -1,20 +1,21 @@
-//! Faults are tried in both profiles and under every bash at hand.
+//! Faults are tried in both profiles, under every bash at hand, with the program and with the builtin.
 
 use std::fmt;
 
-use crate::shell::{Bash, Finished, Sandbox, bashes};
+use crate::shell::{Bash, Finished, Sandbox, Way, bashes};
 
-/// A profile and a bash.
+/// A profile, a bash and a way to the commands.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// `devstack` or `standalone`.
     pub profile: &'static str,
     bash: Bash,
+    way: Way,
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "profile {}, bash {}", self.profile, self.bash.version)
+        write!(f, "profile {}, bash {}, {:?}", self.profile, self.bash.version, self.way)
     }
 }
 
@@ -27,13 +28,19 @@ function open_gate { : >"$1"; }
 function quiet { set +x; } 2>/dev/null
 "#;
 
-/// Runs the test in each profile under each bash.
+/// Runs the test in each profile under each bash, by way of the program and of the builtin. That there is no builtin to be
+/// loaded is bash's own affair and not a profile's.
 pub fn in_each_case(test: impl Fn(&Case)) {
     for bash in bashes() {
         for profile in ["devstack", "standalone"] {
-            let case = Case { profile, bash: bash.clone() };
-            eprintln!("--- {case}");
-            test(&case);
+            for way in Way::ALL {
+                if way == Way::Refused && profile != "standalone" {
+                    continue;
+                }
+                let case = Case { profile, bash: bash.clone(), way };
+                eprintln!("--- {case}");
+                test(&case);
+            }
         }
     }
 }
@@ -48,13 +55,17 @@ impl Case {
     /// The script with the shim sourced before it.
     #[must_use]
     pub fn sourced(&self, script: &str) -> String {
-        format!("source <(async shim --profile {} --parallel-default true)\n{PRELUDE}{script}", self.profile)
+        let way = self.way.setting().display();
+        format!(
+            "export ASYNC_BUILTIN='{way}'\nsource <(async shim --profile {} --parallel-default true)\n{PRELUDE}{script}",
+            self.profile
+        )
     }
 
     /// The script with the shim sourced and the store made before it.
     #[must_use]
     pub fn script(&self, script: &str) -> String {
-        self.sourced(&format!("async_init || exit\n{script}"))
+        self.sourced(&format!("async_init || exit\n{}{script}", self.way.check()))
     }
 
     /// Runs a script in a sandbox of its own, the store made.

@@ -81,6 +81,41 @@ pub fn bashes() -> Vec<Bash> {
         .collect()
 }
 
+/// How the functions of the shim reach the commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Through the program.
+    Program,
+    /// Through the builtin.
+    Builtin,
+    /// Through the program, as there is no builtin to be loaded.
+    Refused,
+}
+
+impl Way {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Program, Self::Builtin, Self::Refused];
+
+    /// What `ASYNC_BUILTIN` has to be.
+    #[must_use]
+    pub fn setting(self) -> &'static Path {
+        match self {
+            Self::Program => Path::new("off"),
+            Self::Builtin => builtin(),
+            Self::Refused => Path::new("/dev/null"),
+        }
+    }
+
+    /// A script that ends the shell if it does not go that way. A store has to be made before.
+    #[must_use]
+    pub fn check(self) -> &'static str {
+        match self {
+            Self::Builtin => "[[ $_ASYNC_BUILTIN == yes ]] || exit 97\n",
+            Self::Program | Self::Refused => "[[ $_ASYNC_BUILTIN == no ]] || exit 97\n",
+        }
+    }
+}
+
 /// A folder for one test, with an empty `$DEST` and an empty working directory.
 pub struct Sandbox {
     dir: TempDir,
@@ -145,6 +180,7 @@ impl Sandbox {
             .env("LANG", "C.UTF-8")
             .env("DEST", self.path("dest"))
             .env("DEVSTACK_PARALLEL", "True")
+            .env("ASYNC_BUILTIN", Way::Program.setting())
             .current_dir(self.path("cwd"))
             .stdin(Stdio::null());
         command
