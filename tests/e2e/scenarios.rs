@@ -40,9 +40,10 @@ fn main() -> ExitCode {
             for way in Way::ALL {
                 let (scenario, shim, bash) = (scenario.clone(), shim.clone(), bash.clone());
                 let differs = listed.contains(&scenario.name);
-                trials.push(Trial::test(format!("shim::{}::bash_{}::{way:?}", scenario.name, bash.version), move || {
-                    under_the_shim(&scenario, &shim, &bash, way, differs)
-                }));
+                trials
+                    .push(Trial::test(format!("shim::{}::bash_{}::{way:?}", scenario.name, bash.version), move || {
+                        under_the_shim(&scenario, &shim, &bash, way, differs)
+                    }));
             }
         }
     }
