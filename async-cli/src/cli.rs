@@ -164,7 +164,6 @@ impl Cli {
             | Command::Message(_)
             | Command::Pid(_)
             | Command::Timing(_) => true,
-            Command::Status(status) => !status.watches(),
             Command::Block(_)
             | Command::Builtin(_)
             | Command::Cancel(_)
@@ -176,6 +175,7 @@ impl Cli {
             | Command::Run(_)
             | Command::Schema(_)
             | Command::Shim(_)
+            | Command::Status(_)
             | Command::Wait(_)
             | Command::Watch(_) => false,
         }

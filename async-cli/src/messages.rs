@@ -58,9 +58,17 @@ pub(crate) fn failed(outcome: &Outcome) -> String {
     }
 }
 
+/// How long a process that was killed has to be gone, in ms.
+const DYING: u32 = 200;
+
 /// What is said of a future that left no result.
 pub(crate) fn lost(record: &Record) -> String {
-    let survivor = record.task.filter(|&pid| process::is_alive_since(pid, record.start_boot));
+    let is_alive = |&pid: &u32| process::is_alive_since(pid, record.start_boot);
+    let survivor = record.task.filter(is_alive).filter(|pid| {
+        // If it was killed together with its supervisor, it is about to go.
+        let _ = process::wait_at_most(*pid, DYING);
+        is_alive(pid)
+    });
     match survivor {
         Some(pid) => format!("its process is gone and left no result; process {pid} of its task still runs"),
         None => "its process is gone and left no result".to_owned(),

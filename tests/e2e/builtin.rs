@@ -72,7 +72,7 @@ fn the_builtin_does_and_says_what_the_program_does() {
         $call begin --dir "$store" --process "$BASHPID" -- a/b : || echo "name $?"
         $call begin --dir "$store" -- || echo "no name $?"
         $call live --dir "$store"
-        $call status --dir "$store"
+        $call live --dir "$store"
         $call message --dir "$store" -- plain 'does %command' || echo "message $?"
         $call message --dir "$store" -- unknown text || echo "message $?"
         $call pid --dir "$store" -- self || echo "pid $?"
@@ -116,7 +116,7 @@ fn nothing_of_the_shell_is_changed() {
             for i in 1 2 3; do
                 async_builtin init --dir "$store"
                 over name true
-                async_builtin -v begun status --dir "$store"
+                async_builtin -v begun live --dir "$store"
                 async_builtin pid --dir "$store" -- name
                 async_builtin live --dir "$store/none"
                 async_builtin begin --dir "$store" --fd 77 --id x -- name true
@@ -470,7 +470,7 @@ fn children_that_end_meanwhile_are_the_shells() {
         for ((i = 0; i < 200; i++)); do
             (exit $((i % 100))) &
             pids+=($!)
-            async_builtin -v reply status --dir "$store" || echo "status $?"
+            async_builtin -v reply live --dir "$store" || echo "status $?"
         done
         for ((i = 0; i < 200; i++)); do
             wait "${pids[i]}"
@@ -481,7 +481,7 @@ fn children_that_end_meanwhile_are_the_shells() {
         count=0
         for ((i = 0; i < 20; i++)); do
             (exit 1) &
-            async_builtin -v reply status --dir "$store"
+            async_builtin -v reply live --dir "$store"
         done
         wait
         echo "$count"

@@ -65,11 +65,6 @@ impl Selection {
 }
 
 impl Status {
-    /// Whether it takes the whole terminal, until its user has seen enough.
-    pub(crate) fn watches(&self) -> bool {
-        self.watch
-    }
-
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let names = self.names.iter().map(|name| super::name(name)).collect::<Result<_, _>>()?;
         let selection = Selection { names, collected: self.all };
