@@ -27,8 +27,8 @@ pub(crate) struct Tally {
 #[derive(Debug)]
 pub(crate) struct Failed {
     pub(crate) name: FutureName,
-    /// Its exit status, or what stands for one.
-    pub(crate) rc: u8,
+    /// Its exit status, or what stands for one; none if it could not be waited for.
+    pub(crate) rc: Option<u8>,
     /// What became of it, for a person: `with status 3`.
     pub(crate) how: String,
 }
@@ -281,7 +281,11 @@ impl Collecting<'_> {
         }
         self.tally.rc = outcome.rc.map_or(125, |rc| u8::try_from(rc).unwrap_or(125));
         if self.tally.rc != 0 {
-            self.tally.failed.push(Failed { name: name.clone(), rc: self.tally.rc, how: messages::failed(&outcome) });
+            self.tally.failed.push(Failed {
+                name: name.clone(),
+                rc: Some(self.tally.rc),
+                how: messages::failed(&outcome),
+            });
         }
         self.tally.background = self.tally.background.saturating_add(outcome.run_time);
         self.tally.waited = self.tally.waited.saturating_add(wait.end.saturating_sub(wait.start));

@@ -44,7 +44,7 @@ impl Waiting<'_> {
                     Err(failure @ Failure::Store(_)) if !manner.stop => {
                         warn(&failure.to_string());
                         let how = "could not be waited for".to_owned();
-                        collecting.tally.failed.push(Failed { name: name.clone(), rc: 125, how });
+                        collecting.tally.failed.push(Failed { name: name.clone(), rc: None, how });
                         break;
                     }
                     step => step?,

@@ -3,11 +3,11 @@
 use std::ffi::OsString;
 
 use async_core::clock::Millis;
-use async_core::{FutureName, Store};
+use async_core::{Error, FutureName, Store};
 use clap::Args;
 
 use crate::cli::Place;
-use crate::collecting::{Manner, Shown};
+use crate::collecting::{Failed, Manner, Shown};
 use crate::duration;
 use crate::failure::{Failure, warn};
 use crate::sleeper::Sleeper;
@@ -80,11 +80,8 @@ impl Wait {
             return Ok(tally.rc.into());
         }
         let tally = waiting.for_all(&names)?;
-        if let (true, Some(first)) = (self.all, tally.failed.first()) {
-            let each: Vec<String> =
-                tally.failed.iter().map(|failed| format!("`{}` {}", failed.name, failed.how)).collect();
-            warn(&format!("{} of {} failed: {}", each.len(), names.len(), each.join(", ")));
-            return Ok(first.rc.into());
+        if self.all {
+            return Ok(status_of_all(&tally.failed, names.len()).into());
         }
         Ok(tally.rc.into())
     }
@@ -106,10 +103,28 @@ impl Wait {
     }
 }
 
-/// All live futures. One whose record can't be read comes first, for it to be told at once.
+/// All live futures. One whose record says nothing comes first, for that to be told at once.
 fn in_order_of_start(store: &Store) -> Result<Vec<FutureName>, Failure> {
-    let start = |name: &FutureName| store.read(name).ok().flatten().map_or(0, |record| record.start_time);
-    let mut names = store.names()?;
-    names.sort_by_cached_key(start);
-    Ok(names)
+    let mut names = Vec::new();
+    for name in store.names()? {
+        match store.read(&name) {
+            Ok(Some(record)) => names.push((record.start_time, name)),
+            Ok(None) => {}
+            Err(Error::BadRecord { .. } | Error::Planted { .. }) => names.push((0, name)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    names.sort_unstable();
+    Ok(names.into_iter().map(|(_, name)| name).collect())
+}
+
+/// Says which of them failed. The status is that of the first, unless some could not even be waited for.
+fn status_of_all(failed: &[Failed], count: usize) -> u8 {
+    let Some(first) = failed.first() else {
+        return 0;
+    };
+    let each: Vec<String> = failed.iter().map(|failed| format!("`{}` {}", failed.name, failed.how)).collect();
+    warn(&format!("{} of {count} failed: {}", failed.len(), each.join(", ")));
+    let is_known = failed.iter().all(|failed| failed.rc.is_some());
+    first.rc.filter(|_| is_known).unwrap_or(125)
 }
