@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use crate::commands::{
     begin::Begin, block::Block, cancel::Cancel, cleanup::Cleanup, collect::Collect, complete::Complete,
     completions::Completions, end::End, guard::Guard, init::Init, live::Live, log::Log, message::Message, pid::Pid,
-    run::Run, shim::Shim, status::Status, timing::Timing, wait::Wait, watch::Watch,
+    probe::Probe, run::Run, shim::Shim, status::Status, timing::Timing, wait::Wait, watch::Watch,
 };
 use crate::failure::Failure;
 use crate::io::Io;
@@ -143,6 +143,7 @@ enum Command {
     Guard(Guard),
     Live(Live),
     Message(Message),
+    Probe(Probe),
     Complete(Complete),
 }
 
@@ -158,6 +159,7 @@ impl Cli {
             | Command::Live(_)
             | Command::Message(_)
             | Command::Pid(_)
+            | Command::Probe(_)
             | Command::Status(_)
             | Command::Timing(_) => true,
             Command::Block(_)
@@ -197,6 +199,7 @@ impl Cli {
             Command::Block(command) => command.run(place),
             Command::Live(command) => command.run(place),
             Command::Message(command) => command.run(place),
+            Command::Probe(command) => command.run(place),
             Command::Complete(command) => command.run(place),
         }
     }
