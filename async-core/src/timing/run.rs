@@ -10,7 +10,7 @@ use crate::record::{Cause, Record, State};
 use crate::store::{COLLECTED, Store};
 
 /// No offset is larger, in ms (some 500 years): a record may hold any number, and sums of these must not overflow.
-const MAX_OFFSET: Millis = 1 << 44;
+pub(super) const MAX_OFFSET: Millis = 1 << 44;
 
 /// How far the two clocks may tell different lengths of one task before the one on the wall counts as set meanwhile, in ms.
 /// They are read one after the other, and a busy machine may do something else in between.
@@ -221,25 +221,26 @@ impl Run {
             let key = |r: &Recorded| (r.record.start_time, r.record.parent.is_some());
             key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
         });
-        let Some(start) = recorded.first().map(|first| first.record.start_time) else {
+        let Some(origin) = recorded.first().map(|first| first.record.start_time) else {
             return Self { start: now, end: now, ..Self::default() };
         };
-        let now = offset(now, start);
-        let mut run = Self { start, ..Self::default() };
+        let now = offset(now, origin);
+        // No task ends later than twice the largest offset.
+        let mut run = Self { start: origin.min(Millis::MAX - 2 * MAX_OFFSET), ..Self::default() };
         for recorded in recorded {
-            let (task, step) = place(recorded, start, now, &run.tasks);
+            let (task, step) = place(recorded, origin, now, &run.tasks);
             run.clock_step = run.clock_step.max(step);
             run.tasks.push(task);
         }
         let length = run.tasks.iter().map(|task| task.until(now).max(task.wait.map_or(0, |wait| wait.end))).max();
-        run.end = start.saturating_add(length.unwrap_or(0));
+        run.end = run.start + length.unwrap_or(0);
         run
     }
 
     /// How long it took, in ms.
     #[must_use]
     pub fn length(&self) -> Millis {
-        offset(self.end, self.start)
+        self.end.saturating_sub(self.start).max(0)
     }
 
     /// Who started it: the future itself inside whose task that was, or one further out if that was over by then; none for
