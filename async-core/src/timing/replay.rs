@@ -74,6 +74,7 @@ struct Actor {
     /// What it does next.
     next: usize,
     started: Option<Millis>,
+    started_by: Option<usize>,
     /// When it came into the queue, while it is there.
     queued: Option<Millis>,
     admitted: Option<Millis>,
@@ -86,8 +87,8 @@ struct Actor {
     /// Which tasks come after it.
     dependents: Vec<usize>,
     slot: Slot,
-    /// While it waits: which queued ones may run in its place, and whether one does.
-    wanted: Vec<usize>,
+    /// Who waits in its place for which queued ones, which may run there, and whether one does.
+    wanted: Vec<(usize, usize)>,
     lends: bool,
     steps: Vec<(Millis, Millis)>,
 }
@@ -145,6 +146,7 @@ impl<'a> World<'a> {
             match step.action {
                 Action::Start(task) => {
                     self.step_done(index, now, now);
+                    self.actors[task].started_by = Some(index);
                     self.start(task, now);
                 }
                 Action::Work(length) => {
@@ -197,7 +199,7 @@ impl<'a> World<'a> {
         loop {
             let lent = self.lenders.iter().find_map(|&lender| {
                 let actor = &self.actors[lender];
-                let waiting = actor.wanted.iter().filter_map(|&task| Some((self.actors[task].queued?, task)));
+                let waiting = actor.wanted.iter().filter_map(|&(_, task)| Some((self.actors[task].queued?, task)));
                 if actor.lends { None } else { Some((waiting.min()?.1, Slot::Of(lender))) }
             });
             let head = self.queue.first().and_then(|&(_, task)| match self.schedule.tasks[task].place {
@@ -236,10 +238,10 @@ impl<'a> World<'a> {
     }
 
     /// Whoever waits and has a place lends it to those that are queued and have to be over first.
-    fn lend(&mut self, lender: usize, awaited: usize, now: Millis) {
-        if self.actors[lender].slot == Slot::None {
+    fn lend(&mut self, waiter: usize, awaited: usize, now: Millis) {
+        let Some(lender) = self.with_place(waiter) else {
             return;
-        }
+        };
         let mut wanted = Vec::new();
         let mut seen = BTreeSet::new();
         let mut ask = vec![awaited];
@@ -249,15 +251,24 @@ impl<'a> World<'a> {
             if held_back && seen.insert(task) {
                 ask.extend(&self.schedule.tasks[task].after);
                 if let Place::Within(_) = self.schedule.tasks[task].place {
-                    wanted.push(task);
+                    wanted.push((waiter, task));
                 }
             }
         }
         if !wanted.is_empty() {
-            self.actors[lender].wanted = wanted;
+            self.actors[lender].wanted.extend(wanted);
             self.lenders.insert(lender);
             self.admit(now);
         }
+    }
+
+    /// Who has the place in which that actor runs: what runs in its starter itself runs in that one's.
+    fn with_place(&self, mut actor: usize) -> Option<usize> {
+        while self.actors[actor].slot == Slot::None {
+            let task = self.schedule.tasks.get(actor)?;
+            actor = self.actors[actor].started_by.filter(|_| task.synchronous)?;
+        }
+        Some(actor)
     }
 
     fn end(&mut self, index: usize, now: Millis) {
@@ -268,9 +279,13 @@ impl<'a> World<'a> {
             Slot::Of(lender) => self.actors[lender].lends = false,
         }
         for waiter in std::mem::take(&mut self.actors[index].waiters) {
-            self.lenders.remove(&waiter);
+            if let Some(lender) = self.with_place(waiter) {
+                self.actors[lender].wanted.retain(|&(of, _)| of != waiter);
+                if self.actors[lender].wanted.is_empty() {
+                    self.lenders.remove(&lender);
+                }
+            }
             let actor = &mut self.actors[waiter];
-            actor.wanted.clear();
             actor.next += 1;
             if let Some(step) = actor.steps.last_mut() {
                 step.1 = now;

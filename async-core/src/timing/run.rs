@@ -163,6 +163,19 @@ impl Task {
         }
     }
 
+    /// Whether its task was ever let go, as far as that can be told.
+    #[must_use]
+    pub fn ran(&self) -> bool {
+        match self.status.verdict() {
+            Verdict::Succeeded | Verdict::Running | Verdict::TimedOut => true,
+            Verdict::Queued | Verdict::Skipped | Verdict::Unstartable => false,
+            // It may have been given up while it was queued.
+            Verdict::Failed | Verdict::Cancelled | Verdict::Lost => {
+                self.run_start == self.start || self.end.is_some_and(|end| end > self.run_start)
+            }
+        }
+    }
+
     /// How long it was queued, in ms.
     #[must_use]
     pub fn queued(&self) -> Millis {

@@ -217,14 +217,12 @@ fn activity(run: &Run, index: usize, untils: &[Millis]) -> Activity {
         before < index && untils[before] <= task.run_start && !around(index, before) && !around(before, index)
     };
     let after: Vec<usize> = task.after.iter().copied().filter(possible).collect();
-    let ran = task.end.is_none_or(|end| end > task.run_start || task.run_start == task.start)
-        && task.status.state != State::Queued;
     let place = match task.jobs {
-        Some(jobs) if ran && !task.synchronous => Place::Within(jobs),
+        Some(jobs) if task.ran() && !task.synchronous => Place::Within(jobs),
         _ => Place::None,
     };
     let lag = task.run_start - ready(run, index, &after);
-    Activity { after, place, lag, synchronous: task.synchronous, ran }
+    Activity { after, place, lag, synchronous: task.synchronous, ran: task.ran() }
 }
 
 /// When a task had nothing more to come after.
