@@ -5,6 +5,7 @@
 
 mod advice;
 mod change;
+mod compare;
 mod path;
 mod replay;
 mod run;
@@ -13,6 +14,7 @@ mod summary;
 
 pub use advice::Advice;
 pub use change::{Change, Length, Moved, Shift, Unchangeable};
+pub use compare::{Compared, Comparison};
 pub use path::Stretch;
 pub use replay::{Replay, Stuck, Times};
 pub use run::{Collected, Recorded, Run, Status, Task, Verdict};

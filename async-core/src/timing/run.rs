@@ -256,6 +256,31 @@ impl Run {
         self.end.saturating_sub(self.start).max(0)
     }
 
+    /// What to call it: its name, and where that was used several times a number too, as `NAME#2` for the second.
+    #[must_use]
+    pub fn label(&self, task: usize) -> String {
+        let name = &self.tasks[task].name;
+        let namesakes: Vec<usize> = self.namesakes(name.as_str()).collect();
+        match namesakes.iter().position(|&other| other == task) {
+            Some(position) if namesakes.len() > 1 => format!("{name}#{}", position + 1),
+            _ => name.to_string(),
+        }
+    }
+
+    /// The futures of that name or label.
+    #[must_use]
+    pub fn find(&self, wanted: &str) -> Vec<usize> {
+        let named: Vec<usize> = self.namesakes(wanted).collect();
+        if !named.is_empty() {
+            return named;
+        }
+        (0..self.tasks.len()).filter(|&task| self.label(task) == wanted).collect()
+    }
+
+    fn namesakes(&self, name: &str) -> impl Iterator<Item = usize> {
+        (0..self.tasks.len()).filter(move |&task| self.tasks[task].name.as_str() == name)
+    }
+
     /// Who started it: the future itself inside whose task that was, or one further out if that was over by then; none for
     /// the script.
     #[must_use]
