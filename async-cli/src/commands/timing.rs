@@ -16,26 +16,25 @@ use crate::cli::Place;
 use crate::failure::{Failure, warn};
 use crate::status::ExitCode;
 
-use analysis::Analysis;
+use analysis::{Analysis, Prediction};
 use comparison::Against;
 use table::Sort;
 use what_if::WhatIf;
 
 const EXAMPLES: &str = concat!(
     "\
-Changes, for --what-if:
-
-",
-    what_if::changes!(),
-    "
-
 Examples:
 
   async timing                     # once all is collected
   async timing --table --sort blocked
   async timing --what-if jobs=4
   async timing --what-if start:docs=-30s --what-if run:tests=50%
-  async timing --compare=median"
+  async timing --compare=median
+
+What can be different:
+
+",
+    what_if::changes!()
 );
 
 /// How wide a table is where there is no terminal, in columns.
@@ -89,12 +88,10 @@ impl Timing {
         // What a script prints at its end is the summary, wherever it goes.
         let columns = output.columns().filter(|_| self.background.is_none());
         let asked = self.table || self.path || self.advice || !self.what_if.is_empty() || self.compare.is_some();
-        let everything = !asked && columns.is_some();
-        if !self.json {
+        let everything = !asked && columns.is_some() && !self.json;
+        if !asked && !everything && !self.json {
             output.print(&report::summary(&summary))?;
-            if !asked && !everything {
-                return Ok(ExitCode::SUCCESS);
-            }
+            return Ok(ExitCode::SUCCESS);
         }
         let store = place.store()?;
         let (run, errors) = Run::of_store(&store)?;
@@ -102,29 +99,49 @@ impl Timing {
             warn(&error.to_string());
         }
         let compared = self.compare.map(|against| comparison::of(&run, &store, against)).transpose()?;
-        let analysis = Analysis::of(&run)?;
-        let prediction = (!self.what_if.is_empty()).then(|| analysis.predict(&self.what_if)).transpose()?;
         if self.json {
+            let analysis = Analysis::of(&run)?;
+            let prediction = self.prediction(&analysis)?;
             let document = json::Timing::new(&summary, &analysis, prediction.as_ref(), compared.as_ref());
             document.print(store.dir(), &mut output)?;
-        } else if !run.tasks.is_empty() {
-            let mut text = String::new();
-            if everything || self.table {
+        } else {
+            let mut text = report::summary(&summary);
+            if (everything || self.table) && !run.tasks.is_empty() {
                 text += "\n";
                 text += &table::table(&run, self.sort, columns.unwrap_or(WIDTH), output.has_colors());
                 text += &report::clock(&run);
             }
-            if everything || self.path {
-                text += &report::path(&run, &analysis.path);
-            }
-            if everything || self.advice {
-                text += &report::advice(&run, &analysis.advice);
-            }
-            text += &prediction.map_or_else(String::new, |prediction| report::prediction(&run, &prediction));
+            let analysed = self.analyse(&run, everything);
+            text += analysed.as_deref().unwrap_or_default();
             text += &compared.map_or_else(String::new, |compared| comparison::text(&compared));
             output.print(&text)?;
+            analysed?;
         }
         Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(125) })
+    }
+
+    fn prediction(&self, analysis: &Analysis<'_>) -> Result<Option<Prediction>, Failure> {
+        (!self.what_if.is_empty()).then(|| analysis.predict(&self.what_if)).transpose()
+    }
+
+    /// What takes doing the run again.
+    fn analyse(&self, run: &Run, everything: bool) -> Result<String, Failure> {
+        let (path, advice) = (everything || self.path, everything || self.advice);
+        let mut text = String::new();
+        if run.tasks.is_empty() || !path && !advice && self.what_if.is_empty() {
+            return Ok(text);
+        }
+        let analysis = Analysis::of(run)?;
+        if path {
+            text += &report::path(run, &analysis.path);
+        }
+        if advice {
+            text += &report::advice(run, &analysis.advice);
+        }
+        if let Some(prediction) = self.prediction(&analysis)? {
+            text += &report::prediction(run, &prediction);
+        }
+        Ok(text)
     }
 
     fn summary(&self, place: &Place) -> Result<Summary, Failure> {

@@ -93,7 +93,11 @@ impl Schedule {
                 _ => too_little = middle,
             }
         }
-        self.try_out(shifted(enough), total).filter(|advice| advice.worth >= most.worth).or(Some(most))
+        let is_enough = |advice: &Advice| advice.worth >= most.worth;
+        let smallest = self.try_out(shifted(enough), total).filter(is_enough)?;
+        // As far as it was moved in fact, which may be more than was asked for.
+        let moved = smallest.moved.as_ref().map_or(0, |moved| moved.by.abs());
+        self.try_out(shifted(moved), total).filter(is_enough).or(Some(smallest))
     }
 
     fn try_out(&self, change: Change, total: Millis) -> Option<Advice> {

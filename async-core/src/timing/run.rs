@@ -187,7 +187,7 @@ impl Task {
     #[must_use]
     pub fn blocked(&self) -> Millis {
         match (self.end, self.wait) {
-            (Some(end), _) if self.synchronous => end - self.run_start,
+            (Some(_), _) if self.synchronous => self.run_time,
             (Some(end), Some(wait)) => (end.min(wait.end) - wait.start.max(self.start)).max(0),
             _ => 0,
         }
@@ -321,14 +321,18 @@ fn place(recorded: Recorded, origin: Millis, now: Millis, earlier: &[Task]) -> (
         None => start,
     };
     let recorded_run_time = record.run_time.filter(|_| over).map(|length| length.clamp(0, MAX_OFFSET));
-    let (end, step) = match (recorded_end, recorded_run_time) {
-        (Some(end), Some(length)) => {
-            let step = (end - run_start - length).abs();
-            if step > CLOCKS_AGREE { (Some(run_start + length), step) } else { (Some(end.max(run_start)), 0) }
+    let step = match (record.end_time, recorded_run_time) {
+        // One that was never let go has no length of its own.
+        (Some(end), Some(length)) if record.run_start.is_some() || !record.is_held_back() => {
+            let by_wall = end.saturating_sub(record.run_start.unwrap_or(record.start_time));
+            by_wall.saturating_sub(length).saturating_abs().min(MAX_OFFSET)
         }
-        (Some(end), None) => (Some(end.max(run_start)), 0),
-        (None, Some(length)) => (Some(run_start + length), 0),
-        (None, None) => (None, 0),
+        _ => 0,
+    };
+    let step = if step > CLOCKS_AGREE { step } else { 0 };
+    let end = match (recorded_end, recorded_run_time) {
+        (_, Some(length)) if step > 0 || recorded_end.is_none() => Some(run_start + length),
+        (end, _) => end.map(|end| end.max(run_start)),
     };
     let wait = match (record.wait_start, record.wait_end, end) {
         (Some(from), Some(to), Some(end)) if over => {

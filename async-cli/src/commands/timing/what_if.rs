@@ -10,8 +10,7 @@ use crate::planning;
 /// The changes that there are, for the help.
 macro_rules! changes {
     () => {
-        "\
-  jobs=4            no more than 4 tasks run at once; jobs=none: no limit
+        "  jobs=4            no more than 4 tasks run at once; jobs=none: no limit
   start:NAME=-30s   it is started 30 s earlier; or +30s, first
   wait:NAME=+30s    it is waited for 30 s later; or -30s, first, last
   run:NAME=50%      its task takes half as long; or 90s, -30s, +30s
