@@ -121,6 +121,9 @@ pub(crate) enum Failure {
         "the shell could not open a new record in the store, though there is nothing wrong with the store: too many open files (ulimit -n)?"
     )]
     Shell,
+    /// The records of a run make no sense together.
+    #[error("the records of this run contradict each other: {0}")]
+    Contradiction(String),
     /// The command line is wrong in a way that clap can't see.
     #[error("{0}")]
     Usage(String),

@@ -43,7 +43,7 @@ pub(crate) struct Planning {
 }
 
 /// A number of tasks, or a percentage of the cores, rounded down; never less than one.
-fn jobs(text: &str) -> Result<u32, String> {
+pub(crate) fn jobs(text: &str) -> Result<u32, String> {
     let wrong = || format!("it is a number from 1 to {MAX_JOBS}, or a percentage of the cores like 50%");
     let number = |text: &str| text.parse::<u32>().ok().filter(|&number| number > 0).ok_or_else(wrong);
     let jobs = match text.strip_suffix('%') {

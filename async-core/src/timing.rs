@@ -1,105 +1,78 @@
-//! What running things in the background saved, in the original's arithmetic.
+//! What running things in the background saved, and what it could save yet.
+//!
+//! A [`Summary`] is the original's few figures. A [`Run`] is all that the records of a store tell of one run, on one axis of
+//! time: who was started when, by whom, how long it ran, and who stood waiting for it; it says how it deals with clocks that
+//! disagree. A [`Schedule`] is the same run taken apart, so that it can be done again with something changed.
+//!
+//! # Taking a run apart
+//!
+//! An **actor** is the script, or the task of a future. It does one thing after another: it works on its own, starts a
+//! future, or waits for one. Futures and waits that a record places inside the task of another future (its `parent`) are
+//! that task's, if it ran at that moment; all others are the script's. For an actor, with all moments in ms:
+//!
+//! * The start of X is a step that takes no time, at X's start.
+//! * The wait for X is a step from where the actor came to it, or X's start if that was later, to the end of X. If X had
+//!   ended by then it takes no time. What a wait takes beyond the end of X, to print its log, is work.
+//! * Whatever lies between two steps is work.
+//! * A task that ran in the shell itself (not parallel) is a start and a wait at once.
+//!
+//! The script ends with its last start or wait, and now while anything is running or queued. A run ends when all of its
+//! actors have.
+//!
+//! For each future, **blocked** is how long somebody stood waiting for it ([`Task::blocked`]), and **slack** how long it lay
+//! finished before somebody came ([`Task::slack`]): start what has much of the former earlier, and there is nothing to gain
+//! at what has none of it.
+//!
+//! # Doing it again
+//!
+//! [`Schedule::replay`] lets every actor do its steps. Work takes as long as it did, a wait takes until its future is over.
+//! A future that was started runs
+//!
+//! * when the futures that it has to come after are over,
+//! * then, under a limit of N, when it is its turn and fewer than N places are taken, first come first served. A task that
+//!   waits for a queued future lends it its place meanwhile, and likewise to what that one has to come after, one at a time
+//!   (see `store/queue.rs`: the limit itself does so);
+//! * and then as much later as it did in the recorded run, which is what starting it took.
+//!
+//! So without a change the recorded run comes out, to the ms. If records say that a future ran while by these rules there
+//! was no place for it, it is taken to need none.
+//!
+//! A [`Change`] edits the steps: a start or a wait goes to another place among the steps of its actor, work becomes longer
+//! or shorter, a limit is set or lifted. A moment is meant on the recorded axis; where the actor stood waiting at that moment
+//! it could do nothing else, so the step goes before that wait. It is not known what a future needs of others before it can
+//! start, nor what tasks take from each other when more of them run at once: predictions say what time alone allows.
+//!
+//! # The critical path
+//!
+//! The chain of what the length of the run hangs on, without gaps from its start to its end: the longest path in the graph
+//! of its steps (the critical path method: J. E. Kelley and M. R. Walker, *Critical-Path Planning and Scheduling*, 1959).
+//! [`Schedule::critical_path`] finds it from the end backwards. The work of an actor is on it, and what came before that.
+//! Where the actor stood waiting for X, the path is that of X, from its end: through X's own work and the futures that X
+//! itself stood waiting for, back to where X ran; then through what X had to come after last, or the time that it was
+//! queued, back to where X was started; and on from that step of whoever started it. Anything that is not on the path could
+//! have been a little slower without making the run longer; only what is on it can make it shorter.
+//!
+//! # Bounds
+//!
+//! [`Schedule::bound`] is what the run takes at least however its starts and waits are moved: the longest of the work of the
+//! script and the work of each future, together with that of what it has to come after. With N places it takes at least an
+//! Nth of all work in the background too. Advice is the difference between two replays, so it never promises more than the
+//! run takes beyond that bound.
 
-use std::fmt;
+mod advice;
+mod change;
+mod compare;
+mod path;
+mod replay;
+mod run;
+mod schedule;
+mod summary;
 
-use crate::clock::Millis;
-
-/// The figures of a run's summary.
-///
-/// All the background time would have come on top of the elapsed time, had the tasks run one after another; the time
-/// spent in waits is part of the elapsed time already, and nothing useful was done in it. So the run would have taken
-/// `elapsed + (background - waits)`. Divisions cut towards zero, as bash's do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// The run times of all collected futures together, in ms.
-    pub background_ms: Millis,
-    /// The time spent in waits, in ms.
-    pub waited_ms: Millis,
-    /// The length of the whole run, in whole seconds.
-    pub elapsed_s: i64,
-}
-
-impl Summary {
-    /// Background time less waits, in whole seconds. Negative when the waits cost more than the tasks.
-    #[must_use]
-    pub fn background_minus_waits_s(&self) -> i64 {
-        self.background_ms.saturating_sub(self.waited_ms) / 1000
-    }
-
-    /// How long the run would have taken one after another, in whole seconds.
-    #[must_use]
-    pub fn serial_s(&self) -> i64 {
-        self.elapsed_s.saturating_add(self.background_minus_waits_s())
-    }
-
-    /// Serial over elapsed time; nothing when no time has elapsed.
-    #[must_use]
-    pub fn speedup(&self) -> Option<Speedup> {
-        #[allow(clippy::cast_precision_loss, reason = "seconds are far below 2^53")]
-        (self.elapsed_s != 0).then(|| Speedup(self.serial_s() as f64 / self.elapsed_s as f64))
-    }
-}
-
-/// A ratio, displayed as awk's `print` displays a number: a whole number as it is, any other with `%.6g`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Speedup(pub f64);
-
-impl fmt::Display for Speedup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DIGITS: usize = 6;
-        let Self(value) = *self;
-        if value.fract() == 0.0 && value.abs() < 1e15 {
-            return write!(f, "{value:.0}");
-        }
-        // C's %g: rounded to six digits first; the exponent after that rounding decides the form.
-        let scientific = format!("{value:.*e}", DIGITS - 1);
-        let Some((mantissa, exponent)) = scientific.split_once('e') else {
-            return f.write_str(&scientific);
-        };
-        let exponent: i32 = exponent.parse().map_err(|_| fmt::Error)?;
-        let trim = |digits: &str| digits.trim_end_matches('0').trim_end_matches('.').to_owned();
-        if (-4..6).contains(&exponent) {
-            let decimals = usize::try_from(5 - exponent).unwrap_or(0);
-            f.write_str(&trim(&format!("{value:.decimals$}")))
-        } else {
-            let sign = if exponent < 0 { '-' } else { '+' };
-            write!(f, "{}e{sign}{:02}", trim(mantissa), exponent.abs())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_summary_cuts_towards_zero_as_bash_does() {
-        let summary = Summary { background_ms: 5999, waited_ms: 2000, elapsed_s: 10 };
-        assert_eq!((summary.background_minus_waits_s(), summary.serial_s()), (3, 13));
-        assert_eq!(summary.speedup().unwrap().to_string(), "1.3");
-        let negative = Summary { background_ms: 0, waited_ms: 1999, elapsed_s: 4 };
-        assert_eq!((negative.background_minus_waits_s(), negative.serial_s()), (-1, 3));
-        assert_eq!(Summary { elapsed_s: 0, ..summary }.speedup(), None);
-    }
-
-    /// Expected texts are what mawk 1.3.4 and gawk 5.2 print.
-    #[test]
-    fn speedups_look_as_awk_prints_them() {
-        for (value, text) in [
-            (1.0, "1"),
-            (3.0, "3"),
-            (0.0, "0"),
-            (4.0 / 3.0, "1.33333"),
-            (0.5, "0.5"),
-            (2.0 / 30_000.0, "6.66667e-05"),
-            (1.0 / 3.0, "0.333333"),
-            (1e6, "1000000"),
-            (1_234_567.5, "1.23457e+06"),
-            (999_999.9, "1e+06"),
-            (-2.25, "-2.25"),
-            (0.0001, "0.0001"),
-        ] {
-            assert_eq!(Speedup(value).to_string(), text);
-        }
-    }
-}
+pub use advice::Advice;
+pub use change::{Change, Length, Moved, Shift, Unchangeable};
+pub use compare::{Compared, Comparison};
+pub use path::Stretch;
+pub use replay::{Replay, Stuck, Times};
+pub use run::{Collected, Recorded, Run, Status, Task, Verdict};
+pub use schedule::Schedule;
+pub use summary::{Speedup, Summary};

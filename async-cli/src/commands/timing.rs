@@ -1,24 +1,75 @@
-//! `async timing`: what running things in the background saved.
+//! `async timing`: what running things in the background saved, and what it could save yet.
+
+mod analysis;
+mod comparison;
+mod figures;
+mod json;
+mod report;
+mod table;
+mod what_if;
 
 use async_core::clock::{self, Millis};
-use async_core::timing::Summary;
+use async_core::timing::{Run, Summary};
 use clap::Args;
 
 use crate::cli::Place;
-use crate::failure::Failure;
+use crate::failure::{Failure, warn};
 use crate::status::ExitCode;
 
-const EXAMPLES: &str = "\
+use analysis::{Analysis, Prediction};
+use comparison::Against;
+use table::Sort;
+use what_if::WhatIf;
+
+const EXAMPLES: &str = concat!(
+    "\
 Examples:
 
-  async timing                     # once all is collected";
+  async timing                     # once all is collected
+  async timing --table --sort blocked
+  async timing --what-if jobs=4
+  async timing --what-if start:docs=-30s --what-if run:tests=50%
+  async timing --compare=median
+
+What can be different:
+
+",
+    what_if::changes!()
+);
+
+/// How wide a table is where there is no terminal, in columns.
+const WIDTH: u16 = 80;
 
 /// Prints how much time the futures saved
 ///
+/// On a terminal also when each of them ran, what the time went to, and what could save more; elsewhere what is asked for.
 /// Without options, the figures come from the futures collected since `async init`, and the run begins with the first.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
+#[allow(clippy::struct_excessive_bools, reason = "options that are there or not")]
 pub(crate) struct Timing {
+    /// Print when each future started, how long it ran, how long the script stood waiting for it (blocked), and how long it
+    /// lay finished before that (slack), in seconds
+    #[arg(long)]
+    table: bool,
+    /// Print the critical path: what the length of the run hangs on
+    #[arg(long)]
+    path: bool,
+    /// Print what could make the run shorter
+    #[arg(long)]
+    advice: bool,
+    /// What the table is sorted by
+    #[arg(long, value_enum, default_value_t, hide_default_value = true, value_name = "KEY")]
+    sort: Sort,
+    /// Predict how long the run would take if something were done differently; several changes are done together
+    #[arg(long, value_name = "CHANGE", value_parser = what_if::parse)]
+    what_if: Vec<WhatIf>,
+    /// Print what takes longer than in the run before this one, or than the median of those that are kept
+    #[arg(long, value_enum, value_name = "RUN", num_args = 0..=1, require_equals = true, default_missing_value = "last")]
+    compare: Option<Against>,
+    /// Print all of it as JSON
+    #[arg(long)]
+    json: bool,
     /// Run times of all futures together, in ms
     #[arg(long, hide = true, requires_all = ["waited", "begin"], allow_negative_numbers = true)]
     background: Option<Millis>,
@@ -32,37 +83,82 @@ pub(crate) struct Timing {
 
 impl Timing {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        let now = clock::wall() / 1000;
-        let summary = match (self.background, self.waited, self.begin) {
-            (Some(background_ms), Some(waited_ms), Some(begin)) => {
-                Summary { background_ms, waited_ms, elapsed_s: now.saturating_sub(begin).max(0) }
-            }
-            _ => from_records(place, now)?,
-        };
-        let speedup = summary.speedup().map_or_else(|| "n/a".to_owned(), |speedup| speedup.to_string());
-        place.stdout()?.print(&format!(
-            "\n=================\n Async summary\n=================\n \
-             Time spent in the background minus waits: {} sec\n \
-             Elapsed time: {} sec\n \
-             Time if we did everything serially: {} sec\n \
-             Speedup:  {speedup}\n",
-            summary.background_minus_waits_s(),
-            summary.elapsed_s,
-            summary.serial_s(),
-        ))?;
-        Ok(ExitCode::SUCCESS)
-    }
-}
-
-fn from_records(place: &Place, now: i64) -> Result<Summary, Failure> {
-    let collected = place.store()?.collected()?;
-    let begin = collected.iter().map(|(_, record)| record.start_time / 1000).min().unwrap_or(now);
-    let mut summary = Summary { background_ms: 0, waited_ms: 0, elapsed_s: now.saturating_sub(begin).max(0) };
-    for (_, record) in collected {
-        summary.background_ms = summary.background_ms.saturating_add(record.run_time.unwrap_or(0));
-        if let (Some(start), Some(end)) = (record.wait_start, record.wait_end) {
-            summary.waited_ms = summary.waited_ms.saturating_add(end.saturating_sub(start).max(0));
+        let mut output = place.stdout()?;
+        let summary = self.summary(place)?;
+        // What a script prints at its end is the summary, wherever it goes.
+        let columns = output.columns().filter(|_| self.background.is_none());
+        let asked = self.table || self.path || self.advice || !self.what_if.is_empty() || self.compare.is_some();
+        let everything = !asked && columns.is_some() && !self.json;
+        if !asked && !everything && !self.json {
+            output.print(&report::summary(&summary))?;
+            return Ok(ExitCode::SUCCESS);
         }
+        let store = place.store()?;
+        let (run, errors) = Run::of_store(&store)?;
+        for error in &errors {
+            warn(&error.to_string());
+        }
+        let compared = self.compare.map(|against| comparison::of(&run, &store, against)).transpose()?;
+        if self.json {
+            let analysis = Analysis::of(&run)?;
+            let prediction = self.prediction(&analysis)?;
+            let document = json::Timing::new(&summary, &analysis, prediction.as_ref(), compared.as_ref());
+            document.print(store.dir(), &mut output)?;
+        } else {
+            let mut text = report::summary(&summary);
+            if (everything || self.table) && !run.tasks.is_empty() {
+                text += "\n";
+                text += &table::table(&run, self.sort, columns.unwrap_or(WIDTH), output.has_colors());
+                text += &report::clock(&run);
+            }
+            let analysed = self.analyse(&run, everything);
+            text += analysed.as_deref().unwrap_or_default();
+            text += &compared.map_or_else(String::new, |compared| comparison::text(&compared));
+            output.print(&text)?;
+            analysed?;
+        }
+        Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(125) })
     }
-    Ok(summary)
+
+    fn prediction(&self, analysis: &Analysis<'_>) -> Result<Option<Prediction>, Failure> {
+        (!self.what_if.is_empty()).then(|| analysis.predict(&self.what_if)).transpose()
+    }
+
+    /// What takes doing the run again.
+    fn analyse(&self, run: &Run, everything: bool) -> Result<String, Failure> {
+        let (path, advice) = (everything || self.path, everything || self.advice);
+        let mut text = String::new();
+        if run.tasks.is_empty() || !path && !advice && self.what_if.is_empty() {
+            return Ok(text);
+        }
+        let analysis = Analysis::of(run)?;
+        if path {
+            text += &report::path(run, &analysis.path);
+        }
+        if advice {
+            text += &report::advice(run, &analysis.advice);
+        }
+        if let Some(prediction) = self.prediction(&analysis)? {
+            text += &report::prediction(run, &prediction);
+        }
+        Ok(text)
+    }
+
+    fn summary(&self, place: &Place) -> Result<Summary, Failure> {
+        let now = clock::wall() / 1000;
+        let elapsed = |begin: i64| now.saturating_sub(begin).max(0);
+        if let (Some(background_ms), Some(waited_ms), Some(begin)) = (self.background, self.waited, self.begin) {
+            return Ok(Summary { background_ms, waited_ms, elapsed_s: elapsed(begin) });
+        }
+        let collected = place.store()?.collected()?;
+        let begin = collected.iter().map(|(_, record)| record.start_time / 1000).min().unwrap_or(now);
+        let mut summary = Summary { background_ms: 0, waited_ms: 0, elapsed_s: elapsed(begin) };
+        for (_, record) in collected {
+            summary.background_ms = summary.background_ms.saturating_add(record.run_time.unwrap_or(0));
+            if let (Some(start), Some(end)) = (record.wait_start, record.wait_end) {
+                summary.waited_ms = summary.waited_ms.saturating_add(end.saturating_sub(start).max(0));
+            }
+        }
+        Ok(summary)
+    }
 }

@@ -1,0 +1,193 @@
+//! What a run hangs on, and what could make it shorter, in words.
+
+use std::fmt::Write;
+
+use async_core::clock::Millis;
+use async_core::text::{counted, printable, seconds as exact};
+use async_core::timing::{Advice, Change, Moved, Run, Shift, Stretch, Summary};
+
+use super::analysis::Prediction;
+use super::figures::{fixed, percent, seconds};
+use super::what_if;
+
+/// How many names are listed before the rest is counted.
+const LISTED: usize = 4;
+
+/// The figures of the original, in its words.
+pub(super) fn summary(summary: &Summary) -> String {
+    let speedup = summary.speedup().map_or_else(|| "n/a".to_owned(), |speedup| speedup.to_string());
+    format!(
+        "\n=================\n Async summary\n=================\n \
+         Time spent in the background minus waits: {} sec\n \
+         Elapsed time: {} sec\n \
+         Time if we did everything serially: {} sec\n \
+         Speedup:  {speedup}\n",
+        summary.background_minus_waits_s(),
+        summary.elapsed_s,
+        summary.serial_s(),
+    )
+}
+
+/// What to bear in mind where the clock was set.
+pub(super) fn clock(run: &Run) -> String {
+    if run.clock_step == 0 {
+        return String::new();
+    }
+    format!(" The clock was set meanwhile: a START may be off by {} s.\n", exact(run.clock_step))
+}
+
+/// The critical path, with short stretches one after another in one line.
+pub(super) fn path(run: &Run, path: &[Stretch]) -> String {
+    let length = run.length();
+    let mut text = format!("\n Critical path: {}\n", seconds(length, length));
+    let mut line = |ms: Millis, what: &str| {
+        let _ = writeln!(text, "{:>10} s {:>4}%  {what}", fixed(ms, length), percent(ms, length));
+    };
+    let is_short = |stretch: &Stretch| stretch.length() * 100 < length;
+    let mut rest = path;
+    while let Some(first) = rest.first() {
+        let short = rest.iter().take_while(|stretch| is_short(stretch)).count();
+        if short > 1 {
+            line(rest[..short].iter().map(Stretch::length).sum(), &format!("{short} short stretches"));
+            rest = &rest[short..];
+        } else {
+            line(first.length(), &whose(run, first));
+            rest = &rest[1..];
+        }
+    }
+    text
+}
+
+fn whose(run: &Run, stretch: &Stretch) -> String {
+    match stretch.task {
+        None => "the script".to_owned(),
+        Some(task) if stretch.queued => format!("{}, queued", named(run, task)),
+        Some(task) => named(run, task),
+    }
+}
+
+fn named(run: &Run, task: usize) -> String {
+    format!("`{}`", printable(run.label(task).as_ref()))
+}
+
+fn list(run: &Run, tasks: &[usize]) -> String {
+    let names: Vec<String> = tasks.iter().take(LISTED).map(|&task| named(run, task)).collect();
+    let names = names.join(", ");
+    match tasks.len().saturating_sub(LISTED) {
+        0 => names,
+        more => format!("{names} and {more} more"),
+    }
+}
+
+/// The advice, if there is any, and the waits that need none.
+pub(super) fn advice(run: &Run, advice: &[Advice]) -> String {
+    let length = run.length();
+    let mut text = String::new();
+    if !advice.is_empty() {
+        text.push_str("\n Each of these alone would have saved:\n");
+    }
+    for advice in advice {
+        let (worth, share) = (fixed(advice.worth, length), percent(advice.worth, length));
+        let _ = writeln!(text, "{worth:>10} s {share:>4}%  {}", sentence(run, advice));
+        let _ = writeln!(text, "{:20}(--what-if '{}')", "", printable(what_if::text(advice.change, run).as_ref()));
+    }
+    if !advice.is_empty() {
+        text.push_str(
+            " That is what the run takes when it is done again with that one change. What a\n \
+             future needs of another, and what tasks take from each other, is not known.\n",
+        );
+    }
+    let is_free = |&task: &usize| {
+        let task = &run.tasks[task];
+        task.wait.is_some() && !task.synchronous && task.blocked() == 0
+    };
+    let free: Vec<usize> = (0..run.tasks.len()).filter(is_free).collect();
+    if !free.is_empty() {
+        let _ = writeln!(text, "\n Waits that cost nothing: {}", list(run, &free));
+    }
+    text
+}
+
+fn sentence(run: &Run, advice: &Advice) -> String {
+    match advice.change {
+        Change::Start(task, shift) => start(run, task, shift, advice.moved.as_ref()),
+        Change::Wait(task, shift) => wait(run, task, shift, advice.moved.as_ref()),
+        Change::Background(task) => format!("run {} in the background", named(run, task)),
+        Change::Parallel => "run everything in the background".to_owned(),
+        Change::Jobs(Some(jobs)) => format!("let {} run at once", counted(jobs, "task", "tasks")),
+        Change::Jobs(None) | Change::Run(..) => what_if::text(advice.change, run),
+    }
+}
+
+fn by(shift: Shift, moved: Option<&Moved>) -> Millis {
+    match (moved, shift) {
+        (Some(moved), _) => moved.by,
+        (None, Shift::By(by)) => by,
+        (None, Shift::First | Shift::Last) => 0,
+    }
+}
+
+fn start(run: &Run, task: usize, shift: Shift, moved: Option<&Moved>) -> String {
+    let by = by(shift, moved);
+    let text = format!("start {} {}", named(run, task), earlier_or_later(by));
+    match moved {
+        Some(moved) if !moved.past_waits.is_empty() => {
+            format!("{text}, {} waiting for {}", side(by), list(run, &moved.past_waits))
+        }
+        _ => text,
+    }
+}
+
+fn wait(run: &Run, task: usize, shift: Shift, moved: Option<&Moved>) -> String {
+    let by = by(shift, moved);
+    let text = format!("wait for {} {}", named(run, task), earlier_or_later(by));
+    match moved {
+        Some(moved) if !moved.past_starts.is_empty() => {
+            format!("{text}, {} starting {}", side(by), list(run, &moved.past_starts))
+        }
+        Some(moved) if !moved.past_waits.is_empty() => {
+            format!("{text}, {} waiting for {}", side(by), list(run, &moved.past_waits))
+        }
+        _ => text,
+    }
+}
+
+fn side(by: Millis) -> &'static str {
+    if by <= 0 { "before" } else { "after" }
+}
+
+fn earlier_or_later(by: Millis) -> String {
+    match by {
+        ..0 => format!("{} s earlier", exact(-by)),
+        0 => "when it was".to_owned(),
+        1.. => format!("{} s later", exact(by)),
+    }
+}
+
+/// What the changes come to: the predicted length, and what was moved in fact.
+pub(super) fn prediction(run: &Run, prediction: &Prediction) -> String {
+    let length = run.length();
+    let (total, difference) = (prediction.replay.total, prediction.replay.total - length);
+    let comes_to = if difference == 0 {
+        "no difference".to_owned()
+    } else {
+        let word = if difference < 0 { "less" } else { "more" };
+        let (by, share) = (seconds(difference.abs(), length), percent(difference.abs(), length));
+        format!("{by} or {share}% {word}")
+    };
+    let asked = printable(prediction.asked.join(", ").as_ref());
+    let mut text = format!("\n What if {asked}: {}\n", seconds(total, length));
+    let _ = writeln!(text, "   instead of {}: {comes_to}", seconds(length, length));
+    for (change, moved) in &prediction.done {
+        match change {
+            Change::Start(task, shift) => {
+                let _ = writeln!(text, "   {}", start(run, *task, *shift, moved.as_ref()));
+            }
+            Change::Wait(task, shift) => {
+                let _ = writeln!(text, "   {}", wait(run, *task, *shift, moved.as_ref()));
+            }
+            _ => {}
+        }
+    }
+    text
+}

@@ -1,0 +1,166 @@
+//! A run as a table: when each future started, how long it ran, and what it cost to wait for it.
+
+use std::cmp::Reverse;
+
+use async_core::clock::Millis;
+use async_core::process;
+use async_core::timing::{Run, Status, Task, Verdict};
+use clap::ValueEnum;
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Row, Table, Width, presets,
+};
+
+use super::figures;
+
+const TITLES: [&str; 6] = ["NAME", "START", "RUN", "BLOCKED", "SLACK", "STATUS"];
+
+/// How much of a name is to be read at least, in columns.
+const LEAST_NAME: u16 = 8;
+
+/// What the futures are sorted by; nested ones stay below theirs.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum Sort {
+    /// The first first
+    #[default]
+    Start,
+    /// The longest first
+    Run,
+    /// What the script stood waiting for longest first
+    Blocked,
+    /// What lay finished longest first
+    Slack,
+    /// By name
+    Name,
+}
+
+/// The table, at most that many columns wide.
+pub(super) fn table(run: &Run, sort: Sort, width: u16, colors: bool) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(width)
+        // Names are cut, not wrapped at blanks.
+        .set_delimiter('\0');
+    if colors {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    let figure = |ms: Option<Millis>| ms.map_or_else(|| "-".to_owned(), |ms| figures::fixed(ms, run.length()));
+    table.set_header(row(TITLES.map(|title| Cell::new(title).add_attribute(Attribute::Bold))));
+    for (task, depth) in order(run, sort) {
+        let label = async_core::text::printable(run.label(task).as_ref());
+        let task = &run.tasks[task];
+        let status = Cell::new(status(task)).fg(color(task.status.verdict()));
+        table.add_row(row([
+            Cell::new(format!("{}{label}", "  ".repeat(depth))),
+            Cell::new(figure(Some(task.start))),
+            Cell::new(figure(Some(task.run_time))),
+            Cell::new(figure(Some(task.blocked()))),
+            Cell::new(figure(task.slack())),
+            status,
+        ]));
+    }
+    let sum = |of: fn(&Task) -> Millis| figure(Some(run.tasks.iter().map(of).sum()));
+    table.add_row(row([
+        Cell::new(async_core::text::counted(u32::try_from(run.tasks.len()).unwrap_or(u32::MAX), "future", "futures")),
+        Cell::new(""),
+        Cell::new(sum(|task| task.run_time)),
+        Cell::new(sum(Task::blocked)),
+        Cell::new(sum(|task| task.slack().unwrap_or(0))),
+        Cell::new(format!("in {}", figures::fixed(run.length(), run.length()))),
+    ]));
+    arrange(&mut table, width);
+    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+fn row(cells: [Cell; 6]) -> Row {
+    let mut row = Row::new();
+    for (column, cell) in cells.into_iter().enumerate() {
+        row.add_cell(cell.set_alignment(if (1..=4).contains(&column) {
+            CellAlignment::Right
+        } else {
+            CellAlignment::Left
+        }));
+    }
+    row.max_height(1);
+    row
+}
+
+fn arrange(table: &mut Table, width: u16) {
+    let widths = table.column_max_content_widths();
+    let others: u16 = widths[1..].iter().map(|width| width + 2).sum();
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, if index + 1 == TITLES.len() { 0 } else { 2 }));
+        if index == 0 {
+            let room = width.saturating_sub(others).max(LEAST_NAME) + 2;
+            column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(room)));
+        } else {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+}
+
+/// How a future ended, or stands, and whether it was parallel at all.
+pub(super) fn status(task: &Task) -> String {
+    let word = word(&task.status);
+    if task.synchronous { word + ", not parallel" } else { word }
+}
+
+fn word(status: &Status) -> String {
+    match (status.verdict(), status.rc, status.signal()) {
+        (Verdict::Succeeded, ..) => "ok".to_owned(),
+        (Verdict::Failed, _, Some(number)) => format!("killed by {}", process::signal_name(number)),
+        (Verdict::Failed, Some(rc), None) => format!("failed with {rc}"),
+        (Verdict::Failed, None, _) => "failed".to_owned(),
+        (Verdict::Queued, ..) => "queued".to_owned(),
+        (Verdict::Running, ..) => "running".to_owned(),
+        (Verdict::Cancelled, ..) => "cancelled".to_owned(),
+        (Verdict::TimedOut, ..) => "its time was up".to_owned(),
+        (Verdict::Skipped, ..) => "skipped".to_owned(),
+        (Verdict::Unstartable, ..) => "can't be started".to_owned(),
+        (Verdict::Lost, ..) => "lost".to_owned(),
+    }
+}
+
+fn color(verdict: Verdict) -> Color {
+    match verdict {
+        Verdict::Succeeded => Color::DarkGreen,
+        Verdict::Running => Color::DarkCyan,
+        Verdict::Queued | Verdict::Skipped | Verdict::Cancelled => Color::DarkYellow,
+        Verdict::Failed | Verdict::TimedOut | Verdict::Unstartable | Verdict::Lost => Color::DarkRed,
+    }
+}
+
+/// The futures, each with those that were started inside it below it, and how deep it lies.
+fn order(run: &Run, sort: Sort) -> Vec<(usize, usize)> {
+    let mut inside = vec![Vec::new(); run.tasks.len()];
+    let mut outermost = Vec::new();
+    for (index, task) in run.tasks.iter().enumerate() {
+        match task.parent {
+            Some(parent) => &mut inside[parent],
+            None => &mut outermost,
+        }
+        .push(index);
+    }
+    let arranged = |mut tasks: Vec<usize>| {
+        let of = |&task: &usize| &run.tasks[task];
+        match sort {
+            Sort::Start => tasks.sort_by_key(|task| of(task).start),
+            Sort::Run => tasks.sort_by_key(|task| Reverse(of(task).run_time)),
+            Sort::Blocked => tasks.sort_by_key(|task| Reverse(of(task).blocked())),
+            Sort::Slack => tasks.sort_by_key(|task| Reverse(of(task).slack())),
+            Sort::Name => tasks.sort_by(|a, b| of(a).name.cmp(&of(b).name)),
+        }
+        tasks
+    };
+    let mut ordered = Vec::with_capacity(run.tasks.len());
+    let mut next: Vec<(usize, usize)> = arranged(outermost).into_iter().rev().map(|task| (task, 0)).collect();
+    while let Some((task, depth)) = next.pop() {
+        ordered.push((task, depth));
+        let below = arranged(std::mem::take(&mut inside[task]));
+        next.extend(below.into_iter().rev().map(|task| (task, depth + 1)));
+    }
+    ordered
+}

@@ -1,0 +1,63 @@
+//! What takes longer than it did.
+
+use std::collections::BTreeMap;
+
+use super::run::Run;
+use crate::clock::Millis;
+
+/// A run beside earlier ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Comparison {
+    /// The lengths of the runs.
+    pub total: Compared,
+    /// The run times of their futures by [`Run::label`], those of which nothing is known left out.
+    pub futures: BTreeMap<String, Compared>,
+}
+
+/// A length now and earlier, both in ms; none where it was not there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// In this run.
+    pub now: Option<Millis>,
+    /// In the earlier run, or the median of those in which it was there; of two in the middle the shorter one.
+    pub before: Option<Millis>,
+}
+
+impl Compared {
+    /// How many ms longer it takes now, or shorter if negative; none if it was not there both times.
+    #[must_use]
+    pub fn difference(&self) -> Option<Millis> {
+        Some(self.now? - self.before?)
+    }
+}
+
+impl Comparison {
+    /// Compares a run with earlier ones.
+    #[must_use]
+    pub fn of(run: &Run, earlier: &[Run]) -> Self {
+        let mut before = BTreeMap::<String, Vec<Millis>>::new();
+        for (label, length) in earlier.iter().flat_map(lengths) {
+            before.entry(label).or_default().push(length);
+        }
+        let mut futures: BTreeMap<String, Compared> = before
+            .into_iter()
+            .map(|(label, lengths)| (label, Compared { now: None, before: median(lengths) }))
+            .collect();
+        for (label, length) in lengths(run) {
+            futures.entry(label).or_default().now = Some(length);
+        }
+        let total = Compared { now: Some(run.length()), before: median(earlier.iter().map(Run::length).collect()) };
+        Self { total, futures }
+    }
+}
+
+/// The run times of the futures that are over.
+fn lengths(run: &Run) -> impl Iterator<Item = (String, Millis)> {
+    let over = |&index: &usize| run.tasks[index].end.is_some() && run.tasks[index].ran();
+    (0..run.tasks.len()).filter(over).map(|index| (run.label(index), run.tasks[index].run_time))
+}
+
+fn median(mut lengths: Vec<Millis>) -> Option<Millis> {
+    lengths.sort_unstable();
+    lengths.get(lengths.len().saturating_sub(1) / 2).copied()
+}

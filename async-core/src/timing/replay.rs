@@ -1,0 +1,303 @@
+//! Doing a run again: who comes to what, and when.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+
+use super::schedule::{Action, Place, Schedule};
+use crate::clock::Millis;
+
+/// A run that was done again. Moments are ms from its start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// How long it took, in ms.
+    pub total: Millis,
+    /// What became of each task, in the order of [`super::Run::tasks`].
+    pub tasks: Vec<Times>,
+    /// When each actor began and ended each of its steps.
+    pub(super) steps: Vec<Vec<(Millis, Millis)>>,
+}
+
+/// When a task was started, ran and ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// When it was started.
+    pub start: Millis,
+    /// When it was let go.
+    pub run_start: Millis,
+    /// When it was over.
+    pub end: Millis,
+}
+
+/// Somebody waits for a future for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it would not end: somebody would wait for a future that can't run before")]
+pub struct Stuck {
+    /// Who waits: the index of a task, or none for the script.
+    pub waiter: Option<usize>,
+    /// What for: the index of a task.
+    pub awaited: Option<usize>,
+}
+
+impl Schedule {
+    /// Does everything again. Without a change, the recorded run comes out.
+    pub fn replay(&self) -> Result<Replay, Stuck> {
+        let mut world = World::new(self, None);
+        world.run()?;
+        let time = |moment: Option<Millis>| moment.unwrap_or_default();
+        Ok(Replay {
+            total: world.actors.iter().map(|actor| time(actor.over)).max().unwrap_or(0),
+            tasks: world.actors[..self.script()]
+                .iter()
+                .map(|actor| Times { start: time(actor.started), run_start: time(actor.begun), end: time(actor.over) })
+                .collect(),
+            steps: world.actors.into_iter().map(|actor| actor.steps).collect(),
+        })
+    }
+}
+
+/// When there was a place for each task under a limit, given when each ran; none if it ran before there was one.
+pub(super) fn admissions(schedule: &Schedule, run_starts: &[Millis]) -> Result<Vec<Option<Millis>>, Stuck> {
+    let mut world = World::new(schedule, Some(run_starts));
+    world.run()?;
+    Ok(world.actors.into_iter().map(|actor| actor.admitted).collect())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Happening {
+    GoesOn,
+    Begins,
+}
+
+/// An actor, as far as it has come.
+#[derive(Clone, Debug, Default)]
+struct Actor {
+    /// What it does next.
+    next: usize,
+    started: Option<Millis>,
+    started_by: Option<usize>,
+    /// When it came into the queue, while it is there.
+    queued: Option<Millis>,
+    admitted: Option<Millis>,
+    begun: Option<Millis>,
+    over: Option<Millis>,
+    /// How many of those that it comes after are not over.
+    pending: usize,
+    /// Who waits for it.
+    waiters: Vec<usize>,
+    /// Which tasks come after it.
+    dependents: Vec<usize>,
+    slot: Slot,
+    /// Who waits in its place for which queued ones, which may run there, and whether one does.
+    wanted: Vec<(usize, usize)>,
+    lends: bool,
+    steps: Vec<(Millis, Millis)>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Slot {
+    #[default]
+    None,
+    Own,
+    Of(usize),
+}
+
+struct World<'a> {
+    schedule: &'a Schedule,
+    /// When each task ran, if that is not to be found out.
+    given: Option<&'a [Millis]>,
+    /// What happens next. Of what happens at once, those who go on are first: what they leave may be what another needs.
+    agenda: BinaryHeap<Reverse<(Millis, Happening, usize)>>,
+    actors: Vec<Actor>,
+    /// Those that a limit holds back, by when they came.
+    queue: BTreeSet<(Millis, usize)>,
+    taken: u32,
+    lenders: BTreeSet<usize>,
+}
+
+impl<'a> World<'a> {
+    fn new(schedule: &'a Schedule, given: Option<&'a [Millis]>) -> Self {
+        let mut actors = vec![Actor::default(); schedule.actors.len()];
+        for (index, task) in schedule.tasks.iter().enumerate() {
+            actors[index].pending = task.after.len();
+            for &before in &task.after {
+                actors[before].dependents.push(index);
+            }
+        }
+        let agenda = BinaryHeap::from([Reverse((0, Happening::GoesOn, schedule.script()))]);
+        Self { schedule, given, agenda, actors, queue: BTreeSet::new(), taken: 0, lenders: BTreeSet::new() }
+    }
+
+    fn run(&mut self) -> Result<(), Stuck> {
+        while let Some(Reverse((now, happening, actor))) = self.agenda.pop() {
+            if happening == Happening::Begins {
+                self.begin(actor, now);
+            }
+            self.go_on(actor, now);
+        }
+        let Some(waiter) = self.actors.iter().rposition(|actor| actor.over.is_none()) else {
+            return Ok(());
+        };
+        let awaited = self.schedule.actors[waiter].get(self.actors[waiter].next).and_then(|step| step.action.awaited());
+        Err(Stuck { waiter: (waiter != self.schedule.script()).then_some(waiter), awaited })
+    }
+
+    fn go_on(&mut self, index: usize, now: Millis) {
+        while let Some(step) = self.schedule.actors[index].get(self.actors[index].next) {
+            match step.action {
+                Action::Start(task) => {
+                    self.step_done(index, now, now);
+                    self.actors[task].started_by = Some(index);
+                    self.start(task, now);
+                }
+                Action::Work(length) => {
+                    self.step_done(index, now, now + length);
+                    if length > 0 {
+                        self.agenda.push(Reverse((now + length, Happening::GoesOn, index)));
+                        return;
+                    }
+                }
+                Action::Wait(task) | Action::Return(task) if self.actors[task].over.is_none() => {
+                    self.actors[task].waiters.push(index);
+                    self.actors[index].steps.push((now, now));
+                    self.lend(index, task, now);
+                    return;
+                }
+                Action::Wait(_) | Action::Return(_) => self.step_done(index, now, now),
+            }
+        }
+        self.end(index, now);
+    }
+
+    fn step_done(&mut self, index: usize, from: Millis, to: Millis) {
+        self.actors[index].steps.push((from, to));
+        self.actors[index].next += 1;
+    }
+
+    fn start(&mut self, task: usize, now: Millis) {
+        self.actors[task].started = Some(now);
+        if self.actors[task].pending == 0 {
+            self.ready(task, now);
+        }
+    }
+
+    /// Nothing has to come before it any more.
+    fn ready(&mut self, task: usize, now: Millis) {
+        let Place::Within(_) = self.schedule.tasks[task].place else {
+            self.agenda.push(Reverse((now + self.schedule.tasks[task].lag, Happening::Begins, task)));
+            return;
+        };
+        self.actors[task].queued = Some(now);
+        self.queue.insert((now, task));
+        if let Some(given) = self.given {
+            self.agenda.push(Reverse((given[task].max(now), Happening::Begins, task)));
+        }
+        self.admit(now);
+    }
+
+    /// Gives places to those whose turn it is.
+    fn admit(&mut self, now: Millis) {
+        loop {
+            let lent = self.lenders.iter().find_map(|&lender| {
+                let actor = &self.actors[lender];
+                let waiting = actor.wanted.iter().filter_map(|&(_, task)| Some((self.actors[task].queued?, task)));
+                if actor.lends { None } else { Some((waiting.min()?.1, Slot::Of(lender))) }
+            });
+            let head = self.queue.first().and_then(|&(_, task)| match self.schedule.tasks[task].place {
+                Place::Within(jobs) if self.taken >= jobs => None,
+                _ => Some((task, Slot::Own)),
+            });
+            let Some((task, slot)) = lent.or(head) else {
+                return;
+            };
+            self.take(task, slot);
+            self.actors[task].admitted = Some(now);
+            if self.given.is_none() {
+                self.agenda.push(Reverse((now + self.schedule.tasks[task].lag, Happening::Begins, task)));
+            }
+        }
+    }
+
+    fn take(&mut self, task: usize, slot: Slot) {
+        if let Some(since) = self.actors[task].queued.take() {
+            self.queue.remove(&(since, task));
+        }
+        self.actors[task].slot = slot;
+        match slot {
+            Slot::None => {}
+            Slot::Own => self.taken += 1,
+            Slot::Of(lender) => self.actors[lender].lends = true,
+        }
+    }
+
+    fn begin(&mut self, task: usize, now: Millis) {
+        let unplaced = self.actors[task].slot == Slot::None;
+        if unplaced && self.schedule.tasks[task].place != Place::None {
+            self.take(task, Slot::Own);
+        }
+        self.actors[task].begun = Some(now);
+    }
+
+    /// Whoever waits and has a place lends it to those that are queued and have to be over first.
+    fn lend(&mut self, waiter: usize, awaited: usize, now: Millis) {
+        let Some(lender) = self.with_place(waiter) else {
+            return;
+        };
+        let mut wanted = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut ask = vec![awaited];
+        while let Some(task) = ask.pop() {
+            let actor = &self.actors[task];
+            let held_back = actor.started.is_some() && actor.begun.is_none() && actor.slot == Slot::None;
+            if held_back && seen.insert(task) {
+                ask.extend(&self.schedule.tasks[task].after);
+                if let Place::Within(_) = self.schedule.tasks[task].place {
+                    wanted.push((waiter, task));
+                }
+            }
+        }
+        if !wanted.is_empty() {
+            self.actors[lender].wanted.extend(wanted);
+            self.lenders.insert(lender);
+            self.admit(now);
+        }
+    }
+
+    /// Who has the place in which that actor runs: what runs in its starter itself runs in that one's.
+    fn with_place(&self, mut actor: usize) -> Option<usize> {
+        while self.actors[actor].slot == Slot::None {
+            let task = self.schedule.tasks.get(actor)?;
+            actor = self.actors[actor].started_by.filter(|_| task.synchronous)?;
+        }
+        Some(actor)
+    }
+
+    fn end(&mut self, index: usize, now: Millis) {
+        self.actors[index].over = Some(now);
+        match std::mem::take(&mut self.actors[index].slot) {
+            Slot::None => {}
+            Slot::Own => self.taken -= 1,
+            Slot::Of(lender) => self.actors[lender].lends = false,
+        }
+        for waiter in std::mem::take(&mut self.actors[index].waiters) {
+            if let Some(lender) = self.with_place(waiter) {
+                self.actors[lender].wanted.retain(|&(of, _)| of != waiter);
+                if self.actors[lender].wanted.is_empty() {
+                    self.lenders.remove(&lender);
+                }
+            }
+            let actor = &mut self.actors[waiter];
+            actor.next += 1;
+            if let Some(step) = actor.steps.last_mut() {
+                step.1 = now;
+            }
+            self.agenda.push(Reverse((now, Happening::GoesOn, waiter)));
+        }
+        for task in std::mem::take(&mut self.actors[index].dependents) {
+            self.actors[task].pending -= 1;
+            if self.actors[task].pending == 0 && self.actors[task].started.is_some() {
+                self.ready(task, now);
+            }
+        }
+        self.admit(now);
+    }
+}

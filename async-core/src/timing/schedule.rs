@@ -1,0 +1,232 @@
+//! What everybody in a run did, one thing after another, so that it can be done again with something changed.
+
+use super::replay::{self, Stuck};
+use super::run::Run;
+use crate::clock::Millis;
+use crate::record::State;
+
+/// How often the places of a limit are worked out anew without those futures that ran though there was none for them.
+const CALIBRATIONS: usize = 8;
+
+/// A run as what everybody in it did: the script, and each task. Both are **actors**: the tasks by their index in
+/// [`Run::tasks`], and after these the script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    pub(super) actors: Vec<Vec<Step>>,
+    pub(super) tasks: Vec<Activity>,
+}
+
+/// What an actor did, with when that was in the recorded run, in ms from the run's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Step {
+    pub(super) action: Action,
+    pub(super) from: Millis,
+    pub(super) to: Millis,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Went on with its own, for that many ms.
+    Work(Millis),
+    /// Started that task.
+    Start(usize),
+    /// Stood until that task was over, if it was not.
+    Wait(usize),
+    /// The same for a task that it ran itself.
+    Return(usize),
+}
+
+/// What a task needs before it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Activity {
+    /// The tasks that have to be over.
+    pub(super) after: Vec<usize>,
+    pub(super) place: Place,
+    /// How long it takes to run after it has all of that, in ms.
+    pub(super) lag: Millis,
+    /// Whether it ran in its starter itself.
+    pub(super) synchronous: bool,
+    /// Whether it ever ran.
+    pub(super) ran: bool,
+}
+
+/// What a task has to do with a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Takes none.
+    None,
+    /// Takes one whether or not there is one: the records say that it ran when, by the rules, there was none.
+    Anyway,
+    /// Takes one as soon as it is its turn and fewer than that many are taken.
+    Within(u32),
+}
+
+impl Schedule {
+    /// Takes a run apart. Fails if its records contradict each other.
+    pub fn of(run: &Run) -> Result<Self, Stuck> {
+        let script = run.tasks.len();
+        let mut events: Vec<Vec<Event>> = vec![Vec::new(); script + 1];
+        let length = run.length();
+        let end_of = |actor: usize| if actor == script { Millis::MAX } else { run.tasks[actor].until(length) };
+        let mut script_end = 0;
+        for (index, task) in run.tasks.iter().enumerate() {
+            let starter = run.starter(index).unwrap_or(script);
+            let mut happens = |actor: usize, event: Event, until: Millis| {
+                events[actor].push(event);
+                if actor == script {
+                    script_end = script_end.max(until);
+                }
+            };
+            let until = task.until(length);
+            happens(starter, Event { at: task.start, from: task.start, action: Action::Start(index) }, task.start);
+            if task.synchronous && until <= end_of(starter) {
+                happens(starter, Event { at: until, from: task.run_start, action: Action::Return(index) }, until);
+            }
+            if let Some(wait) = task.wait {
+                let waiter = run.waiter(index).unwrap_or(script);
+                let at = wait.start.max(until);
+                happens(waiter, Event { at, from: wait.start, action: Action::Wait(index) }, wait.end);
+            }
+        }
+        if run.tasks.iter().any(|task| matches!(task.status.state, State::Running | State::Queued)) {
+            script_end = length;
+        }
+        let untils: Vec<Millis> = run.tasks.iter().map(|task| task.until(length)).collect();
+        let mut actors = Vec::with_capacity(script + 1);
+        for (actor, mut events) in events.into_iter().enumerate() {
+            // What was started at that very moment is started before it is waited for; any other wait was over before
+            // that start.
+            events.sort_by_key(|event| {
+                let rank = match event.action.awaited() {
+                    None => 1,
+                    Some(task) if run.tasks[task].start < event.at => 0,
+                    Some(_) => 2,
+                };
+                (event.at, rank)
+            });
+            let (begin, end) =
+                if actor == script { (0, script_end) } else { (run.tasks[actor].run_start, untils[actor]) };
+            actors.push(steps(&events, begin, end, &untils));
+        }
+        let tasks = (0..script).map(|index| activity(run, index, &untils)).collect();
+        let mut schedule = Self { actors, tasks };
+        schedule.calibrate(run)?;
+        Ok(schedule)
+    }
+
+    /// The index of the script among the actors.
+    pub(super) fn script(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// How long an actor was busy with its own, in ms.
+    pub(super) fn own(&self, actor: usize) -> Millis {
+        self.actors[actor].iter().map(|step| step.action.work()).sum()
+    }
+
+    /// Nothing but faster tasks or a faster script makes the run shorter than this, in ms, however early its futures are
+    /// started and however late they are waited for: the own stretches of the script, or those of a future together with
+    /// those of what it has to come after.
+    #[must_use]
+    pub fn bound(&self) -> Millis {
+        let mut chains = Vec::<Millis>::with_capacity(self.tasks.len());
+        for (index, task) in self.tasks.iter().enumerate() {
+            let before = task.after.iter().map(|&before| chains[before]).max().unwrap_or(0);
+            chains.push(before + self.own(index));
+        }
+        chains.into_iter().max().unwrap_or(0).max(self.own(self.script()))
+    }
+
+    /// Finds out how long each future took to run after there was a place for it.
+    fn calibrate(&mut self, run: &Run) -> Result<(), Stuck> {
+        let recorded: Vec<Millis> = run.tasks.iter().map(|task| task.run_start).collect();
+        for attempt in 0.. {
+            let admitted = replay::admissions(self, &recorded)?;
+            let mut early = false;
+            for (index, task) in self.tasks.iter_mut().enumerate() {
+                if let Place::Within(_) = task.place {
+                    match admitted[index] {
+                        Some(admitted) if attempt < CALIBRATIONS => task.lag = recorded[index] - admitted,
+                        _ => {
+                            early = true;
+                            task.place = Place::Anyway;
+                            task.lag = recorded[index] - ready(run, index, &task.after);
+                        }
+                    }
+                }
+            }
+            if !early {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Action {
+    pub(super) fn work(self) -> Millis {
+        if let Self::Work(length) = self { length } else { 0 }
+    }
+
+    /// The task that it stood for.
+    pub(super) fn awaited(self) -> Option<usize> {
+        match self {
+            Self::Wait(task) | Self::Return(task) => Some(task),
+            Self::Work(_) | Self::Start(_) => None,
+        }
+    }
+}
+
+/// Something that an actor was done with at a moment; a wait began before that.
+#[derive(Clone, Copy, Debug)]
+struct Event {
+    at: Millis,
+    from: Millis,
+    action: Action,
+}
+
+/// What lies between these events is the actor's own.
+fn steps(events: &[Event], begin: Millis, end: Millis, untils: &[Millis]) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut now = begin;
+    for event in events {
+        now = work(&mut steps, now, event.from.min(event.at));
+        let to = event.action.awaited().map_or(now, |task| now.max(untils[task]));
+        steps.push(Step { action: event.action, from: now, to });
+        now = to;
+    }
+    work(&mut steps, now, end);
+    steps
+}
+
+/// Adds a stretch of its own, if there is any time for one, and gives the moment after it.
+fn work(steps: &mut Vec<Step>, from: Millis, to: Millis) -> Millis {
+    if to > from {
+        steps.push(Step { action: Action::Work(to - from), from, to });
+    }
+    to.max(from)
+}
+
+fn activity(run: &Run, index: usize, untils: &[Millis]) -> Activity {
+    let task = &run.tasks[index];
+    // Whatever else the records say, nobody waits for what he is himself a part of.
+    let around = |of: usize, wanted: usize| {
+        std::iter::successors(Some(of), |&inner| run.tasks[inner].parent).any(|outer| outer == wanted)
+    };
+    let possible = |&before: &usize| {
+        before < index && untils[before] <= task.run_start && !around(index, before) && !around(before, index)
+    };
+    let after: Vec<usize> = task.after.iter().copied().filter(possible).collect();
+    let place = match task.jobs {
+        Some(jobs) if task.ran() && !task.synchronous => Place::Within(jobs),
+        _ => Place::None,
+    };
+    let lag = task.run_start - ready(run, index, &after);
+    Activity { after, place, lag, synchronous: task.synchronous, ran: task.ran() }
+}
+
+/// When a task had nothing more to come after.
+fn ready(run: &Run, index: usize, after: &[usize]) -> Millis {
+    let length = run.length();
+    after.iter().map(|&before| run.tasks[before].until(length)).fold(run.tasks[index].start, Millis::max)
+}
