@@ -153,33 +153,20 @@ enum Command {
 }
 
 impl Cli {
-    /// Whether a guest may run the command: it waits for no task, and is no parent of one.
-    pub(crate) fn is_for_guests(&self) -> bool {
-        match &self.command {
+    /// Runs the command in somebody else's process, if it is one that waits for no task and is no parent of one.
+    pub(crate) fn run_as_guest(self, io: &Io) -> Result<ExitCode, Failure> {
+        let place = &Place { args: self.place, io };
+        match self.command {
             // In a shell that runs its tasks itself, it waits for what they come after.
-            Command::Begin(begin) => !begin.may_wait(),
-            Command::End(_)
-            | Command::Collect(_)
-            | Command::Init(_)
-            | Command::Live(_)
-            | Command::Message(_)
-            | Command::Pid(_)
-            | Command::Probe(_)
-            | Command::Timing(_) => true,
-            Command::Block(_)
-            | Command::Builtin(_)
-            | Command::Cancel(_)
-            | Command::Cleanup(_)
-            | Command::Complete(_)
-            | Command::Completions(_)
-            | Command::Guard(_)
-            | Command::Log(_)
-            | Command::Run(_)
-            | Command::Schema(_)
-            | Command::Shim(_)
-            | Command::Status(_)
-            | Command::Wait(_)
-            | Command::Watch(_) => false,
+            Command::Begin(command) if !command.may_wait() => command.run(place),
+            Command::End(command) => command.run(place),
+            Command::Collect(command) => command.run(place),
+            Command::Init(command) => command.run(place),
+            Command::Live(command) => command.run(place),
+            Command::Message(command) => command.run(place),
+            Command::Pid(command) => command.run(place),
+            Command::Timing(command) => command.run(place),
+            _ => Err(Failure::Usage("this command is for the program async, not for a shell".into())),
         }
     }
 

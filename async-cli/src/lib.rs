@@ -43,7 +43,7 @@ pub const BUILTIN_SHELLS: [&str; 5] = ["4.4", "5.0", "5.1", "5.2", "5.3"];
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // An error can be reported, a death can't; and it can fail only where the signal would not come.
     let _ = async_core::process::outlive_file_size_limit();
-    run_parsed(parse(args).unwrap_or_else(|error| error.exit()), &Io::of_program()).into()
+    status(parse(args).unwrap_or_else(|error| error.exit()).run(&Io::of_program())).into()
 }
 
 /// Runs a command line, the program's name first, as a guest in somebody else's process, and gives the exit status.
@@ -53,8 +53,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// program, and wrong usage here (status 2).
 pub fn run_in_process(args: impl IntoIterator<Item = OsString>, io: &Io) -> u8 {
     match parse(args) {
-        Ok(cli) if cli.is_for_guests() => run_parsed(cli, io),
-        Ok(_) => failure::Failure::Usage("this command is for the program async, not for a shell".into()).report(),
+        Ok(cli) => status(cli.run_as_guest(io)),
         Err(error) => failure::report_usage(&error, io),
     }
 }
@@ -69,11 +68,8 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<cli::Cli, clap::Err
         .map_err(|error| suggestion::without_hidden(error, &command))
 }
 
-fn run_parsed(cli: cli::Cli, io: &Io) -> u8 {
-    match cli.run(io) {
-        Ok(status) => status.into(),
-        Err(failure) => failure.report(),
-    }
+fn status(result: Result<status::ExitCode, failure::Failure>) -> u8 {
+    result.map_or_else(|failure| failure.report(), u8::from)
 }
 
 /// The definition of the command line, for man pages and completions.
