@@ -307,7 +307,7 @@ function _async_job {
     [[ $- == *m* ]] || builtin trap '' INT QUIT
     # The task has our input: bash has decided on that already, and would put /dev/null in its place once more.
     [[ -e /dev/fd/0 ]] || exec </dev/null
-    exec {_async_gate}<>"$_async_dir/.gate$_async_id"
+    exec {_async_gate}<>"$_async_dir/.starting/gate$_async_id"
     (
         exec {_async_fd}>&-
         _async_pass_gate && if [[ $_async_retries == 0 ]]; then _async_task "$@"; else _async_attempts "$@"; fi
@@ -340,8 +340,10 @@ function _async_pass_gate {
 # With noclobber, bash makes the file itself or fails: it follows no link and opens nothing that is there.
 function _async_open {
     local -
+    # A store that no async_init has made lacks that folder.
+    [[ -d $_async_dir/.starting ]] || _async_call probe 2>/dev/null || builtin true
     builtin set -o noclobber
-    { command exec {_async_fd}>"$_async_dir/.new$_async_id"; } 2>/dev/null || _async_fd=""
+    { command exec {_async_fd}>"$_async_dir/.starting/new$_async_id"; } 2>/dev/null || _async_fd=""
 }
 
 # Note what the plan means for the shell, and take what the program says of it off the command

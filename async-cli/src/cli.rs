@@ -10,8 +10,8 @@ use crate::VERSION;
 use crate::commands::{
     begin::Begin, block::Block, builtin::Builtin, cancel::Cancel, cleanup::Cleanup, collect::Collect,
     complete::Complete, completions::Completions, end::End, guard::Guard, init::Init, live::Live, log::Log,
-    message::Message, pid::Pid, run::Run, schema::Schema, shim::Shim, status::Status, timing::Timing, wait::Wait,
-    watch::Watch,
+    message::Message, pid::Pid, probe::Probe, run::Run, schema::Schema, shim::Shim, status::Status, timing::Timing,
+    wait::Wait, watch::Watch,
 };
 use crate::failure::Failure;
 use crate::io::Io;
@@ -148,6 +148,7 @@ enum Command {
     Guard(Guard),
     Live(Live),
     Message(Message),
+    Probe(Probe),
     Complete(Complete),
 }
 
@@ -163,6 +164,7 @@ impl Cli {
             | Command::Live(_)
             | Command::Message(_)
             | Command::Pid(_)
+            | Command::Probe(_)
             | Command::Timing(_) => true,
             Command::Status(status) => !status.watches(),
             Command::Block(_)
@@ -206,6 +208,7 @@ impl Cli {
             Command::Builtin(command) => command.run(place),
             Command::Live(command) => command.run(place),
             Command::Message(command) => command.run(place),
+            Command::Probe(command) => command.run(place),
             Command::Complete(command) => command.run(place),
         }
     }

@@ -52,6 +52,8 @@ pub(crate) enum Right {
     Head,
     /// On the queue: to be added to its end.
     Tail,
+    /// On the number of live futures: to add or take away one.
+    Count,
     /// On the slots: one of the tasks that may run at once.
     Slot(u32),
 }
@@ -65,6 +67,7 @@ impl Right {
             Self::Lent => FIRST + 2,
             Self::Head => FIRST + 3,
             Self::Tail => FIRST + 4,
+            Self::Count => FIRST + 5,
             Self::Slot(number) => FIRST + 1000 + i64::from(number),
         }
     }
@@ -89,7 +92,8 @@ impl Right {
     pub(crate) fn try_take(self, file: &File) -> io::Result<bool> {
         match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&self.range(libc::F_WRLCK))) {
             Ok(_) => Ok(true),
-            Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+            // Elsewhere than on Linux it might be EACCES.
+            Err(Errno::EAGAIN) => Ok(false),
             Err(errno) => Err(errno.into()),
         }
     }

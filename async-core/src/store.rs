@@ -8,12 +8,14 @@
 //! | `.collected/NAME.START.log` | its log |
 //! | `.runs/START/` | what was in `.collected` before an init; START is that of its first future |
 //! | `.queue`, `.slots` | who waits for its turn and who runs, where tasks are limited in number |
-//! | `.new.*`, `.gate.*` | a record that is being made, and what its task waits on until it is watched |
+//! | `.count` | how many live futures there are |
+//! | `.starting/new*`, `.starting/gate*` | a record that is being made, and what its task waits on until it is watched |
 
 mod begin;
 mod cancel;
 mod changes;
 mod collect;
+mod count;
 mod dependencies;
 mod end;
 mod files;
@@ -52,6 +54,9 @@ use life::{is_alive, wait_for_end};
 
 /// The subdirectory of the collected futures. Its presence, or that of [`RUNS`], marks a directory as a store.
 pub const COLLECTED: &str = ".collected";
+
+/// The subdirectory for what a future has while it is being started.
+pub const STARTING: &str = ".starting";
 
 /// A directory of futures, found fit to be used.
 #[derive(Clone, Debug)]
@@ -147,8 +152,11 @@ impl Store {
 
     /// Removes a future that was begun and could not be started after all.
     pub fn abandon(&self, name: &FutureName) {
-        let _ = std::fs::remove_file(self.record_path(name));
-        let _ = std::fs::remove_file(self.log_path(name));
+        let _ = self.changing(|live| {
+            std::fs::remove_file(self.record_path(name))?;
+            *live -= 1;
+            std::fs::remove_file(self.log_path(name))
+        });
     }
 
     /// The names of all live futures, in the order of the names.
@@ -157,11 +165,6 @@ impl Store {
             self.files("ini")?.into_iter().filter_map(|stem| FutureName::from_arg(&stem).ok()).collect();
         names.sort();
         Ok(names)
-    }
-
-    /// How many live futures there are.
-    pub fn live_count(&self) -> Result<usize> {
-        Ok(self.files("ini")?.len())
     }
 
     /// The stems of the store's visible files with that extension.

@@ -25,7 +25,7 @@ impl Place {
 
     /// Starts a future whose life ends with the file that is given back.
     fn begin(&self, id: &str) -> async_core::Result<File> {
-        let file = File::create_new(self.dir.join(format!(".new{id}"))).expect("a new record");
+        let file = File::create_new(self.dir.join(format!(".starting/new{id}"))).expect("a new record");
         let start = Start::OnDescriptor { fd: file.as_raw_fd(), id: id.as_ref() };
         self.store.begin(&self.name, &Request::new(&["x".into()]), &start)?;
         Ok(file)
@@ -56,7 +56,7 @@ impl Place {
 fn init_takes_a_directory_where_another_init_and_a_start_were_cut_short() {
     let place = Place::new();
     fs::remove_dir(place.dir.join(".collected")).unwrap();
-    let left = [".new.7.1", ".gate.7.1"].map(|name| place.dir.join(name));
+    let left = ["new.7.1", "gate.7.1"].map(|name| place.dir.join(".starting").join(name));
     for path in &left {
         fs::write(path, "").unwrap();
     }

@@ -85,6 +85,8 @@ fn with_store(others: usize, state: Others) -> Sandbox {
             ready.archive(Wait::none(), &outcome).expect("it is collected");
         }
     }
+    // The logs were made by a stranger to the store, after whom somebody has to count once.
+    assert_eq!(store.live_count().expect("a number"), if matches!(state, Others::Collected) { 0 } else { others });
     sandbox
 }
 

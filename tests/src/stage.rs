@@ -100,8 +100,9 @@ impl Stage {
     }
 
     fn make_store(&mut self) {
-        let collected = self.store().join(".collected");
-        fs::create_dir_all(&collected).expect("a folder");
+        for folder in [".collected", ".starting"] {
+            fs::create_dir_all(self.store().join(folder)).expect("a folder");
+        }
         self.write(
             ".collected/old.1700000000000.ini",
             &text("x", "run_time = 5\nrc = 0\nwait_start = 1\nwait_end = 2\n"),
@@ -133,7 +134,7 @@ impl Stage {
             }
         }
         if self.subject.input == Input::NewRecord {
-            let name = format!(".new{ID}");
+            let name = format!(".starting/new{ID}");
             self.write(&name, "");
             let new = OpenOptions::new().write(true).open(self.store().join(name));
             self.record = Some(new.expect("the new record"));
@@ -259,7 +260,10 @@ impl Stage {
             entries.map(|entry| entry.expect("a file").path()).collect::<Vec<_>>()
         };
         let runs = entries(".runs").into_iter().flat_map(|run| entries(run.to_str().expect("UTF-8")));
-        let mut paths: Vec<_> = entries("").into_iter().chain(entries(".collected")).chain(runs).collect();
+        let mut paths: Vec<_> =
+            entries("").into_iter().chain(entries(".collected")).chain(entries(".starting")).chain(runs).collect();
+        // Whether that is right is looked at by itself.
+        paths.retain(|path| !path.ends_with(".count"));
         paths.sort();
         let mut files: BTreeMap<String, String> = BTreeMap::new();
         for path in paths {

@@ -15,6 +15,7 @@ pub(crate) mod live;
 pub(crate) mod log;
 pub(crate) mod message;
 pub(crate) mod pid;
+pub(crate) mod probe;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod shim;

@@ -13,7 +13,7 @@ use nix::unistd::mkfifo;
 
 use super::end::open_record;
 use super::files::{append, is_same_file, refuse_unless_regular, rename_new};
-use super::{Claim, Permissions, Store};
+use super::{Claim, Permissions, STARTING, Store};
 use crate::clock::{self, Millis};
 use crate::descriptor::duplicate;
 use crate::error::{Error, Result};
@@ -24,15 +24,15 @@ use crate::process::ProcessIdentity;
 use crate::record::{self, Argument, Record, State};
 use crate::text::command_line;
 
-/// The beginnings of the names of the files that a future has while it is being started.
-const NEW: &str = ".new";
-const GATE: &str = ".gate";
+/// The beginnings of the paths of the files that a future has while it is being started.
+const NEW: &str = ".starting/new";
+const GATE: &str = ".starting/gate";
 
 /// Who holds a new future's life.
 #[derive(Debug)]
 pub enum Start<'a> {
-    /// Whoever shares the open descriptor `fd`: the new and still empty file `.new` + `id` in the store's directory. A
-    /// fifo `.gate` + `id` is made beside it, on which the task waits for its watcher.
+    /// Whoever shares the open descriptor `fd`: the new and still empty file `new` + `id` in the store's subdirectory
+    /// [`STARTING`](super::STARTING). A fifo `gate` + `id` is made beside it, on which the task waits for its watcher.
     OnDescriptor {
         /// The descriptor's number in this process.
         fd: RawFd,
@@ -137,7 +137,7 @@ impl Store {
 
         let path = self.record_path(name);
         let mut superseded = None;
-        while !rename_new(new, &path).map_err(Error::io("make the record", &path))? {
+        while !self.appear(new, name, holder.is_none())? {
             match self.claim(name)? {
                 Claim::Unknown => {}
                 Claim::Running(other) => {
@@ -150,7 +150,6 @@ impl Store {
             }
         }
         let own_log = || {
-            self.make_log(name)?;
             append(&made, &record, record::OWN_LOG).map_err(Error::io("write the record", &path))?;
             match &record.plan {
                 // It stands in the queue in the order of the calls, unless it has to wait for something else first.
@@ -163,10 +162,27 @@ impl Store {
         if holder.is_none()
             && let Err(error) = own_log()
         {
-            let _ = fs::remove_file(&path);
+            self.abandon(name);
             return Err(error);
         }
         Ok(Started { record: made, start_time: record.start_time, command: record.command, superseded })
+    }
+
+    /// Gives a new record its name, and makes its log if it is to have one; false if the name is taken.
+    fn appear(&self, new: &Path, name: &FutureName, has_log: bool) -> Result<bool> {
+        let path = self.record_path(name);
+        self.changing(|live| {
+            if !rename_new(new, &path).map_err(Error::io("make the record", &path))? {
+                return Ok(false);
+            }
+            *live += 1;
+            if has_log {
+                self.make_log(name).inspect_err(|_| {
+                    let _ = fs::remove_file(&path);
+                })?;
+            }
+            Ok(true)
+        })
     }
 
     /// Writes down that this process is the supervisor of the future whose record has the descriptor `fd`.
@@ -186,6 +202,10 @@ impl Store {
     /// through that descriptor, and needs no name.
     pub fn remove_gate(&self, id: &OsStr) {
         let _ = fs::remove_file(self.beginning(GATE, id));
+    }
+
+    pub(super) fn starting_dir(&self) -> PathBuf {
+        self.dir.join(STARTING)
     }
 
     fn beginning(&self, prefix: &str, id: &OsStr) -> PathBuf {
@@ -237,6 +257,9 @@ impl Store {
             let path = self.dir.join(format!("{NEW}.{pid}.self.{attempt}"));
             match self.create(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !self.starting_dir().exists() => {
+                    self.make_starting_dir()?;
+                }
                 result => return result.map(|file| (path.clone(), file)).map_err(Error::io("make the record", &path)),
             }
         }
@@ -265,8 +288,4 @@ impl Store {
         }
         self.create(&path).map(drop).map_err(Error::io("make the log", &path))
     }
-}
-
-pub(super) fn is_beginning(name: &OsStr) -> bool {
-    [NEW, GATE].iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
 }

@@ -96,11 +96,17 @@ impl Store {
                 number += 1;
                 continue;
             }
-            match rename_new(&from, &to) {
+            let moved = self.changing(|live| -> io::Result<bool> {
+                let moved = rename_new(&from, &to)?;
+                *live -= isize::from(moved);
+                Ok(moved)
+            });
+            match moved {
                 Ok(true) => return Ok(()),
                 Ok(false) => {
                     if record.has_log {
-                        rename_new(&to_log, &from_log).or_else(unless_missing).map_err(Error::io("move", &to_log))?;
+                        let back = self.changing(|_| rename_new(&to_log, &from_log).or_else(unless_missing));
+                        back.map_err(Error::io("move", &to_log))?;
                     }
                     number += 1;
                 }

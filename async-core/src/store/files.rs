@@ -41,13 +41,13 @@ fn link_new(from: &Path, to: &Path) -> io::Result<bool> {
         // Not under two names.
         let _ = fs::remove_file(to);
     }
-    removed.map(|()| true)
+    removed.map(|_| true)
 }
 
 /// If the taken name is the file's own, because somebody was stopped between the link and the removal, removes the old
 /// one. Otherwise false.
 fn finish_move(from: &Path, to: &Path) -> io::Result<bool> {
-    if are_same_file(from, to)? { remove_if_there(from).map(|()| true) } else { Ok(false) }
+    if are_same_file(from, to)? { remove_if_there(from).map(|_| true) } else { Ok(false) }
 }
 
 /// Whether both names are one file's; not if one of them is gone.
@@ -67,10 +67,19 @@ pub(super) fn names_in(dir: &Path) -> Result<Vec<OsString>> {
     entries.map(|entry| Ok(entry.map_err(Error::io("list", dir))?.file_name())).collect()
 }
 
-pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
+/// The same; none if there is no such directory.
+pub(super) fn names_if_there(dir: &Path) -> Result<Vec<OsString>> {
+    match names_in(dir) {
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        names => names,
+    }
+}
+
+/// Removes a file; false if there is none.
+pub(super) fn remove_if_there(path: &Path) -> io::Result<bool> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        result => result.map(|()| true),
     }
 }
 

@@ -5,8 +5,8 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::files::{names_in, open_for_reading, read_record};
-use super::runs::{names_if_there, parse_record_name};
+use super::files::{names_if_there, names_in, open_for_reading, read_record};
+use super::runs::parse_record_name;
 use super::{COLLECTED, Store};
 use crate::clock::{self, Millis};
 use crate::error::Result;

@@ -8,11 +8,11 @@ use std::path::Path;
 
 use nix::unistd::geteuid;
 
-use super::begin::is_beginning;
 use super::collect::Shelved;
-use super::files::{names_in, remove_if_there};
+use super::count::COUNT;
+use super::files::{names_if_there, names_in, remove_if_there};
 use super::queue::is_of_the_limit;
-use super::{KEPT_RUNS, Permissions, Store};
+use super::{KEPT_RUNS, Permissions, STARTING, Store};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::record::State;
@@ -52,7 +52,10 @@ impl Store {
             store.refuse_a_strangers_directory()?;
         }
         let leftovers = store.clear(runs)?;
+        store.make_starting_dir()?;
         store.make_collected_dir()?;
+        // So that it is known from now on.
+        store.live_count()?;
         Ok((store, leftovers))
     }
 
@@ -101,7 +104,8 @@ impl Store {
     fn refuse_a_strangers_directory(&self) -> Result<()> {
         for name in names_in(&self.dir)? {
             let extension = Path::new(&name).extension().and_then(OsStr::to_str);
-            if !(is_beginning(&name) || is_of_the_limit(&name) || matches!(extension, Some("ini" | "log" | "fifo"))) {
+            let is_ours = name == STARTING || name == COUNT || is_of_the_limit(&name);
+            if !(is_ours || matches!(extension, Some("ini" | "log" | "fifo"))) {
                 return Err(Error::NotAStore { dir: self.dir.clone(), example: printable(&name) });
             }
         }
@@ -138,7 +142,12 @@ impl Store {
                 let mut file = stem;
                 file.push(format!(".{extension}"));
                 let path = self.dir.join(file);
-                remove_if_there(&path).map_err(Error::io("remove", &path))?;
+                let removed = self.changing(|live| {
+                    let removed = remove_if_there(&path)?;
+                    *live -= isize::from(removed && extension == "ini");
+                    Ok(())
+                });
+                removed.map_err(Error::io("remove", &path))?;
             }
         }
         Ok(leftovers)
@@ -146,20 +155,26 @@ impl Store {
 
     /// Removes what shells and programs that were killed halfway left. One that is at work would fail with an error.
     fn clear_beginnings(&self) -> Result<()> {
-        for name in names_in(&self.dir)? {
-            if is_beginning(&name) {
-                let path = self.dir.join(name);
-                remove_if_there(&path).map_err(Error::io("remove", &path))?;
-            }
+        let dir = self.starting_dir();
+        for name in names_if_there(&dir)? {
+            let path = dir.join(name);
+            remove_if_there(&path).map_err(Error::io("remove", &path))?;
         }
         Ok(())
     }
 
     pub(super) fn make_collected_dir(&self) -> Result<()> {
-        let path = self.collected_dir();
-        match DirBuilder::new().mode(self.permissions.of_directories()).create(&path) {
+        self.make_dir(&self.collected_dir())
+    }
+
+    pub(super) fn make_starting_dir(&self) -> Result<()> {
+        self.make_dir(&self.starting_dir())
+    }
+
+    fn make_dir(&self, path: &Path) -> Result<()> {
+        match DirBuilder::new().mode(self.permissions.of_directories()).create(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                Err(Error::io("make the directory", &path)(error))
+                Err(Error::io("make the directory", path)(error))
             }
             _ => Ok(()),
         }

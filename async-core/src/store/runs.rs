@@ -9,7 +9,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::Store;
-use super::files::{names_in, open_for_reading, read_record};
+use super::files::{names_if_there, open_for_reading, read_record};
 use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::name::FutureName;
@@ -203,13 +203,6 @@ fn records_in(dir: &Path) -> Result<Vec<(FutureName, Record)>> {
     }
     found.sort_by(|(a, x), (b, y)| (x.start_time, a).cmp(&(y.start_time, b)));
     Ok(found)
-}
-
-pub(super) fn names_if_there(dir: &Path) -> Result<Vec<std::ffi::OsString>> {
-    match names_in(dir) {
-        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        names => names,
-    }
 }
 
 fn remove_all(dir: &Path) -> Result<()> {

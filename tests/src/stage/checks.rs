@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::path::Path;
 
+use async_core::{Permissions, Store};
+
 use super::{Kind, LOG, OTHER_LOG, Ran, Stage, Target, figures_apart, told};
 use crate::shell::{Finished, binary_dir};
 
@@ -47,6 +49,7 @@ impl Stage {
         if !self.store().exists() {
             return self.ensure(self.subject.target == Target::NoStore, "the store is gone").and_then(|()| self.init());
         }
+        self.count_is_right()?;
         let states = self.states()?;
         self.ensure(
             !self.subject.busy || states.get("busy").is_some_and(|state| state == "running"),
@@ -69,12 +72,22 @@ impl Stage {
         self.can_go_on()
     }
 
+    /// The number of live futures is that of their records, whether or not it was noted before.
+    fn count_is_right(&self) -> Result<(), String> {
+        let counts = || {
+            let store = Store::open(&self.store(), Permissions::Private)?;
+            Ok::<_, async_core::Error>((store.live_count()?, store.names()?.len()))
+        };
+        let (noted, there) = counts().map_err(|error| error.to_string())?;
+        self.ensure(noted == there, &format!("{noted} futures are said to be live"))
+    }
+
     fn takes(&self, name: &str) -> bool {
         matches!(self.subject.kind, Kind::Collects(names) if names.contains(&name))
     }
 
     fn leftovers(&self) -> usize {
-        self.snapshot().keys().filter(|name| [".new.", ".gate."].iter().any(|start| name.starts_with(start))).count()
+        self.snapshot().keys().filter(|name| name.starts_with(".starting/")).count()
     }
 
     fn ensure(&self, holds: bool, otherwise: &str) -> Result<(), String> {
@@ -140,7 +153,7 @@ impl Stage {
         let record = OpenOptions::new()
             .append(true)
             .create_new(true)
-            .open(self.store().join(format!(".new{id}")))
+            .open(self.store().join(format!(".starting/new{id}")))
             .expect("a record");
         let mut command = self.sandbox.command(binary_dir().join("async"));
         command.stdin(record.try_clone().expect("another descriptor"));
@@ -206,6 +219,7 @@ impl Stage {
         self.ensure(!torn, "a record is torn")?;
         self.begin_again(".4194304.3")?;
         self.wait_for_lost()?;
+        self.count_is_right()?;
         self.init()?;
         self.ensure(self.leftovers() == 0, "`init` leaves new records of the dead")
     }

@@ -45,6 +45,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use async_core::{Permissions, Store};
 use clap::Args;
 
 use checker::{Checker, Tally};
@@ -83,9 +84,11 @@ impl Torture {
         let pause = Duration::from_millis(self.pause);
         let aftermath = crew::run(&plan, &scene, self.seed, self.shells.into(), pause)
             .map_err(|error| format!("can't run the plan: {error}"))?;
+        let miscount = count(&scene)?;
         let mut checker = Checker::new(&plan, &scene, &aftermath)?;
         checker.run();
         let Checker { tally, mut violations, .. } = checker;
+        violations.extend(miscount);
         print_summary(&tally, &aftermath.kills, begin.elapsed());
         if violations.is_empty() {
             // The last proof destroys the evidence, so it waits until nothing else is wrong.
@@ -117,11 +120,24 @@ fn build() -> Result<PathBuf, String> {
     }
 }
 
+/// What is wrong with the number of live futures.
+fn count(scene: &Scene) -> Result<Option<String>, String> {
+    let counts = || {
+        let store = Store::open(&scene.store(), Permissions::Private)?;
+        Ok::<_, async_core::Error>((store.live_count()?, store.names()?.len()))
+    };
+    let (noted, there) = counts().map_err(|error| error.to_string())?;
+    Ok((noted != there).then(|| format!("{noted} futures are said to be live, and {there} are")))
+}
+
 fn init(scene: &Scene) -> Result<(), String> {
     let output = scene.call(&["init"]).output().map_err(|error| format!("can't call the program: {error}"))?;
     let said = String::from_utf8_lossy(&output.stderr);
     if output.status.success() && said.is_empty() { Ok(()) } else { Err(format!("async init: {said}")) }
 }
+
+/// What may be in a store without futures.
+const OWN: [&str; 4] = [".collected", ".runs", ".starting", ".count"];
 
 /// `async init` works on what is left, and where an earlier one was killed before it had made the store anew.
 fn init_again(scene: &Scene) -> Result<(), String> {
@@ -130,7 +146,7 @@ fn init_again(scene: &Scene) -> Result<(), String> {
     init(scene)?;
     let left = fs::read_dir(scene.store()).map_err(|error| error.to_string())?;
     let names: Vec<_> = left.flatten().map(|entry| entry.file_name()).collect();
-    let names: Vec<_> = names.into_iter().filter(|name| name != ".collected" && name != ".runs").collect();
+    let names: Vec<_> = names.into_iter().filter(|name| !OWN.contains(&name.to_str().unwrap_or_default())).collect();
     if names.is_empty() { Ok(()) } else { Err(format!("async init left {names:?}")) }
 }
 

@@ -58,9 +58,13 @@ impl Store {
             let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if file == ".collected" {
                 self.read_dir(&path, true)?;
-            } else if file.starts_with(".new.") || file.starts_with(".gate.") {
+            } else if file == ".starting" {
+                self.read_dir(&path, false)?;
+            } else if file == ".count" {
+                // Whether it is right is looked at by itself.
+            } else if file.starts_with("new.") || file.starts_with("gate.") {
                 // Nobody opens a fifo here that nobody writes to.
-                let text = if file.starts_with(".new.") { values(&path)? } else { BTreeMap::new() };
+                let text = if file.starts_with("new.") { values(&path)? } else { BTreeMap::new() };
                 let token = text.get("command").and_then(|command| token(command));
                 self.unfinished.push((path, token));
             } else if let Some(stem) = file.strip_suffix(".log") {
