@@ -165,6 +165,7 @@ impl Cli {
             Command::Live(command) => command.run(place),
             Command::Message(command) => command.run(place),
             Command::Pid(command) => command.run(place),
+            Command::Probe(command) => command.run(place),
             Command::Timing(command) => command.run(place),
             _ => Err(Failure::Usage("this command is for the program async, not for a shell".into())),
         }

@@ -13,7 +13,7 @@ const PRELUDE: &str = r#"
 store=$DEST/async count=0 rc=0
 function over {
     local fd id=.$BASHPID.$((count += 1)) begun
-    exec {fd}>"$store/.new$id"
+    exec {fd}>"$store/.starting/new$id"
     begun=$($call begin --dir "$store" --fd "$fd" --id "$id" -- "$@") || return
     printf 'log of %s\n' "$1" >>"$store/$1.log"
     $call end --dir "$store" --rc "$rc" -- "$1" || [[ $? == "$rc" ]] || return

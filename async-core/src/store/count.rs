@@ -34,10 +34,10 @@ use crate::lock::Right;
 pub(super) const COUNT: &str = ".count";
 
 /// How long the lock may be somebody else's. Who has it makes a few system calls.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long to sleep before the lock is asked for again.
-const PAUSE: Duration = Duration::from_micros(100);
+const PAUSE: Duration = Duration::from_micros(200);
 
 /// A moment of the store's directory: seconds and nanoseconds.
 type Stamp = (i64, i64);

@@ -5,8 +5,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::files::names_if_there;
-use super::files::{names_in, open_for_reading, read_record};
+use super::files::{names_if_there, names_in, open_for_reading, read_record};
 use super::runs::parse_record_name;
 use super::{COLLECTED, Store};
 use crate::clock::{self, Millis};

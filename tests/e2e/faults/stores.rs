@@ -103,11 +103,11 @@ fn a_full_disk_at_the_start() {
         // Nothing is left that would be in the way.
         sandbox
             .run(&case.sourced(
-                "rm \"$DEST/fill\"; async_run t echo fine; async_wait t; echo \"wait $?\"; ls -A \"$DEST/async\"",
+                "rm \"$DEST/fill\"; async_run t echo fine; async_wait t; echo \"wait $?\"; ls -A \"$DEST/async/.starting\"",
             ))
             .says("fine\n")
             .says("wait 0\n")
-            .lacks(".new");
+            .lacks("new.");
     });
 }
 
