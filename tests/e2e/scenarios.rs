@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use async_tests::scenario::{self, Scenario, Seen};
 use async_tests::shell::{self, Bash, Way};
-use async_tests::{deviations, here, original, root};
+use async_tests::{assert_like_snapshot, deviations, here, original, root};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
@@ -90,11 +90,7 @@ fn committed(kind: &str, name: &str) -> Result<String, Failed> {
 }
 
 fn matches_snapshot(kind: &str, name: &str, seen: &Seen) -> Result<(), Failed> {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path(snapshot_dir(kind));
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    let assertion = || settings.bind(|| insta::assert_snapshot!(name, seen.compared));
+    let assertion = || assert_like_snapshot(kind, name, &seen.compared);
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(assertion))
         .map_err(|_| difference("it differs from what is committed", &committed(kind, name).unwrap_or_default(), seen))
 }

@@ -4,6 +4,7 @@ pub mod counting;
 pub mod deviations;
 pub mod fault;
 pub mod held;
+pub mod made_up;
 pub mod scenario;
 pub mod shell;
 pub mod stage;
@@ -38,6 +39,19 @@ pub fn original() -> Option<PathBuf> {
     let given = std::env::var_os("ASYNC_ORIGINAL").map(PathBuf::from);
     let beside = root().parent().map(|parent| parent.join("shared/original/async.bash"));
     given.or(beside).filter(|path| path.is_file())
+}
+
+/// Holds what is seen against the snapshot of that name, in the folder of that name.
+///
+/// # Panics
+/// If they differ.
+#[track_caller]
+pub fn assert_like_snapshot(folder: &str, name: &str, seen: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(here().join("snapshots").join(folder));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, seen));
 }
 
 /// That many values, the same in each run: for tests that hand them to another program all at once.

@@ -8,7 +8,8 @@ use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::pty::{Winsize, openpty};
+use nix::pty::openpty;
+use rustix::termios::{Winsize, tcsetwinsize};
 use vt100::Parser;
 use wait_timeout::ChildExt;
 
@@ -17,6 +18,7 @@ use crate::shell::Sandbox;
 /// How long a terminal may show something else before it counts as hung.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// How many rows a terminal has unless a test says otherwise.
 const ROWS: u16 = 24;
 
 /// A terminal with a script on it, which is the leader of its session, as a shell at a prompt is.
@@ -35,21 +37,41 @@ impl Terminal {
     /// If there is none, or `setsid` (util-linux) is missing.
     #[must_use]
     pub fn new(sandbox: &Sandbox, columns: u16, script: &str) -> Self {
-        let size = Winsize { ws_row: ROWS, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        let pair = openpty(&size, None).expect("a terminal");
+        Self::of_size(sandbox, ROWS, columns, script)
+    }
+
+    /// A terminal of that many rows and columns, on which bash runs a script.
+    ///
+    /// # Panics
+    /// If there is none, or `setsid` (util-linux) is missing.
+    #[must_use]
+    pub fn of_size(sandbox: &Sandbox, rows: u16, columns: u16, script: &str) -> Self {
+        let pair = openpty(None, None).expect("a terminal");
+        set_size(&pair.master, rows, columns);
         let another = || pair.slave.try_clone().expect("a descriptor");
         let mut command: Command = sandbox.command("setsid");
         command.args(["--ctty", "bash", "-c", script]).env("TERM", "xterm-256color");
         command.stdin(another()).stdout(another()).stderr(another());
         let child = command.spawn().expect("setsid runs");
-        let [rows, columns] = [ROWS, columns].map(|count| NonZero::new(count).expect("rows and columns"));
+        let [rows, columns] = counts(rows, columns);
         Self { keyboard: pair.master.into(), child, screen: Parser::new(rows, columns, 0), sent: Vec::new() }
     }
 
-    /// What it shows.
+    /// Makes it another size, as when its window is dragged.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn resize(&mut self, rows: u16, columns: u16) {
+        set_size(&self.keyboard, rows, columns);
+        let [rows, columns] = counts(rows, columns);
+        self.screen.screen_mut().set_size(rows, columns);
+    }
+
+    /// What it shows, without the blanks at the ends of lines.
     #[must_use]
     pub fn text(&self) -> String {
-        self.screen.screen().contents()
+        let contents = self.screen.screen().contents();
+        contents.split('\n').map(str::trim_end).collect::<Vec<_>>().join("\n")
     }
 
     /// Whether the cursor can be seen.
@@ -65,6 +87,26 @@ impl Terminal {
     #[must_use]
     pub fn threads(&self) -> usize {
         fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("its threads").count()
+    }
+
+    /// Whether it shows the screen that full-screen programs use.
+    #[must_use]
+    pub fn shows_other_screen(&self) -> bool {
+        self.screen.screen().alternate_screen()
+    }
+
+    /// The text of the rows that stand out as the selected one does.
+    #[must_use]
+    pub fn reversed(&self) -> String {
+        let screen = self.screen.screen();
+        let (rows, columns) = screen.size();
+        let (rows, columns) = (rows.get(), columns.get());
+        let mut text = String::new();
+        for row in 0..rows {
+            let cells = (0..columns).filter_map(|column| screen.cell(row, column));
+            text.extend(cells.filter(|cell| cell.inverse()).map(vt100::Cell::contents));
+        }
+        text
     }
 
     /// Types something.
@@ -121,6 +163,15 @@ impl Terminal {
             _ => false,
         }
     }
+}
+
+fn set_size(terminal: impl AsFd, rows: u16, columns: u16) {
+    let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(terminal, size).expect("a terminal has a size");
+}
+
+fn counts(rows: u16, columns: u16) -> [NonZero<u16>; 2] {
+    [rows, columns].map(|count| NonZero::new(count).expect("rows and columns"))
 }
 
 impl Drop for Terminal {

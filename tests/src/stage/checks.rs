@@ -13,7 +13,8 @@ impl Stage {
     /// The live futures and their states.
     fn states(&self) -> Result<BTreeMap<String, String>, String> {
         let status = self.call(&["status"]);
-        if status.status != 0 {
+        // 1 says that a future failed.
+        if !matches!(status.status, 0 | 1) {
             return Err(told("`status` fails", &status));
         }
         let two = |line: &str| {

@@ -6,7 +6,7 @@ use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, 
 use super::row::{TITLES, Tone, cells};
 
 /// The columns that are cut where there is no room, and how much of each is to be read at least: the name, the command.
-const ELASTIC: [(usize, u16); 2] = [(0, 12), (6, 8)];
+const ELASTIC: [(usize, u16); 2] = [(0, 12), (6, 12)];
 
 /// The columns that others are worth more than, the least worthy first: the start, the process, the elapsed time, the
 /// command.
@@ -41,6 +41,7 @@ pub(super) fn lines<'a>(entries: impl Iterator<Item = &'a Entry>, width: u16, co
     let mut titles = Row::from(TITLES.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
     titles.max_height(1);
     table.set_header(titles);
+    table.style_text_only();
     if colors {
         table.enforce_styling();
     } else {

@@ -1,7 +1,9 @@
 //! The end of a log.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::ffi::OsStrExt;
 
 use anstream::adapter::strip_str;
 use async_core::{Entry, text};
@@ -43,7 +45,7 @@ fn last_lines(mut log: File) -> io::Result<Vec<String>> {
     log.seek(SeekFrom::Start(start))?;
     let mut bytes = Vec::new();
     log.take(WINDOW).read_to_end(&mut bytes)?;
-    let mut lines: Vec<String> = String::from_utf8_lossy(&bytes).lines().map(shown).collect();
+    let mut lines: Vec<String> = bytes.split_inclusive(|&byte| byte == b'\n').map(shown).collect();
     if start > 0 && lines.len() > 1 {
         // Most likely it has no beginning.
         lines.remove(0);
@@ -52,10 +54,16 @@ fn last_lines(mut log: File) -> io::Result<Vec<String>> {
 }
 
 /// A line as a terminal would leave it: what a carriage return goes back over is gone, and so are colours.
-fn shown(line: &str) -> String {
-    let last = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();
-    let plain = strip_str(last).to_string().replace('\t', "    ");
-    text::printable(plain.chars().take(MAX_CHARACTERS).collect::<String>().as_ref())
+fn shown(line: &[u8]) -> String {
+    let line = line.trim_ascii_end();
+    let last = line.rsplit(|&byte| byte == b'\r').next().unwrap_or_default();
+    let mut plain = Vec::new();
+    for chunk in last.utf8_chunks() {
+        plain.extend(strip_str(chunk.valid()).to_string().replace('\t', "    ").into_bytes());
+        plain.extend_from_slice(chunk.invalid());
+    }
+    let text = text::printable(OsStr::from_bytes(&plain));
+    text.chars().take(MAX_CHARACTERS).collect()
 }
 
 #[cfg(test)]
@@ -64,9 +72,14 @@ mod tests {
 
     #[test]
     fn a_line_is_shown_as_a_terminal_leaves_it() {
-        assert_eq!(shown("10%\r50%\r100%\r"), "100%");
-        assert_eq!(shown("\u{1b}[31mred\u{1b}[0m\tx"), "red    x");
-        assert_eq!(shown("a\u{202e}b"), r"a\u{202e}b");
-        assert_eq!(shown(""), "");
+        for (line, wanted) in [
+            (&b"10%\r50%\r100%\r\n"[..], "100%"),
+            (b"\x1b[31mred\x1b[0m\tx \r\n", "red    x"),
+            ("a\u{202e}b ü\n".as_bytes(), r"a\u{202e}b ü"),
+            (b"not \xff text", r"not \xff text"),
+            (b"\n", ""),
+        ] {
+            assert_eq!(shown(line), wanted);
+        }
     }
 }
