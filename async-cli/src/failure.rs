@@ -124,6 +124,16 @@ pub(crate) enum Failure {
     /// The records of a run make no sense together.
     #[error("the records of this run contradict each other: {0}")]
     Contradiction(String),
+    /// A run could not be written in some form.
+    #[error("can't write the {what} to {}: {source}", .path.display())]
+    Export {
+        /// What it is.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The command line is wrong in a way that clap can't see.
     #[error("{0}")]
     Usage(String),

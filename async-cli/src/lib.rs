@@ -8,6 +8,7 @@ mod commands;
 mod completing;
 mod duration;
 mod ending;
+mod export;
 mod failure;
 mod human;
 mod io;

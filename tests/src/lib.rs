@@ -1,6 +1,8 @@
 //! What the end-to-end tests share: real bash, the real binary, and scenarios.
 
+pub mod browser;
 pub mod counting;
+pub mod crafted;
 pub mod deviations;
 pub mod fault;
 pub mod held;

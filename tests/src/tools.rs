@@ -8,13 +8,22 @@ use std::process::{Command, Stdio};
 /// Without it where `CI=true`: there the tests that need it must not be skipped.
 #[must_use]
 pub fn is_there(program: &str) -> bool {
+    is_there_from(program, program)
+}
+
+/// The same for a program of another package.
+///
+/// # Panics
+/// Likewise.
+#[must_use]
+pub fn is_there_from(program: &str, package: &str) -> bool {
     let mut command = Command::new(program);
     command.arg("--version").stdin(Stdio::null());
     let there = command.output().is_ok_and(|output| output.status.success());
     if !there {
         let ci = std::env::var_os("CI").is_some_and(|value| value == "true");
-        assert!(!ci, "{program} is missing: apt-get install {program}");
-        eprintln!("skipped, because {program} is missing: apt-get install {program}");
+        assert!(!ci, "{program} is missing: apt-get install {package}");
+        eprintln!("skipped, because {program} is missing: apt-get install {package}");
     }
     there
 }

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 use std::path::{self, Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
@@ -22,11 +22,14 @@ const MANIFEST: &str = "SHA512SUMS";
 pub(crate) struct Demo {
     /// The folder for the script and what it makes [default: target/demo]
     dir: Option<PathBuf>,
+    /// Write a picture of the parallel run to this file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
 }
 
 impl Demo {
     pub(crate) fn run(self) -> Result<(), String> {
-        let dir = self.dir.unwrap_or_else(|| crate::root().join("target/demo"));
+        let dir = self.dir.clone().unwrap_or_else(|| crate::root().join("target/demo"));
         let dir = path::absolute(&dir).map_err(|e| format!("can't use {} as a folder: {e}", dir.display()))?;
         let program = program()?;
         let files = lay_out(&dir, &program)?;
@@ -36,6 +39,11 @@ impl Demo {
         let linear = run(&script, "linear")?;
         let parallel = run(&script, "parallel")?;
         let count = compare(&dir)?;
+        let page = dir.join("timeline.html");
+        draw(&program, &dir.join("parallel/futures"), "--html", &page)?;
+        if let Some(picture) = &self.svg {
+            draw(&program, &dir.join("parallel/futures"), "--svg", picture)?;
+        }
 
         println!("\nBoth runs made the same {count} files: their checksums agree.\n");
         println!("  linear    {:5.1} s", linear.as_secs_f64());
@@ -44,6 +52,7 @@ impl Demo {
         println!("These are measured times. The summary above adds up what the tasks took, and a task takes longer");
         println!("while it shares a core with others: on few cores it shows more than was saved.\n");
         println!("Read and edit   {}", shown(&script));
+        println!("Look at it      {}, in a browser", shown(&page));
         println!("Run it again    bash {} parallel", shown(&script));
         Ok(())
     }
@@ -133,6 +142,14 @@ fn run(script: &Path, mode: &str) -> Result<Duration, String> {
         .status()
         .map_err(|e| format!("can't start bash: {e}"))?;
     if status.success() { Ok(start.elapsed()) } else { Err(format!("`{command}` failed: {status}")) }
+}
+
+/// Draws a run.
+fn draw(program: &Path, store: &Path, form: &str, file: &Path) -> Result<(), String> {
+    let mut command = Command::new(program);
+    command.arg("--dir").arg(store).arg("timing").arg(form).arg(file).stdout(Stdio::null());
+    let status = command.status().map_err(|e| format!("can't start {}: {e}", shown(program)))?;
+    if status.success() { Ok(()) } else { Err(format!("can't draw {}: {status}", shown(file))) }
 }
 
 /// Holds what the two runs made against each other; returns how many files that were.

@@ -8,12 +8,15 @@ mod report;
 mod table;
 mod what_if;
 
+use async_core::Store;
 use async_core::clock::{self, Millis};
 use async_core::timing::{Run, Summary};
 use clap::Args;
 
 use crate::cli::Place;
+use crate::export::Exports;
 use crate::failure::{Failure, warn};
+use crate::messages::Output;
 use crate::status::ExitCode;
 
 use analysis::{Analysis, Prediction};
@@ -30,6 +33,7 @@ Examples:
   async timing --what-if jobs=4
   async timing --what-if start:docs=-30s --what-if run:tests=50%
   async timing --compare=median
+  async timing --html timeline.html --junit report.xml
 
 What can be different:
 
@@ -79,17 +83,24 @@ pub(crate) struct Timing {
     /// The start of the run, in seconds since the epoch
     #[arg(long, hide = true, allow_negative_numbers = true)]
     begin: Option<i64>,
+    #[command(flatten)]
+    exports: Exports,
 }
 
 impl Timing {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let mut output = place.stdout()?;
+        let taken = self.exports.takes_stdout()?;
+        if taken && self.json {
+            return Err(Failure::Usage("standard output can be a file (-) or JSON, not both".into()));
+        }
         let summary = self.summary(place)?;
         // What a script prints at its end is the summary, wherever it goes.
         let columns = output.columns().filter(|_| self.background.is_none());
         let asked = self.table || self.path || self.advice || !self.what_if.is_empty() || self.compare.is_some();
-        let everything = !asked && columns.is_some() && !self.json;
-        if !asked && !everything && !self.json {
+        let files = self.exports.is_asked();
+        let everything = !asked && columns.is_some() && !self.json && !files;
+        if !asked && !everything && !self.json && !files {
             output.print(&report::summary(&summary))?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -98,26 +109,41 @@ impl Timing {
         for error in &errors {
             warn(&error.to_string());
         }
-        let compared = self.compare.map(|against| comparison::of(&run, &store, against)).transpose()?;
-        if self.json {
-            let analysis = Analysis::of(&run)?;
-            let prediction = self.prediction(&analysis)?;
-            let document = json::Timing::new(&summary, &analysis, prediction.as_ref(), compared.as_ref());
-            document.print(store.dir(), &mut output)?;
-        } else {
-            let mut text = report::summary(&summary);
-            if (everything || self.table) && !run.tasks.is_empty() {
-                text += "\n";
-                text += &table::table(&run, self.sort, columns.unwrap_or(WIDTH), output.has_colors());
-                text += &report::clock(&run);
-            }
-            let analysed = self.analyse(&run, everything);
-            text += analysed.as_deref().unwrap_or_default();
-            text += &compared.map_or_else(String::new, |compared| comparison::text(&compared));
-            output.print(&text)?;
-            analysed?;
+        let printed = if taken { Ok(()) } else { self.print(&store, &run, &summary, everything, &mut output) };
+        self.exports.write(&run, &mut output)?;
+        printed?;
+        if !taken && !self.json {
+            self.exports.name_page(&mut output)?;
         }
         Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(125) })
+    }
+
+    fn print(
+        &self,
+        store: &Store,
+        run: &Run,
+        summary: &Summary,
+        everything: bool,
+        output: &mut Output,
+    ) -> Result<(), Failure> {
+        let compared = self.compare.map(|against| comparison::of(run, store, against)).transpose()?;
+        if self.json {
+            let analysis = Analysis::of(run)?;
+            let prediction = self.prediction(&analysis)?;
+            let document = json::Timing::new(summary, &analysis, prediction.as_ref(), compared.as_ref());
+            return document.print(store.dir(), output);
+        }
+        let mut text = report::summary(summary);
+        if (everything || self.table) && !run.tasks.is_empty() {
+            text += "\n";
+            text += &table::table(run, self.sort, output.columns().unwrap_or(WIDTH), output.has_colors());
+            text += &report::clock(run);
+        }
+        let analysed = self.analyse(run, everything);
+        text += analysed.as_deref().unwrap_or_default();
+        text += &compared.map_or_else(String::new, |compared| comparison::text(&compared));
+        output.print(&text)?;
+        analysed.map(drop)
     }
 
     fn prediction(&self, analysis: &Analysis<'_>) -> Result<Option<Prediction>, Failure> {

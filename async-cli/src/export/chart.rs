@@ -1,0 +1,332 @@
+//! What a picture of a run shows: a lane for the script, and one for each future below the one that started it.
+
+use async_core::timing::{Run, Status, Task, Verdict};
+use async_core::{clock::Millis, process, text};
+
+use super::axis::duration;
+
+/// A run as lanes on one axis, in ms from its start.
+#[derive(Debug)]
+pub(crate) struct Chart {
+    /// What it is, in a line.
+    pub(crate) title: String,
+    /// When it began, for people.
+    pub(crate) begin: String,
+    /// The length of the axis, in ms; never 0.
+    pub(crate) length: Millis,
+    /// The figures of the whole run.
+    pub(crate) figures: Vec<Fact>,
+    /// The script's, then the futures'.
+    pub(crate) lanes: Vec<Lane>,
+}
+
+/// One line of a list of facts.
+#[derive(Debug)]
+pub(crate) struct Fact {
+    pub(crate) what: &'static str,
+    pub(crate) value: String,
+}
+
+/// The lane of the script or of a future.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    /// Its future, as an index into those of the run; none for the script.
+    pub(crate) task: Option<usize>,
+    pub(crate) name: String,
+    /// How many futures are around it.
+    pub(crate) depth: usize,
+    pub(crate) look: Look,
+    /// All of its time.
+    pub(crate) whole: Span,
+    /// The part before its task was let go, if it was held back.
+    pub(crate) queued: Option<Span>,
+    /// The part in which its task ran, if that was ever let go.
+    pub(crate) run: Option<Span>,
+    /// What it waited for.
+    pub(crate) waits: Vec<Wait>,
+    pub(crate) command: String,
+    /// How it ended, or stands.
+    pub(crate) status: String,
+    /// How long somebody waited for it, for people; empty if nobody did.
+    pub(crate) waited: String,
+}
+
+/// A stretch of time, in ms from the start of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: Millis,
+    pub(crate) end: Millis,
+}
+
+/// A wait, in the lane of whoever waited.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    pub(crate) span: Span,
+    /// The lane of what it was for.
+    pub(crate) lane: usize,
+    /// The name of that.
+    pub(crate) of: String,
+}
+
+/// What kind of lane it is. Told by a sign and a word, and only then by colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    Script,
+    Future(Verdict),
+}
+
+/// Where the text that goes with a bar stands, so that it neither leaves the picture nor covers another bar's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    After,
+    Before,
+    Inside,
+}
+
+impl Span {
+    /// Its length, in ms.
+    pub(crate) fn length(self) -> Millis {
+        self.end - self.start
+    }
+}
+
+impl Look {
+    /// The name of its sign.
+    pub(crate) fn sign(self) -> &'static str {
+        match self {
+            Self::Script => "script",
+            Self::Future(Verdict::Succeeded) => "succeeded",
+            Self::Future(Verdict::Failed | Verdict::Unstartable) => "failed",
+            Self::Future(Verdict::TimedOut) => "timeout",
+            Self::Future(Verdict::Lost) => "lost",
+            Self::Future(Verdict::Cancelled) => "cancelled",
+            Self::Future(Verdict::Skipped) => "skipped",
+            Self::Future(Verdict::Running) => "running",
+            Self::Future(Verdict::Queued) => "queued",
+        }
+    }
+
+    /// The name of its colours.
+    pub(crate) fn class(self) -> &'static str {
+        match self {
+            Self::Future(Verdict::TimedOut) => "failed",
+            Self::Future(Verdict::Cancelled | Verdict::Skipped) => "stopped",
+            other => other.sign(),
+        }
+    }
+
+    /// The word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Script => "script",
+            Self::Future(Verdict::Succeeded) => "succeeded",
+            Self::Future(Verdict::Failed) => "failed",
+            Self::Future(Verdict::Unstartable) => "not started",
+            Self::Future(Verdict::TimedOut) => "timed out",
+            Self::Future(Verdict::Lost) => "lost",
+            Self::Future(Verdict::Cancelled) => "cancelled",
+            Self::Future(Verdict::Skipped) => "skipped",
+            Self::Future(Verdict::Running) => "running",
+            Self::Future(Verdict::Queued) => "queued",
+        }
+    }
+}
+
+impl Lane {
+    /// How long it ran, for people, or was held back if it never did; none if it was neither.
+    pub(crate) fn took(&self) -> Option<String> {
+        self.run.or(self.queued).map(|span| duration(span.length()))
+    }
+
+    /// The word that stands beside that; none where there is nothing to say.
+    pub(crate) fn remark(&self) -> Option<&'static str> {
+        let silent = matches!(self.look, Look::Script | Look::Future(Verdict::Succeeded));
+        (!silent).then(|| self.look.word())
+    }
+
+    /// Whether its run came to no end of its own.
+    pub(crate) fn is_striped(&self) -> bool {
+        matches!(self.look, Look::Future(Verdict::Running | Verdict::Cancelled))
+    }
+
+    /// Whether its run ended badly.
+    pub(crate) fn is_notched(&self) -> bool {
+        matches!(self.look, Look::Future(Verdict::Failed | Verdict::TimedOut))
+    }
+
+    /// All about it in a sentence.
+    pub(crate) fn sentence(&self) -> String {
+        let queued = self.queued.map_or_else(String::new, |span| format!(", queued for {}", duration(span.length())));
+        let ran = self.run.map_or_else(String::new, |span| format!(", ran for {}", duration(span.length())));
+        format!("{}: {}, started at {}{queued}{ran}", self.name, self.status, duration(self.whole.start))
+    }
+
+    /// Where the text beside its bar stands, on an axis of that length in ms. A bar leaves some room at one of its sides,
+    /// or has it inside.
+    pub(crate) fn place(&self, length: Millis) -> Place {
+        if self.whole.end <= length / 100 * 70 {
+            Place::After
+        } else if self.whole.start >= length / 100 * 30 {
+            Place::Before
+        } else {
+            Place::Inside
+        }
+    }
+}
+
+impl Wait {
+    /// All about it in a sentence.
+    pub(crate) fn sentence(&self, by: &str) -> String {
+        format!(
+            "{by} waits for {} from {} on, for {}",
+            self.of,
+            duration(self.span.start),
+            duration(self.span.length())
+        )
+    }
+}
+
+impl Chart {
+    /// Lays out a run.
+    pub(crate) fn of(run: &Run) -> Self {
+        let length = run.length();
+        let mut lanes = vec![script_lane(length)];
+        let mut lane_of = vec![0; run.tasks.len()];
+        for (index, depth) in nested(&run.tasks) {
+            lane_of[index] = lanes.len();
+            lanes.push(future_lane(run, index, depth));
+        }
+        for (index, task) in run.tasks.iter().enumerate() {
+            if let Some(wait) = task.wait.filter(|_| !task.synchronous) {
+                let by = run.waiter(index).map_or(0, |waiter| lane_of[waiter]);
+                let span = Span { start: wait.start, end: wait.end };
+                lanes[by].waits.push(Wait { span, lane: lane_of[index], of: run.label(index) });
+            }
+        }
+        for lane in &mut lanes {
+            lane.waits.sort_by_key(|wait| (wait.span.start, wait.span.end));
+        }
+        Self {
+            title: format!("{} in {}", text::counted(count(run.tasks.len()), "future", "futures"), duration(length)),
+            begin: super::utc(run.start),
+            length: length.max(1),
+            figures: figures(run),
+            lanes,
+        }
+    }
+
+    /// The kinds of futures that there are and how many are of each, in the order of their first ones.
+    pub(crate) fn looks(&self) -> Vec<(Look, usize)> {
+        let mut looks: Vec<(Look, usize)> = Vec::new();
+        for lane in self.futures() {
+            match looks.iter_mut().find(|(look, _)| *look == lane.look) {
+                Some((_, count)) => *count += 1,
+                None => looks.push((lane.look, 1)),
+            }
+        }
+        looks
+    }
+
+    /// The lanes of the futures.
+    pub(crate) fn futures(&self) -> &[Lane] {
+        &self.lanes[1..]
+    }
+
+    /// Whether anything was held back.
+    pub(crate) fn has_queued(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.queued.is_some())
+    }
+
+    /// Whether anything was waited for.
+    pub(crate) fn has_waits(&self) -> bool {
+        self.lanes.iter().any(|lane| !lane.waits.is_empty())
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// The futures and how deep each is nested: each right below the one that started it, else in the order of their starts.
+fn nested(tasks: &[Task]) -> Vec<(usize, usize)> {
+    let mut inside: Vec<Vec<usize>> = vec![Vec::new(); tasks.len()];
+    let mut stack = Vec::new();
+    for (index, task) in tasks.iter().enumerate().rev() {
+        match task.parent {
+            Some(parent) => inside[parent].push(index),
+            None => stack.push((index, 0)),
+        }
+    }
+    let mut found = Vec::with_capacity(tasks.len());
+    while let Some((index, depth)) = stack.pop() {
+        found.push((index, depth));
+        stack.extend(inside[index].iter().map(|&child| (child, depth + 1)));
+    }
+    found
+}
+
+fn script_lane(length: Millis) -> Lane {
+    let whole = Span { start: 0, end: length };
+    Lane {
+        task: None,
+        name: "script".into(),
+        depth: 0,
+        look: Look::Script,
+        whole,
+        queued: None,
+        run: Some(whole),
+        waits: Vec::new(),
+        command: String::new(),
+        status: "from the first future's start to the last event".into(),
+        waited: String::new(),
+    }
+}
+
+fn future_lane(run: &Run, index: usize, depth: usize) -> Lane {
+    let task = &run.tasks[index];
+    let verdict = task.status.verdict();
+    let end = task.until(run.length());
+    let never_ran = matches!(verdict, Verdict::Queued | Verdict::Skipped | Verdict::Unstartable);
+    let queued = Span { start: task.start, end: task.run_start };
+    Lane {
+        task: Some(index),
+        name: run.label(index),
+        depth,
+        look: Look::Future(verdict),
+        whole: Span { start: task.start, end },
+        queued: (queued.length() > 0).then_some(queued),
+        run: (!never_ran).then_some(Span { start: task.run_start, end }),
+        waits: Vec::new(),
+        command: text::printable(task.command.as_ref()),
+        status: status(&task.status),
+        waited: task.wait.map_or_else(String::new, |_| duration(task.blocked())),
+    }
+}
+
+/// How a future ended, or stands, in words.
+pub(crate) fn status(status: &Status) -> String {
+    let word = Look::Future(status.verdict()).word();
+    match (status.verdict(), status.signal(), status.rc) {
+        (Verdict::Succeeded | Verdict::Skipped, ..) | (.., None) => word.into(),
+        (_, Some(signal), Some(rc)) => format!("{word}, status {rc} (killed by {})", process::signal_name(signal)),
+        (_, None, Some(rc)) => format!("{word}, status {rc}"),
+    }
+}
+
+fn figures(run: &Run) -> Vec<Fact> {
+    let fact = |what, value| Fact { what, value };
+    let elapsed = run.length();
+    let background: Millis = run.tasks.iter().map(|task| task.run_time).sum();
+    let blocked: Millis = run.tasks.iter().map(Task::blocked).sum();
+    let serial = elapsed + background - blocked;
+    let mut figures = vec![
+        fact("elapsed", duration(elapsed)),
+        fact("one after another", duration(serial.max(0))),
+        fact("spent waiting", duration(blocked)),
+    ];
+    if elapsed > 0 {
+        #[allow(clippy::cast_precision_loss, reason = "ms are far below 2^53")]
+        figures.push(fact("speedup", format!("{:.1}×", serial as f64 / elapsed as f64)));
+    }
+    figures
+}

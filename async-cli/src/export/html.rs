@@ -1,0 +1,142 @@
+//! A page with the timeline that needs nothing but itself.
+
+use std::io;
+use std::path::Path;
+
+use askama::Template;
+use async_core::clock::Millis;
+use async_core::timing::{Run, Verdict};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use sha2::{Digest, Sha256};
+
+use super::axis::{self, Tick};
+use super::chart::{Chart, Lane, Place, Span};
+use super::tail::Tail;
+
+const STYLE: &str = include_str!("timeline.css");
+const SCRIPT: &str = include_str!("timeline.js");
+
+/// How much of each log is shown, in lines and in bytes.
+const LOG_LINES: usize = 20;
+const LOG_BYTES: usize = 4 << 10;
+/// How much of all logs together, in bytes.
+const LOGS_BYTES: usize = 1 << 20;
+
+/// `--html`
+pub(super) struct Html;
+
+impl super::Exporter for Html {
+    fn export(&self, run: &Run) -> io::Result<String> {
+        let chart = Chart::of(run);
+        let logs = logs(run);
+        Page { run, chart: &chart, logs: &logs, policy: policy(), steps: steps(), ticks: axis::ticks(chart.length, 6) }
+            .render()
+            .map_err(io::Error::other)
+    }
+}
+
+/// What is known of a log.
+enum Log {
+    None,
+    End(Tail),
+    /// The page has enough of them.
+    TooMany,
+    Unreadable(io::Error),
+}
+
+#[derive(Template)]
+#[template(path = "timeline.html")]
+struct Page<'a> {
+    run: &'a Run,
+    chart: &'a Chart,
+    logs: &'a [Log],
+    policy: String,
+    /// The distances that the script may put between ticks, in ms.
+    steps: String,
+    /// What the axis shows without the script.
+    ticks: Vec<Tick>,
+}
+
+impl Page<'_> {
+    /// A moment in ms as a part of the axis, in percent.
+    fn percent(&self, ms: Millis) -> String {
+        percent(ms, self.chart.length)
+    }
+
+    /// A part of a lane's bar, in percent of the bar.
+    fn part(lane: &Lane, part: &Span) -> String {
+        percent(part.length(), lane.whole.length())
+    }
+
+    /// Where the text beside a lane's bar is, in percent.
+    fn label(&self, lane: &Lane) -> String {
+        self.percent(match lane.place(self.chart.length) {
+            Place::After => lane.whole.end,
+            Place::Before | Place::Inside => lane.whole.start,
+        })
+    }
+
+    fn place(&self, lane: &Lane) -> &'static str {
+        match lane.place(self.chart.length) {
+            Place::After => "after",
+            Place::Before => "before",
+            Place::Inside => "inside",
+        }
+    }
+
+    /// The clock at a moment in ms from the start.
+    fn clock(&self, ms: Millis) -> String {
+        super::utc(self.run.start.saturating_add(ms))
+    }
+
+    fn log(&self, lane: &Lane) -> &Log {
+        lane.task.map_or(&Log::None, |task| &self.logs[task])
+    }
+}
+
+fn percent(part: Millis, whole: Millis) -> String {
+    #[allow(clippy::cast_precision_loss, reason = "ms are far below 2^53")]
+    let percent = if whole == 0 { 100.0 } else { part as f64 / whole as f64 * 100.0 };
+    format!("{percent:.7}").trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// What the page may do: run this script, apply this style, and nothing else, and never ask anybody for anything.
+fn policy() -> String {
+    let hash = |text: &str| BASE64_STANDARD.encode(Sha256::digest(text));
+    format!(
+        "default-src 'none'; script-src 'sha256-{}'; style-src-elem 'sha256-{}'; style-src-attr 'unsafe-inline'; \
+         img-src data:; base-uri 'none'; form-action 'none'",
+        hash(SCRIPT),
+        hash(STYLE),
+    )
+}
+
+fn steps() -> String {
+    axis::steps().map(|step| step.to_string()).collect::<Vec<_>>().join(" ")
+}
+
+/// The ends of the logs. If there are too many, those of futures that did not succeed go first.
+fn logs(run: &Run) -> Vec<Log> {
+    let mut order: Vec<usize> = (0..run.tasks.len()).collect();
+    order.sort_by_key(|&task| run.tasks[task].status.verdict() == Verdict::Succeeded);
+    let mut logs: Vec<Log> = run.tasks.iter().map(|_| Log::None).collect();
+    let mut left = LOGS_BYTES;
+    for task in order {
+        if let Some(path) = &run.tasks[task].log {
+            logs[task] = log(path, &mut left);
+        }
+    }
+    logs
+}
+
+fn log(path: &Path, left: &mut usize) -> Log {
+    match Tail::read(path, LOG_BYTES, LOG_LINES) {
+        Ok(tail) if tail.text.len() > *left => Log::TooMany,
+        Ok(tail) => {
+            *left -= tail.text.len();
+            Log::End(tail)
+        }
+        Err(error) => Log::Unreadable(error),
+    }
+}

@@ -1,0 +1,76 @@
+//! A report as test runners write it, which most build servers show: each future is a test case.
+
+use std::io;
+use std::time::Duration;
+
+use async_core::clock::Millis;
+use async_core::text;
+use async_core::timing::{Run, Task, Verdict};
+use chrono::{DateTime, Utc};
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::chart;
+use super::tail::Tail;
+
+/// How much of each log is reported, in bytes: build servers hold all of a report in memory.
+const LOG_BYTES: usize = 256 << 10;
+
+/// The name of the report, its suite, and the class of its test cases.
+const NAME: &str = "async";
+
+/// `--junit`
+pub(super) struct Junit;
+
+impl super::Exporter for Junit {
+    fn export(&self, run: &Run) -> io::Result<String> {
+        let length = millis(run.length());
+        let mut suite = TestSuite::new(NAME);
+        suite.set_time(length).set_timestamp(DateTime::<Utc>::from_timestamp_millis(run.start).unwrap_or_default());
+        suite.add_test_cases((0..run.tasks.len()).map(|task| case(run, task)));
+        let mut report = Report::new(NAME);
+        report.set_time(length).add_test_suite(suite);
+        report.to_string().map_err(io::Error::other)
+    }
+}
+
+fn millis(ms: Millis) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}
+
+/// A failure is what the task itself said; an error, that it could not say anything.
+fn case(run: &Run, index: usize) -> TestCase {
+    let task = &run.tasks[index];
+    let mut status = match task.status.verdict() {
+        Verdict::Succeeded => TestCaseStatus::success(),
+        Verdict::Failed | Verdict::TimedOut => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Verdict::Skipped | Verdict::Queued => TestCaseStatus::skipped(),
+        Verdict::Lost | Verdict::Cancelled | Verdict::Unstartable | Verdict::Running => {
+            TestCaseStatus::non_success(NonSuccessKind::Error)
+        }
+    };
+    let words = chart::status(&task.status);
+    match &mut status {
+        TestCaseStatus::Success { .. } => {}
+        TestCaseStatus::Skipped { .. } => {
+            status.set_message(words);
+        }
+        TestCaseStatus::NonSuccess { .. } => {
+            status.set_message(words).set_type(chart::Look::Future(task.status.verdict()).sign());
+        }
+    }
+    let mut case = TestCase::new(run.label(index), status);
+    case.set_classname(NAME).set_time(millis(task.run_time));
+    let command = text::printable(task.command.as_ref());
+    // Two characters that no XML may hold, and that the writer passes on.
+    case.set_system_out(format!("$ {command}\n{}", log(task)).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}"));
+    case
+}
+
+fn log(task: &Task) -> String {
+    match task.log.as_deref().map(|path| Tail::read(path, LOG_BYTES, usize::MAX)) {
+        None => String::new(),
+        Some(Ok(Tail { text, of: None })) => text,
+        Some(Ok(Tail { text, of: Some(size) })) => format!("[the end of {size} bytes]\n{text}"),
+        Some(Err(error)) => format!("[the log can't be read: {error}]"),
+    }
+}

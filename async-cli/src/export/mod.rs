@@ -1,0 +1,110 @@
+//! A run in the forms that other programs read: one small file for each, behind one trait.
+
+mod axis;
+mod chart;
+mod file;
+mod html;
+mod junit;
+mod openmetrics;
+mod svg;
+mod tail;
+mod trace;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use async_core::clock::Millis;
+use async_core::text;
+use async_core::timing::Run;
+use clap::{Args, ValueHint};
+use jiff::Timestamp;
+
+use crate::failure::Failure;
+use crate::messages::Output;
+
+/// A form that a run can be written in.
+trait Exporter {
+    /// The whole file.
+    fn export(&self, run: &Run) -> io::Result<String>;
+}
+
+/// Which files to write. `-` is standard output.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Files (- is standard output)")]
+pub(crate) struct Exports {
+    /// Write a page with the timeline, to be opened in a browser
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    html: Option<PathBuf>,
+    /// Write a picture of the timeline
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    svg: Option<PathBuf>,
+    /// Write a trace for Perfetto or speedscope
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    trace: Option<PathBuf>,
+    /// Write a JUnit report, with each future as a test case
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    junit: Option<PathBuf>,
+    /// Write metrics for Prometheus, as its node exporter reads them from files
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    openmetrics: Option<PathBuf>,
+}
+
+impl Exports {
+    /// What was asked for, and what it is.
+    fn asked(&self) -> Vec<(&Path, &'static str, &'static dyn Exporter)> {
+        let all: [(&Option<PathBuf>, _, &dyn Exporter); 5] = [
+            (&self.html, "timeline", &html::Html),
+            (&self.svg, "picture", &svg::Svg),
+            (&self.trace, "trace", &trace::Trace),
+            (&self.junit, "report", &junit::Junit),
+            (&self.openmetrics, "metrics", &openmetrics::OpenMetrics),
+        ];
+        all.into_iter().filter_map(|(path, what, exporter)| Some((path.as_deref()?, what, exporter))).collect()
+    }
+
+    /// Whether anything was asked for.
+    pub(crate) fn is_asked(&self) -> bool {
+        !self.asked().is_empty()
+    }
+
+    /// Whether standard output is to be one of the files, and nothing else may go there.
+    pub(crate) fn takes_stdout(&self) -> Result<bool, Failure> {
+        match self.asked().iter().filter(|(path, ..)| is_stdout(path)).count() {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Failure::Usage("standard output (-) can be one of the files only".into())),
+        }
+    }
+
+    /// Writes all of them.
+    pub(crate) fn write(&self, run: &Run, output: &mut Output) -> Result<(), Failure> {
+        for (path, what, exporter) in self.asked() {
+            let failed = |source| Failure::Export { what, path: path.to_owned(), source };
+            let text = exporter.export(run).map_err(failed)?;
+            if is_stdout(path) {
+                output.print(&text)?;
+            } else {
+                file::write(path, text.as_bytes()).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says where the page is, if there is one.
+    pub(crate) fn name_page(&self, output: &mut Output) -> Result<(), Failure> {
+        match &self.html {
+            Some(page) => output.print(&format!("Timeline: {}\n", text::printable(page.as_ref()))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// A moment in ms since the epoch as `2026-11-24 12:04:16 UTC`; `?` for one that no clock shows.
+fn utc(ms: Millis) -> String {
+    let shown = |time: Timestamp| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+    Timestamp::from_millisecond(ms).map_or_else(|_| "?".to_owned(), shown)
+}

@@ -1,0 +1,108 @@
+//! Metrics, as the textfile collector of Prometheus' node exporter reads them, and anything else that knows OpenMetrics.
+//!
+//! All are gauges, without time stamps: the collector reads the older text format, to which a metric of another kind of
+//! OpenMetrics is an error, and refuses time stamps.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+
+use async_core::clock::Millis;
+use async_core::timing::{Run, Task, Verdict};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::chart::Look;
+
+/// `--openmetrics`
+pub(super) struct OpenMetrics;
+
+impl super::Exporter for OpenMetrics {
+    fn export(&self, run: &Run) -> io::Result<String> {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Metrics(run.clone())));
+        let mut out = String::new();
+        text::encode(&mut out, &registry).map_err(io::Error::other)?;
+        Ok(out)
+    }
+}
+
+#[derive(Debug)]
+struct Metrics(Run);
+
+/// Values by their labels.
+type Values = Vec<(Vec<(&'static str, String)>, f64)>;
+
+impl Collector for Metrics {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        let Self(run) = self;
+        let mut gauge = |name: &str, help: &str, unit: Option<&Unit>, values: Values| {
+            let mut family = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+            values
+                .into_iter()
+                .try_for_each(|(labels, value)| ConstGauge::new(value).encode(family.encode_family(&labels)?))
+        };
+        let seconds = Some(&Unit::Seconds);
+        let one = |value| vec![(Vec::new(), value)];
+        gauge("async_run_start_timestamp", "When the first future started", seconds, one(in_seconds(run.start)))?;
+        gauge("async_run_duration", "How long the run took", seconds, one(in_seconds(run.length())))?;
+        let sum = |of: fn(&Task) -> Millis| one(in_seconds(run.tasks.iter().map(of).sum()));
+        gauge("async_run_tasks_duration", "How long all tasks took together", seconds, sum(|task| task.run_time))?;
+        gauge("async_run_waited", "How long somebody waited for a future", seconds, sum(Task::blocked))?;
+        gauge("async_futures", "How many futures ended so, or stand so", None, counts(run))?;
+
+        let names = labels(&run.tasks);
+        let each = |of: &dyn Fn(&Task) -> Option<f64>| -> Values {
+            run.tasks.iter().zip(&names).filter_map(|(task, labels)| Some((labels.clone(), of(task)?))).collect()
+        };
+        gauge("async_future_run_duration", "How long the task ran", seconds, each(&|t| Some(in_seconds(t.run_time))))?;
+        gauge("async_future_queued", "How long it was held back", seconds, each(&|t| Some(in_seconds(t.queued()))))?;
+        gauge(
+            "async_future_waited",
+            "How long somebody waited for it",
+            seconds,
+            each(&|t| Some(in_seconds(t.blocked()))),
+        )?;
+        gauge("async_future_exit_status", "The exit status of its task", None, each(&|t| t.status.rc.map(f64::from)))
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "ms are far below 2^53")]
+fn in_seconds(ms: Millis) -> f64 {
+    ms as f64 / 1000.0
+}
+
+/// How many there are of each kind, those of which there are none too, so that a series never ends.
+fn counts(run: &Run) -> Values {
+    let all = [
+        Verdict::Succeeded,
+        Verdict::Failed,
+        Verdict::TimedOut,
+        Verdict::Cancelled,
+        Verdict::Skipped,
+        Verdict::Unstartable,
+        Verdict::Lost,
+        Verdict::Running,
+        Verdict::Queued,
+    ];
+    let count = |verdict| run.tasks.iter().filter(|task| task.status.verdict() == verdict).count();
+    #[allow(clippy::cast_precision_loss, reason = "nobody has that many futures")]
+    let value = |verdict| count(verdict) as f64;
+    all.into_iter()
+        .map(|verdict| (vec![("status", Look::Future(verdict).word().replace(' ', "_"))], value(verdict)))
+        .collect()
+}
+
+/// What tells the futures apart: the name, and the how manyth of that name it is, from 1 on.
+fn labels(tasks: &[Task]) -> Vec<Vec<(&'static str, String)>> {
+    let mut seen = HashMap::new();
+    let mut number = |name| {
+        let count = seen.entry(name).or_insert(0);
+        *count += 1;
+        *count
+    };
+    tasks.iter().map(|t| vec![("name", t.name.to_string()), ("number", number(&t.name).to_string())]).collect()
+}

@@ -1,0 +1,186 @@
+//! A picture of the timeline, for a README or next to the logs of a build.
+
+use std::io;
+
+use askama::Template;
+use async_core::clock::Millis;
+use async_core::timing::Run;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::axis::{self, Tick};
+use super::chart::{Chart, Lane, Place, Span};
+
+/// Sizes in px. A picture can't measure text, so a column of it is taken for as wide as it is in any usual font.
+const WIDTH: usize = 800;
+const MARGIN: usize = 16;
+const NAMES: usize = 190;
+const TOP: usize = 88;
+const ROW: usize = 24;
+const NAME_COLUMN: usize = 8;
+const SMALL_COLUMN: usize = 7;
+const INDENT: usize = 12;
+const SIGN: usize = 20;
+
+/// Names of futures nested deeper than that stand where these do.
+const DEEPEST: usize = 6;
+
+/// From so many lanes on, there is an axis at the end too.
+const TALL: usize = 25;
+
+/// `--svg`
+pub(super) struct Svg;
+
+impl super::Exporter for Svg {
+    fn export(&self, run: &Run) -> io::Result<String> {
+        let chart = Chart::of(run);
+        let picture = Picture { ticks: axis::ticks(chart.length, 8), legend: legend(&chart), chart: &chart };
+        picture.render().map_err(io::Error::other)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "timeline.svg", escape = "html")]
+struct Picture<'a> {
+    chart: &'a Chart,
+    ticks: Vec<Tick>,
+    legend: Vec<Sample>,
+}
+
+/// An entry of the legend, in px from its corner.
+struct Sample {
+    x: usize,
+    y: usize,
+    class: &'static str,
+    /// The sign of a kind of futures; none for a stretch of a bar that has the same look as its class.
+    sign: Option<&'static str>,
+    text: String,
+}
+
+impl Picture<'_> {
+    const LEFT: usize = MARGIN + NAMES;
+    const RIGHT: usize = WIDTH - MARGIN;
+
+    fn lanes_end(&self) -> usize {
+        TOP + self.chart.lanes.len() * ROW
+    }
+
+    fn is_tall(&self) -> bool {
+        self.chart.lanes.len() >= TALL
+    }
+
+    fn legend_top(&self) -> usize {
+        self.lanes_end() + if self.is_tall() { 40 } else { 18 }
+    }
+
+    fn height(&self) -> usize {
+        self.legend_top() + self.legend.last().map_or(0, |last| last.y) + 28
+    }
+
+    /// Where a moment in ms is.
+    fn x(&self, ms: Millis) -> String {
+        pixels(self.offset(ms))
+    }
+
+    /// How wide a stretch is; never so narrow that it can't be seen.
+    fn width(&self, span: &Span) -> String {
+        pixels((self.offset(span.end) - self.offset(span.start)).max(1.0))
+    }
+
+    fn offset(&self, ms: Millis) -> f64 {
+        #[allow(clippy::cast_precision_loss, reason = "ms are far below 2^53")]
+        let share = ms as f64 / self.chart.length as f64;
+        #[allow(clippy::cast_precision_loss, reason = "a few hundred px")]
+        let width = (Self::RIGHT - Self::LEFT) as f64;
+        share * width
+    }
+
+    /// Whether a tick's text ends before the picture does.
+    fn has_room(&self, tick: &Tick) -> bool {
+        #[allow(clippy::cast_precision_loss, reason = "a few hundred px")]
+        let end = self.offset(tick.at) + (tick.text.len() * SMALL_COLUMN) as f64;
+        #[allow(clippy::cast_precision_loss, reason = "a few hundred px")]
+        let room = (Self::RIGHT - Self::LEFT) as f64;
+        end <= room
+    }
+
+    fn indent(lane: &Lane) -> usize {
+        lane.depth.min(DEEPEST) * INDENT
+    }
+
+    fn name(lane: &Lane) -> String {
+        at_most(&lane.name, (NAMES - SIGN - Self::indent(lane) - 6) / NAME_COLUMN)
+    }
+
+    /// The text beside a bar: where it is, how it is aligned there, and what it says.
+    fn label(&self, lane: &Lane) -> Label {
+        let text: Vec<String> = lane.took().into_iter().chain(lane.remark().map(str::to_owned)).collect();
+        let text = text.join(" ");
+        let (ms, shift, anchor) = match lane.place(self.chart.length) {
+            Place::After => (lane.whole.end, 6.0, "start"),
+            Place::Before => (lane.whole.start, -6.0, "end"),
+            Place::Inside => (lane.whole.start, 7.0, "start"),
+        };
+        let ground = (lane.place(self.chart.length) == Place::Inside).then(|| text.width() * SMALL_COLUMN + 6);
+        Label { x: pixels(self.offset(ms) + shift), anchor, ground, text }
+    }
+}
+
+struct Label {
+    x: String,
+    anchor: &'static str,
+    /// How wide the patch is that keeps it off the bar, if it stands on it.
+    ground: Option<usize>,
+    text: String,
+}
+
+fn pixels(px: f64) -> String {
+    format!("{px:.2}").trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// The text, or its beginning and a mark, in that many columns.
+fn at_most(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut used = 1;
+    let fits = |c: &char| {
+        used += c.width().unwrap_or(0);
+        used <= columns
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
+}
+
+fn legend(chart: &Chart) -> Vec<Sample> {
+    let looks = chart.looks().into_iter();
+    let mut entries: Vec<_> =
+        looks.map(|(look, count)| (look.class(), Some(look.sign()), format!("{} {count}", look.word()))).collect();
+    if chart.has_queued() {
+        entries.push(("held", None, "was queued".into()));
+    }
+    if chart.has_waits() {
+        entries.push(("wait", None, "waits".into()));
+    }
+    let (mut x, mut y) = (0, 0);
+    let mut samples = Vec::new();
+    for (class, sign, text) in entries {
+        let width = 30 + text.width() * SMALL_COLUMN + 12;
+        if x + width > WIDTH - 2 * MARGIN {
+            (x, y) = (0, y + 20);
+        }
+        samples.push(Sample { x, y, class, sign, text });
+        x += width;
+    }
+    samples
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_ends_in_a_mark_and_is_no_wider_than_its_columns() {
+        assert_eq!(at_most("short", 5), "short");
+        assert_eq!(at_most("longer", 5), "long…");
+        assert_eq!(at_most("日本語です", 5), "日本…");
+    }
+}

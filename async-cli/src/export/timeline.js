@@ -1,0 +1,378 @@
+// The timeline page: zoom and pan, the axis that goes with them, and the details of what has the pointer or the focus.
+"use strict";
+
+const byId = (id) => document.getElementById(id);
+const chart = byId("chart");
+const plane = byId("plane");
+const axis = byId("ticks");
+const grid = byId("grid");
+const details = byId("details");
+const bars = [...chart.querySelectorAll(".bar")];
+const marks = [...chart.querySelectorAll(".bar, .wait")];
+const marksOf = (bar) => bar.parentElement.querySelectorAll(".bar, .wait");
+
+/** The length of the run, in ms. */
+const length = Number(plane.dataset.length);
+
+// ---- Zoom
+
+/** Browsers can't lay out wider elements exactly, in px. */
+const WIDEST = 8e6;
+const STEP = 1.5;
+let zoom = 1;
+
+/** The width of the names, which stay in place, in px. */
+const names = () => axis.getBoundingClientRect().left - plane.getBoundingClientRect().left;
+/** Where the lanes come out from behind the names, in px of the window. */
+const edge = () => chart.getBoundingClientRect().left + chart.clientLeft + names();
+/** The visible width of the lanes, in px. */
+const view = () => chart.clientWidth - names();
+
+/** What should stay in place: the middle of the mark with the focus, else of what is seen; in px from the left of that. */
+function middle() {
+  const mark = document.activeElement?.closest(".bar, .wait");
+  if (!mark) {
+    return view() / 2;
+  }
+  const { left, right } = mark.getBoundingClientRect();
+  const x = (left + right) / 2 - edge();
+  return Math.min(Math.max(x, 0), view());
+}
+
+/** Zooms, with the moment at `x` px from the left of the visible lanes staying where it is. */
+function setZoom(wanted, x = middle()) {
+  const most = Math.max(1, Math.min(WIDEST, length * 20) / view());
+  const next = Math.min(Math.max(wanted, 1), most);
+  const moment = (chart.scrollLeft + x) / zoom;
+  zoom = next;
+  plane.style.setProperty("--zoom", zoom);
+  chart.scrollLeft = moment * zoom - x;
+  drawAxis();
+}
+
+// ---- Axis
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+const UNITS = [[DAY, "d"], [HOUR, "h"], [MINUTE, "min"], [SECOND, "s"], [1, "ms"]];
+
+/** The distances that ticks may have, in ms, shortest first. */
+const STEPS = plane.dataset.steps.split(" ").map(Number);
+
+/** A moment on the axis, as "1 h 30 min"; ms only where the step has them. */
+function momentText(ms, step) {
+  if (ms === 0) {
+    return "0";
+  }
+  if (step < SECOND && ms >= SECOND) {
+    const digits = step >= 100 ? 1 : step >= 10 ? 2 : 3;
+    const whole = Math.floor(ms / MINUTE) * MINUTE;
+    const seconds = `${((ms - whole) / SECOND).toFixed(digits)} s`;
+    return whole === 0 ? seconds : `${momentText(whole, MINUTE)} ${seconds}`;
+  }
+  const words = [];
+  let rest = ms;
+  for (const [unit, name] of UNITS) {
+    const count = Math.floor(rest / unit);
+    if (count > 0) {
+      words.push(`${count} ${name}`);
+    }
+    rest -= count * unit;
+  }
+  return words.join(" ");
+}
+
+/** A character of a label and the room around a label, in px. No label is wider than that, whatever the font. */
+const CHARACTER = 7;
+const ROOM = 24;
+
+/** The ticks between two moments: as many as fit beside each other. */
+function ticksIn(from, to, perPx) {
+  const fits = (text, px) => text.length * CHARACTER + ROOM <= px;
+  let ticks = [];
+  for (const step of STEPS.filter((candidate) => candidate >= 60 * perPx)) {
+    ticks = [];
+    for (let at = Math.ceil(from / step) * step; at <= to; at += step) {
+      ticks.push({ at, text: momentText(at, step) });
+    }
+    if (ticks.every(({ text }) => fits(text, step / perPx))) {
+      break;
+    }
+  }
+  return ticks;
+}
+
+/** Draws the ticks in view and a little beyond. */
+function drawAxis() {
+  const width = axis.clientWidth;
+  if (width === 0) {
+    return;
+  }
+  const perPx = length / width;
+  const from = Math.max(0, (chart.scrollLeft - view()) * perPx);
+  const to = Math.min(length, (chart.scrollLeft + 2 * view()) * perPx);
+  const labels = document.createDocumentFragment();
+  const lines = document.createDocumentFragment();
+  for (const { at, text } of ticksIn(from, to, perPx)) {
+    const left = `${(at / length) * 100}%`;
+    const line = document.createElement("i");
+    line.style.left = left;
+    lines.append(line);
+    if (width - at / perPx > text.length * CHARACTER) {
+      const label = document.createElement("span");
+      label.className = "tick";
+      label.textContent = text;
+      label.style.left = left;
+      labels.append(label);
+    }
+  }
+  axis.replaceChildren(labels);
+  grid.replaceChildren(lines);
+}
+
+let asked = false;
+function drawAxisSoon() {
+  if (!asked) {
+    asked = true;
+    requestAnimationFrame(() => {
+      asked = false;
+      drawAxis();
+    });
+  }
+}
+
+chart.addEventListener("scroll", drawAxisSoon);
+new ResizeObserver(drawAxisSoon).observe(axis);
+
+// ---- Details
+
+/** The mark whose details are shown, and whether they stay when the pointer leaves it. */
+let shown = null;
+let pinned = false;
+let leaving = 0;
+
+function show(mark) {
+  clearTimeout(leaving);
+  if (mark !== shown) {
+    hide();
+    shown = mark;
+    details.replaceChildren(mark.nextElementSibling.content.cloneNode(true));
+    details.hidden = false;
+    mark.setAttribute("aria-describedby", "details");
+    byId(mark.dataset.of)?.classList.add("hit");
+  }
+  place(mark);
+  // The end of a log says how it went.
+  const log = details.querySelector("pre");
+  if (log) {
+    log.scrollTop = log.scrollHeight;
+  }
+}
+
+function hide() {
+  clearTimeout(leaving);
+  pinned = false;
+  if (shown) {
+    shown.removeAttribute("aria-describedby");
+    byId(shown.dataset.of)?.classList.remove("hit");
+    shown = null;
+    details.hidden = true;
+  }
+}
+
+/** Puts the details below the mark or above it, wherever there is more room, and never outside the window. */
+function place(mark) {
+  const gap = 8;
+  const { clientWidth, clientHeight } = document.documentElement;
+  const box = mark.getBoundingClientRect();
+  const from = Math.max(box.left, edge());
+  const below = clientHeight - box.bottom - 2 * gap;
+  const above = box.top - 2 * gap;
+  const isBelow = below >= Math.min(details.scrollHeight, above);
+  details.style.maxHeight = `${Math.max(isBelow ? below : above, 120)}px`;
+  const top = isBelow ? box.bottom + gap : box.top - gap - details.offsetHeight;
+  const left = Math.min(from, clientWidth - details.offsetWidth - gap);
+  details.style.left = `${Math.max(gap, left)}px`;
+  details.style.top = `${Math.min(Math.max(gap, top), clientHeight - details.offsetHeight - gap)}px`;
+}
+
+// What is shown goes along with what it belongs to.
+document.addEventListener("scroll", (event) => {
+  if (shown && !details.contains(event.target)) {
+    place(shown);
+  }
+}, { capture: true, passive: true });
+
+/** The pointer may go on into the details. */
+function hideSoon() {
+  clearTimeout(leaving);
+  if (!pinned) {
+    leaving = setTimeout(hide, 200);
+  }
+}
+
+for (const mark of marks) {
+  mark.addEventListener("pointerenter", (event) => {
+    if (event.pointerType === "mouse" && !pinned && !drag) {
+      show(mark);
+    }
+  });
+  mark.addEventListener("pointerleave", hideSoon);
+  mark.addEventListener("click", () => {
+    const again = pinned && shown === mark;
+    hide();
+    if (!again) {
+      show(mark);
+      pinned = true;
+    }
+  });
+}
+details.addEventListener("pointerenter", () => clearTimeout(leaving));
+details.addEventListener("pointerleave", hideSoon);
+document.addEventListener("pointerdown", (event) => {
+  if (pinned && !details.contains(event.target) && !event.target.closest(".bar, .wait")) {
+    hide();
+  }
+});
+
+// ---- Focus. The tab key goes through the marks of one lane, arrow keys from lane to lane.
+
+let current = bars[0];
+
+function makeCurrent(bar) {
+  for (const mark of marksOf(current)) {
+    mark.tabIndex = -1;
+  }
+  current = bar;
+  for (const mark of marksOf(current)) {
+    mark.tabIndex = 0;
+  }
+}
+
+for (const mark of marks) {
+  mark.tabIndex = -1;
+}
+makeCurrent(current);
+
+chart.addEventListener("focusin", (event) => {
+  const mark = event.target.closest(".bar, .wait");
+  if (mark) {
+    makeCurrent(mark.closest(".lane").querySelector(".bar"));
+    if (mark.matches(":focus-visible")) {
+      mark.scrollIntoView({ block: "nearest", inline: "nearest" });
+      show(mark);
+    }
+  }
+});
+chart.addEventListener("focusout", hideSoon);
+
+function go(by) {
+  const next = Math.min(Math.max(bars.indexOf(current) + by, 0), bars.length - 1);
+  bars[next].focus({ focusVisible: true, preventScroll: true });
+}
+
+// ---- Keys
+
+const pan = (share) => chart.scrollBy({ left: share * view() });
+const anywhere = {
+  "+": () => setZoom(zoom * STEP),
+  "=": () => setZoom(zoom * STEP),
+  "-": () => setZoom(zoom / STEP),
+  "0": () => setZoom(1),
+  "Escape": hide,
+};
+const inChart = {
+  ArrowLeft: () => pan(-0.2),
+  ArrowRight: () => pan(0.2),
+  ArrowUp: () => go(-1),
+  ArrowDown: () => go(1),
+  PageUp: () => go(-10),
+  PageDown: () => go(10),
+  Home: () => go(-bars.length),
+  End: () => go(bars.length),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("select")) {
+    return;
+  }
+  const action = anywhere[event.key] ?? (chart.contains(event.target) ? inChart[event.key] : undefined);
+  if (action) {
+    event.preventDefault();
+    action();
+  }
+});
+
+byId("in").addEventListener("click", anywhere["+"]);
+byId("out").addEventListener("click", anywhere["-"]);
+byId("fit").addEventListener("click", anywhere["0"]);
+
+// ---- Wheel and drag
+
+chart.addEventListener("wheel", (event) => {
+  const over = axis.getBoundingClientRect();
+  if (event.ctrlKey || event.metaKey || (event.clientY < over.bottom && !event.shiftKey)) {
+    event.preventDefault();
+    setZoom(zoom * 2 ** (-event.deltaY / 240), Math.max(0, event.clientX - edge()));
+  }
+}, { passive: false });
+
+/** Where the pointer went down, and where the lanes were then. Fingers scroll by themselves. */
+let drag = null;
+
+chart.addEventListener("pointerdown", (event) => {
+  if (event.pointerType === "mouse" && event.button === 0 && event.target.closest(".track, .ticks")) {
+    drag = { x: event.clientX, y: event.clientY, left: chart.scrollLeft, top: chart.scrollTop };
+  }
+});
+document.addEventListener("pointermove", (event) => {
+  if (!drag) {
+    return;
+  }
+  const [x, y] = [event.clientX - drag.x, event.clientY - drag.y];
+  if (chart.classList.contains("dragged") || Math.hypot(x, y) > 4) {
+    chart.classList.add("dragged");
+    chart.scrollTo(drag.left - x, drag.top - y);
+  }
+});
+document.addEventListener("pointerup", () => {
+  drag = null;
+  // After the click that ends a drag, which is none.
+  setTimeout(() => chart.classList.remove("dragged"));
+});
+chart.addEventListener("click", (event) => {
+  if (chart.classList.contains("dragged")) {
+    event.stopPropagation();
+  }
+}, { capture: true });
+
+// ---- Theme. A page from a file may be refused a memory, and works without.
+
+const theme = byId("theme");
+
+function setTheme(name) {
+  if (name) {
+    document.documentElement.dataset.theme = name;
+  } else {
+    delete document.documentElement.dataset.theme;
+  }
+  theme.value = name;
+}
+
+theme.addEventListener("change", () => {
+  setTheme(theme.value);
+  try {
+    localStorage.setItem("async-timeline-theme", theme.value);
+  } catch {
+    // Not remembered then.
+  }
+});
+try {
+  setTheme(localStorage.getItem("async-timeline-theme") ?? "");
+} catch {
+  setTheme("");
+}
+
+drawAxis();

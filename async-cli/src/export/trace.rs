@@ -1,0 +1,146 @@
+//! A trace, for Perfetto, speedscope and whatever else reads the Trace Event Format.
+//!
+//! The format is described in "Trace Event Format" (Nat Duca and Dan Sinclair, Google, "v2.1"), which is what
+//! <https://perfetto.dev/docs/getting-started/other-formats> refers to. What is used of it here:
+//!
+//! * The JSON object format: `traceEvents` is a list of events, `displayTimeUnit` is `ms`, other keys are metadata.
+//! * Each event has `ph`, `pid` and `tid`, and `name`. Times are in µs.
+//! * Complete events (`X`) have `ts` and `dur`. Those of one thread nest: two of them have no time in common, or one holds
+//!   the other.
+//! * Metadata events (`M`) named `process_name`, `thread_name` and `thread_sort_index` have their value in `args`.
+
+use std::io;
+
+use async_core::clock::Millis;
+use async_core::timing::Run;
+use serde::Serialize;
+
+use super::chart::{Chart, Lane, Span};
+
+/// All of it is one process.
+const PID: usize = 1;
+
+/// `--trace`
+pub(super) struct Trace;
+
+impl super::Exporter for Trace {
+    fn export(&self, run: &Run) -> io::Result<String> {
+        let chart = Chart::of(run);
+        let mut threads = Threads::default();
+        for lane in &chart.lanes {
+            threads.add(lane);
+        }
+        let mut events = vec![Event::named("process_name", 0, "async")];
+        events.extend(threads.metadata);
+        // Readers put one that begins with another inside it if it comes after it.
+        threads.slices.sort_by_key(|slice| (slice.ts, std::cmp::Reverse(slice.dur)));
+        events.extend(threads.slices);
+        let file = File { trace_events: events, display_time_unit: "ms", other_data: Origin { start: chart.begin } };
+        Ok(serde_json::to_string(&file)? + "\n")
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct File<'a> {
+    trace_events: Vec<Event<'a>>,
+    display_time_unit: &'static str,
+    other_data: Origin,
+}
+
+#[derive(Serialize)]
+struct Origin {
+    /// When the time was 0.
+    start: String,
+}
+
+#[derive(Serialize)]
+struct Event<'a> {
+    name: String,
+    ph: char,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cat: Option<&'static str>,
+    /// The start, in µs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ts: Option<i64>,
+    /// The length, in µs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dur: Option<i64>,
+    pid: usize,
+    tid: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    args: Option<Args<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Args<'a> {
+    Name { name: String },
+    Order { sort_index: usize },
+    Future { command: &'a str, status: &'a str },
+}
+
+impl Event<'_> {
+    /// A name for the process or for one of its threads.
+    fn named(what: &str, tid: usize, name: &str) -> Self {
+        Self::metadata(what, tid, Args::Name { name: name.to_owned() })
+    }
+}
+
+impl<'a> Event<'a> {
+    fn metadata(what: &str, tid: usize, args: Args<'a>) -> Self {
+        Self { name: what.to_owned(), ph: 'M', cat: None, ts: None, dur: None, pid: PID, tid, args: Some(args) }
+    }
+
+    fn slice(name: String, cat: &'static str, tid: usize, span: Span, args: Option<Args<'a>>) -> Self {
+        let micros = |ms: Millis| Some(ms.saturating_mul(1000));
+        Self { name, ph: 'X', cat: Some(cat), ts: micros(span.start), dur: micros(span.length()), pid: PID, tid, args }
+    }
+}
+
+/// A thread for each lane, in their order.
+#[derive(Default)]
+struct Threads<'a> {
+    next: usize,
+    metadata: Vec<Event<'a>>,
+    slices: Vec<Event<'a>>,
+}
+
+impl<'a> Threads<'a> {
+    fn open(&mut self, name: &str) -> usize {
+        let tid = self.next;
+        self.next += 1;
+        self.metadata.push(Event::named("thread_name", tid, name));
+        self.metadata.push(Event::metadata("thread_sort_index", tid, Args::Order { sort_index: tid }));
+        tid
+    }
+
+    fn add(&mut self, lane: &'a Lane) {
+        let tid = self.open(&lane.name);
+        let about = || lane.task.map(|_| Args::Future { command: &lane.command, status: &lane.status });
+        if let Some(queued) = lane.queued {
+            self.slices.push(Event::slice("queued".into(), "queued", tid, queued, about()));
+        }
+        if let Some(run) = lane.run {
+            self.slices.push(Event::slice(lane.name.clone(), lane.look.sign(), tid, run, about()));
+        }
+        self.add_waits(lane, tid);
+    }
+
+    /// Waits inside a run are slices of its thread. Several shells may wait at once for futures that the script has
+    /// started; those that would overlap, or stick out, get threads of their own.
+    fn add_waits(&mut self, lane: &Lane, tid: usize) {
+        let Some(run) = lane.run else { return };
+        let mut ends = vec![(tid, run.start)];
+        for wait in &lane.waits {
+            let fits = |&(of, end): &(usize, Millis)| end <= wait.span.start && (of != tid || wait.span.end <= run.end);
+            let place = ends.iter().position(fits).unwrap_or_else(|| {
+                ends.push((self.open(&format!("{}, waits at the same time", lane.name)), 0));
+                ends.len() - 1
+            });
+            ends[place].1 = wait.span.end;
+            let name = format!("wait for {}", wait.of);
+            self.slices.push(Event::slice(name, "wait", ends[place].0, wait.span, None));
+        }
+    }
+}
