@@ -541,17 +541,20 @@ function async_cancel_on_exit {
     builtin export ASYNC_OWNER=$$
 }
 
-# Print how much time was saved by running things in the background
+# Print how much time was saved by running things in the background; where ASYNC_TIMELINE names a file, it becomes a page
+# that shows the whole run
 function async_print_timing {
     {
         local -
         builtin set +o xtrace
     } 2>/dev/null
     local _async_bin _async_dir _async_waited=$_ASYNC_WAIT_TIME
+    local -a _async_page=()
     [[ ${DEVSTACK_PARALLEL:-} == True ]] || return 0
     if builtin declare -p _TIME_TOTAL >/dev/null 2>&1; then
         _async_waited=${_TIME_TOTAL[async_wait]:-0}
     fi
-    _async_prepare && _async_call timing --background "$_ASYNC_BG_TIME" --waited "$_async_waited" \
+    [[ -z ${ASYNC_TIMELINE:-} ]] || _async_page=(--html "$ASYNC_TIMELINE")
+    _async_prepare && _async_call timing "${_async_page[@]}" --background "$_ASYNC_BG_TIME" --waited "$_async_waited" \
         --begin "${_TIME_BEGIN:-$_ASYNC_BEGIN}" || return
 }
