@@ -51,7 +51,7 @@ fn with_programs_of(sandbox: &Sandbox, prefix: &Path, script: &str) -> Command {
     let mut command = sandbox.bash(script);
     let path = std::env::var_os("PATH").unwrap();
     let folders = [prefix.join("bin")].into_iter().chain(std::env::split_paths(&path));
-    command.env("PATH", std::env::join_paths(folders).unwrap()).env("PREFIX", prefix);
+    command.env("PATH", std::env::join_paths(folders).unwrap()).env("PREFIX", prefix).env_remove("ASYNC_BUILTIN");
     command
 }
 
@@ -73,6 +73,7 @@ fn check(sandbox: &Sandbox, prefix: &Path) {
         let printed = run(&script);
         assert!(printed.contains("\nhello from a future\n") && printed.contains(" with result 0 in "), "{printed}");
     }
+    assert_eq!(run("ASYNC_DEBUG=1; source <(async shim); async_init; type -t async_builtin"), "builtin\n");
     let complete = r#"source "$PREFIX/share/bash-completion/completions/async"
         COMP_LINE='async stat' COMP_POINT=10; _async_complete 2>/dev/null; echo "${COMPREPLY[@]}""#;
     assert_eq!(run(complete), "status\n");
@@ -97,7 +98,12 @@ fn what_is_packed_can_be_installed_used_and_removed() {
     let tarball = ending(&dir, ".tar.gz");
     output(Command::new("tar").args(["--strip-components=1", "-xzf"]).arg(&tarball).arg("-C").arg(&prefix));
     check(&sandbox, &prefix);
-    is_static(&prefix.join("bin/async"));
+    let [program, builtin] = ["bin/async", "lib/async/libasync_builtin.so"].map(|file| prefix.join(file));
+    let ldd = Command::new("ldd").arg(&program).output().unwrap();
+    let said = String::from_utf8_lossy(&ldd.stdout) + String::from_utf8_lossy(&ldd.stderr);
+    assert!(said.contains("statically linked") || said.contains("not a dynamic executable"), "{said}");
+    is_bare(&program);
+    is_bare(&builtin);
     let unpacked: BTreeSet<_> = tree(&prefix).iter().map(|path| path.strip_prefix(&prefix).unwrap().into()).collect();
 
     // Over an older one that is in use.
@@ -118,15 +124,12 @@ fn what_is_packed_can_be_installed_used_and_removed() {
     }
 }
 
-/// Static, and without symbols.
-fn is_static(program: &Path) {
-    let ldd = Command::new("ldd").arg(program).output().unwrap();
-    let said = String::from_utf8_lossy(&ldd.stdout) + String::from_utf8_lossy(&ldd.stderr);
-    assert!(said.contains("statically linked") || said.contains("not a dynamic executable"), "{said}");
-    let bytes = fs::read(program).unwrap();
-    assert!(!bytes.windows(7).any(|window| window == b".symtab"), "it is not stripped");
-    let home = env!("CARGO_MANIFEST_DIR").as_bytes();
-    assert!(!bytes.windows(home.len()).any(|window| window == home), "it names the folder it was built in");
+/// Has no symbols, and no path of the machine that it was built on.
+fn is_bare(file: &Path) {
+    let bytes = fs::read(file).unwrap();
+    let has = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+    assert!(!has(b".symtab"), "{} is not stripped", file.display());
+    assert!(!has(root().as_os_str().as_encoded_bytes()), "{} names the folder it was built in", file.display());
 }
 
 fn package(sandbox: &Sandbox, package: &Path) {

@@ -6,8 +6,14 @@ use crate::cli::Place;
 use crate::failure::Failure;
 use crate::status::ExitCode;
 
+const EXAMPLES: &str = "\
+Examples:
+
+  async schema >async.schema.json";
+
 /// Prints the JSON schema of what `--json` prints
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Schema {}
 
 impl Schema {

@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::{failed, output};
 
 const HEAD: &str = "\
-The program async has parts that others wrote, among them the Rust standard library (MIT or Apache-2.0) and the GNU C
-library (LGPL-2.1-or-later), which it is linked with statically; from the program's sources it can be linked with another.
+The program async and its builtin have parts that others wrote, among them the Rust standard library (MIT or Apache-2.0).
+The program is linked statically with the GNU C library (LGPL-2.1-or-later); from its sources it can be linked with another.
 The licenses of all further parts follow, each behind the parts that it is for.
 ";
 
@@ -38,13 +38,13 @@ pub(super) fn of_others(target: &str) -> Result<String, String> {
     Ok(all)
 }
 
-/// The packages in the program, each with its licence's name, and the folders of their sources.
+/// The packages in the program and in the builtin, which has all of the program, each with its licence's name, and the folders of their sources.
 fn parts(target: &str) -> Result<Vec<(String, String)>, String> {
     let locked = ["--locked", "--quiet"];
     let mut tree = crate::cargo();
-    tree.arg("tree").args(locked).args(["--package", "async-cli", "--edges", "normal", "--prefix", "none"]);
+    tree.arg("tree").args(locked).args(["--package", "async-builtin", "--edges", "normal", "--prefix", "none"]);
     let tree = output(tree.args(["--format", "{p}", "--target", target]))?;
-    let in_program: BTreeSet<(&str, &str)> = tree
+    let linked: BTreeSet<(&str, &str)> = tree
         .lines()
         .filter_map(|line| Some((line.split(' ').next()?, line.split(' ').nth(1)?.strip_prefix('v')?)))
         .collect();
@@ -57,7 +57,7 @@ fn parts(target: &str) -> Result<Vec<(String, String)>, String> {
         let text = |key: &str| package[key].as_str().unwrap_or_default().to_owned();
         let (name, version) = (text("name"), text("version"));
         // Those without a source are of this workspace.
-        let is_part = in_program.contains(&(name.as_str(), version.as_str())) && !package["source"].is_null();
+        let is_part = linked.contains(&(name.as_str(), version.as_str())) && !package["source"].is_null();
         let folder = Path::new(&text("manifest_path")).parent().unwrap_or(Path::new("")).display().to_string();
         is_part.then(|| (format!("{name} {version} ({})", text("license")), folder))
     };

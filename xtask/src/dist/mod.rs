@@ -12,10 +12,10 @@ use std::process::Command;
 
 use clap::Args;
 
-/// Builds a static program, and packs it with shim, man pages and completions: a tarball, and a package for Debian
+/// Builds the program and packs it with all that belongs to it: a tarball, and a package for Debian
 ///
-/// The program is the fastest build there is: it is linked statically, so a start loads no libraries. The same sources
-/// make the same files, whose time is `SOURCE_DATE_EPOCH`, else the commit's.
+/// That is the bash builtin, the shim, man pages and completions. The program is linked statically, so a start loads no
+/// libraries. The same sources make the same files, whose time is `SOURCE_DATE_EPOCH`, else the commit's.
 #[derive(Args)]
 pub(crate) struct Dist {
     /// The folder for what is made [default: target/dist]
@@ -30,7 +30,8 @@ impl Dist {
     pub(crate) fn run(self) -> Result<(), String> {
         let target = program::target()?;
         let program = program::build(&target)?;
-        let files = files::collect(&program, &target)?;
+        let builtin = program::build_builtin(&target)?;
+        let files = files::collect(&program, &builtin, &target)?;
         if let Some(prefix) = self.install {
             files::write(&files, &prefix)?;
             println!("Installed {}", prefix.join("bin/async").display());

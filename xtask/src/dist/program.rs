@@ -1,7 +1,7 @@
-//! The program as users get it.
+//! The program as users get it, and the builtin that belongs to it.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::output;
@@ -15,23 +15,38 @@ pub(super) fn target() -> Result<String, String> {
 
 /// Builds the program, statically linked, and gives its path.
 pub(super) fn build(target: &str) -> Result<PathBuf, String> {
-    let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let cargo_home = cargo_home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
-    let mut flags = OsString::from("-Ctarget-feature=+crt-static");
-    // No paths of this machine in the program: they say nothing to its users, and make each machine's another.
-    for (path, name) in cargo_home.iter().map(|home| (home.as_path(), "cargo")).chain([(crate::root(), "async")]) {
-        flags.push("\x1f--remap-path-prefix=");
-        flags.push(path);
-        flags.push(format!("=/{name}"));
-    }
+    make("async-cli", "release", target, &["-Ctarget-feature=+crt-static"], "async")
+}
+
+/// Builds the bash builtin, which a shell loads and which is not static therefore, and gives its path.
+pub(super) fn build_builtin(target: &str) -> Result<PathBuf, String> {
+    make("async-builtin", "builtin", target, &[], "libasync_builtin.so")
+}
+
+fn make(package: &str, profile: &str, target: &str, flags: &[&str], file: &str) -> Result<PathBuf, String> {
     let mut cargo = crate::cargo();
-    cargo.args(["build", "--quiet", "--locked", "--release", "--package", "async-cli"]);
+    cargo.args(["build", "--quiet", "--locked", "--package", package, "--profile", profile]);
     // Without --target the flags would hold for procedural macros too, which can't be static.
-    cargo.args(["--target", target]).env("CARGO_ENCODED_RUSTFLAGS", flags);
+    cargo.args(["--target", target]).env("CARGO_ENCODED_RUSTFLAGS", rustflags(flags));
     let status = cargo.status().map_err(|error| format!("can't start cargo: {error}"))?;
     if !status.success() {
-        return Err(format!("can't build the program async: cargo ended with {status}"));
+        return Err(format!("can't build {package}: cargo ended with {status}"));
     }
-    let program = crate::target_dir()?.join(target).join("release/async");
-    if program.is_file() { Ok(program) } else { Err(format!("cargo made no {}", program.display())) }
+    let made = crate::target_dir()?.join(target).join(profile).join(file);
+    if made.is_file() { Ok(made) } else { Err(format!("cargo made no {}", made.display())) }
+}
+
+/// These, and what keeps paths of this machine out of what is made: they say nothing to its users, and would make it
+/// another on each machine.
+fn rustflags(flags: &[&str]) -> OsString {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+    let remap = |(from, to): (&Path, &str)| {
+        let mut flag = OsString::from("--remap-path-prefix=");
+        flag.push(from);
+        flag.push(format!("=/{to}"));
+        flag
+    };
+    let remapped = home.iter().map(|home| (home.as_path(), "cargo")).chain([(crate::root(), "async")]).map(remap);
+    flags.iter().map(OsString::from).chain(remapped).collect::<Vec<_>>().join("\x1f".as_ref())
 }
