@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use async_core::{Error, Permissions, Store};
-use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::VERSION;
 use crate::commands::{
@@ -122,6 +122,15 @@ impl Place<'_> {
     }
 }
 
+/// Reads the arguments of one command.
+fn alone<C: Args>(args: &[OsString], command: impl FnOnce(C) -> Command) -> Option<Cli> {
+    let parser = clap::Command::new("async").no_binary_name(true).disable_version_flag(true);
+    let parser = C::augment_args(PlaceArgs::augment_args(parser));
+    let mut matches = parser.try_get_matches_from(args).ok()?;
+    let place = PlaceArgs::from_arg_matches_mut(&mut matches).ok()?;
+    Some(Cli { place, command: command(C::from_arg_matches_mut(&mut matches).ok()?) })
+}
+
 /// Each command is one file in `commands`.
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -153,6 +162,22 @@ enum Command {
 }
 
 impl Cli {
+    /// Reads a command line as the shim writes it for each future. Only that command's options are made up for it, which is
+    /// a tenth of the work of making up all. None if it is another command line, or a wrong one.
+    pub(crate) fn of_shim(args: &[OsString]) -> Option<Self> {
+        let [_, name, args @ ..] = args else {
+            return None;
+        };
+        match name.to_str()? {
+            "begin" => alone(args, Command::Begin),
+            "watch" => alone(args, Command::Watch),
+            "end" => alone(args, Command::End),
+            "collect" => alone(args, Command::Collect),
+            "block" => alone(args, Command::Block),
+            _ => None,
+        }
+    }
+
     /// Runs the command in somebody else's process, if it is one that waits for no task and is no parent of one.
     pub(crate) fn run_as_guest(self, io: &Io) -> Result<ExitCode, Failure> {
         let place = &Place { args: self.place, io };
@@ -198,6 +223,40 @@ impl Cli {
             Command::Message(command) => command.run(place),
             Command::Probe(command) => command.run(place),
             Command::Complete(command) => command.run(place),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn both(line: &str) -> [Option<String>; 2] {
+        let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let shown = |cli: Cli| format!("{cli:?}");
+        [Cli::of_shim(&args).map(shown), Cli::try_parse_from(&args).ok().map(shown)]
+    }
+
+    #[test]
+    fn a_command_alone_reads_what_all_together_read() {
+        for line in [
+            "async begin --dir /d --permissions umask --fd 12 --id .1.2 -- name make -j4 --dir /other",
+            "async begin --dir /d --permissions private --process 7 --after=a --jobs=2 --owner 3 -- n x",
+            "async watch --dir /d --permissions private --fd 12 --gate 11 --id .1.2 --task 5 --planned -- name",
+            "async end --dir /d --rc 3 --pid 7 -- name",
+            "async collect --dir /d --report 3 --shell 9 --from 0.1.17 --since 18 --status 1 -- a b",
+            "async block --dir /d -- name",
+        ] {
+            let [alone, together] = both(line);
+            assert!(alone.is_some(), "{line}");
+            assert_eq!(alone, together, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_or_not_the_shims_is_left_to_all_together() {
+        for line in ["async", "async begin --fd", "async begin --help", "async begin --fd 1 -- x", "async status"] {
+            assert_eq!(both(line)[0], None, "{line}");
         }
     }
 }

@@ -60,6 +60,10 @@ pub fn run_in_process(args: impl IntoIterator<Item = OsString>, io: &Io) -> u8 {
 }
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<cli::Cli, clap::Error> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if let Some(cli) = cli::Cli::of_shim(&args) {
+        return Ok(cli);
+    }
     let mut command = command();
     command
         .try_get_matches_from_mut(args)
