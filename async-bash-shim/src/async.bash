@@ -300,9 +300,9 @@ function async_inner {
 # does not keep its future alive. The task starts when the program opens the gate: before that, bash would take note of
 # its end and keep it from the program.
 function _async_job {
-    local _async_gate _async_child _async_rc=0 _async_inside=$1 _async_pid=$BASHPID
-    # Programs can tell only by this where they are; without a limit, none needs to.
-    [[ $_async_limited == no ]] || builtin export "ASYNC_FUTURE=$1"
+    local _async_gate _async_child _async_rc=0 _async_inside=$_async_dir/$1 _async_pid=$BASHPID
+    # Programs can tell only by this where they are; without any limit, none needs to.
+    [[ $_async_limited == no && -z ${ASYNC_FUTURE:-} ]] || builtin export "ASYNC_FUTURE=$_async_inside"
     # As bash means it to be for what runs in the background, but does not keep to everywhere.
     [[ $- == *m* ]] || builtin trap '' INT QUIT
     # The task has our input: bash has decided on that already, and would put /dev/null in its place once more.

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::thread::available_parallelism;
 
 use async_core::clock::Millis;
-use async_core::store::MAX_JOBS;
+use async_core::store::{INSIDE, MAX_JOBS};
 use async_core::{FutureName, Plan, Store};
 use clap::Args;
 
@@ -87,11 +87,9 @@ fn jobs_of_environment(place: &Place) -> Result<Option<u32>, Failure> {
 }
 
 /// The live future of that store inside whose task this process runs, if any: `given` by the shell, or told by the
-/// environment.
+/// environment, as [`INSIDE`] has it.
 pub(crate) fn enclosing(place: &Place, given: Option<&OsString>, store: &Store) -> Option<FutureName> {
-    let told = || place.variable("ASYNC_FUTURE");
-    let name = given.cloned().or_else(told).and_then(|name| FutureName::from_arg(&name).ok())?;
-    store.read(&name).ok().flatten().map(|_| name)
+    store.inside(&given.cloned().or_else(|| place.variable(INSIDE))?)
 }
 
 /// The script that has its futures cancelled when it ends, if there is one: `given` by the shell, or told by the

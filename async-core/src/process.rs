@@ -1,9 +1,12 @@
 //! Processes: identities that outlive the reuse of process ids, and exit statuses.
 
+use std::ffi::OsStr;
 use std::fmt;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::str::FromStr;
@@ -135,16 +138,44 @@ pub fn is_alive_since(pid: u32, since: Option<Millis>) -> bool {
     started.is_some_and(|ticks| (ticks + 1) * tick_ms >= since) && runs(&stat)
 }
 
-/// The parent of that process, and whether the process runs: a zombie does not. None if it is gone.
-pub(crate) fn parent_of(pid: u32) -> Option<(u32, bool)> {
-    let stat = stat_line(pid).ok()?;
-    // Field 4 of the line is the second after the name.
-    Some((fields_after_name(&stat)?.nth(1)?.parse().ok()?, runs(&stat)))
+/// What is to be seen of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Look {
+    pub(crate) parent: u32,
+    /// When it was started, in clock ticks since boot.
+    pub(crate) start_ticks: u64,
+    /// Whether it runs: a zombie does not.
+    pub(crate) runs: bool,
 }
 
-/// Whether that process runs.
-pub(crate) fn runs_now(pid: u32) -> bool {
-    stat_line(pid).is_ok_and(|stat| runs(&stat))
+/// A look at that process; none if it is gone.
+pub(crate) fn look(pid: u32) -> Option<Look> {
+    let stat = stat_line(pid).ok()?;
+    // Field 4 of the line is the second after the name.
+    let parent = fields_after_name(&stat)?.nth(1)?.parse().ok()?;
+    Some(Look { parent, start_ticks: start_ticks(&stat)?, runs: runs(&stat) })
+}
+
+/// The ids of all processes.
+pub(crate) fn all() -> io::Result<Vec<u32>> {
+    let entries = fs::read_dir("/proc")?.collect::<io::Result<Vec<_>>>()?;
+    Ok(entries.iter().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
+}
+
+/// Whether that process has the file open for writing. Not if this user may not know.
+pub(crate) fn writes_to(pid: u32, file: &Metadata) -> bool {
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    open.map(|entry| entry.path()).any(|path| {
+        // The link's own mode tells what the file was opened for.
+        let for_writing = fs::symlink_metadata(&path).is_ok_and(|link| link.mode() & 0o200 != 0);
+        for_writing && fs::metadata(&path).is_ok_and(|it| (it.dev(), it.ino()) == (file.dev(), file.ino()))
+    })
+}
+
+/// Whether that process was started with that entry, such as `NAME=VALUE`, in its environment.
+pub(crate) fn was_told(pid: u32, entry: &OsStr) -> bool {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|&byte| byte == 0).any(|it| it == entry.as_bytes())
 }
 
 /// Sleeps until the process with that id, whichever it is, is gone, but no longer than `limit` ms.

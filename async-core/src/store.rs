@@ -57,6 +57,9 @@ pub const COLLECTED: &str = ".collected";
 
 /// The subdirectory for what a future has while it is being started.
 pub const STARTING: &str = ".starting";
+/// The environment variable that tells programs inside which future's task they run: the store's directory, `/`, and the
+/// name.
+pub const INSIDE: &str = "ASYNC_FUTURE";
 
 /// A directory of futures, found fit to be used.
 #[derive(Clone, Debug)]
@@ -98,6 +101,23 @@ impl Store {
     #[must_use]
     pub fn log_path(&self, name: &FutureName) -> PathBuf {
         self.dir.join(format!("{name}.log"))
+    }
+
+    /// What [`INSIDE`] is for the programs of that future.
+    #[must_use]
+    pub fn place_of(&self, name: &FutureName) -> OsString {
+        self.dir.join(name.as_str()).into_os_string()
+    }
+
+    /// The future of this store, if it is one of this store, inside whose task a program runs that has been told `place`
+    /// by [`INSIDE`].
+    #[must_use]
+    pub fn inside(&self, place: &OsStr) -> Option<FutureName> {
+        let (dir, name) = (Path::new(place).parent()?, Path::new(place).file_name()?);
+        let is_this =
+            dir == self.dir || dir.canonicalize().is_ok_and(|dir| self.dir.canonicalize().is_ok_and(|it| it == dir));
+        let name = FutureName::from_arg(name).ok().filter(|_| is_this)?;
+        self.read(&name).ok().flatten().map(|_| name)
     }
 
     /// The log of a live future, to be appended to.

@@ -4,6 +4,7 @@
 //! becomes the supervisor's child, one with a session of its own too. So all that a task has started, and that still
 //! runs, descends from its supervisor.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
@@ -14,7 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::clock::{self, Millis};
-use crate::process;
+use crate::process::{self, Look};
 
 /// How long to wait for what was killed before looking again, in ms.
 const LOOK_AGAIN: Millis = 1000;
@@ -37,17 +38,27 @@ pub struct Ended {
     pub killed: u32,
 }
 
-/// Ends all that descends from the process `root`, and `root` itself if `with_root`: SIGTERM first, and SIGKILL for what is
-/// left `grace` ms later. Returns when all are gone.
-pub fn end(root: u32, with_root: bool, grace: Millis) -> io::Result<Ended> {
-    let living = || -> io::Result<Vec<u32>> {
-        let mut pids = descendants(root)?;
-        if with_root && process::runs_now(root) {
-            pids.push(root);
-        }
-        Ok(pids)
+/// Ends what `roots` finds, and all that descends from that: SIGTERM first, and SIGKILL for what is left `grace` ms later.
+/// Returns when all are gone. This process is never one of them.
+pub(crate) fn end(roots: &dyn Fn() -> io::Result<Vec<u32>>, grace: Millis) -> io::Result<Ended> {
+    // One that was found once counts, wherever its parent's end has put it.
+    let known: RefCell<HashMap<u32, u64>> = RefCell::default();
+    let living = || {
+        let table = table()?;
+        let mut found: Vec<u32> = roots()?;
+        let is_same =
+            |(pid, start): &(&u32, &u64)| table.get(pid).is_some_and(|process| process.start_ticks == **start);
+        found.extend(known.borrow().iter().filter(is_same).map(|(pid, _)| pid));
+        let mut living = with_descendants(found, &table);
+        living.retain(|&pid| pid != std::process::id());
+        known.borrow_mut().extend(living.iter().filter_map(|pid| Some((*pid, table.get(pid)?.start_ticks))));
+        Ok(living)
     };
-    let asked: HashSet<u32> = living()?.into_iter().collect();
+    end_living(&living, grace)
+}
+
+fn end_living(living: &impl Fn() -> io::Result<Vec<u32>>, grace: Millis) -> io::Result<Ended> {
+    let asked = living()?;
     for &pid in &asked {
         send(pid, Signal::SIGTERM);
         // One that is stopped gets it only when it goes on.
@@ -60,7 +71,7 @@ pub fn end(root: u32, with_root: bool, grace: Millis) -> io::Result<Ended> {
         wait_for(left[0], deadline);
         left = living()?;
     }
-    let killed = kill_all(left, &living)?;
+    let killed = kill_all(left, living)?;
     Ok(Ended { terminated: count(asked.len()), killed: count(killed) })
 }
 
@@ -103,30 +114,31 @@ fn stop(mut new: Vec<u32>, living: &impl Fn() -> io::Result<Vec<u32>>) -> io::Re
     Ok(stopped.into_iter().collect())
 }
 
-/// All processes that descend from that one and run, nearest first.
-pub fn descendants(root: u32) -> io::Result<Vec<u32>> {
+/// The children of that process.
+pub(crate) fn children(of: u32) -> io::Result<Vec<u32>> {
+    Ok(table()?.into_iter().filter(|(_, process)| process.parent == of).map(|(pid, _)| pid).collect())
+}
+
+/// All processes.
+fn table() -> io::Result<HashMap<u32, Look>> {
+    // One that is gone by now has nothing to say.
+    Ok(process::all()?.into_iter().filter_map(|pid| Some((pid, process::look(pid)?))).collect())
+}
+
+/// Those of the processes and of all their descendants that run, nearest first.
+fn with_descendants(mut found: Vec<u32>, table: &HashMap<u32, Look>) -> Vec<u32> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
-    let mut running = HashSet::new();
-    for entry in fs::read_dir("/proc")? {
-        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
-            continue;
-        };
-        // One that is gone by now has nothing to say.
-        if let Some((parent, runs)) = process::parent_of(pid) {
-            children.entry(parent).or_default().push(pid);
-            if runs {
-                running.insert(pid);
-            }
-        }
+    for (&pid, process) in table {
+        children.entry(process.parent).or_default().push(pid);
     }
-    let mut found = vec![root];
     let mut next = 0;
-    while let Some(&pid) = found.get(next) {
-        found.extend(children.remove(&pid).unwrap_or_default());
+    while let Some(pid) = found.get(next) {
+        found.extend(children.remove(pid).unwrap_or_default());
         next += 1;
     }
-    found.retain(|pid| *pid != root && running.contains(pid));
-    Ok(found)
+    let mut seen = HashSet::new();
+    found.retain(|pid| seen.insert(*pid) && table.get(pid).is_some_and(|process| process.runs));
+    found
 }
 
 /// Whether that process runs the same program as this one: a supervisor of a future that the tree has started.
@@ -166,23 +178,34 @@ mod tests {
         child
     }
 
+    fn end_with(root: &Child, grace: Millis) -> Ended {
+        let root = root.id();
+        end(&|| Ok(vec![root]), grace).unwrap()
+    }
+
     #[test]
     fn a_tree_that_ignores_sigterm_is_killed_and_one_that_does_not_is_not() {
         let mut stubborn = shell("trap '' TERM; sleep 1000 & (sleep 1000 & echo ready; wait); wait");
-        let ended = end(stubborn.id(), true, 0).unwrap();
+        let ended = end_with(&stubborn, 0);
         assert!(ended.terminated >= 3 && ended.killed >= 3, "{ended:?}");
         stubborn.wait().unwrap();
         let mut willing = shell("sleep 1000 & echo ready; wait");
-        let ended = end(willing.id(), true, 60_000).unwrap();
-        assert_eq!(ended, Ended { terminated: 2, killed: 0 });
+        assert_eq!(end_with(&willing, 60_000), Ended { terminated: 2, killed: 0 });
         willing.wait().unwrap();
+    }
+
+    #[test]
+    fn one_whose_parent_ends_first_is_ended_too() {
+        let mut parent = shell("(trap '' TERM; echo ready; while :; do sleep 1000; done) & wait");
+        let ended = end_with(&parent, 100);
+        assert!(ended.terminated >= 3 && ended.killed >= 1, "{ended:?}");
+        parent.wait().unwrap();
     }
 
     #[test]
     fn a_stopped_process_is_ended_too() {
         let mut child = shell("echo ready; kill -STOP $$; sleep 1000");
-        let ended = end(child.id(), true, 60_000).unwrap();
-        assert_eq!((ended.terminated, ended.killed), (1, 0));
+        assert_eq!(end_with(&child, 60_000), Ended { terminated: 1, killed: 0 });
         child.wait().unwrap();
     }
 }

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use async_core::store::INSIDE;
 use async_core::{Request, Start, Store};
 use clap::Args;
 use nix::unistd::AccessFlags;
@@ -95,7 +96,7 @@ impl Run {
             supervisor.arg("--planned");
         }
         supervisor.arg("--program").arg(program).arg("--").arg(&self.name).args(&self.command);
-        supervisor.envs(variables).env("ASYNC_FUTURE", name.as_str()).current_dir(&cwd);
+        supervisor.envs(variables).env(INSIDE, store.place_of(&name)).current_dir(&cwd);
         supervisor.stdin(stdin).stdout(started.record).stderr(supervisor_report);
         let pid = match supervisor.spawn() {
             Ok(child) => child.id(),

@@ -1,9 +1,11 @@
 //! Stopping a future from outside.
 
+use std::ffi::OsString;
+use std::fs;
 use std::time::Duration;
 
 use super::files::{append, open_regular, read_record};
-use super::{Store, is_alive, wait_for_end};
+use super::{INSIDE, Store, is_alive, wait_for_end};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
@@ -46,7 +48,14 @@ impl Store {
         let grace_ms = grace.unwrap_or_else(|| record.plan.clone().unwrap_or_default().grace());
         match Self::state_of(&file, &path, &record)? {
             State::Finished | State::Collected => return Ok(Cancelled::Over(record)),
-            State::Lost => return self.stop_survivors(record, grace_ms),
+            State::Lost => {
+                // It may have ended between the two looks.
+                let record = read_record(&file, &path)?;
+                return match record.rc {
+                    Some(_) => Ok(Cancelled::Over(record)),
+                    None => self.stop_survivors(name, record, grace_ms),
+                };
+            }
             State::Running | State::Queued => {}
         }
         if let Some(life) = &record.life {
@@ -62,10 +71,10 @@ impl Store {
         let mut record = record;
         while is_alive(&file, &path, &record)? {
             if clock::since_boot() > deadline {
-                return self.stop_survivors(record, 0);
+                return self.stop_survivors(name, record, 0);
             }
             // It hears nothing before it is up, so it is told until it acts.
-            let parent_of_task = || record.task.and_then(process::parent_of).map(|(parent, _)| parent);
+            let parent_of_task = || Some(process::look(record.task?)?.parent);
             match record.supervisor().or_else(parent_of_task) {
                 Some(pid) => {
                     process::poke(pid);
@@ -79,7 +88,7 @@ impl Store {
         wait_for_end(&file, &path)?;
         let record = read_record(&file, &path)?;
         match (record.rc, record.cause) {
-            (None, _) => self.stop_survivors(record, grace_ms),
+            (None, _) => self.stop_survivors(name, record, grace_ms),
             // It ended by itself before the request was seen.
             (Some(_), None) => Ok(Cancelled::Over(record)),
             (Some(_), Some(_)) => Ok(Cancelled::Stopped(record)),
@@ -87,16 +96,24 @@ impl Store {
     }
 
     /// Stops what still runs of a future whose supervisor is no help.
-    fn stop_survivors(&self, record: Record, grace: Millis) -> Result<Cancelled> {
-        let roots = [record.supervisor(), record.task];
-        let mut all = Ended::default();
-        for root in roots.into_iter().flatten() {
-            if process::is_alive_since(root, record.start_boot) {
-                let ended = tree::end(root, true, grace).map_err(Error::io("stop the processes of", &self.dir))?;
-                all.terminated += ended.terminated;
-                all.killed += ended.killed;
-            }
-        }
-        Ok(Cancelled::StoppedHere(record, all))
+    fn stop_survivors(&self, name: &FutureName, record: Record, grace: Millis) -> Result<Cancelled> {
+        let log = fs::symlink_metadata(self.log_path(name)).ok().filter(|_| record.has_log);
+        let of_record = fs::symlink_metadata(self.record_path(name)).ok();
+        let mut told = OsString::from(INSIDE);
+        told.push("=");
+        told.push(self.place_of(name));
+        let survivors = || {
+            let writes = |pid: &u32| log.as_ref().is_some_and(|log| process::writes_to(*pid, log));
+            let mut found: Vec<u32> = process::all()?.into_iter().filter(writes).collect();
+            // These ids may be others' by now.
+            let holds = |pid: &u32| of_record.as_ref().is_some_and(|record| process::writes_to(*pid, record));
+            found.extend(record.supervisor().filter(holds));
+            let is_this =
+                |pid: &u32| process::is_alive_since(*pid, record.start_boot) && process::was_told(*pid, &told);
+            found.extend(record.task.filter(is_this));
+            Ok(found)
+        };
+        let ended = tree::end(&survivors, grace).map_err(Error::io("stop the processes of", &self.dir))?;
+        Ok(Cancelled::StoppedHere(record, ended))
     }
 }

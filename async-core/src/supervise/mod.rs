@@ -256,7 +256,7 @@ impl Supervisor<'_> {
     }
 
     fn end_tree(&self, grace: Millis) -> Result<Ended> {
-        let ended = tree::end(std::process::id(), false, grace);
+        let ended = tree::end(&|| tree::children(std::process::id()), grace);
         ended.map_err(Error::io("stop the processes of", &self.store.log_path(self.name)))
     }
 

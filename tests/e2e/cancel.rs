@@ -1,0 +1,322 @@
+//! `async cancel`: whole trees are stopped, and what became of them is known.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use async_tests::fault::{Case, in_each_case};
+use async_tests::stay::Staying;
+
+/// A tree of processes that are hard to get rid of; it says when all of them are there.
+const TREE: &str = r#"
+function tree {
+    echo 'the log'
+    # One that has got away from its parent, and one that has a session of its own besides.
+    (sleep 1000 & echo >there) &
+    (setsid bash -c 'sleep 1000 & echo >there; wait' &) &
+    # One that ignores the signal, and one that is stopped.
+    (trap '' TERM; echo >there; while :; do sleep 1000 || :; done) &
+    (bash -c 'echo >there; kill -STOP $$; sleep 1000') &
+    (for i in 1 2 3 4; do read -r _; done <>there; echo >grown) &
+    sleep 1000 &
+    wait
+}
+mkfifo there grown
+"#;
+
+fn start(case: &Case, script: &str) -> Staying {
+    Staying::start(case.sandbox(), &case.script(script))
+}
+
+#[test]
+fn the_whole_tree_of_a_function_is_stopped() {
+    in_each_case(|case| {
+        let mut script =
+            start(case, &format!("{TREE}async_run t tree; read -r _ <grown; stay; async_wait t; echo \"wait $?\""));
+        script.call(&["cancel", "--grace", "100ms", "t"]).says("]: cancelled: ").says(" killed after").exits(0);
+        assert!(script.left().is_empty(), "{:#?}", script.left());
+        script.call(&["status"]).says("finished");
+        script.go_on().says("the log\n").says("result 143 in 0 seconds (killed by signal 15, SIGTERM; cancelled)\n");
+    });
+}
+
+#[test]
+fn the_whole_tree_of_a_program_is_stopped() {
+    let mut script = Staying::plain(&format!(
+        "{TREE}export -f tree; async run t -- bash -c tree; read -r _ <grown; stay; async wait t; echo \"wait $?\""
+    ));
+    script.call(&["cancel", "--grace", "100ms", "t"]).says("]: cancelled: ").says(" killed after").exits(0);
+    assert!(script.left().is_empty(), "{:#?}", script.left());
+    script.call(&["status"]).says("finished");
+    script.go_on().says("the log\n").says("(killed by signal 15, SIGTERM; cancelled)\n").says("wait 143\n");
+}
+
+#[test]
+fn what_its_supervisor_can_not_stop_any_more_is_stopped() {
+    for signal in ["KILL", "STOP"] {
+        let mut script = Staying::plain(&format!(
+            "{TREE}export -f tree
+            async run t -- bash -c tree
+            read -r _ <grown
+            kill -s {signal} \"$(async pid t)\"
+            stay
+            async wait t
+            echo \"wait $?\""
+        ));
+        let cancelled = script.call(&["cancel", "--grace", "100ms", "t"]);
+        cancelled.exits(0);
+        assert!(script.left().is_empty(), "{signal}: {:#?}{cancelled}", script.left());
+        match signal {
+            "KILL" => cancelled.says("]: its supervisor was gone; "),
+            _ => cancelled.says("]: cancelled: "),
+        };
+        script.go_on().says("the log\n");
+    }
+}
+
+#[test]
+fn a_function_whose_supervisor_is_killed_is_stopped() {
+    in_each_case(|case| {
+        let mut script = start(
+            case,
+            &format!(
+                "{TREE}async_run t tree
+                read -r _ <grown
+                kill -KILL \"$(async_pidof t)\"
+                stay
+                async_wait t
+                echo \"wait $?\""
+            ),
+        );
+        let cancelled = script.call(&["cancel", "--grace", "100ms", "t"]);
+        cancelled.says("]: its supervisor was gone; ").exits(0);
+        assert!(script.left().is_empty(), "{:#?}{cancelled}", script.left());
+        script.go_on().says("the log\n").says("its process is gone and left no result\n").says("wait 137\n");
+    });
+}
+
+#[test]
+fn no_other_process_is_taken_for_a_survivor() {
+    // The task's process id in the record of a lost future is another's by now.
+    let mut script = Staying::plain(
+        "async init
+        sleep 1000 &
+        read -r uptime _ </proc/uptime
+        printf '[job]\\ncommand = x\\nstart_time = 1\\nstart_boot = %s\\npid = %s\\ntask = %s\\n' \\
+            $((${uptime%.*} * 1000 - 60000)) $! $! >\"$DEST/async/t.ini\"
+        touch \"$DEST/async/t.log\"
+        stay
+        kill $! && echo 'it lives'",
+    );
+    script.call(&["cancel", "t"]).says("nothing of it was left").exits(0);
+    script.go_on().says("it lives\n");
+}
+
+#[test]
+fn nested_futures_are_stopped_and_none_of_them_is_lost() {
+    in_each_case(|case| {
+        let mut script = start(
+            case,
+            "mkfifo there
+            function stubborn { trap '' TERM; echo >there; while :; do sleep 1000; done; }
+            function outer {
+                async_run inner stubborn
+                async run program -- bash -c 'trap \"exit 7\" TERM; echo >there; while :; do sleep 0.1; done'
+                async run quick -- true
+                async run --after inner later -- true
+                echo >there
+                async_wait inner
+            }
+            async_run t outer
+            for i in 1 2 3; do read -r _; done <>there
+            async block quick
+            stay",
+        );
+        script.call(&["cancel", "--grace", "100ms", "t"]).says(" killed after the grace period\n").exits(0);
+        assert!(script.left().is_empty(), "{:#?}", script.left());
+        let status = script.call(&["status"]);
+        for name in ["t", "inner", "program", "quick", "later"] {
+            status.says(&format!("{name}\tfinished\t"));
+        }
+        script.call(&["wait", "inner"]).says("with result 137 ").exits(137);
+        script.call(&["wait", "program"]).exits(7);
+        script.call(&["wait", "quick"]).exits(0);
+        script.call(&["wait", "later"]).exits(143);
+        let _ = script.go_on();
+    });
+}
+
+#[test]
+fn one_that_has_not_started_never_does() {
+    let mut script = Staying::plain(
+        "make_gate go
+        async run --jobs 1 first -- bash -c 'read -r _ <go'
+        async run --jobs 1 second -- touch second
+        async run --jobs 1 third -- touch third
+        async run --after first fourth -- touch fourth
+        stay
+        open_gate go
+        async wait third",
+    );
+    script
+        .call(&["cancel", "second", "fourth"])
+        .says("[Async second:")
+        .says("]: cancelled: it had not started\n[Async fourth:")
+        .exits(0);
+    script.call(&["wait", "second"]).says("with result 143 in 0 seconds (killed by signal 15, SIGTERM; cancelled)");
+    script.call(&["status"]).says("first\trunning").says("third\tqueued").says("fourth\tfinished");
+    let cwd = script.sandbox.path("cwd");
+    script.go_on().says("finished touch third with result 0").exits(0);
+    assert!(cwd.join("third").exists() && !cwd.join("second").exists() && !cwd.join("fourth").exists());
+}
+
+#[test]
+fn a_function_that_has_not_started_never_does() {
+    in_each_case(|case| {
+        let mut script = start(
+            case,
+            "make_gate go
+            export ASYNC_JOBS=1
+            function first { gate go; }
+            function second { : >second; }
+            async_run first first
+            async_run second second
+            stay
+            open_gate go
+            async_wait second
+            echo \"wait $?\"",
+        );
+        script.call(&["cancel", "second"]).says("]: cancelled: it had not started\n").exits(0);
+        let ran = script.sandbox.path("cwd/second");
+        script.go_on().says("(killed by signal 15, SIGTERM; cancelled)\n").says("wait 143\n");
+        assert!(!ran.exists());
+    });
+}
+
+#[test]
+fn between_two_attempts() {
+    let mut script = Staying::plain(
+        "async run --retry 5 --retry-delay 1h t -- sh -c 'echo x >>runs; exit 3'
+        until grep -q 'attempt 1 of 6 ended with status 3, next in 3600 seconds' \"$DEST/async/t.log\"; do :; done
+        stay
+        async wait t
+        wc -l <runs",
+    );
+    script.call(&["cancel", "t"]).says("]: cancelled: ").exits(0);
+    assert!(script.left().is_empty(), "{:#?}", script.left());
+    script.go_on().says("with result 143 in ").says("; cancelled)\n").says("\n1\n");
+    in_each_case(|case| {
+        if case.profile == "devstack" {
+            return;
+        }
+        let mut script = start(
+            case,
+            "function fails { echo x >>runs; return 3; }
+            async_run --retry 5 --retry-delay 1h t fails
+            until grep -q 'attempt 1 of 6 ended with status 3, next in 3600 seconds' \"$DEST/async/t.log\"; do :; done
+            stay
+            async_wait t
+            wc -l <runs",
+        );
+        script.call(&["cancel", "t"]).says("]: cancelled: ").exits(0);
+        assert!(script.left().is_empty(), "{:#?}", script.left());
+        script.go_on().says("with result 143 in ").says("; cancelled)\n").says("\n1\n");
+    });
+}
+
+#[test]
+fn by_two_at_once() {
+    let mut script = Staying::plain(&format!(
+        "{TREE}export -f tree
+        async run t -- bash -c tree
+        read -r _ <grown
+        for i in 1 2 3; do
+            {{ async cancel --grace 100ms t; echo \"cancel $?\"; }} &
+        done
+        wait
+        stay
+        async wait t"
+    ));
+    assert!(script.left().is_empty(), "{:#?}", script.left());
+    let finished = script.go_on();
+    assert_eq!(finished.stdout.matches("cancel 0\n").count(), 3, "{finished}");
+    finished.says("cancelled)\n");
+}
+
+#[test]
+fn all_of_them_or_those_that_are_named() {
+    let mut script = Staying::plain(
+        "for i in 1 2 3; do async run t$i -- sleep 1000; done
+        async run --wait over -- true
+        async run fine -- true
+        async block fine
+        stay",
+    );
+    script.call(&["cancel", "t1", "nobody"]).complains("there is no future `nobody`").exits(125);
+    script.call(&["status"]).says("t1\trunning");
+    script.call(&["cancel", "fine"]).says("]: was over already\n").exits(0);
+    script.call(&["cancel", "over"]).complains("there is no future `over`").exits(125);
+    script.call(&["cancel", "--quiet", "t1"]).exits(0).lacks("Async");
+    let all = script.call(&["cancel", "--all"]);
+    all.exits(0).says("[Async t2:").says("[Async t3:").lacks("fine");
+    assert!(script.left().is_empty(), "{:#?}", script.left());
+    script.call(&["cancel", "--all"]).exits(0).lacks("Async");
+    script.call(&["cancel"]).exits(2);
+    let _ = script.go_on();
+}
+
+#[test]
+fn a_task_that_a_shell_runs_itself_is_left_alone() {
+    in_each_case(|case| {
+        case.run(
+            "DEVSTACK_PARALLEL=False
+            function looks { async cancel t; echo \"cancel $?\"; async cancel --all; echo \"all $?\"; }
+            async_run t looks",
+        )
+        .complains("async: `t` runs in the shell")
+        .says("cancel 125\n")
+        .says("all 125\n")
+        .exits(0);
+    });
+}
+
+#[test]
+fn a_task_that_ends_well_when_it_is_asked_to() {
+    let mut script = Staying::plain(
+        "make_gate ready
+        async run t -- bash -c 'trap \"echo bye; exit 0\" TERM; : >ready; while :; do sleep 1000 & wait; done'
+        gate ready
+        stay
+        async wait t
+        echo \"wait $?\"",
+    );
+    script.call(&["cancel", "t"]).says("]: cancelled: 2 processes terminated\n").exits(0);
+    assert!(script.left().is_empty(), "{:#?}", script.left());
+    script.go_on().says("bye\n").says("with result 0 in 0 seconds (cancelled)\n").says("wait 0\n");
+}
+
+#[test]
+fn by_a_task_of_its_own_tree() {
+    let mut script = Staying::plain(
+        "async run --quiet t -- bash -c 'async cancel --grace 100ms t; sleep 1000'
+        async block t
+        stay
+        async wait t",
+    );
+    assert!(script.left().is_empty(), "{:#?}", script.left());
+    script.go_on().says("; cancelled)\n");
+}
+
+#[test]
+fn a_wait_for_it_comes_back() {
+    in_each_case(|case| {
+        case.run(
+            "make_gate ready
+            function waits { : >ready; sleep 1000; }
+            async_run t waits
+            { gate ready; async cancel --quiet t; } &
+            async_wait t
+            echo \"wait $?\"",
+        )
+        .says("(killed by signal 15, SIGTERM; cancelled)\n")
+        .says("wait 143\n");
+    });
+}

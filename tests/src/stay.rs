@@ -1,0 +1,104 @@
+//! Scripts that start something and stay, while the test does something to it.
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::process::Child;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use wait_timeout::ChildExt;
+
+use crate::fault::PRELUDE;
+use crate::mark::Mark;
+use crate::shell::{Finished, Sandbox, binary_dir};
+
+/// How long anything may take before it counts as hung.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A script that has got to `stay`, which lets go of it later.
+pub struct Staying {
+    /// Where it runs.
+    pub sandbox: Sandbox,
+    mark: Mark,
+    child: Child,
+}
+
+impl Drop for Staying {
+    fn drop(&mut self) {
+        self.mark.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Staying {
+    /// Runs the script up to the point where it calls `stay`.
+    ///
+    /// # Panics
+    /// If it does not get there.
+    #[must_use]
+    pub fn start(sandbox: Sandbox, script: &str) -> Self {
+        let mark = Mark::new(&sandbox.path(""));
+        // A reader of a fifo is only there once somebody writes, and so the other way round.
+        assert_eq!(sandbox.run("mkfifo staying go.on").status, 0);
+        let stay = "function stay { : >staying; read -r _ <go.on || :; }\n";
+        let mut command = sandbox.bash(&format!("{stay}{script}"));
+        let output = |name| File::create(sandbox.path(name)).expect("a file");
+        mark.put_on(&mut command).stdout(output("staying.out")).stderr(output("staying.err")).process_group(0);
+        let child = command.spawn().expect("the script runs");
+        let mut staying = Self { sandbox, mark, child };
+        let came = staying.sandbox.command("timeout").args(["60", "bash", "-c", "read -r _ <staying"]).status();
+        // 1 is the end of what it reads.
+        if came.expect("bash runs").code() != Some(1) {
+            panic!("it does not get there:\n{}", staying.end());
+        }
+        staying
+    }
+
+    /// The same with the functions of gates, for a script without the shim.
+    #[must_use]
+    pub fn plain(script: &str) -> Self {
+        Self::start(Sandbox::default(), &format!("{PRELUDE}{script}"))
+    }
+
+    /// A call of the program.
+    pub fn call(&self, args: &[&str]) -> Finished {
+        self.sandbox.finish(self.sandbox.command(binary_dir().join("async")).args(args))
+    }
+
+    /// What still runs of what the script has started.
+    #[must_use]
+    pub fn left(&self) -> Vec<String> {
+        self.mark.others(self.child.id())
+    }
+
+    /// The process id of the script.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().try_into().expect("a process id"))
+    }
+
+    /// Lets the script go on to its end.
+    ///
+    /// # Panics
+    /// If it does not come to an end.
+    #[must_use]
+    pub fn go_on(&mut self) -> Finished {
+        let opened = self.sandbox.command("timeout").args(["60", "bash", "-c", ": >go.on"]).status();
+        assert!(opened.expect("bash runs").success(), "it does not stay");
+        self.end()
+    }
+
+    /// Waits for its end, which has come about somehow.
+    ///
+    /// # Panics
+    /// If it has not.
+    pub fn end(&mut self) -> Finished {
+        let ended = self.child.wait_timeout(LIMIT).expect("it can be waited for");
+        let _ = killpg(self.pid(), Signal::SIGKILL);
+        let read = |name| String::from_utf8_lossy(&fs::read(self.sandbox.path(name)).expect("its output")).into_owned();
+        let (stdout, stderr) = (read("staying.out"), read("staying.err"));
+        assert!(ended.is_some(), "it hangs:\n--- stdout\n{stdout}\n--- stderr\n{stderr}\n{:?}", self.left());
+        Finished { stdout, stderr, status: ended.and_then(|status| status.code()).unwrap_or(-1) }
+    }
+}
