@@ -235,17 +235,16 @@ function async_log {
 
 # Run the task, as the last thing of a subshell of its own, with its output going to its log
 function _async_task {
-    local _async_log="$_async_dir/$1.log" _async_rc
+    local _async_log="$_async_dir/$1.log" _async_rc=0
     local -a _async_argv=("${@:2}")
     if [[ $_ASYNC_ERREXIT == ignored ]]; then
         [[ $_ASYNC_XTRACE != on && $_async_flags != *x* ]] || builtin set -o xtrace
-        if "${_async_argv[@]}" >>"$_async_log" 2>&1; then
-            _async_rc=0
-            { builtin set +o xtrace; } 2>/dev/null
-        else
+        # A list, because set -e does not hold in one that something follows.
+        "${_async_argv[@]}" >>"$_async_log" 2>&1 || {
             _async_rc=$?
-            { builtin set +o xtrace; } 2>/dev/null
-        fi
+            builtin set +o xtrace
+        } 2>/dev/null
+        { builtin set +o xtrace; } 2>/dev/null
         builtin exit "$_async_rc"
     fi
     exec >>"$_async_log" 2>&1
