@@ -69,9 +69,9 @@ pub(crate) enum Failure {
     /// The time is up; these are still not over.
     #[error("the time was up before the end of {}: wait again, or longer", quoted(.0))]
     TimeUp(Vec<String>),
-    /// Somebody else has collected all that was to be waited for, or there was nothing.
-    #[error("there is nothing to wait for")]
-    NothingToWaitFor,
+    /// Somebody else has collected all that was waited for.
+    #[error("somebody else has collected all that was waited for")]
+    NothingLeft,
     /// The task's process can't be waited for.
     #[error("can't wait for the task: {0}")]
     Task(#[source] io::Error),

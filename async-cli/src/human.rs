@@ -29,11 +29,6 @@ pub(crate) fn moment(ms: Millis) -> String {
     formatted(ms, &zone, form)
 }
 
-/// The same in full: the date and the time.
-pub(crate) fn local(ms: Millis) -> String {
-    formatted(ms, &TimeZone::system(), "%Y-%m-%d %H:%M:%S")
-}
-
 /// The same for programs, wherever they are: `2026-03-01T12:00:05Z`.
 pub(crate) fn utc(ms: Millis) -> String {
     formatted(ms, &TimeZone::UTC, "%Y-%m-%dT%H:%M:%SZ")
@@ -72,6 +67,6 @@ mod tests {
         let lengths = [now, now - 200_000_000, now + 200_000_000].map(|ms| moment(ms).len());
         assert_eq!(lengths, ["12:00:00".len(), "2026-03-01".len(), "2026-03-01".len()]);
         assert_eq!(utc(1_772_366_405_123), "2026-03-01T12:00:05Z");
-        assert_eq!([moment(Millis::MAX), local(Millis::MIN), utc(Millis::MIN)], ["?", "?", "?"]);
+        assert_eq!([moment(Millis::MAX), utc(Millis::MIN)], ["?", "?"]);
     }
 }

@@ -7,9 +7,10 @@ use std::thread;
 use crossterm::cursor::MoveToColumn;
 use crossterm::queue;
 use crossterm::style::Print;
-use crossterm::terminal::{self, Clear, ClearType};
+use crossterm::terminal::{Clear, ClearType};
 use nix::sys::signal::{SigSet, Signal, raise};
 use nix::unistd::{getpgrp, tcgetpgrp};
+use rustix::termios::tcgetwinsize;
 use unicode_width::UnicodeWidthChar;
 
 /// What ends this process, or stops it, while the line may be there.
@@ -49,7 +50,8 @@ impl LiveLine {
         if tcgetpgrp(io::stderr()).is_ok_and(|group| group != getpgrp()) {
             return;
         }
-        let width = terminal::size().map_or(USUAL_WIDTH, |(columns, _)| columns);
+        let size = tcgetwinsize(io::stderr()).map(|size| size.ws_col);
+        let width = size.ok().filter(|columns| *columns > 0).unwrap_or(USUAL_WIDTH);
         let text = cut(text, usize::from(width.saturating_sub(RESERVED)));
         let mut bytes = Vec::new();
         // In one write, and to memory that can't fail.

@@ -5,10 +5,12 @@ use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use async_core::clock::Millis;
 use async_core::{Live, Store, text};
+
+use crate::human;
 
 /// How much of the end of a log is looked at for its last line, in bytes.
 const END_OF_LOG: u64 = 4096;
@@ -47,15 +49,15 @@ impl Progress {
         // What was known stays true enough.
         let _ = future.refresh();
         let what = if future.record().is_held_back() { "queued" } else { "running" };
-        let usually = self.usual.map_or_else(String::new, |ms| format!(", usually {}", seconds(ms)));
-        format!("{} {what} for {}{usually}", future.name(), seconds(future.record().elapsed()))
+        let usually = self.usual.map_or_else(String::new, |ms| format!(", usually {}", human::duration(ms)));
+        format!("{} {what} for {}{usually}", future.name(), human::duration(future.record().elapsed()))
     }
 }
 
 fn of_any(futures: &[Live]) -> String {
     let names: Vec<&str> = futures.iter().map(|future| future.name().as_str()).collect();
     let longest = futures.iter().map(|future| future.record().elapsed()).max().unwrap_or(0);
-    format!("any of {} for {}", names.join(", "), seconds(longest))
+    format!("any of {} for {}", names.join(", "), human::duration(longest))
 }
 
 /// The last line of the log that was written to last.
@@ -76,11 +78,6 @@ fn end_of(log: &File) -> io::Result<Vec<u8>> {
     // A carriage return begins a line anew, as progress bars do.
     let lines = bytes.split(|byte| matches!(byte, b'\n' | b'\r'));
     Ok(lines.map(<[u8]>::trim_ascii).rfind(|line| !line.is_empty()).unwrap_or_default().to_owned())
-}
-
-/// A time in whole seconds, as `1m 30s`.
-fn seconds(ms: Millis) -> String {
-    humantime::format_duration(Duration::from_secs(u64::try_from(ms / 1000).unwrap_or(0))).to_string()
 }
 
 #[cfg(test)]
@@ -104,12 +101,5 @@ mod tests {
             file.write_all(log.as_bytes()).unwrap();
             assert_eq!(end_of(&file).unwrap(), wanted.as_bytes(), "{log}");
         }
-    }
-
-    #[test]
-    fn times_are_in_whole_seconds() {
-        assert_eq!(seconds(90_999), "1m 30s");
-        assert_eq!(seconds(999), "0s");
-        assert_eq!(seconds(-5), "0s");
     }
 }

@@ -108,7 +108,7 @@ impl Waiting<'_> {
             }
             left = running_ones;
             if left.is_empty() {
-                return Err(Failure::NothingToWaitFor);
+                return Err(Failure::NothingLeft);
             }
             if sleeper.sleep(store, &mut left, 0)? == Woken::TimeUp {
                 return Err(Failure::TimeUp(running(store, names)?));

@@ -44,7 +44,7 @@ pub use list::{Entry, RecordFile};
 pub use live::Live;
 pub use place::Leftovers;
 pub use queue::MAX_JOBS;
-pub use runs::{Earlier, KEPT_RUNS, RUNS, Run};
+pub use runs::{KEPT_RUNS, RUNS, Run};
 
 pub(crate) use end::Journal;
 pub(crate) use queue::Slot;

@@ -6,8 +6,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-use async_core::store::Earlier;
-use async_core::{Claim, FutureName, Permissions, Store, Wait};
+use async_core::{Claim, Entry, FutureName, Permissions, Store, Wait};
 use tempfile::TempDir;
 
 /// A store in a folder of its own.
@@ -42,7 +41,7 @@ fn init(store: &Store, keep: usize) {
     Store::init_keeping(store.dir(), Permissions::Private, keep).unwrap();
 }
 
-fn text(earlier: &Earlier) -> String {
+fn text(earlier: &Entry) -> String {
     let mut text = String::new();
     earlier.open_log().unwrap().unwrap().read_to_string(&mut text).unwrap();
     text

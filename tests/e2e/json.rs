@@ -69,6 +69,32 @@ fn futures_in_every_state_are_valid() {
 }
 
 #[test]
+fn runs_are_valid_and_numbered_as_they_are_printed() {
+    let sandbox = Sandbox::default();
+    let finished = sandbox.run(
+        "{
+            async run t -- echo first
+            async wait t
+            async init
+            async run t -- false
+            async wait -q --keep t
+        } >&2
+        async log --list-runs --json t",
+    );
+    let document = document(finished.exits(0), "RunsDocument");
+    let runs = document["runs"].as_array().unwrap();
+    let told: Vec<_> = runs.iter().map(|run| (&run["run"], &run["name"], &run["state"], &run["rc"])).collect();
+    assert_eq!(
+        told,
+        [
+            (&json!(1), &json!("t"), &json!("finished"), &json!(1)),
+            (&json!(2), &json!("t"), &json!("collected"), &json!(0))
+        ]
+    );
+    assert_eq!(fs::read_to_string(runs[1]["log"].as_str().unwrap()).unwrap(), "first\n");
+}
+
+#[test]
 fn real_futures_are_valid_and_told_exactly() {
     let sandbox = Sandbox::default();
     made_up::empty_store(&sandbox);

@@ -89,13 +89,23 @@ fn earlier_runs_are_listed_and_printed_by_number() {
         async_run t echo the third; wait
         exec >&2
         for run in 1 2 3 4; do async log --run $run t; echo \"status $?\"; done
-        async log --list-runs t | cut -f 1,2,4,6"
+        async log --list-runs t | cut -f 1-4,8"
     ));
     finished
         .complains("the third\nstatus 0\nthe second\nstatus 0\nthe first\nstatus 0\n")
         .complains("async: there is no run 4 of `t`, only 3: see `async log --list-runs`\nstatus 125\n")
-        .complains("t\t1\tresult 0\techo the third\nt\t2\tresult 3\tbash -c echo the second; exit 3\nt\t3\tresult 0\techo the first\n");
+        .complains(
+            "1\tt\tfinished\t0\techo the third\n\
+             2\tt\tcollected\t3\tbash -c echo the second; exit 3\n\
+             3\tt\tcollected\t0\techo the first\n",
+        );
     sandbox.run("async log --run 0 t").exits(2);
+    let mut terminal = Terminal::new(&sandbox, 80, "async log --list-runs t");
+    assert!(terminal.finish().success());
+    let text = terminal.text();
+    let columns: Vec<_> =
+        text.lines().map(|line| line.split_whitespace().take(4).collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(columns, ["RUN NAME STATE STATUS", "1 t finished 0", "2 t collected 3", "3 t collected 0"]);
     sandbox.run("async log --list-runs nobody").complains("nothing is kept of a future `nobody`").exits(125);
 }
 

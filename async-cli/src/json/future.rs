@@ -15,6 +15,23 @@ pub(crate) struct Futures {
     pub(crate) futures: Vec<Future>,
 }
 
+/// Runs of futures whose logs are kept.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Runs {
+    /// The runs, those of each name newest first.
+    pub(crate) runs: Vec<NumberedRun>,
+}
+
+/// A run of a future.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Run")]
+pub(crate) struct NumberedRun {
+    /// The number that `async log --run` takes: 1 is the newest of that name.
+    pub(crate) run: usize,
+    #[serde(flatten)]
+    pub(crate) future: Future,
+}
+
 /// A future. What is not known of it, or does not apply, is null.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Future {

@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::messages::Output;
 
-pub(crate) use future::{Future, Futures};
+pub(crate) use future::{Future, Futures, NumberedRun, Runs};
 
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -47,6 +47,8 @@ impl<T: Serialize> Envelope<T> {
 enum Document {
     /// `async status --json`
     Status(Envelope<Futures>),
+    /// `async log --list-runs --json`
+    Log(Envelope<Runs>),
 }
 
 /// The JSON schema of every document.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::files::{names_if_there, names_in, open_for_reading, read_record};
 use super::runs::parse_record_name;
 use super::{COLLECTED, Store};
-use crate::clock::{self, Millis};
+use crate::clock::Millis;
 use crate::error::Result;
 use crate::name::FutureName;
 use crate::record::{Record, State};
@@ -73,10 +73,7 @@ impl Store {
     pub fn entry(&self, file: &RecordFile) -> Result<Option<Entry>> {
         let name = file.name.clone();
         if !file.is_collected() {
-            return Ok(self.look(&name)?.map(|(record, state)| {
-                let log = Some(self.log_path(&name)).filter(|log| record.has_log && log.exists());
-                Entry { name, record, state, log }
-            }));
+            return self.live_entry(&name);
         }
         let Some(opened) = open_for_reading(&file.path)? else {
             return Ok(None);
@@ -84,6 +81,14 @@ impl Store {
         let record = read_record(&opened, &file.path)?;
         let log = record.has_log.then(|| self.log_of_collected(file)).flatten();
         Ok(Some(Entry { name, record, state: State::Collected, log }))
+    }
+
+    /// What the record of the live future of that name says now; none if there is none.
+    pub fn live_entry(&self, name: &FutureName) -> Result<Option<Entry>> {
+        Ok(self.look(name)?.map(|(record, state)| {
+            let log = Some(self.log_path(name)).filter(|log| record.has_log && log.exists());
+            Entry { name: name.clone(), record, state, log }
+        }))
     }
 
     fn log_of_collected(&self, file: &RecordFile) -> Option<PathBuf> {
@@ -115,17 +120,10 @@ impl Entry {
     /// How long its task ran, or has run by now, in ms, never negative; none if it has not begun, or nobody knows.
     #[must_use]
     pub fn run_time(&self) -> Option<Millis> {
-        let Record { start_time, start_boot, end_time, run_time, run_start, .. } = self.record;
+        let Record { start_time, end_time, run_time, run_start, .. } = self.record;
         let ran = match self.state {
             State::Queued => return None,
-            State::Running => {
-                let since_start = start_boot.map_or_else(
-                    || clock::wall().saturating_sub(start_time),
-                    |start| clock::since_boot().saturating_sub(start),
-                );
-                let held_back = run_start.map_or(0, |run_start| run_start.saturating_sub(start_time));
-                Some(since_start.saturating_sub(held_back.max(0)))
-            }
+            State::Running => Some(self.record.elapsed()),
             State::Finished | State::Lost | State::Collected => {
                 run_time.or_else(|| Some(end_time?.saturating_sub(run_start.unwrap_or(start_time))))
             }

@@ -3,17 +3,17 @@
 //! A **run** is what happens in a store between one init and the next.
 
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use super::Store;
 use super::files::{names_if_there, open_for_reading, read_record};
+use super::{Entry, Store};
 use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::name::FutureName;
-use crate::record::Record;
+use crate::record::{Record, State};
 
 /// The subdirectory of the runs before this one.
 pub const RUNS: &str = ".runs";
@@ -37,27 +37,10 @@ pub struct Run {
     pub dir: PathBuf,
 }
 
-/// A future that is no longer live.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Earlier {
-    /// What is known of it.
-    pub record: Record,
-    /// Where its log is; none if it had none, or that is gone.
-    pub log: Option<PathBuf>,
-}
-
 impl Run {
     /// The records of its futures, in the order of their starts.
     pub fn futures(&self) -> Result<Vec<(FutureName, Record)>> {
         records_in(&self.dir)
-    }
-}
-
-impl Earlier {
-    /// The log, to be read from its start; none if it is gone.
-    pub fn open_log(&self) -> Result<Option<File>> {
-        self.log.as_deref().map_or(Ok(None), open_for_reading)
     }
 }
 
@@ -79,18 +62,18 @@ impl Store {
     }
 
     /// The futures of that name that are no longer live, newest first, this run's and those of the runs before it.
-    pub fn earlier(&self, name: &FutureName) -> Result<Vec<Earlier>> {
+    pub fn earlier(&self, name: &FutureName) -> Result<Vec<Entry>> {
         let mut found = Vec::new();
         for path in self.records_of(name)? {
             if let Some(file) = open_for_reading(&path)? {
                 let record = read_record(&file, &path)?;
                 let kept = path.with_extension("log");
                 let log = (record.has_log && kept.exists()).then_some(kept);
-                found.push(Earlier { record, log });
+                found.push(Entry { name: name.clone(), record, state: State::Collected, log });
             }
         }
         // Where the file system has no links, the newest log is still in its first place, and only there.
-        if let Some(Earlier { log: log @ None, .. }) = found.iter_mut().find(|earlier| earlier.record.has_log)
+        if let Some(Entry { log: log @ None, .. }) = found.iter_mut().find(|entry| entry.record.has_log)
             && !self.record_path(name).exists()
         {
             *log = Some(self.log_path(name)).filter(|path| path.exists());

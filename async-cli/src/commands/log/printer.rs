@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 
-use anstream::{AutoStream, ColorChoice};
 use anstyle::AnsiColor;
 use async_core::FutureName;
 use unicode_width::UnicodeWidthStr;
@@ -27,10 +26,9 @@ const COLOURS: [AnsiColor; 6] =
 pub(super) struct Labels(Vec<Option<String>>);
 
 impl Labels {
-    /// Of these names, if any are wanted: all of one width, and in colours where there are any.
-    pub(super) fn of(names: &[FutureName], wanted: bool) -> Self {
+    /// Of these names, if any are wanted: all of one width.
+    pub(super) fn of(names: &[FutureName], wanted: bool, in_colour: bool) -> Self {
         let widest = names.iter().map(|name| name.as_str().width()).max().unwrap_or(0);
-        let in_colour = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
         let label = |(number, name): (usize, &FutureName)| {
             let padding = " ".repeat(widest - name.as_str().width());
             let colour = if in_colour { COLOURS[number % COLOURS.len()].on_default() } else { anstyle::Style::new() };

@@ -1,39 +1,42 @@
 //! Listing the runs whose logs are kept.
 
-use async_core::{FutureName, Record, State, Store};
+use async_core::{Entry, FutureName, Store};
 
+use crate::commands::status::{lines, plain_lines};
 use crate::failure::Failure;
-use crate::human;
-use crate::messages::{self, Output};
+use crate::json::{self, Envelope, NumberedRun, Runs};
+use crate::messages::Output;
 use crate::status::ExitCode;
 
-/// Prints a line for each run of each name, newest first, with the number that --run takes.
-pub(super) fn list(store: &Store, names: &[FutureName], output: &mut Output) -> Result<ExitCode, Failure> {
+/// How many columns the numbers take.
+const NUMBERS: u16 = 5;
+
+/// Prints the runs of each name, newest first, with the number that --run takes.
+pub(super) fn list(store: &Store, names: &[FutureName], json: bool, output: &mut Output) -> Result<ExitCode, Failure> {
+    let mut runs: Vec<(usize, Entry)> = Vec::new();
     for name in names {
-        let live = store.look(name)?;
-        let earlier = store.earlier(name)?.into_iter().map(|earlier| (earlier.record, State::Collected));
-        let mut number = 0;
-        for (record, state) in live.into_iter().chain(earlier) {
-            number += 1;
-            output.print(&line(number, name, &record, state))?;
-        }
-        if number == 0 {
+        let newest_first = store.live_entry(name)?.into_iter().chain(store.earlier(name)?);
+        let before = runs.len();
+        runs.extend((1..).zip(newest_first));
+        if runs.len() == before {
             return Err(Failure::NothingKept { name: name.to_string(), dir: store.dir().to_owned() });
         }
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn line(number: usize, name: &FutureName, record: &Record, state: State) -> String {
-    let result = match record.rc {
-        Some(rc) => format!("result {rc}"),
-        None if state == State::Collected => State::Lost.to_string(),
-        None => state.to_string(),
+    if json {
+        let runs = runs.into_iter().map(|(run, entry)| NumberedRun { run, future: entry.into() }).collect();
+        json::print(&Envelope::new(store.dir(), Runs { runs }), output)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (numbers, entries): (Vec<usize>, Vec<Entry>) = runs.into_iter().unzip();
+    let rows: Vec<String> = match output.columns() {
+        Some(width) => {
+            let titles = std::iter::once("RUN".to_owned());
+            let numbers = titles.chain(numbers.iter().map(|number| format!("{number:>3}")));
+            let table = lines(&entries, width.saturating_sub(NUMBERS), output.has_colors());
+            numbers.zip(table).map(|(number, line)| format!("{number}  {line}")).collect()
+        }
+        None => numbers.iter().zip(plain_lines(&entries)).map(|(number, line)| format!("{number}\t{line}")).collect(),
     };
-    let run_time = record.run_time.map_or_else(|| "-".to_owned(), |ms| format!("{}s", ms / 1000));
-    format!(
-        "{name}\t{number}\t{}\t{result}\t{run_time}\t{}\n",
-        human::local(record.start_time),
-        messages::command(record)
-    )
+    output.print(&(rows.join("\n") + "\n"))?;
+    Ok(ExitCode::SUCCESS)
 }

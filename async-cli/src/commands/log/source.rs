@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::num::NonZeroUsize;
 
-use async_core::{Earlier, FutureName, Live, Record, Store};
+use async_core::{Entry, FutureName, Live, Record, Store};
 
 use crate::failure::Failure;
 
@@ -15,7 +15,7 @@ pub(super) struct Source {
 
 pub(super) enum Future {
     Live(Live),
-    Over(Earlier),
+    Over(Entry),
 }
 
 /// The future of that name, the newest being number 1.

@@ -117,8 +117,18 @@ fn entries(store: &Store, selection: &Selection) -> Result<(Vec<Entry>, bool), F
 
 fn print(entries: &[Entry], output: &mut Output) -> Result<(), Failure> {
     let lines = match output.columns() {
-        Some(width) => table::lines(entries.iter(), width, output.has_colors()),
-        None => entries.iter().map(|entry| row::plain_cells(entry).join("\t")).collect(),
+        Some(width) => lines(entries, width, output.has_colors()),
+        None => plain_lines(entries),
     };
     output.print(&(lines.join("\n") + "\n"))
+}
+
+/// The lines of a table for people, the titles first.
+pub(crate) fn lines(entries: &[Entry], width: u16, colors: bool) -> Vec<String> {
+    table::lines(entries.iter(), width, colors)
+}
+
+/// A line for each, for programs.
+pub(crate) fn plain_lines(entries: &[Entry]) -> Vec<String> {
+    entries.iter().map(|entry| row::plain_cells(entry).join("\t")).collect()
 }
