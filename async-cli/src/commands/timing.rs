@@ -14,6 +14,7 @@ use clap::Args;
 
 use crate::cli::Place;
 use crate::failure::{Failure, warn};
+use crate::json::Envelope;
 use crate::status::ExitCode;
 
 use analysis::{Analysis, Prediction};
@@ -102,8 +103,8 @@ impl Timing {
         if self.json {
             let analysis = Analysis::of(&run)?;
             let prediction = self.prediction(&analysis)?;
-            let document = json::Timing::new(&summary, &analysis, prediction.as_ref(), compared.as_ref());
-            document.print(store.dir(), &mut output)?;
+            let timing = json::timing(&summary, &analysis, prediction.as_ref(), compared.as_ref());
+            crate::json::print(&Envelope::new(store.dir(), timing), &mut output)?;
         } else {
             let mut text = report::summary(&summary);
             if (everything || self.table) && !run.tasks.is_empty() {
@@ -111,7 +112,11 @@ impl Timing {
                 text += &table::table(&run, self.sort, columns.unwrap_or(WIDTH), output.has_colors());
                 text += &report::clock(&run);
             }
-            let analysed = self.analyse(&run, everything);
+            let analysed = match self.analyse(&run, everything) {
+                // The rest is true all the same.
+                contradiction @ Err(Failure::Contradiction(_)) => contradiction,
+                result => Ok(result?),
+            };
             text += analysed.as_deref().unwrap_or_default();
             text += &compared.map_or_else(String::new, |compared| comparison::text(&compared));
             output.print(&text)?;
