@@ -15,6 +15,8 @@
 //!   ended by then it takes no time. What a wait takes beyond the end of X, to print its log, is work.
 //! * Whatever lies between two steps is work.
 //! * A task that ran in the shell itself (not parallel) is a start and a wait at once.
+//! * A task that was cancelled or lost, or still runs, has no length of its own. After its last step it lingers until it is
+//!   ended, by whoever waited for it, before that wait, and else by the script; what it takes after that is work.
 //!
 //! The script ends with its last start or wait, and now while anything is running or queued. A run ends when all of its
 //! actors have.

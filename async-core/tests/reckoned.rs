@@ -248,6 +248,30 @@ fn what_nobody_waited_for_can_make_a_run_longer_too() {
 }
 
 #[test]
+fn what_was_cancelled_lasts_as_long_as_it_is_wanted() {
+    let cancelled = |record: &mut Record| (record.rc, record.cause) = (Some(143), Some(Cause::Cancelled));
+    let run = run(vec![
+        ran("server", 0, 8000).edit(cancelled).waited(8100, 8110),
+        ran("a", 1000, 4000).waited(1500, 4000),
+        ran("b", 5000, 7000).waited(5000, 7000),
+        ran("helper", 500, 8050).edit(cancelled),
+    ]);
+    assert_eq!(path(&run), named(&[("-", 1000), ("a", 3000), ("-", 1000), ("b", 2000), ("-", 1110)]));
+    // a takes 2000 less, and all else comes that much sooner.
+    assert_eq!(total(&run, &[Change::Run(2, Length::By(-2000))]), Ok(6110));
+    assert_eq!(total(&run, &[Change::Start(3, Shift::First)]), Ok(6110));
+    // Also where the wait comes in the millisecond of its end.
+    let at_once = Run::from_records(
+        vec![ran("server", 0, 8000).edit(cancelled).waited(8000, 8000), ran("a", 0, 6000).waited(0, 6000)],
+        ORIGIN,
+    );
+    assert_eq!(total(&at_once, &[Change::Run(1, Length::Exactly(0))]), Ok(8000));
+    assert_eq!(total(&at_once, &[Change::Run(0, Length::Exactly(0))]), Ok(2000));
+    // With one place, the server would never give it away.
+    assert_eq!(total(&run, &[Change::Jobs(Some(1))]), Err(Stuck { waiter: None, awaited: Some(2) }));
+}
+
+#[test]
 fn a_run_goes_to_now_while_something_runs() {
     let mut running =
         ran("b", 1000, 0).edit(|record| (record.end_time, record.run_time, record.rc) = (None, None, None));

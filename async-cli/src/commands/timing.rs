@@ -16,6 +16,7 @@ use clap::Args;
 use crate::cli::Place;
 use crate::export::Exports;
 use crate::failure::{Failure, warn};
+use crate::json::Envelope;
 use crate::messages::Output;
 use crate::status::ExitCode;
 
@@ -130,8 +131,8 @@ impl Timing {
         if self.json {
             let analysis = Analysis::of(run)?;
             let prediction = self.prediction(&analysis)?;
-            let document = json::Timing::new(summary, &analysis, prediction.as_ref(), compared.as_ref());
-            return document.print(store.dir(), output);
+            let timing = json::timing(summary, &analysis, prediction.as_ref(), compared.as_ref());
+            return crate::json::print(&Envelope::new(store.dir(), timing), output);
         }
         let mut text = report::summary(summary);
         if (everything || self.table) && !run.tasks.is_empty() {

@@ -4,6 +4,7 @@
 //! a change `cargo xtask schema` writes the schema anew.
 
 mod future;
+pub(crate) mod timing;
 
 use std::path::Path;
 
@@ -43,12 +44,14 @@ impl<T: Serialize> Envelope<T> {
 #[derive(JsonSchema)]
 #[serde(untagged)]
 #[schemars(title = "async --json", description = "What the commands of `async` print with `--json`.")]
-#[allow(dead_code, reason = "for the schema alone")]
+#[allow(dead_code, clippy::large_enum_variant, reason = "for the schema alone")]
 enum Document {
     /// `async status --json`
     Status(Envelope<Futures>),
     /// `async log --list-runs --json`
     Log(Envelope<Runs>),
+    /// `async timing --json`
+    Timing(Envelope<timing::Timing>),
 }
 
 /// The JSON schema of every document.

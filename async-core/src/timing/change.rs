@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 
 use super::run::MAX_OFFSET;
-use super::schedule::{Action, Place, Schedule, Step};
+use super::schedule::{Action, Place, Schedule, Step, share, split};
 use crate::clock::Millis;
 
 /// Something done differently. Tasks are indices of [`super::Run::tasks`].
@@ -88,7 +88,7 @@ impl Schedule {
         self.find(Action::Start(task))
     }
 
-    fn find(&self, action: Action) -> Option<(usize, usize)> {
+    pub(super) fn find(&self, action: Action) -> Option<(usize, usize)> {
         let step = |steps: &Vec<Step>| steps.iter().position(|step| step.action == action);
         self.actors.iter().enumerate().find_map(|(actor, steps)| Some((actor, step(steps)?)))
     }
@@ -192,24 +192,4 @@ impl Schedule {
             }
         }
     }
-}
-
-/// Makes two of a stretch of work, with nothing lost, if there is one at that place and the moment is inside of it.
-fn split(steps: &mut Vec<Step>, place: usize, moment: Millis) -> bool {
-    let Some(&Step { action: Action::Work(length), from, to }) = steps.get(place) else {
-        return false;
-    };
-    if moment <= from || moment >= to {
-        return false;
-    }
-    let before = share(length, moment - from, to - from);
-    steps[place] = Step { action: Action::Work(length - before), from: moment, to };
-    steps.insert(place, Step { action: Action::Work(before), from, to: moment });
-    true
-}
-
-/// `part / whole` of a length, rounded down.
-fn share(length: Millis, part: Millis, whole: Millis) -> Millis {
-    let share = i128::from(length) * i128::from(part) / i128::from(whole);
-    Millis::try_from(share).unwrap_or(MAX_OFFSET)
 }

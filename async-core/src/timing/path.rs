@@ -1,7 +1,7 @@
 //! The critical path: what the length of a run hangs on.
 
 use super::replay::Replay;
-use super::schedule::Schedule;
+use super::schedule::{Action, Schedule};
 use crate::clock::Millis;
 
 /// A stretch of the critical path, in ms from the run's start.
@@ -41,8 +41,13 @@ impl Schedule {
             if next > 0 {
                 next -= 1;
                 let (from, to) = replay.steps[actor][next];
-                match self.actors[actor][next].action.awaited() {
+                let action = self.actors[actor][next].action;
+                match action.awaited() {
                     Some(awaited) if to > from => (actor, next) = (awaited, self.actors[awaited].len()),
+                    None if to > from && action == Action::Linger => match self.find(Action::Stop(actor)) {
+                        Some(found) => (actor, next) = found,
+                        None => break,
+                    },
                     _ => add(&mut path, Stretch { task, queued: false, start: from, end: to }),
                 }
                 continue;

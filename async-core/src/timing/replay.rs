@@ -90,6 +90,9 @@ struct Actor {
     /// Who waits in its place for which queued ones, which may run there, and whether one does.
     wanted: Vec<(usize, usize)>,
     lends: bool,
+    /// Whether it goes on until it is ended, and whether it has been.
+    lingers: bool,
+    stopped: bool,
     steps: Vec<(Millis, Millis)>,
 }
 
@@ -162,10 +165,32 @@ impl<'a> World<'a> {
                     self.lend(index, task, now);
                     return;
                 }
-                Action::Wait(_) | Action::Return(_) => self.step_done(index, now, now),
+                Action::Linger if !self.actors[index].stopped => {
+                    self.actors[index].lingers = true;
+                    self.actors[index].steps.push((now, now));
+                    return;
+                }
+                Action::Stop(task) => {
+                    self.step_done(index, now, now);
+                    self.actors[task].stopped = true;
+                    if self.actors[task].lingers {
+                        self.wake(task, now);
+                    }
+                }
+                Action::Wait(_) | Action::Return(_) | Action::Linger => self.step_done(index, now, now),
             }
         }
         self.end(index, now);
+    }
+
+    /// Ends the step in which an actor stood.
+    fn wake(&mut self, index: usize, now: Millis) {
+        let actor = &mut self.actors[index];
+        actor.next += 1;
+        if let Some(step) = actor.steps.last_mut() {
+            step.1 = now;
+        }
+        self.agenda.push(Reverse((now, Happening::GoesOn, index)));
     }
 
     fn step_done(&mut self, index: usize, from: Millis, to: Millis) {
@@ -285,12 +310,7 @@ impl<'a> World<'a> {
                     self.lenders.remove(&lender);
                 }
             }
-            let actor = &mut self.actors[waiter];
-            actor.next += 1;
-            if let Some(step) = actor.steps.last_mut() {
-                step.1 = now;
-            }
-            self.agenda.push(Reverse((now, Happening::GoesOn, waiter)));
+            self.wake(waiter, now);
         }
         for task in std::mem::take(&mut self.actors[index].dependents) {
             self.actors[task].pending -= 1;

@@ -299,6 +299,7 @@ impl Run {
     fn active_around(&self, task: usize, moment: Millis) -> Option<usize> {
         let length = self.length();
         std::iter::successors(self.tasks[task].parent, |&parent| self.tasks[parent].parent)
+            .filter(|&around| self.tasks[around].status.state != State::Queued)
             .find(|&around| (self.tasks[around].run_start..=self.tasks[around].until(length)).contains(&moment))
     }
 }

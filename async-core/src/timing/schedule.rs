@@ -1,7 +1,7 @@
 //! What everybody in a run did, one thing after another, so that it can be done again with something changed.
 
 use super::replay::{self, Stuck};
-use super::run::Run;
+use super::run::{MAX_OFFSET, Run, Verdict};
 use crate::clock::Millis;
 use crate::record::State;
 
@@ -34,6 +34,10 @@ pub(super) enum Action {
     Wait(usize),
     /// The same for a task that it ran itself.
     Return(usize),
+    /// Ended a task that would have gone on.
+    Stop(usize),
+    /// Went on until somebody ended it.
+    Linger,
 }
 
 /// What a task needs before it runs.
@@ -64,6 +68,20 @@ pub(super) enum Place {
 impl Schedule {
     /// Takes a run apart. Fails if its records contradict each other.
     pub fn of(run: &Run) -> Result<Self, Stuck> {
+        let plain = Self::taken_apart(run);
+        let mut schedule = plain.clone();
+        for (index, task) in run.tasks.iter().enumerate() {
+            if !task.synchronous
+                && matches!(task.status.verdict(), Verdict::Cancelled | Verdict::Lost | Verdict::Running)
+            {
+                schedule.let_linger(run, index);
+            }
+        }
+        // Who ends what is a guess, which may be wrong where all happens in one millisecond.
+        schedule.calibrated(run).or_else(|_| plain.calibrated(run))
+    }
+
+    fn taken_apart(run: &Run) -> Self {
         let script = run.tasks.len();
         let mut events: Vec<Vec<Event>> = vec![Vec::new(); script + 1];
         let length = run.length();
@@ -102,16 +120,38 @@ impl Schedule {
                     Some(task) if run.tasks[task].start < event.at => 0,
                     Some(_) => 2,
                 };
-                (event.at, rank)
+                (event.at, rank, event.from)
             });
             let (begin, end) =
                 if actor == script { (0, script_end) } else { (run.tasks[actor].run_start, untils[actor]) };
             actors.push(steps(&events, begin, end, &untils));
         }
         let tasks = (0..script).map(|index| activity(run, index, &untils)).collect();
-        let mut schedule = Self { actors, tasks };
-        schedule.calibrate(run)?;
-        Ok(schedule)
+        Self { actors, tasks }
+    }
+
+    /// Has a task end when it is ended: by whoever waited for it, before that wait, and else by the script.
+    fn let_linger(&mut self, run: &Run, task: usize) {
+        let stopper = run.waiter(task).unwrap_or(self.script());
+        let until = run.tasks[task].until(run.length());
+        let wanted = run.tasks[task].wait.map_or(until, |wait| wait.start.min(until));
+        let begin = run.tasks.get(stopper).map_or(0, |task| task.run_start);
+        let moment = free_moment(&self.actors[stopper], begin, wanted);
+        let steps = &mut self.actors[task];
+        let is_there = |step: &Step| step.from < moment && moment <= step.to && step.action.work() > 0;
+        let Some(place) = steps.iter().position(is_there) else {
+            return;
+        };
+        split(steps, place, moment);
+        steps[place].action = Action::Linger;
+        let steps = &mut self.actors[stopper];
+        let place = steps.partition_point(|step| step.to <= moment);
+        let place = place + usize::from(split(steps, place, moment));
+        let wait = steps.iter().position(|step| step.action == Action::Wait(task));
+        steps.insert(
+            wait.map_or(place, |wait| place.min(wait)),
+            Step { action: Action::Stop(task), from: moment, to: moment },
+        );
     }
 
     /// The index of the script among the actors.
@@ -138,10 +178,10 @@ impl Schedule {
     }
 
     /// Finds out how long each future took to run after there was a place for it.
-    fn calibrate(&mut self, run: &Run) -> Result<(), Stuck> {
+    fn calibrated(mut self, run: &Run) -> Result<Self, Stuck> {
         let recorded: Vec<Millis> = run.tasks.iter().map(|task| task.run_start).collect();
         for attempt in 0.. {
-            let admitted = replay::admissions(self, &recorded)?;
+            let admitted = replay::admissions(&self, &recorded)?;
             let mut early = false;
             for (index, task) in self.tasks.iter_mut().enumerate() {
                 if let Place::Within(_) = task.place {
@@ -159,7 +199,7 @@ impl Schedule {
                 break;
             }
         }
-        Ok(())
+        Ok(self)
     }
 }
 
@@ -172,7 +212,7 @@ impl Action {
     pub(super) fn awaited(self) -> Option<usize> {
         match self {
             Self::Wait(task) | Self::Return(task) => Some(task),
-            Self::Work(_) | Self::Start(_) => None,
+            Self::Work(_) | Self::Start(_) | Self::Stop(_) | Self::Linger => None,
         }
     }
 }
@@ -207,6 +247,36 @@ fn work(steps: &mut Vec<Step>, from: Millis, to: Millis) -> Millis {
     to.max(from)
 }
 
+/// The last moment up to that one at which an actor that began at `begin` did not stand waiting.
+fn free_moment(steps: &[Step], begin: Millis, moment: Millis) -> Millis {
+    let place = steps.partition_point(|step| step.to <= moment);
+    match steps.get(place) {
+        Some(step) if step.action.work() > 0 => moment.max(step.from),
+        Some(step) => step.from,
+        None => steps.last().map_or(begin, |step| step.to),
+    }
+}
+
+/// Makes two of a stretch of work, with nothing lost, if there is one at that place and the moment is inside of it.
+pub(super) fn split(steps: &mut Vec<Step>, place: usize, moment: Millis) -> bool {
+    let Some(&Step { action: Action::Work(length), from, to }) = steps.get(place) else {
+        return false;
+    };
+    if moment <= from || moment >= to {
+        return false;
+    }
+    let before = share(length, moment - from, to - from);
+    steps[place] = Step { action: Action::Work(length - before), from: moment, to };
+    steps.insert(place, Step { action: Action::Work(before), from, to: moment });
+    true
+}
+
+/// `part / whole` of a length, rounded down.
+pub(super) fn share(length: Millis, part: Millis, whole: Millis) -> Millis {
+    let share = i128::from(length) * i128::from(part) / i128::from(whole);
+    Millis::try_from(share).unwrap_or(MAX_OFFSET)
+}
+
 fn activity(run: &Run, index: usize, untils: &[Millis]) -> Activity {
     let task = &run.tasks[index];
     // Whatever else the records say, nobody waits for what he is himself a part of.
@@ -214,14 +284,17 @@ fn activity(run: &Run, index: usize, untils: &[Millis]) -> Activity {
         std::iter::successors(Some(of), |&inner| run.tasks[inner].parent).any(|outer| outer == wanted)
     };
     let possible = |&before: &usize| {
-        before < index && untils[before] <= task.run_start && !around(index, before) && !around(before, index)
+        let is_over = run.tasks[before].status.state != State::Queued && untils[before] <= task.run_start;
+        before < index && is_over && !around(index, before) && !around(before, index)
     };
     let after: Vec<usize> = task.after.iter().copied().filter(possible).collect();
     let place = match task.jobs {
         Some(jobs) if task.ran() && !task.synchronous => Place::Within(jobs),
         _ => Place::None,
     };
-    let lag = task.run_start - ready(run, index, &after);
+    // How long one will be queued is not known while it is.
+    let is_queued = task.status.state == State::Queued && !task.synchronous;
+    let lag = if is_queued { 0 } else { task.run_start - ready(run, index, &after) };
     Activity { after, place, lag, synchronous: task.synchronous, ran: task.ran() }
 }
 

@@ -66,6 +66,6 @@ fn because(run: &Run, stuck: Stuck) -> String {
         |task: Option<usize>| task.map_or_else(|| "the script".to_owned(), |task| format!("`{}`", run.label(task)));
     match stuck.awaited {
         Some(task) => format!("{} would wait for `{}` for ever", who(stuck.waiter), run.label(task)),
-        None => format!("{} would never be started", who(stuck.waiter)),
+        None => format!("{} would never come to its end", who(stuck.waiter)),
     }
 }

@@ -1,199 +1,44 @@
-//! A run in JSON. All lengths and offsets are in ms; offsets count from the run's start.
+//! A run as the JSON has it.
 
-use std::path::Path;
-
-use async_core::clock::Millis;
-use async_core::record::Argument;
 use async_core::text::printable;
-use async_core::timing::{Change, Compared, Comparison, Moved, Run, Stretch, Summary};
-use serde::Serialize;
+use async_core::timing::{Change, Compared, Comparison, Moved, Run, Stretch, Summary, Verdict};
 
 use super::analysis::{Analysis, Prediction};
-use super::{table, what_if};
-use crate::failure::Failure;
-use crate::messages::Output;
+use super::what_if;
+use crate::json::timing::{
+    AdviceFields, ChangeFields, ComparedFields, ComparedFuture, ComparisonFields, FutureTiming, MovedFields,
+    PathStretch, PredictionFields, RunFields, SummaryFields, Timing,
+};
 
-/// The version of the format.
-const VERSION: u32 = 1;
-
-/// What `async timing --json` prints.
-#[derive(Debug, Serialize)]
-pub(super) struct Timing {
-    /// The summary, in the original's arithmetic.
-    summary: SummaryFields,
-    /// When the first future started, in ms since the epoch.
-    start_time_ms: Millis,
-    /// When the run ended, in ms since the epoch: now while a future runs, else at its last event.
-    end_time_ms: Millis,
-    /// How long it took.
-    length_ms: Millis,
-    /// What it would take at least, whenever its futures were started and waited for.
-    bound_ms: Millis,
-    /// By how much the clock was set meanwhile; offsets may be off by as much.
-    clock_step_ms: Millis,
-    /// The futures, in the order of their starts.
-    futures: Vec<FutureTiming>,
-    /// What the length of the run hangs on: stretches without gaps, from its start to its end.
-    critical_path: Vec<PathStretch>,
-    /// What could have made it shorter, each on its own, the most first.
-    advice: Vec<AdviceFields>,
-    /// What comes of the changes asked for, if any were.
-    what_if: Option<PredictionFields>,
-    /// How it compares with earlier runs, if that was asked for.
-    compare: Option<ComparisonFields>,
-}
-
-#[derive(Debug, Serialize)]
-struct SummaryFields {
-    background_ms: Millis,
-    waited_ms: Millis,
-    elapsed_s: i64,
-    background_minus_waits_s: i64,
-    serial_s: i64,
-    /// Null if no second has gone by.
-    speedup: Option<f64>,
-}
-
-#[derive(Debug, Serialize)]
-struct FutureTiming {
-    /// Its name.
-    name: String,
-    /// The same, with a number where the name was used several times: `NAME#2`.
-    label: String,
-    /// The command on one line, control characters spelt out.
-    command: String,
-    /// The label of the future inside whose task it was started.
-    parent: Option<String>,
-    /// How it ended, or stands, in words.
-    status: String,
-    /// The task's exit status; 128 + N if signal N ended it.
-    rc: Option<i32>,
-    /// Whether the task ran in the calling shell, not in the background.
-    synchronous: bool,
-    start_ms: Millis,
-    /// When its task was let go.
-    run_start_ms: Millis,
-    end_ms: Option<Millis>,
-    run_time_ms: Millis,
-    /// When the wait that collected it began and ended.
-    wait_start_ms: Option<Millis>,
-    wait_end_ms: Option<Millis>,
-    /// How long somebody stood waiting for it.
-    blocked_ms: Millis,
-    /// How long it lay finished before somebody came for it.
-    slack_ms: Option<Millis>,
-}
-
-#[derive(Debug, Serialize)]
-struct PathStretch {
-    /// The label of a future, or null for the script itself.
-    future: Option<String>,
-    /// Whether the future was only queued.
-    queued: bool,
-    start_ms: Millis,
-    end_ms: Millis,
-}
-
-#[derive(Debug, Serialize)]
-struct AdviceFields {
-    /// The change, as --what-if takes it.
-    what_if: String,
-    worth_ms: Millis,
-    #[serde(flatten)]
-    moved: Option<MovedFields>,
-}
-
-#[derive(Debug, Serialize)]
-struct MovedFields {
-    /// How much later, or earlier if negative.
-    moved_ms: Millis,
-    /// The labels of the futures past whose starts it is moved.
-    past_starts: Vec<String>,
-    /// The labels of the futures past which it is moved that somebody stood waiting for.
-    past_waits: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct PredictionFields {
-    changes: Vec<ChangeFields>,
-    length_ms: Millis,
-    /// How much longer, or shorter if negative.
-    difference_ms: Millis,
-}
-
-#[derive(Debug, Serialize)]
-struct ChangeFields {
-    what_if: String,
-    #[serde(flatten)]
-    moved: Option<MovedFields>,
-}
-
-#[derive(Debug, Serialize)]
-struct ComparisonFields {
-    length: ComparedFields,
-    futures: Vec<ComparedFuture>,
-}
-
-#[derive(Debug, Serialize)]
-struct ComparedFuture {
-    label: String,
-    #[serde(flatten)]
-    run_time: ComparedFields,
-}
-
-#[derive(Debug, Serialize)]
-struct ComparedFields {
-    now_ms: Option<Millis>,
-    before_ms: Option<Millis>,
-}
-
-#[derive(Serialize)]
-struct Document<'a> {
-    version: u32,
-    store: Argument,
-    #[serde(flatten)]
-    content: &'a Timing,
-}
-
-impl Timing {
-    pub(super) fn new(
-        summary: &Summary,
-        analysis: &Analysis<'_>,
-        prediction: Option<&Prediction>,
-        comparison: Option<&Comparison>,
-    ) -> Self {
-        let run = analysis.run;
-        Self {
-            summary: summary.into(),
+pub(super) fn timing(
+    summary: &Summary,
+    analysis: &Analysis<'_>,
+    prediction: Option<&Prediction>,
+    comparison: Option<&Comparison>,
+) -> Timing {
+    let run = analysis.run;
+    let advice = analysis.advice.iter().map(|advice| AdviceFields {
+        change: changed(run, advice.change, advice.moved.as_ref()),
+        worth_ms: advice.worth,
+    });
+    Timing {
+        summary: summary.into(),
+        run: RunFields {
             start_time_ms: run.start,
             end_time_ms: run.end,
             length_ms: run.length(),
             bound_ms: analysis.schedule.bound(),
             clock_step_ms: run.clock_step,
-            futures: (0..run.tasks.len()).map(|task| future(run, task)).collect(),
-            critical_path: analysis.path.iter().map(|stretch| stretch_of(run, stretch)).collect(),
-            advice: analysis
-                .advice
-                .iter()
-                .map(|advice| AdviceFields {
-                    what_if: what_if::text(advice.change, run),
-                    worth_ms: advice.worth,
-                    moved: advice.moved.as_ref().map(|moved| moved_in(run, moved)),
-                })
-                .collect(),
-            what_if: prediction.map(|prediction| PredictionFields {
-                changes: prediction.done.iter().map(|(change, moved)| changed(run, *change, moved.as_ref())).collect(),
-                length_ms: prediction.replay.total,
-                difference_ms: prediction.replay.total - run.length(),
-            }),
-            compare: comparison.map(Into::into),
-        }
-    }
-
-    pub(super) fn print(&self, store: &Path, output: &mut Output) -> Result<(), Failure> {
-        let document = Document { version: VERSION, store: store.as_os_str().into(), content: self };
-        let text = serde_json::to_string_pretty(&document).map_err(|error| Failure::Output(error.into()))?;
-        output.print(&(text + "\n"))
+        },
+        timings: (0..run.tasks.len()).map(|task| future(run, task)).collect(),
+        critical_path: analysis.path.iter().map(|stretch| stretch_of(run, stretch)).collect(),
+        advice: advice.collect(),
+        what_if: prediction.map(|prediction| PredictionFields {
+            changes: prediction.done.iter().map(|(change, moved)| changed(run, *change, moved.as_ref())).collect(),
+            length_ms: prediction.replay.total,
+            difference_ms: prediction.replay.total - run.length(),
+        }),
+        compare: comparison.map(Into::into),
     }
 }
 
@@ -202,17 +47,19 @@ fn future(run: &Run, index: usize) -> FutureTiming {
     FutureTiming {
         name: task.name.to_string(),
         label: run.label(index),
-        command: printable(task.command.as_ref()),
         parent: task.parent.map(|parent| run.label(parent)),
-        status: table::status(task),
+        command: printable(task.command.as_ref()),
+        state: task.status.state,
+        failed: !matches!(task.status.verdict(), Verdict::Queued | Verdict::Running | Verdict::Succeeded),
         rc: task.status.rc,
+        cause: task.status.cause,
         synchronous: task.synchronous,
-        start_ms: task.start,
-        run_start_ms: task.run_start,
-        end_ms: task.end,
+        start_offset_ms: task.start,
+        run_start_offset_ms: task.run_start,
+        end_offset_ms: task.end,
         run_time_ms: task.run_time,
-        wait_start_ms: task.wait.map(|wait| wait.start),
-        wait_end_ms: task.wait.map(|wait| wait.end),
+        wait_start_offset_ms: task.wait.map(|wait| wait.start),
+        wait_end_offset_ms: task.wait.map(|wait| wait.end),
         blocked_ms: task.blocked(),
         slack_ms: task.slack(),
     }
@@ -220,20 +67,21 @@ fn future(run: &Run, index: usize) -> FutureTiming {
 
 fn stretch_of(run: &Run, stretch: &Stretch) -> PathStretch {
     PathStretch {
-        future: stretch.task.map(|task| run.label(task)),
+        label: stretch.task.map(|task| run.label(task)),
         queued: stretch.queued,
-        start_ms: stretch.start,
-        end_ms: stretch.end,
+        start_offset_ms: stretch.start,
+        end_offset_ms: stretch.end,
     }
 }
 
-fn moved_in(run: &Run, moved: &Moved) -> MovedFields {
-    let labels = |tasks: &[usize]| tasks.iter().map(|&task| run.label(task)).collect();
-    MovedFields { moved_ms: moved.by, past_starts: labels(&moved.past_starts), past_waits: labels(&moved.past_waits) }
-}
-
 fn changed(run: &Run, change: Change, moved: Option<&Moved>) -> ChangeFields {
-    ChangeFields { what_if: what_if::text(change, run), moved: moved.map(|moved| moved_in(run, moved)) }
+    let labels = |tasks: &[usize]| tasks.iter().map(|&task| run.label(task)).collect();
+    let moved = moved.map(|moved| MovedFields {
+        by_ms: moved.by,
+        past_starts: labels(&moved.past_starts),
+        past_waits: labels(&moved.past_waits),
+    });
+    ChangeFields { what_if: what_if::text(change, run), moved }
 }
 
 impl From<&Summary> for SummaryFields {
@@ -251,13 +99,11 @@ impl From<&Summary> for SummaryFields {
 
 impl From<&Comparison> for ComparisonFields {
     fn from(comparison: &Comparison) -> Self {
-        let futures = comparison.futures.iter();
-        Self {
-            length: (&comparison.total).into(),
-            futures: futures
-                .map(|(label, compared)| ComparedFuture { label: label.clone(), run_time: compared.into() })
-                .collect(),
-        }
+        let future = |(label, compared): (&String, _)| ComparedFuture {
+            label: label.clone(),
+            run_time: ComparedFields::from(compared),
+        };
+        Self { length: (&comparison.total).into(), futures: comparison.futures.iter().map(future).collect() }
     }
 }
 

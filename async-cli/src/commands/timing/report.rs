@@ -13,6 +13,9 @@ use super::what_if;
 /// How many names are listed before the rest is counted.
 const LISTED: usize = 4;
 
+/// How much of a name is shown, in characters.
+const MAX_NAME: usize = 40;
+
 /// The figures of the original, in its words.
 pub(super) fn summary(summary: &Summary) -> String {
     let speedup = summary.speedup().map_or_else(|| "n/a".to_owned(), |speedup| speedup.to_string());
@@ -67,7 +70,11 @@ fn whose(run: &Run, stretch: &Stretch) -> String {
 }
 
 fn named(run: &Run, task: usize) -> String {
-    format!("`{}`", printable(run.label(task).as_ref()))
+    let label = printable(run.label(task).as_ref());
+    match label.char_indices().nth(MAX_NAME) {
+        Some((end, _)) => format!("`{}…`", &label[..end]),
+        None => format!("`{label}`"),
+    }
 }
 
 fn list(run: &Run, tasks: &[usize]) -> String {

@@ -1,0 +1,183 @@
+//! A run, in JSON.
+
+use async_core::clock::Millis;
+use async_core::record::{Cause, State};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// A run: when its futures ran, what its length hangs on, and what could make it shorter. Offsets are ms from its start.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Timing {
+    pub(crate) summary: SummaryFields,
+    pub(crate) run: RunFields,
+    /// The futures, in the order of their starts.
+    pub(crate) timings: Vec<FutureTiming>,
+    /// What the length of the run hangs on: stretches without gaps, from its start to its end.
+    pub(crate) critical_path: Vec<PathStretch>,
+    /// What could have made the run shorter, each on its own, the most first.
+    pub(crate) advice: Vec<AdviceFields>,
+    /// What comes of the changes of --what-if together. Null if there were none.
+    pub(crate) what_if: Option<PredictionFields>,
+    /// How it compares with earlier runs. Null without --compare.
+    pub(crate) compare: Option<ComparisonFields>,
+}
+
+/// The summary of a run, in the arithmetic of the original script. Whole seconds are cut, not rounded.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Summary")]
+pub(crate) struct SummaryFields {
+    /// The run times of all collected futures together, in ms.
+    pub(crate) background_ms: Millis,
+    /// The time spent in waits, in ms.
+    pub(crate) waited_ms: Millis,
+    /// The length of the run until now, in s.
+    pub(crate) elapsed_s: i64,
+    /// Background time less waits, in s. Negative when the waits cost more than the tasks.
+    pub(crate) background_minus_waits_s: i64,
+    /// How long the run would have taken one after another, in s.
+    pub(crate) serial_s: i64,
+    /// Serial over elapsed time. Null if no second has gone by.
+    pub(crate) speedup: Option<f64>,
+}
+
+/// A run as a whole.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Run")]
+#[allow(clippy::struct_field_names, reason = "units are part of names")]
+pub(crate) struct RunFields {
+    /// When its first future started, in ms since the epoch.
+    pub(crate) start_time_ms: Millis,
+    /// When it ended, in ms since the epoch: now while a future runs, else at its last event.
+    pub(crate) end_time_ms: Millis,
+    /// How long it took, in ms.
+    pub(crate) length_ms: Millis,
+    /// What it would take at least, in ms, whenever its futures were started and waited for.
+    pub(crate) bound_ms: Millis,
+    /// By how many ms the clock was set meanwhile, at most. Offsets may be off by as much.
+    pub(crate) clock_step_ms: Millis,
+}
+
+/// When a future ran, and what it cost to wait for it. What is not known of it, or does not apply, is null.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct FutureTiming {
+    /// Its name.
+    pub(crate) name: String,
+    /// The same, with a number where the name was used several times: `NAME#2`.
+    pub(crate) label: String,
+    /// The label of the future inside whose task it was started.
+    pub(crate) parent: Option<String>,
+    /// The command on one line, control characters spelt out.
+    pub(crate) command: String,
+    pub(crate) state: State,
+    /// Whether it is over, and not by success: with another exit status than 0, or lost.
+    pub(crate) failed: bool,
+    /// The task's exit status; 128 + N if signal N ended it.
+    #[schemars(range(min = 0, max = 255))]
+    pub(crate) rc: Option<i32>,
+    /// Why it ended, or never started, where that was not the task's own doing.
+    pub(crate) cause: Option<Cause>,
+    /// Whether the task ran in the calling shell, not in the background.
+    pub(crate) synchronous: bool,
+    /// When it was started.
+    pub(crate) start_offset_ms: Millis,
+    /// When its task was let go: later than that only if it was queued.
+    pub(crate) run_start_offset_ms: Millis,
+    /// When its task was over.
+    pub(crate) end_offset_ms: Option<Millis>,
+    /// How long its task ran, or has run by now, in ms, by a clock that never steps.
+    pub(crate) run_time_ms: Millis,
+    /// When the wait that collected it began.
+    pub(crate) wait_start_offset_ms: Option<Millis>,
+    /// When that wait ended.
+    pub(crate) wait_end_offset_ms: Option<Millis>,
+    /// How long somebody stood waiting for it, in ms.
+    pub(crate) blocked_ms: Millis,
+    /// How long it lay finished before somebody came for it, in ms.
+    pub(crate) slack_ms: Option<Millis>,
+}
+
+/// A stretch of the critical path.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct PathStretch {
+    /// The label of the future whose time it is. Null for the script itself.
+    pub(crate) label: Option<String>,
+    /// Whether that future was only queued.
+    pub(crate) queued: bool,
+    /// When it begins.
+    pub(crate) start_offset_ms: Millis,
+    /// When it ends.
+    pub(crate) end_offset_ms: Millis,
+}
+
+/// Something that would have made the run shorter.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Advice")]
+pub(crate) struct AdviceFields {
+    #[serde(flatten)]
+    pub(crate) change: ChangeFields,
+    /// By how many ms.
+    pub(crate) worth_ms: Millis,
+}
+
+/// Something done differently.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Change")]
+pub(crate) struct ChangeFields {
+    /// The change, as --what-if takes it.
+    pub(crate) what_if: String,
+    /// How far a start or a wait is moved. Null for other changes.
+    pub(crate) moved: Option<MovedFields>,
+}
+
+/// How far a start or a wait is moved.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Moved")]
+pub(crate) struct MovedFields {
+    /// By how many ms it is later, or earlier if negative.
+    pub(crate) by_ms: Millis,
+    /// The labels of the futures past whose starts it is moved.
+    pub(crate) past_starts: Vec<String>,
+    /// The labels of the futures past which it is moved that somebody stood waiting for.
+    pub(crate) past_waits: Vec<String>,
+}
+
+/// What comes of changes.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Prediction")]
+pub(crate) struct PredictionFields {
+    /// The changes, one for each future that they are about.
+    pub(crate) changes: Vec<ChangeFields>,
+    /// How long the run would have taken, in ms.
+    pub(crate) length_ms: Millis,
+    /// By how many ms that is longer than it was, or shorter if negative.
+    pub(crate) difference_ms: Millis,
+}
+
+/// A run beside earlier ones.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Comparison")]
+pub(crate) struct ComparisonFields {
+    /// The lengths of the runs.
+    pub(crate) length: ComparedFields,
+    /// The run times of the futures.
+    pub(crate) futures: Vec<ComparedFuture>,
+}
+
+/// The run time of a future beside what it was.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ComparedFuture {
+    /// Its label.
+    pub(crate) label: String,
+    #[serde(flatten)]
+    pub(crate) run_time: ComparedFields,
+}
+
+/// A length beside what it was, in ms. Null where it was not there.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Compared")]
+pub(crate) struct ComparedFields {
+    /// In this run.
+    pub(crate) now_ms: Option<Millis>,
+    /// In the earlier run, or the median of those that it was there in.
+    pub(crate) before_ms: Option<Millis>,
+}
