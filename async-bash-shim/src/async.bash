@@ -554,6 +554,6 @@ function async_print_timing {
         _async_waited=${_TIME_TOTAL[async_wait]:-0}
     fi
     [[ -z ${ASYNC_TIMELINE:-} ]] || _async_page=(--html "$ASYNC_TIMELINE")
-    _async_prepare && _async_call timing "${_async_page[@]}" --background "$_ASYNC_BG_TIME" --waited "$_async_waited" \
-        --begin "${_TIME_BEGIN:-$_ASYNC_BEGIN}" || return
+    _async_prepare && _async_program timing "${_async_page[@]}" --background "$_ASYNC_BG_TIME" \
+        --waited "$_async_waited" --begin "${_TIME_BEGIN:-$_ASYNC_BEGIN}" || return
 }

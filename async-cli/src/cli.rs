@@ -191,7 +191,6 @@ impl Cli {
             Command::Message(command) => command.run(place),
             Command::Pid(command) => command.run(place),
             Command::Probe(command) => command.run(place),
-            Command::Timing(command) => command.run(place),
             _ => Err(Failure::Usage("this command is for the program async, not for a shell".into())),
         }
     }

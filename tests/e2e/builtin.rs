@@ -84,7 +84,7 @@ fn the_builtin_does_and_says_what_the_program_does() {
         echo "$reply"
         collect failing
         echo "$reply"
-        $call timing --dir "$store" --background 4000 --waited 1000 --begin 0 >/dev/null || echo "timing $?"
+
         $call live --dir "$store/none" || echo "live $?"
         $call --version
         cat "$store"/*.log
@@ -126,7 +126,7 @@ fn nothing_of_the_shell_is_changed() {
                 async_builtin
                 collect name
                 async_builtin -v reply collect --dir "$store" --report 77 --shell 1 -- name
-                async_builtin timing --dir "$store"
+
                 ASYNC_BUILTIN_PANIC=1 async_builtin -v reply collect --dir "$store" --report 1 --shell 1 -- name
             done
         } >out 2>err

@@ -1,6 +1,5 @@
 //! What keeps the builtin from harming the shell: signals that it must not get or cause, and panics.
 
-use std::any::Any;
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
@@ -66,9 +65,9 @@ pub(crate) fn catch_panic<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     // This library's own: bash and other libraries have none of it.
     HOOK.call_once(|| panic::set_hook(Box::new(|info| PANIC.set(Some(info.to_string().replace('\n', " "))))));
-    catch_unwind(AssertUnwindSafe(run)).map_err(|payload: Box<dyn Any + Send>| {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
         // Its destructor could panic itself.
-        std::mem::forget(payload);
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
         PANIC.take().unwrap_or_else(|| "a panic".to_owned())
     })
 }

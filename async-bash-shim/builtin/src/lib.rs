@@ -48,7 +48,7 @@ static DOCUMENTATION: Lines<10> = Lines::new([
     c"Named futures for shell scripts, in the shell itself.",
     c"",
     c"Runs those commands of the program async that wait for no task, as the functions",
-    c"that `async shim' prints do. `async_builtin help' lists them.",
+    c"that `async shim' prints do. `async_builtin --help' lists all.",
     c"",
     c"Options:",
     c"  -v var\tassign what the command prints to the shell variable VAR",
