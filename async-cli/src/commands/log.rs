@@ -34,6 +34,7 @@ Examples:
 /// A log is passed on as it is, byte by byte.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
+#[allow(clippy::struct_excessive_bools, reason = "options that are there or not")]
 pub(crate) struct Log {
     /// The names of the futures
     #[arg(required = true, value_name = "NAME")]
@@ -53,6 +54,9 @@ pub(crate) struct Log {
     /// List the runs of each name whose logs are kept
     #[arg(long, conflicts_with_all = ["follow", "lines", "prefix", "run"])]
     list_runs: bool,
+    /// Print that list as JSON
+    #[arg(long, requires = "list_runs")]
+    json: bool,
 }
 
 impl Log {
@@ -69,7 +73,7 @@ impl Log {
         let names = self.names.iter().map(|name| super::name(name)).collect::<Result<Vec<FutureName>, _>>()?;
         let mut output = place.stdout()?;
         if self.list_runs {
-            return runs::list(&store, &names, &mut output);
+            return runs::list(&store, &names, self.json, &mut output);
         }
         // All of them, before anything is printed.
         let sources: Vec<Source> =

@@ -16,11 +16,13 @@ use clap::Args;
 use crate::cli::Place;
 use crate::export::Exports;
 use crate::failure::{Failure, warn};
+use crate::json::{Envelope, print};
 use crate::messages::Output;
 use crate::status::ExitCode;
 
 use analysis::{Analysis, Prediction};
 use comparison::Against;
+pub(crate) use json::Timing as TimingJson;
 use table::Sort;
 use what_if::WhatIf;
 
@@ -131,7 +133,7 @@ impl Timing {
             let analysis = Analysis::of(run)?;
             let prediction = self.prediction(&analysis)?;
             let document = json::Timing::new(summary, &analysis, prediction.as_ref(), compared.as_ref());
-            return document.print(store.dir(), output);
+            return print(&Envelope::new(store.dir(), document), output);
         }
         let mut text = report::summary(summary);
         if (everything || self.table) && !run.tasks.is_empty() {

@@ -15,6 +15,22 @@ pub(crate) struct Futures {
     pub(crate) futures: Vec<Future>,
 }
 
+/// The runs of names, as `async log` counts them.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Runs {
+    /// The runs of the first name, newest first, then those of the second.
+    pub(crate) runs: Vec<Run>,
+}
+
+/// A future of a name that several futures may have had.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Run {
+    /// The number that `async log --run` takes: 1 is the newest.
+    pub(crate) run: usize,
+    #[serde(flatten)]
+    pub(crate) future: Future,
+}
+
 /// A future. What is not known of it, or does not apply, is null.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Future {

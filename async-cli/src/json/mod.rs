@@ -12,10 +12,11 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
 
+use crate::commands::timing::TimingJson;
 use crate::failure::Failure;
 use crate::messages::Output;
 
-pub(crate) use future::{Future, Futures};
+pub(crate) use future::{Future, Futures, Run, Runs};
 
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -43,10 +44,14 @@ impl<T: Serialize> Envelope<T> {
 #[derive(JsonSchema)]
 #[serde(untagged)]
 #[schemars(title = "async --json", description = "What the commands of `async` print with `--json`.")]
-#[allow(dead_code, reason = "for the schema alone")]
+#[allow(dead_code, clippy::large_enum_variant, reason = "for the schema alone")]
 enum Document {
     /// `async status --json`
     Status(Envelope<Futures>),
+    /// `async log --list-runs --json`
+    Runs(Envelope<Runs>),
+    /// `async timing --json`
+    Timing(Envelope<TimingJson>),
 }
 
 /// The JSON schema of every document.

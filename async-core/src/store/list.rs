@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::{names_if_there, names_in, open_for_reading, read_record};
 use super::runs::parse_record_name;
-use super::{COLLECTED, Store};
+use super::{COLLECTED, Earlier, Store};
 use crate::clock::{self, Millis};
 use crate::error::Result;
 use crate::name::FutureName;
@@ -71,19 +71,23 @@ impl Store {
 
     /// What a record says now; none if it is gone.
     pub fn entry(&self, file: &RecordFile) -> Result<Option<Entry>> {
-        let name = file.name.clone();
         if !file.is_collected() {
-            return Ok(self.look(&name)?.map(|(record, state)| {
-                let log = Some(self.log_path(&name)).filter(|log| record.has_log && log.exists());
-                Entry { name, record, state, log }
-            }));
+            return self.live_entry(&file.name);
         }
         let Some(opened) = open_for_reading(&file.path)? else {
             return Ok(None);
         };
         let record = read_record(&opened, &file.path)?;
         let log = record.has_log.then(|| self.log_of_collected(file)).flatten();
-        Ok(Some(Entry { name, record, state: State::Collected, log }))
+        Ok(Some(Entry { name: file.name.clone(), record, state: State::Collected, log }))
+    }
+
+    /// What is known of the live future of that name; none if there is none.
+    pub fn live_entry(&self, name: &FutureName) -> Result<Option<Entry>> {
+        Ok(self.look(name)?.map(|(record, state)| {
+            let log = Some(self.log_path(name)).filter(|log| record.has_log && log.exists());
+            Entry { name: name.clone(), record, state, log }
+        }))
     }
 
     fn log_of_collected(&self, file: &RecordFile) -> Option<PathBuf> {
@@ -96,6 +100,13 @@ impl Store {
 }
 
 impl Entry {
+    /// The entry of one that is no longer live.
+    #[must_use]
+    pub fn of_earlier(name: &FutureName, earlier: Earlier) -> Self {
+        let Earlier { record, log } = earlier;
+        Self { name: name.clone(), record, state: State::Collected, log }
+    }
+
     /// Whether its process went away without leaving a result.
     #[must_use]
     pub fn is_lost(&self) -> bool {

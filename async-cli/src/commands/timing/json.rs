@@ -1,24 +1,17 @@
 //! A run in JSON. All lengths and offsets are in ms; offsets count from the run's start.
 
-use std::path::Path;
-
 use async_core::clock::Millis;
-use async_core::record::Argument;
 use async_core::text::printable;
 use async_core::timing::{Change, Compared, Comparison, Moved, Run, Stretch, Summary};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::analysis::{Analysis, Prediction};
 use super::{table, what_if};
-use crate::failure::Failure;
-use crate::messages::Output;
 
-/// The version of the format.
-const VERSION: u32 = 1;
-
-/// What `async timing --json` prints.
-#[derive(Debug, Serialize)]
-pub(super) struct Timing {
+/// A run.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Timing {
     /// The summary, in the original's arithmetic.
     summary: SummaryFields,
     /// When the first future started, in ms since the epoch.
@@ -43,7 +36,7 @@ pub(super) struct Timing {
     compare: Option<ComparisonFields>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct SummaryFields {
     background_ms: Millis,
     waited_ms: Millis,
@@ -54,7 +47,7 @@ struct SummaryFields {
     speedup: Option<f64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct FutureTiming {
     /// Its name.
     name: String,
@@ -84,7 +77,7 @@ struct FutureTiming {
     slack_ms: Option<Millis>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct PathStretch {
     /// The label of a future, or null for the script itself.
     future: Option<String>,
@@ -94,7 +87,7 @@ struct PathStretch {
     end_ms: Millis,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct AdviceFields {
     /// The change, as --what-if takes it.
     what_if: String,
@@ -103,7 +96,7 @@ struct AdviceFields {
     moved: Option<MovedFields>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct MovedFields {
     /// How much later, or earlier if negative.
     moved_ms: Millis,
@@ -113,7 +106,7 @@ struct MovedFields {
     past_waits: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct PredictionFields {
     changes: Vec<ChangeFields>,
     length_ms: Millis,
@@ -121,38 +114,30 @@ struct PredictionFields {
     difference_ms: Millis,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ChangeFields {
     what_if: String,
     #[serde(flatten)]
     moved: Option<MovedFields>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ComparisonFields {
     length: ComparedFields,
     futures: Vec<ComparedFuture>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ComparedFuture {
     label: String,
     #[serde(flatten)]
     run_time: ComparedFields,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ComparedFields {
     now_ms: Option<Millis>,
     before_ms: Option<Millis>,
-}
-
-#[derive(Serialize)]
-struct Document<'a> {
-    version: u32,
-    store: Argument,
-    #[serde(flatten)]
-    content: &'a Timing,
 }
 
 impl Timing {
@@ -188,12 +173,6 @@ impl Timing {
             }),
             compare: comparison.map(Into::into),
         }
-    }
-
-    pub(super) fn print(&self, store: &Path, output: &mut Output) -> Result<(), Failure> {
-        let document = Document { version: VERSION, store: store.as_os_str().into(), content: self };
-        let text = serde_json::to_string_pretty(&document).map_err(|error| Failure::Output(error.into()))?;
-        output.print(&(text + "\n"))
     }
 }
 
