@@ -179,6 +179,41 @@ fn what_can_not_be_read_is_told_beside_a_valid_document() {
 }
 
 #[test]
+fn the_runs_of_a_name_are_valid() {
+    let sandbox = Sandbox::default();
+    made_up::empty_store(&sandbox);
+    let finished = sandbox.run(
+        "for status in 4 0; do
+            async run t -- bash -c \"exit $status\"
+            async wait t
+        done >&2
+        async run t -- bash -c 'exit 7' >&2
+        async block -- t
+        async log --list-runs --json t",
+    );
+    let seen = document(&finished, "RunsDocument");
+    let runs: Vec<_> = seen["runs"].as_array().unwrap().iter().map(|run| [&run["run"], &run["rc"]]).collect();
+    assert_eq!(runs, [[1, 7], [2, 0], [3, 4]]);
+    assert_eq!([&seen["runs"][0]["state"], &seen["runs"][1]["state"]], ["finished", "collected"]);
+    sandbox.run("async log --json t").exits(2);
+}
+
+#[test]
+fn the_timing_of_a_run_is_valid() {
+    let sandbox = Sandbox::default();
+    made_up::empty_store(&sandbox);
+    let finished = sandbox.run(
+        "for name in a b; do async run $name -- true; done >&2
+        async wait a b >&2
+        async timing --json --what-if run:a=50%",
+    );
+    let seen = document(&finished, "TimingDocument");
+    let names: Vec<_> = seen["futures"].as_array().unwrap().iter().map(|future| &future["name"]).collect();
+    assert_eq!(names, ["a", "b"]);
+    assert!(seen["what_if"]["length_ms"].is_i64());
+}
+
+#[test]
 fn the_schema_refuses_what_is_not_so() {
     let sandbox = Sandbox::default();
     made_up::store(&sandbox);
