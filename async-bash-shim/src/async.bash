@@ -315,6 +315,12 @@ function _async_job {
     # The program passes these on to the task.
     builtin trap '' HUP TERM USR1 USR2
     builtin printf 'task = %s\n' "$_async_child" >&"$_async_fd"
+    if [[ $_ASYNC_BUILTIN == yes && ${#_async_planned[@]} == 0 ]]; then
+        # In this process, which saves the start of another program.
+        _async_call watch --fd "$_async_fd" --gate "$_async_gate" --id "$_async_id" --task "$_async_child" -- "$1" ||
+            _async_rc=$?
+        builtin exit "$_async_rc"
+    fi
     builtin shopt -s execfail
     exec "$_async_bin" watch --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" --fd "$_async_fd" \
         --gate "$_async_gate" --id "$_async_id" --task "$_async_child" "${_async_planned[@]}" -- "$1" || builtin true

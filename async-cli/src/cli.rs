@@ -191,6 +191,8 @@ impl Cli {
             Command::Message(command) => command.run(place),
             Command::Pid(command) => command.run(place),
             Command::Probe(command) => command.run(place),
+            // A background subshell that does nothing else and then ends.
+            Command::Watch(command) if command.is_simple() => command.run(place),
             _ => Err(Failure::Usage("this command is for the program async, not for a shell".into())),
         }
     }

@@ -6,10 +6,9 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsStr;
+use std::ffi::CStr;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -79,7 +78,7 @@ fn kill_all(mut left: Vec<u32>, living: &impl Fn() -> io::Result<Vec<u32>>) -> i
     let mut killed = HashSet::new();
     let start = clock::since_boot();
     while !left.is_empty() && clock::since_boot() < start.saturating_add(GIVE_UP) {
-        let (supervisors, others): (Vec<u32>, Vec<u32>) = left.iter().partition(|&&pid| is_this_program(pid));
+        let (supervisors, others): (Vec<u32>, Vec<u32>) = left.iter().partition(|&&pid| is_supervisor(pid));
         let patience = start.saturating_add(LAST_WORDS);
         if others.is_empty() && clock::since_boot() < patience {
             wait_for(supervisors[0], patience);
@@ -106,7 +105,7 @@ fn stop(mut new: Vec<u32>, living: &impl Fn() -> io::Result<Vec<u32>>) -> io::Re
             send(pid, Signal::SIGSTOP);
         }
         stopped.extend(new);
-        new = living()?.into_iter().filter(|pid| !stopped.contains(pid) && !is_this_program(*pid)).collect();
+        new = living()?.into_iter().filter(|pid| !stopped.contains(pid) && !is_supervisor(*pid)).collect();
         if new.is_empty() {
             break;
         }
@@ -141,10 +140,12 @@ fn with_descendants(mut found: Vec<u32>, table: &HashMap<u32, Look>) -> Vec<u32>
     found
 }
 
-/// Whether that process runs the same program as this one: a supervisor of a future that the tree has started.
-fn is_this_program(pid: u32) -> bool {
-    let program = |pid: &dyn AsRef<OsStr>| fs::read_link(PathBuf::from("/proc").join(pid.as_ref()).join("exe")).ok();
-    program(&pid.to_string()).is_some_and(|theirs| Some(theirs) == program(&"self"))
+/// What a supervisor is called in the process table, whichever program it is.
+pub(crate) const SUPERVISOR: &CStr = c"async watch";
+
+/// Whether that process is the supervisor of a future that the tree has started.
+fn is_supervisor(pid: u32) -> bool {
+    fs::read(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim_ascii_end() == SUPERVISOR.to_bytes())
 }
 
 fn send(pid: u32, signal: Signal) {

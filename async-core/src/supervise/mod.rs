@@ -13,9 +13,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nix::errno::Errno;
-use nix::sys::prctl::set_child_subreaper;
+use nix::sys::prctl::{set_child_subreaper, set_name};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 
 use crate::clock::{self, Millis};
@@ -74,9 +74,16 @@ pub enum Task<'a> {
 pub fn supervise(store: &Store, name: &FutureName, record: RawFd, planned: bool, task: Task<'_>) -> Result<End> {
     let path = store.log_path(name);
     let here = || Error::io("supervise the task of", &path);
+    if let Task::Gated { pid, .. } = &task {
+        // Before anything of this process is changed. It would wait for ever for the end of what is no child of its own.
+        let id = Id::Pid(Pid::from_raw(i32::try_from(*pid).unwrap_or(i32::MAX)));
+        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        waitid(id, look).map_err(|errno| here()(errno.into()))?;
+    }
     let events = Events::block().map_err(here())?;
     // Whatever the task leaves without a parent stays in reach.
     set_child_subreaper(true).map_err(|errno| here()(errno.into()))?;
+    set_name(tree::SUPERVISOR).map_err(|errno| here()(errno.into()))?;
     let journal = Journal::open(record)?;
     let read = if planned { journal.read()? } else { Record::default() };
     let mut supervisor = Supervisor {
