@@ -52,6 +52,8 @@ pub(crate) enum Right {
     Head,
     /// On the queue: to be added to its end.
     Tail,
+    /// On the slots: to look at who has them, and to take one.
+    Count,
     /// On the slots: one of the tasks that may run at once.
     Slot(u32),
 }
@@ -65,6 +67,7 @@ impl Right {
             Self::Lent => FIRST + 2,
             Self::Head => FIRST + 3,
             Self::Tail => FIRST + 4,
+            Self::Count => FIRST + 5,
             Self::Slot(number) => FIRST + 1000 + i64::from(number),
         }
     }
@@ -92,6 +95,13 @@ impl Right {
             Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
             Err(errno) => Err(errno.into()),
         }
+    }
+
+    /// Whether somebody else has it.
+    pub(crate) fn is_taken(self, file: &File) -> io::Result<bool> {
+        let mut range = self.range(libc::F_WRLCK);
+        fcntl(file.as_fd(), FcntlArg::F_OFD_GETLK(&mut range))?;
+        Ok(i32::from(range.l_type) != libc::F_UNLCK)
     }
 
     /// Lets go of it.

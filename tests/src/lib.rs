@@ -5,6 +5,7 @@ pub mod deviations;
 pub mod fault;
 pub mod held;
 pub mod mark;
+pub mod proof;
 pub mod scenario;
 pub mod shell;
 pub mod stage;
