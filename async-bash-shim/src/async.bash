@@ -251,7 +251,11 @@ function _async_task {
     exec >&"$_async_log" 2>&1 {_async_log}>&-
     # A caller like "async_run ... || exit" switches set -e off for all that it calls, subshells included. The builtin
     # jobs -x is the one way to call a function that does not pass that on.
-    builtin jobs -x _async_task_command || builtin exit
+    builtin jobs -x _async_task_command || {
+        { _async_rc=$?; } 2>/dev/null
+        { builtin set +o xtrace; } 2>/dev/null
+        builtin exit "$_async_rc"
+    }
 }
 
 function _async_task_command {
@@ -261,7 +265,7 @@ function _async_task_command {
 
 # Run the task as the last thing of a subshell of its own, again and again until it succeeds
 function _async_attempts {
-    local _async_attempt _async_child _async_rc _async_signal _async_asked=""
+    local _async_attempt _async_child _async_rc _async_signal _async_asked="" _async_again
     local -a _async_signals=(HUP TERM USR1 USR2)
     # Else tasks ignore these.
     [[ $- != *m* ]] || _async_signals+=(INT QUIT)
@@ -277,10 +281,11 @@ function _async_attempts {
         ) <&0 &
         _async_child=$!
         [[ -z $_async_asked ]] || _async_pass_on "$_async_asked"
-        while :; do
-            _async_rc=0
+        _async_again=yes
+        while [[ $_async_again == yes ]]; do
+            # A signal ends the wait, and bash remembers the status.
+            _async_rc=0 _async_again=no
             builtin wait "$_async_child" || _async_rc=$?
-            builtin kill -0 "$_async_child" 2>/dev/null || break
         done
         [[ $_async_rc != 0 && $_async_attempt -le $_async_retries ]] || builtin exit "$_async_rc"
         builtin trap - "${_async_signals[@]}"
@@ -294,6 +299,7 @@ function _async_attempts {
 
 # A signal is meant for the task; one that asks programs to end is meant for all further attempts too
 function _async_pass_on {
+    _async_again=yes
     [[ $1 == USR[12] ]] || _async_retries=0 _async_asked=$1
     [[ -z $_async_child ]] || builtin kill -s "$1" "$_async_child" 2>/dev/null || builtin true
 }
@@ -319,7 +325,7 @@ function async_inner {
 # does not keep its future alive. The task starts when the program opens the gate: before that, bash would take note of
 # its end and keep it from the program.
 function _async_job {
-    local _async_gate _async_log _async_child _async_rc=0 _async_inside=$_async_dir/$1 _async_pid=$BASHPID
+    local _async_gate _async_log _async_child _async_inside=$_async_dir/$1 _async_pid=$BASHPID
     # Programs can tell only by this where they are; without any limit, none needs to.
     [[ $_async_limited == no && -z ${ASYNC_FUTURE:-} ]] || builtin export "ASYNC_FUTURE=$_async_inside"
     # As bash means it to be for what runs in the background, but does not keep to everywhere.
@@ -340,16 +346,9 @@ function _async_job {
     # The program passes these on to the task.
     builtin trap '' HUP TERM USR1 USR2
     builtin printf 'task = %s\n' "$_async_child" >&"$_async_fd"
-    builtin shopt -s execfail
+    # Where the program has gone away since the start, bash ends here, and the task with it.
     exec "$_async_bin" watch --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" --fd "$_async_fd" \
-        --gate "$_async_gate" --id "$_async_id" --task "$_async_child" "${_async_planned[@]}" -- "$1" || builtin true
-    # The program has gone away since the start. Without it nothing can be held back until its time has come.
-    [[ $_async_verb == queued ]] || builtin echo >&"$_async_gate"
-    exec {_async_gate}>&-
-    builtin wait "$_async_child" || _async_rc=$?
-    [[ $_async_verb != queued ]] || _async_rc=125
-    builtin printf 'rc = %s\n' "$_async_rc" >&"$_async_fd"
-    builtin exit "$_async_rc"
+        --gate "$_async_gate" --id "$_async_id" --task "$_async_child" "${_async_planned[@]}" -- "$1"
 }
 
 # Wait until the background subshell opens the gate; fail if it is gone before that

@@ -63,7 +63,8 @@ impl Store {
 
     /// The newest collected future of that name.
     fn last_collected(&self, name: &FutureName) -> Result<Option<Record>> {
-        for path in self.records_of(name)? {
+        let collected = self.collected_dir();
+        for path in self.records_of(name)?.into_iter().filter(|path| path.starts_with(&collected)) {
             if let Some(file) = open_for_reading(&path)? {
                 return read_record(&file, &path).map(Some);
             }
