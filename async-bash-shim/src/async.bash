@@ -233,24 +233,28 @@ function async_log {
     _async_prepare && _async_call message -- "$@" || return
 }
 
-# Run the task, as the last thing of a subshell of its own, with its output going to its log
+# Run the task, as the last thing of a subshell of its own, with its output going to its log, which is open as _async_log
 function _async_task {
-    local _async_log="$_async_dir/$1.log" _async_rc=0
+    local _async_rc=0
     local -a _async_argv=("${@:2}")
     if [[ $_ASYNC_ERREXIT == ignored ]]; then
         [[ $_ASYNC_XTRACE != on && $_async_flags != *x* ]] || builtin set -o xtrace
         # A list, because set -e does not hold in one that something follows.
-        "${_async_argv[@]}" >>"$_async_log" 2>&1 || {
+        "${_async_argv[@]}" >&"$_async_log" 2>&1 {_async_log}>&- || {
             _async_rc=$?
             builtin set +o xtrace
         } 2>/dev/null
         { builtin set +o xtrace; } 2>/dev/null
         builtin exit "$_async_rc"
     fi
-    exec >>"$_async_log" 2>&1
+    exec >&"$_async_log" 2>&1 {_async_log}>&-
     # A caller like "async_run ... || exit" switches set -e off for all that it calls, subshells included. The builtin
     # jobs -x is the one way to call a function that does not pass that on.
-    builtin jobs -x _async_task_command || builtin exit
+    builtin jobs -x _async_task_command || {
+        { _async_rc=$?; } 2>/dev/null
+        { builtin set +o xtrace; } 2>/dev/null
+        builtin exit "$_async_rc"
+    }
 }
 
 function _async_task_command {
@@ -260,24 +264,43 @@ function _async_task_command {
 
 # Run the task as the last thing of a subshell of its own, again and again until it succeeds
 function _async_attempts {
-    local _async_attempt _async_child _async_rc
+    local _async_attempt _async_child _async_rc _async_signal _async_asked="" _async_again
+    local -a _async_signals=(HUP TERM USR1 USR2)
+    # Else tasks ignore these.
+    [[ $- != *m* ]] || _async_signals+=(INT QUIT)
     for ((_async_attempt = 1; ; _async_attempt++)); do
-        (_async_task "$@") <&0 &
-        _async_child=$!
-        # Who ends us means the task.
-        builtin trap '_async_retries=0; builtin kill -s TERM "$_async_child" 2>/dev/null' TERM
-        while :; do
-            _async_rc=0
-            builtin wait "$_async_child" || _async_rc=$?
-            builtin kill -0 "$_async_child" 2>/dev/null || break
+        _async_child=""
+        for _async_signal in "${_async_signals[@]}"; do
+            # shellcheck disable=SC2064
+            builtin trap "_async_pass_on $_async_signal" "$_async_signal"
         done
-        builtin trap - TERM
+        (
+            exec {_async_opened}<&-
+            _async_task "$@"
+        ) <&0 &
+        _async_child=$!
+        [[ -z $_async_asked ]] || _async_pass_on "$_async_asked"
+        _async_again=yes
+        while [[ $_async_again == yes ]]; do
+            # A signal ends the wait, and bash remembers the status.
+            _async_rc=0 _async_again=no
+            builtin wait "$_async_child" || _async_rc=$?
+        done
         [[ $_async_rc != 0 && $_async_attempt -le $_async_retries ]] || builtin exit "$_async_rc"
+        builtin trap - "${_async_signals[@]}"
+        builtin trap : USR1 USR2
         builtin printf '[Async %s:%s]: attempt %s of %s ended with status %s, next in %s seconds\n' "$1" "$_async_pid" \
-            "$_async_attempt" $((_async_retries + 1)) "$_async_rc" "$_async_delay" >>"$_async_dir/$1.log"
+            "$_async_attempt" $((_async_retries + 1)) "$_async_rc" "$_async_delay" >&"$_async_log"
         # Nobody writes to the gate any more.
         builtin read -r -t "$_async_delay" -u "$_async_opened" || builtin true
     done
+}
+
+# A signal is meant for the task; one that asks programs to end is meant for all further attempts too
+function _async_pass_on {
+    _async_again=yes
+    [[ $1 == USR[12] ]] || _async_retries=0 _async_asked=$1
+    [[ -z $_async_child ]] || builtin kill -s "$1" "$_async_child" 2>/dev/null || builtin true
 }
 
 # Inner function that actually runs the requested task. We wrap it like this
@@ -288,9 +311,11 @@ function async_inner {
         local -
         builtin set +o xtrace
     } 2>/dev/null
-    local _async_bin _async_dir _async_flags="" _async_rc=0
+    local _async_bin _async_dir _async_flags="" _async_log _async_rc=0
     _async_prepare || return
+    exec {_async_log}>>"$_async_dir/$1.log" || return
     (_async_task "$@") || _async_rc=$?
+    exec {_async_log}>&-
     _async_call end --rc "$_async_rc" --pid "$BASHPID" -- "$1" || return
 }
 
@@ -299,19 +324,24 @@ function async_inner {
 # does not keep its future alive. The task starts when the program opens the gate: before that, bash would take note of
 # its end and keep it from the program.
 function _async_job {
-    local _async_gate _async_child _async_rc=0 _async_inside=$_async_dir/$1 _async_pid=$BASHPID
+    local _async_gate _async_log _async_child _async_rc=0 _async_inside=$_async_dir/$1 _async_pid=$BASHPID
     # Programs can tell only by this where they are; without any limit, none needs to.
     [[ $_async_limited == no && -z ${ASYNC_FUTURE:-} ]] || builtin export "ASYNC_FUTURE=$_async_inside"
     # As bash means it to be for what runs in the background, but does not keep to everywhere.
     [[ $- == *m* ]] || builtin trap '' INT QUIT
     # The task has our input: bash has decided on that already, and would put /dev/null in its place once more.
     [[ -e /dev/fd/0 ]] || exec </dev/null
-    exec {_async_gate}<>"$_async_dir/.starting/gate$_async_id"
+    # The log too, while the future's life is ours: once that is gone, another one may have the name.
+    exec {_async_gate}<>"$_async_dir/.starting/gate$_async_id" {_async_log}>>"$_async_dir/$1.log" || {
+        builtin printf 'rc = 125\n' >&"$_async_fd"
+        builtin exit 125
+    }
     (
         exec {_async_fd}>&-
         _async_pass_gate && if [[ $_async_retries == 0 ]]; then _async_task "$@"; else _async_attempts "$@"; fi
     ) <&0 &
     _async_child=$!
+    exec {_async_log}>&-
     # The program passes these on to the task.
     builtin trap '' HUP TERM USR1 USR2
     builtin printf 'task = %s\n' "$_async_child" >&"$_async_fd"

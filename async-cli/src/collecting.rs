@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use async_core::clock::{self, Millis};
-use async_core::{Claim, FutureName, Ready, Record, Store, Wait, text};
+use async_core::{Claim, FutureName, Ready, Store, Wait, text};
 
 use crate::failure::{Failure, warn};
 use crate::messages::{self, Output};
@@ -210,7 +210,7 @@ impl Collecting<'_> {
         match claim {
             Claim::Unknown => Ok(Step::NotThere),
             Claim::Running(record) => {
-                self.lend_to(name, &record)?;
+                self.lend_to(name)?;
                 Ok(Step::StillRuns { pid: record.pid, started, since })
             }
             Claim::Ready(ready)
@@ -229,11 +229,9 @@ impl Collecting<'_> {
     }
 
     /// Lends the place of the task that waits, if one does, to a future that is held back.
-    pub(crate) fn lend_to(&self, name: &FutureName, record: &Record) -> Result<(), Failure> {
-        match &self.inside {
-            Some(inside) if record.is_held_back() => Ok(self.store.lend(inside, name)?),
-            _ => Ok(()),
-        }
+    pub(crate) fn lend_to(&self, name: &FutureName) -> Result<(), Failure> {
+        let waiter = self.shell.unwrap_or_else(std::process::id);
+        self.inside.as_ref().map_or(Ok(()), |inside| Ok(self.store.lend(inside, name, waiter)?))
     }
 
     pub(crate) fn not_waiting_for(&mut self, name: &OsStr) -> Result<(), Failure> {

@@ -90,7 +90,7 @@ impl Waiting<'_> {
             left.extend(store.live(name)?);
         }
         for live in &left {
-            collecting.lend_to(live.name(), live.record())?;
+            collecting.lend_to(live.name())?;
         }
         loop {
             let (mut over, mut running_ones) = (Vec::new(), Vec::new());

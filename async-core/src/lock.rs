@@ -52,7 +52,7 @@ pub(crate) enum Right {
     Head,
     /// On the queue: to be added to its end.
     Tail,
-    /// On the number of live futures: to add or take away one.
+    /// On a file that tells how many there are, of live futures or of slots taken: to look, and to change it.
     Count,
     /// On the slots: one of the tasks that may run at once.
     Slot(u32),
@@ -96,6 +96,13 @@ impl Right {
             Err(Errno::EAGAIN) => Ok(false),
             Err(errno) => Err(errno.into()),
         }
+    }
+
+    /// Whether somebody else has it.
+    pub(crate) fn is_taken(self, file: &File) -> io::Result<bool> {
+        let mut range = self.range(libc::F_WRLCK);
+        fcntl(file.as_fd(), FcntlArg::F_OFD_GETLK(&mut range))?;
+        Ok(i32::from(range.l_type) != libc::F_UNLCK)
     }
 
     /// Lets go of it.

@@ -186,17 +186,24 @@ pub fn wait_at_most(pid: u32, limit: u32) -> io::Result<()> {
     }
 }
 
-/// Sleeps until one of those processes is gone.
+/// Sleeps until one of those processes is gone, or until it is time to ask again.
 pub(crate) fn wait_for_any(pids: &[u32]) -> io::Result<()> {
     let mut open_ones = Vec::new();
+    let mut limit = None;
     for &pid in pids {
-        match open(pid)? {
-            Some(pidfd) => open_ones.push(pidfd),
-            None => return Ok(()),
+        match open(pid) {
+            Ok(Some(pidfd)) => open_ones.push(pidfd),
+            Ok(None) => return Ok(()),
+            // There are more of them than there may be descriptors.
+            Err(error) if error.raw_os_error() == Some(Errno::EMFILE as i32) => {
+                limit = Some(Timespec { tv_sec: 0, tv_nsec: 100_000_000 });
+                break;
+            }
+            Err(error) => return Err(error),
         }
     }
     let mut watched: Vec<PollFd<'_>> = open_ones.iter().map(|pidfd| PollFd::new(pidfd, PollFlags::IN)).collect();
-    match poll(&mut watched, None) {
+    match poll(&mut watched, limit.as_ref()) {
         Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -210,9 +210,12 @@ pub struct Record {
     /// Its place in the queue of those that a limit holds back.
     #[serde(skip)]
     pub(crate) queue: Option<QueuePlace>,
+    /// The futures that its plan names, as they were found at its start.
+    #[serde(skip)]
+    pub(crate) dependencies: Vec<FutureId>,
     /// Futures that wait for it and lend it their place.
     #[serde(skip)]
-    pub(crate) lenders: Vec<FutureName>,
+    pub(crate) lenders: Vec<Lender>,
     /// The one in whose place it runs.
     #[serde(skip)]
     pub(crate) lent_by: Option<FutureName>,
@@ -224,16 +227,39 @@ pub struct Record {
     pub(crate) elsewhere: bool,
 }
 
-/// A place in the queue: behind the future with that start and name, or at its head.
+/// One future of a store: of several that had the name one after another, the one that was started then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FutureId {
+    /// In ms since the epoch.
+    pub(crate) started: Millis,
+    pub(crate) name: FutureName,
+}
+
+impl std::fmt::Display for FutureId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.started, self.name)
+    }
+}
+
+impl FromStr for FutureId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (started, name) = text.split_once(' ').ok_or(())?;
+        Ok(Self { started: started.parse().map_err(|_| ())?, name: name.parse().map_err(|_| ())? })
+    }
+}
+
+/// A place in the queue: behind that future, or at its head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct QueuePlace {
-    pub(crate) behind: Option<(Millis, FutureName)>,
+    pub(crate) behind: Option<FutureId>,
 }
 
 impl std::fmt::Display for QueuePlace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.behind {
-            Some((started, name)) => write!(f, "{started} {name}"),
+            Some(id) => id.fmt(f),
             None => f.write_str("first"),
         }
     }
@@ -243,11 +269,31 @@ impl FromStr for QueuePlace {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        if text == "first" {
-            return Ok(Self { behind: None });
-        }
-        let (started, name) = text.split_once(' ').ok_or(())?;
-        Ok(Self { behind: Some((started.parse().map_err(|_| ())?, name.parse().map_err(|_| ())?)) })
+        let behind = if text == "first" { None } else { Some(text.parse()?) };
+        Ok(Self { behind })
+    }
+}
+
+/// A future that lends its place while it waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lender {
+    /// The process that waits in it.
+    pub(crate) waiter: u32,
+    pub(crate) name: FutureName,
+}
+
+impl std::fmt::Display for Lender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.waiter, self.name)
+    }
+}
+
+impl FromStr for Lender {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (waiter, name) = text.split_once(' ').ok_or(())?;
+        Ok(Self { waiter: waiter.parse().map_err(|_| ())?, name: name.parse().map_err(|_| ())? })
     }
 }
 
@@ -365,7 +411,8 @@ fn set(record: &mut Record, key: &str, value: &str) -> Result<(), ()> {
         "cancel_grace" => record.cancel_grace = number(value)?,
         "run_boot" => record.run_boot = number(value)?,
         "queue" => record.queue = Some(value.parse()?),
-        "lender" => record.lenders.push(value.parse().map_err(|_| ())?),
+        "dependency" => record.dependencies.push(value.parse()?),
+        "lender" => record.lenders.push(value.parse()?),
         "lent_by" => record.lent_by = Some(value.parse().map_err(|_| ())?),
         // A later version may have others.
         "cause" => record.cause = Cause::from_word(value),
@@ -390,9 +437,19 @@ impl Record {
         self.pid.as_ref()?.parse().ok()
     }
 
+    /// Tells this future of that name from others that had it.
+    pub(crate) fn id(&self, name: &FutureName) -> FutureId {
+        FutureId { started: self.start_time, name: name.clone() }
+    }
+
+    /// The supervisor, which is the parent of the task where it has not been recorded yet.
+    pub(crate) fn find_supervisor(&self) -> Option<u32> {
+        self.supervisor().or_else(|| Some(process::look(self.task?)?.parent))
+    }
+
     /// Has the supervisor look at the record again.
     pub(crate) fn poke(&self) {
-        if let Some(pid) = self.supervisor() {
+        if let Some(pid) = self.find_supervisor() {
             process::poke(pid);
         }
     }
@@ -400,7 +457,7 @@ impl Record {
     /// Whether its task has not been let go yet, provided that it is alive.
     #[must_use]
     pub fn is_held_back(&self) -> bool {
-        self.run_start.is_none() && self.plan.as_ref().is_some_and(Plan::may_queue)
+        self.run_start.is_none() && !self.is_synchronous() && self.plan.as_ref().is_some_and(Plan::may_queue)
     }
 
     /// How long its task has been running by now, or has been held back, in ms.
@@ -466,7 +523,8 @@ impl Record {
         };
         // Writing to memory can't fail, and what goes in is text.
         let _ = ini.write_to_opt(&mut text, raw);
-        String::from_utf8(text).unwrap_or_default()
+        let dependencies = self.dependencies.iter().map(|id| format!("dependency = {id}\n"));
+        String::from_utf8(text).unwrap_or_default() + &dependencies.collect::<Vec<_>>().concat()
     }
 
     /// How it ended, given what the shell's own wait saw and that it was over by `now` (ms since the epoch).

@@ -8,6 +8,7 @@ pub mod fault;
 pub mod held;
 pub mod made_up;
 pub mod mark;
+pub mod proof;
 pub mod scenario;
 pub mod shell;
 pub mod stage;

@@ -5,8 +5,6 @@ use std::os::unix::process::CommandExt;
 use std::process::Child;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use wait_timeout::ChildExt;
 
 use crate::fault::PRELUDE;
@@ -72,12 +70,6 @@ impl Staying {
         self.mark.others(self.child.id())
     }
 
-    /// The process id of the script.
-    #[must_use]
-    pub fn pid(&self) -> Pid {
-        Pid::from_raw(self.child.id().try_into().expect("a process id"))
-    }
-
     /// Lets the script go on to its end.
     ///
     /// # Panics
@@ -95,7 +87,6 @@ impl Staying {
     /// If it has not.
     pub fn end(&mut self) -> Finished {
         let ended = self.child.wait_timeout(LIMIT).expect("it can be waited for");
-        let _ = killpg(self.pid(), Signal::SIGKILL);
         let read = |name| String::from_utf8_lossy(&fs::read(self.sandbox.path(name)).expect("its output")).into_owned();
         let (stdout, stderr) = (read("staying.out"), read("staying.err"));
         assert!(ended.is_some(), "it hangs:\n--- stdout\n{stdout}\n--- stderr\n{stderr}\n{:?}", self.left());

@@ -68,7 +68,7 @@ impl Begin {
         let store = place.store()?;
         let plan = self.planning.plan(place)?;
         if let (Start::InProcess(_), Some(plan)) = (&start, &plan)
-            && let Some(why) = store.wait_for_dependencies(plan)?
+            && let Some(why) = store.wait_for_plan(plan)?
         {
             return Err(Failure::Skipped { name: name.to_string(), why });
         }

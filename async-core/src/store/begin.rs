@@ -20,7 +20,7 @@ use crate::lock;
 use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::process::ProcessIdentity;
-use crate::record::{self, Argument, Record, State};
+use crate::record::{self, Argument, FutureId, Record, State};
 use crate::text::command_line;
 
 /// The beginnings of the paths of the files that a future has while it is being started.
@@ -87,9 +87,7 @@ impl Store {
     ///
     /// A running future of that name is an error; one that is over and uncollected is kept among the collected.
     pub fn begin(&self, name: &FutureName, request: &Request<'_>, start: &Start<'_>) -> Result<Started> {
-        if let Some(plan) = &request.plan {
-            self.check_dependencies(plan)?;
-        }
+        let dependencies = request.plan.as_ref().map_or_else(|| Ok(Vec::new()), |plan| self.find_dependencies(plan))?;
         let (new, made) = match start {
             Start::OnDescriptor { fd, id } => self.adopt(*fd, id)?,
             Start::InProcess(pid) => self.make_record(*pid)?,
@@ -99,7 +97,7 @@ impl Store {
                 (path, made)
             }
         };
-        let started = self.begin_as(name, request, start, &new, made);
+        let started = self.begin_as(name, request, dependencies, start, &new, made);
         if started.is_err() {
             let _ = fs::remove_file(&new);
         }
@@ -110,6 +108,7 @@ impl Store {
         &self,
         name: &FutureName,
         request: &Request<'_>,
+        dependencies: Vec<FutureId>,
         start: &Start<'_>,
         new: &Path,
         mut made: File,
@@ -129,6 +128,7 @@ impl Store {
             parent: request.parent.as_ref().map(FutureName::to_string),
             owner: request.owner,
             plan: request.plan.clone(),
+            dependencies,
             ..Record::default()
         }
         .fitting();

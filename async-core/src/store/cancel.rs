@@ -74,8 +74,7 @@ impl Store {
                 return self.stop_survivors(name, record, 0);
             }
             // It hears nothing before it is up, so it is told until it acts.
-            let parent_of_task = || Some(process::look(record.task?)?.parent);
-            match record.supervisor().or_else(parent_of_task) {
+            match record.find_supervisor() {
                 Some(pid) => {
                     process::poke(pid);
                     process::wait_at_most(pid, ASK_AGAIN).map_err(Error::io("wait for", &path))?;

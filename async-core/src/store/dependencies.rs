@@ -1,31 +1,41 @@
 //! Futures that have to end before another one starts.
 
-use super::files::{open_regular, read_record};
+use super::files::{open_for_reading, read_record};
 use super::{Store, wait_for_end};
 use crate::error::Result;
 use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::process;
-use crate::record::Record;
+use crate::record::{FutureId, Record};
 
 impl Store {
-    /// Refuses a plan that names futures which nobody has started.
-    pub fn check_dependencies(&self, plan: &Plan) -> Result<()> {
-        for name in plan.after.iter().chain(&plan.after_any) {
-            if self.read(name)?.is_none() && self.last_collected(name)?.is_none() {
-                return Err(self.unknown(name));
-            }
-        }
-        Ok(())
+    /// Finds the futures that a plan names: the live one of each name, else the newest of those collected. Refuses a name
+    /// that nobody has started.
+    pub(crate) fn find_dependencies(&self, plan: &Plan) -> Result<Vec<FutureId>> {
+        let find = |name: &FutureName| {
+            let record = match self.read(name)? {
+                None => self.last_collected(name)?,
+                record => record,
+            };
+            record.map(|record| record.id(name)).ok_or_else(|| self.unknown(name))
+        };
+        plan.after_any.iter().chain(&plan.after).map(find).collect()
     }
 
-    /// Sleeps until all futures that have to come first are over. Gives the reason if one that had to succeed did not.
-    pub fn wait_for_dependencies(&self, plan: &Plan) -> Result<Option<String>> {
-        for name in &plan.after_any {
-            self.wait_for_dependency(name)?;
-        }
-        for name in &plan.after {
-            let failed = match self.wait_for_dependency(name)? {
+    /// Sleeps until all futures are over that a plan has to come after. Gives the reason if one that had to succeed did
+    /// not.
+    pub fn wait_for_plan(&self, plan: &Plan) -> Result<Option<String>> {
+        self.wait_for_dependencies(plan, &self.find_dependencies(plan)?)
+    }
+
+    /// The same for those that were found before: their names may have been used again.
+    pub(crate) fn wait_for_dependencies(&self, plan: &Plan, found: &[FutureId]) -> Result<Option<String>> {
+        for id in found {
+            let record = self.wait_for_dependency(id)?;
+            if !plan.after.contains(&id.name) {
+                continue;
+            }
+            let failed = match record {
                 None => Some("is gone".to_owned()),
                 Some(Record { rc: Some(0), .. }) => None,
                 Some(Record { rc: Some(rc), .. }) => Some(match process::signal_of_status(rc) {
@@ -35,17 +45,16 @@ impl Store {
                 Some(_) => Some("was lost".to_owned()),
             };
             if let Some(how) = failed {
-                return Ok(Some(format!("`{name}` {how}")));
+                return Ok(Some(format!("`{}` {how}", id.name)));
             }
         }
         Ok(None)
     }
 
-    /// What became of it; none if there is no such future.
-    fn wait_for_dependency(&self, name: &FutureName) -> Result<Option<Record>> {
-        let path = self.record_path(name);
-        let Some(file) = open_regular(&path)? else {
-            return self.last_collected(name);
+    /// What became of it; none if that is not known any more.
+    fn wait_for_dependency(&self, id: &FutureId) -> Result<Option<Record>> {
+        let Some((file, path)) = self.find(id) else {
+            return Ok(None);
         };
         // It may be collected meanwhile: what is open stays readable.
         wait_for_end(&file, &path)?;
@@ -54,6 +63,12 @@ impl Store {
 
     /// The newest collected future of that name.
     fn last_collected(&self, name: &FutureName) -> Result<Option<Record>> {
-        Ok(self.collected()?.into_iter().rev().find(|(collected, _)| collected == name).map(|(_, record)| record))
+        let collected = self.collected_dir();
+        for path in self.records_of(name)?.into_iter().filter(|path| path.starts_with(&collected)) {
+            if let Some(file) = open_for_reading(&path)? {
+                return read_record(&file, &path).map(Some);
+            }
+        }
+        Ok(None)
     }
 }

@@ -9,11 +9,13 @@
 //!   tells which these are.
 //! * A task that waits for a queued future would keep it from running if it had the last slot. So whoever waits from within
 //!   a task **lends** its place: the future waited for, or what that one has to come after, runs beside the queue, one at a
-//!   time for each lender. What waits does not count, so no more run than the limit says.
+//!   time for each lender. It has a slot too, which says whose place it runs in, and which counts only once that one is
+//!   gone. What waits does not count, so no more run than the limit says.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 
@@ -22,21 +24,20 @@ use nix::fcntl::OFlag;
 use super::Store;
 use super::files::{append, open_for_reading, open_regular, read_record, refuse_unless_regular};
 use super::runs::stem;
-use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::lock::Right;
 use crate::name::FutureName;
 use crate::process;
-use crate::record::{QueuePlace, Record, State};
+use crate::record::{FutureId, Lender, QueuePlace, Record, State};
 
 /// The name and the start of the last future in the queue; its locks order the queue.
 const QUEUE: &str = ".queue";
 
-/// The process ids of those that run, a line for each slot.
+/// A line for each slot: the process id of who runs, and that of who has lent it its place, else 0.
 const SLOTS: &str = ".slots";
 
 /// The length of a line in the file of slots, in bytes.
-const SLOT_LINE: usize = 11;
+const SLOT_LINE: usize = 22;
 
 /// The largest limit there is.
 pub const MAX_JOBS: u32 = 10_000;
@@ -44,7 +45,26 @@ pub const MAX_JOBS: u32 = 10_000;
 /// The right to run: as long as it is kept, the task counts.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    _file: File,
+    _slots: File,
+    /// The queue, as long as nobody else may be at its head.
+    head: Option<File>,
+    /// The record of whoever has lent its place.
+    _lender: Option<File>,
+}
+
+impl Slot {
+    /// Lets the next one be at the head of the queue. The start is recorded by then, so that starts are in order.
+    pub(crate) fn leave_head(&mut self) {
+        self.head = None;
+    }
+}
+
+/// What a slot that is taken says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Holder {
+    pid: u32,
+    /// Whose place it has.
+    lent_by: Option<u32>,
 }
 
 impl Store {
@@ -60,7 +80,7 @@ impl Store {
         Right::QueuePlace.take(file).map_err(failed("take a place in"))?;
         append(file, record, &format!("queue = {place}\n")).map_err(failed("record a place in"))?;
         queue.set_len(0).map_err(failed("write"))?;
-        queue.write_all_at(format!("{} {name}\n", record.start_time).as_bytes(), 0).map_err(failed("write"))?;
+        queue.write_all_at(format!("{}\n", record.id(name)).as_bytes(), 0).map_err(failed("write"))?;
         Ok(place)
     }
 
@@ -73,22 +93,22 @@ impl Store {
     /// Sleeps until it is the turn of whoever has that place, and fewer than `jobs` tasks run.
     pub(crate) fn wait_for_slot(&self, place: QueuePlace, jobs: u32) -> Result<Slot> {
         let mut behind = place.behind;
-        while let Some((started, name)) = behind {
-            behind = self.wait_behind(started, &name)?;
+        while let Some(id) = behind {
+            behind = self.wait_behind(&id)?;
         }
         let queue = self.open_shared(QUEUE)?;
         Right::Head.take(&queue).map_err(Error::io("lock", &self.dir.join(QUEUE)))?;
         loop {
             match self.try_slot(jobs)? {
-                Ok(slot) => return Ok(slot),
+                Ok(slots) => return Ok(Slot { _slots: slots, head: Some(queue), _lender: None }),
                 Err(holders) => process::wait_for_any(&holders).map_err(Error::io("wait for a slot of", &self.dir))?,
             }
         }
     }
 
     /// Sleeps until that future has left the queue. Gives whom it was behind, if it was not at the head.
-    fn wait_behind(&self, started: Millis, name: &FutureName) -> Result<Option<(Millis, FutureName)>> {
-        let Some((file, path)) = self.find(started, name) else {
+    fn wait_behind(&self, id: &FutureId) -> Result<Option<FutureId>> {
+        let Some((file, path)) = self.find(id) else {
             return Ok(None);
         };
         Right::QueuePlace.wait_until_free(&file).map_err(Error::io("wait for the place of", &path))?;
@@ -97,86 +117,156 @@ impl Store {
         Ok(if was_at_head { None } else { record.queue.and_then(|place| place.behind) })
     }
 
-    /// The record of a future that may have been collected since it was in the queue.
-    fn find(&self, started: Millis, name: &FutureName) -> Option<(File, PathBuf)> {
-        let collected = self.collected_dir().join(stem(name, started, 0) + ".ini");
-        [self.record_path(name), collected].into_iter().find_map(|path| {
+    /// The record of a future that may have been collected, or cleared away by an init, since it was named so.
+    pub(super) fn find(&self, id: &FutureId) -> Option<(File, PathBuf)> {
+        let open = |path: PathBuf| {
             let file = open_for_reading(&path).ok()??;
-            (read_record(&file, &path).ok()?.start_time == started).then_some((file, path))
-        })
+            (read_record(&file, &path).ok()?.start_time == id.started).then_some((file, path))
+        };
+        let collected = self.collected_dir().join(stem(&id.name, id.started, 0) + ".ini");
+        let found = [self.record_path(&id.name), collected].into_iter().find_map(open);
+        found.or_else(|| self.records_of(&id.name).ok()?.into_iter().find_map(open))
     }
 
     /// A slot, or the processes that have them. Only who is at the head of the queue may ask.
-    fn try_slot(&self, jobs: u32) -> Result<std::result::Result<Slot, Vec<u32>>> {
+    fn try_slot(&self, jobs: u32) -> Result<std::result::Result<File, Vec<u32>>> {
+        self.with_slots(|free, holders| if counting(holders) < jobs as usize { Some((free, None)) } else { None })
+    }
+
+    /// A slot for who runs in the place of the process `lender`.
+    fn lent_slot(&self, lender: u32) -> Result<File> {
+        let slots = self.with_slots(|free, _| Some((free, Some(lender))))?;
+        slots.map_err(|_| Error::io("take a slot of", &self.dir)(ErrorKind::ResourceBusy.into()))
+    }
+
+    /// Takes the slot that `choose` says, if it does so. It is given a free one, and those who have the others. While it
+    /// looks, nobody else does.
+    fn with_slots(
+        &self,
+        choose: impl FnOnce(u32, &[Holder]) -> Option<(u32, Option<u32>)>,
+    ) -> Result<std::result::Result<File, Vec<u32>>> {
         let slots = self.open_shared(SLOTS)?;
         let path = self.dir.join(SLOTS);
         let failed = |action| Error::io(action, &path);
+        Right::Count.take(&slots).map_err(failed("lock"))?;
         let length = slots.metadata().map_err(failed("look at"))?.len();
-        let lines = u32::try_from(length / SLOT_LINE as u64).unwrap_or(MAX_JOBS).min(MAX_JOBS);
-        let mut free = None;
+        let lines = u32::try_from(length / SLOT_LINE as u64).unwrap_or(MAX_JOBS).min(2 * MAX_JOBS);
+        let mut free = lines;
         let mut holders = Vec::new();
-        for number in 0..lines.max(jobs) {
-            if Right::Slot(number).try_take(&slots).map_err(failed("lock"))? {
-                if free.is_none() {
-                    free = Some(number);
-                } else {
-                    Right::Slot(number).give_up(&slots).map_err(failed("unlock"))?;
-                }
-            } else {
+        for number in 0..lines {
+            if Right::Slot(number).is_taken(&slots).map_err(failed("look at the locks of"))? {
                 let mut line = [0; SLOT_LINE];
                 slots.read_exact_at(&mut line, offset(number)).map_err(failed("read"))?;
-                holders.extend(String::from_utf8_lossy(&line).trim().parse::<u32>());
+                holders.extend(parse_slot(&line));
+            } else {
+                free = free.min(number);
             }
         }
-        match free {
-            Some(number) if holders.len() < jobs as usize => {
-                let line = format!("{:10}\n", std::process::id());
-                slots.write_all_at(line.as_bytes(), offset(number)).map_err(failed("write"))?;
-                Ok(Ok(Slot { _file: slots }))
-            }
-            _ => Ok(Err(holders)),
+        let Some((number, lent_by)) = choose(free, &holders) else {
+            return Ok(Err(holders.iter().map(|holder| holder.pid).collect()));
+        };
+        let line = format!("{:10} {:10}\n", std::process::id(), lent_by.unwrap_or(0));
+        slots.write_all_at(line.as_bytes(), offset(number)).map_err(failed("write"))?;
+        if !Right::Slot(number).try_take(&slots).map_err(failed("lock"))? {
+            return Err(failed("lock")(ErrorKind::ResourceBusy.into()));
         }
+        Right::Count.give_up(&slots).map_err(failed("unlock"))?;
+        Ok(Ok(slots))
     }
 
-    /// Lends the place of a running future to another one that is waited for from within its task, if both are subject to
-    /// the limit and the latter is held back by it. What that one has to come after is given the place first.
-    pub fn lend(&self, lender: &FutureName, wanted: &FutureName) -> Result<()> {
-        match self.look(lender)? {
-            Some((record, State::Running)) if is_limited(&record) => {}
-            _ => return Ok(()),
+    /// Lends the place of a future whose task waits for another one, to that one if it is held back. What that one has to
+    /// come after is given the place first. `waiter` is the process that waits: once it is gone, nothing is lent any more.
+    ///
+    /// A task without a limit has no place of its own. What waits for it lends its own place to what it waits for.
+    pub fn lend(&self, lender: &FutureName, wanted: &FutureName, waiter: u32) -> Result<()> {
+        let queue = self.dir.join(QUEUE);
+        if !queue.try_exists().map_err(Error::io("look at", &queue))? {
+            return Ok(());
         }
+        let Some((record, State::Running)) = self.look(lender)? else {
+            return Ok(());
+        };
+        let mut lenders = vec![Lender { waiter, name: lender.clone() }];
+        self.lend_all(&lenders, wanted)?;
+        if !is_limited(&record) {
+            // Looked at only now: whoever waits for this one from now on finds it among the lenders of the wanted one.
+            lenders = self.read(lender)?.map_or_else(Vec::new, |record| record.lenders);
+            self.lend_all(&lenders, wanted)?;
+        }
+        Ok(())
+    }
+
+    fn lend_all(&self, lenders: &[Lender], wanted: &FutureName) -> Result<()> {
         let mut seen = HashSet::new();
         let mut wanted = vec![wanted.clone()];
         while let Some(name) = wanted.pop() {
-            if !seen.insert(name.clone()) {
+            if lenders.is_empty() || !seen.insert(name.clone()) {
                 continue;
             }
-            let Some((record, State::Queued)) = self.look(&name)? else {
-                continue;
-            };
-            if let Some(plan) = &record.plan {
-                wanted.extend(plan.after.iter().chain(&plan.after_any).cloned());
-            }
-            let path = self.record_path(&name);
-            if is_limited(&record)
-                && let Some(file) = open_regular(&path)?
-            {
-                append(&file, &record, &format!("lender = {lender}\n")).map_err(Error::io("lend a place to", &path))?;
-                record.poke();
+            match self.look(&name)? {
+                Some((record, State::Queued)) => {
+                    if let Some(plan) = &record.plan {
+                        wanted.extend(plan.after.iter().chain(&plan.after_any).cloned());
+                    }
+                    self.add_lenders(&name, lenders)?;
+                }
+                Some((record, State::Running)) if !is_limited(&record) => {
+                    self.add_lenders(&name, lenders)?;
+                    wanted.extend(self.waited_for_by(&name)?);
+                }
+                _ => {}
             }
         }
         Ok(())
     }
 
-    /// Sleeps until the place of that future can be had. None if its task is over by then.
-    pub(crate) fn borrow_place(&self, lender: &FutureName) -> Result<Option<Slot>> {
-        let path = self.record_path(lender);
+    fn add_lenders(&self, name: &FutureName, lenders: &[Lender]) -> Result<()> {
+        let path = self.record_path(name);
+        let Some(file) = open_regular(&path)? else {
+            return Ok(());
+        };
+        let record = read_record(&file, &path)?;
+        let new = lenders.iter().filter(|lender| !record.lenders.contains(lender));
+        let lines = new.map(|lender| format!("lender = {lender}\n")).collect::<Vec<_>>().concat();
+        if !lines.is_empty() {
+            append(&file, &record, &lines).map_err(Error::io("lend a place to", &path))?;
+            // Who is to hear of it may have come up since the record was read.
+            read_record(&file, &path)?.poke();
+        }
+        Ok(())
+    }
+
+    /// The live futures that the task of that one waits for.
+    fn waited_for_by(&self, waiter: &FutureName) -> Result<Vec<FutureName>> {
+        let mut found = Vec::new();
+        for name in self.names()? {
+            // One that can't be read is nobody's.
+            if let Ok(Some(record)) = self.read(&name)
+                && record.lenders.iter().any(|lender| lender.name == *waiter)
+            {
+                found.push(name);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Sleeps until the place of that future can be had. None if there is none to be had any more.
+    pub(crate) fn borrow_place(&self, lender: &Lender) -> Result<Option<Slot>> {
+        let path = self.record_path(&lender.name);
         let Some(file) = open_regular(&path)? else {
             return Ok(None);
         };
         Right::Lent.take(&file).map_err(Error::io("take the place of", &path))?;
-        let runs = matches!(self.look(lender)?, Some((_, State::Running)));
-        Ok(runs.then_some(Slot { _file: file }))
+        let Some((record, State::Running)) = self.look(&lender.name)? else {
+            return Ok(None);
+        };
+        match record.supervisor() {
+            Some(pid) if is_limited(&record) && process::look(lender.waiter).is_some_and(|waiter| waiter.runs) => {
+                let slots = self.lent_slot(pid)?;
+                Ok(Some(Slot { _slots: slots, head: None, _lender: Some(file) }))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// A file of the store that all who use it open for themselves.
@@ -205,14 +295,25 @@ fn is_limited(record: &Record) -> bool {
     record.plan.as_ref().is_some_and(|plan| plan.jobs.is_some())
 }
 
+/// How many run, of those who have slots: one in the place of another that is still there does not count beside it.
+fn counting(holders: &[Holder]) -> usize {
+    let is_there = |pid: u32| holders.iter().any(|holder| holder.pid == pid);
+    holders.iter().filter(|holder| !holder.lent_by.is_some_and(is_there)).count()
+}
+
+fn parse_slot(line: &[u8]) -> Option<Holder> {
+    let mut numbers = std::str::from_utf8(line).ok()?.split_whitespace().map(str::parse);
+    let (pid, lent_by) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    Some(Holder { pid, lent_by: Some(lent_by).filter(|&pid| pid != 0) })
+}
+
 fn offset(slot: u32) -> u64 {
     u64::from(slot) * SLOT_LINE as u64
 }
 
-/// `START NAME`. A text that is none stands for an empty queue.
-fn parse_tail(text: &[u8]) -> Option<(Millis, FutureName)> {
-    let (started, name) = std::str::from_utf8(text).ok()?.strip_suffix('\n')?.split_once(' ')?;
-    Some((started.parse().ok()?, name.parse().ok()?))
+/// A text that says of none stands for an empty queue.
+fn parse_tail(text: &[u8]) -> Option<FutureId> {
+    std::str::from_utf8(text).ok()?.strip_suffix('\n')?.parse().ok()
 }
 
 #[cfg(test)]
@@ -220,8 +321,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn who_runs_in_the_place_of_another_counts_once_that_one_is_gone() {
+        let own = |pid| Holder { pid, lent_by: None };
+        let lent = |pid, lender| Holder { pid, lent_by: Some(lender) };
+        assert_eq!(counting(&[own(1), own(2)]), 2);
+        assert_eq!(counting(&[own(1), lent(2, 1), lent(3, 2), own(4)]), 2);
+        assert_eq!(counting(&[lent(2, 1), lent(3, 2), own(4)]), 2);
+        assert_eq!(parse_slot(b"        12          0\n"), Some(own(12)));
+        assert_eq!(parse_slot(b"        12         15\n"), Some(lent(12, 15)));
+        assert_eq!(parse_slot(&[0; SLOT_LINE]), None);
+    }
+
+    #[test]
     fn what_is_no_tail_is_an_empty_queue() {
-        assert_eq!(parse_tail(b"12 a b\n"), Some((12, "a b".parse().unwrap())));
+        assert_eq!(parse_tail(b"12 a b\n"), Some(FutureId { started: 12, name: "a b".parse().unwrap() }));
         for text in [&b""[..], b"12 a", b"x a\n", b"12 .a\n", b"\xff\n"] {
             assert_eq!(parse_tail(text), None);
         }

@@ -134,7 +134,7 @@ impl Store {
     }
 
     /// The records of the futures of that name that are no longer live, newest first.
-    fn records_of(&self, name: &FutureName) -> Result<Vec<PathBuf>> {
+    pub(super) fn records_of(&self, name: &FutureName) -> Result<Vec<PathBuf>> {
         let runs = self.past_runs()?.into_iter().map(|run| run.dir);
         let mut found = Vec::new();
         for dir in std::iter::once(self.collected_dir()).chain(runs) {

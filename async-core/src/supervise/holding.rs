@@ -9,8 +9,7 @@ use super::sleeper::Sleeper;
 use super::{FAILED, Supervisor, ends_attempts};
 use crate::clock;
 use crate::error::Result;
-use crate::name::FutureName;
-use crate::record::{Cause, Record};
+use crate::record::{Cause, Lender, Record};
 use crate::store::{End, Slot, Store};
 
 /// How a look at a task that is held back ended.
@@ -34,8 +33,8 @@ impl Supervisor<'_> {
 
     fn hold_back_as_planned(&mut self, record: &Record) -> Result<Option<End>> {
         if self.plan.has_dependencies() {
-            let (store, plan) = (self.store.clone(), self.plan.clone());
-            let waiting = Sleeper::start(move || store.wait_for_dependencies(&plan))?;
+            let (store, plan, found) = (self.store.clone(), self.plan.clone(), record.dependencies.clone());
+            let waiting = Sleeper::start(move || store.wait_for_dependencies(&plan, &found))?;
             if let Some(end) = self.sleep_until(&[&waiting])? {
                 return Ok(Some(end));
             }
@@ -52,11 +51,11 @@ impl Supervisor<'_> {
             };
             let store = self.store.clone();
             let turn = Sleeper::start(move || store.wait_for_slot(place, jobs).map(Some))?;
-            let mut lenders: Vec<(FutureName, Sleeper<Option<Slot>>)> = Vec::new();
+            let mut lenders: Vec<(Lender, Sleeper<Option<Slot>>)> = Vec::new();
             self.slot = loop {
                 for lender in self.journal.read()?.lenders.into_iter().skip(lenders.len()) {
-                    let (store, name) = (self.store.clone(), lender.clone());
-                    lenders.push((lender, Sleeper::start(move || store.borrow_place(&name))?));
+                    let (store, from) = (self.store.clone(), lender.clone());
+                    lenders.push((lender, Sleeper::start(move || store.borrow_place(&from))?));
                 }
                 let sleepers: Vec<&Sleeper<Option<Slot>>> =
                     std::iter::once(&turn).chain(lenders.iter().map(|(_, sleeper)| sleeper)).collect();
@@ -66,7 +65,7 @@ impl Supervisor<'_> {
                     Held::Woken(0) => break turn.result()?,
                     Held::Woken(index) => {
                         if let Some(slot) = lenders[index - 1].1.result()? {
-                            lent_by = Some(lenders[index - 1].0.clone());
+                            lent_by = Some(lenders[index - 1].0.name.clone());
                             break Some(slot);
                         }
                     }
@@ -78,6 +77,9 @@ impl Supervisor<'_> {
         self.journal.add(&format!("{lent}run_start = {}\nrun_boot = {}\n", clock::wall(), self.run_start))?;
         if self.plan.jobs.is_some() {
             Store::leave_queue(self.journal.file());
+        }
+        if let Some(slot) = &mut self.slot {
+            slot.leave_head();
         }
         Ok(None)
     }
