@@ -520,6 +520,112 @@ fn variables_of_the_script_say_where_the_store_is() {
     });
 }
 
+/// Folders with the program and its library, in places where the one finds the other, and where it does not.
+const PLACES: &str = r#"
+    function look {
+        (
+            PATH=$1:$PATH
+            source <(async shim)
+            async_init
+            echo "$2: $_ASYNC_BUILTIN"
+        )
+    }
+    mkdir -p opt/{bin,lib/async} bin lone
+    cp "$program" opt/bin
+    cp "$program" lone
+    cp "$library" opt/bin
+    look "$PWD/opt/bin" beside
+    mv "opt/bin/${library##*/}" opt/lib/async
+    look "$PWD/opt/bin" lib
+    ln -s ../opt/bin/async bin
+    look "$PWD/bin" link
+    look "$PWD/lone" none
+    look lone relative
+"#;
+
+#[test]
+fn the_shim_finds_the_library_that_is_installed_with_the_program() {
+    let (program, library) = (binary_dir().join("async"), builtin());
+    in_each_bash(|bash| {
+        let sandbox = Sandbox::new(&bash.path);
+        let text = format!("program='{}' library='{}'\n{PLACES}", program.display(), library.display());
+        let finished = sandbox.finish(sandbox.bash(&text).env("ASYNC_BUILTIN", "auto"));
+        assert_eq!(finished.stdout, "beside: yes\nlib: yes\nlink: yes\nnone: no\nrelative: no\n", "{finished}");
+        assert_eq!(finished.stderr, "");
+    });
+}
+
+#[test]
+fn without_a_builtin_that_fits_all_goes_on_with_the_program() {
+    let text = r#"
+        printf '#!/bin/sh\n[ "$1" = builtin ] || exec async "$@"\nprintf "async 0.0.1\\n%%s\\n" "$LIBRARY"\n' >older
+        chmod +x older
+        echo 'no library' >text
+        function rounds {
+            for ASYNC_BUILTIN in off /none/x.so text "$LIBRARY" auto; do
+                [[ $ASYNC_BUILTIN == auto ]] && ASYNC_BIN=$PWD/older || unset ASYNC_BIN
+                echo "$ASYNC_BUILTIN" >&2
+                (
+                    source <(async shim)
+                    async_init
+                    async_run t echo works >/dev/null
+                    async_wait t | grep -v Async
+                    echo "$_ASYNC_BUILTIN"
+                )
+            done
+        }
+        rounds
+        export ASYNC_DEBUG=1
+        rounds
+    "#;
+    in_each_bash(|bash| {
+        let sandbox = Sandbox::new(&bash.path);
+        let finished = sandbox.finish(sandbox.bash(text).env("LIBRARY", builtin()));
+        assert_eq!(finished.stdout, "works\nno\nworks\nno\nworks\nno\nworks\nyes\nworks\nno\n".repeat(2), "{finished}");
+        let library = builtin().display();
+        let lines: Vec<&str> = finished.stderr.lines().collect();
+        assert_eq!(lines[..5], ["off", "/none/x.so", "text", &library.to_string(), "auto"], "{finished}");
+        assert_eq!(lines[5..8], ["off", "/none/x.so", "async: the builtin is not used: there is no /none/x.so"]);
+        assert!(lines[8] == "text" && lines[9].contains("cannot open shared object"), "{finished}");
+        assert_eq!(lines[10..12], [&library.to_string(), "auto"], "{finished}");
+        assert!(lines[12].starts_with("async: the builtin is not used: it is of 'async "), "{finished}");
+        assert!(lines[12].ends_with(", the program of 'async 0.0.1'") && lines.len() == 13, "{finished}");
+    });
+}
+
+#[test]
+fn a_script_may_choose_anew() {
+    let text = r#"
+        source <(async shim)
+        async_init
+        echo "$_ASYNC_BUILTIN"
+        async_run t true >/dev/null
+        for ASYNC_BUILTIN in off "$ASYNC_BUILTIN"; do
+            async_pidof t >/dev/null
+            echo "$_ASYNC_BUILTIN"
+        done
+        source <(async shim)
+        async_wait t >/dev/null
+        echo "$_ASYNC_BUILTIN $?"
+    "#;
+    in_each_bash(|bash| {
+        let sandbox = Sandbox::new(&bash.path);
+        let finished = sandbox.finish(sandbox.bash(text).env("ASYNC_BUILTIN", builtin()));
+        assert_eq!(finished.stdout, "yes\nno\nyes\nyes 0\n", "{finished}");
+        assert_eq!(finished.stderr, "");
+    });
+}
+
+#[test]
+fn a_bash_that_nobody_tried_gets_no_library() {
+    let sandbox = Sandbox::default();
+    let program = binary_dir().join("async");
+    let finished = sandbox.finish(sandbox.command(&program).args(["builtin", "--bash", "9.9", "auto"]));
+    finished.exits(125).complains("async: the builtin is not used: it has not been tried in bash 9.9\n");
+    let finished = sandbox.finish(sandbox.command(&program).args(["builtin", "--bash", "5.2"]).arg(builtin()));
+    finished.exits(0).says(&format!("\n{}\n", builtin().display()));
+}
+
 #[test]
 fn the_library_has_the_programs_version() {
     let sandbox = Sandbox::default();

@@ -8,7 +8,7 @@ use std::fs;
 use async_bash_shim::{Options, Profile, render};
 use async_core::{Claim, FutureName, Permissions, Request, Start, Store, Wait};
 use async_tests::counting::{Count, Trace};
-use async_tests::shell::Sandbox;
+use async_tests::shell::{Sandbox, Way};
 use async_tests::tools::is_there;
 
 /// The most that may be counted: processes started, programs that a process turned into, and system calls, those of
@@ -125,6 +125,26 @@ fn processes_and_system_calls_are_within_their_bounds() {
         }
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn with_the_builtin_a_future_is_its_task_and_whoever_watches_it() {
+    if !is_there("strace") {
+        return;
+    }
+    let builtin = Way::Builtin.setting().display();
+    let [finished, running] = [FINISHED, RUNNING]
+        .map(|script| trace(&Sandbox::default(), &format!("ASYNC_BUILTIN='{builtin}'\nasync_init{script}")));
+    for (what, found, most) in [
+        ("async_run", finished.between("run", "ran"), Count { processes: 1, programs: 0, calls: 180 }),
+        ("a task and its end", finished.of_task(), TASK),
+        ("async_wait", finished.between("wait", "waited"), Count { processes: 0, programs: 0, calls: 130 }),
+        ("of a running task", running.between("wait", "waited"), Count { processes: 0, programs: 0, calls: 220 }),
+    ] {
+        println!("{what}: {found:?}");
+        assert_eq!((found.processes, found.programs), (most.processes, most.programs), "{what}");
+        assert!(found.calls <= most.calls, "{what}: {found:?}, and may be {most:?}");
+    }
 }
 
 #[test]

@@ -47,8 +47,8 @@ pub static async_builtin_struct: Builtin =
 static DOCUMENTATION: Lines<10> = Lines::new([
     c"Named futures for shell scripts, in the shell itself.",
     c"",
-    c"Runs those commands of the program async that wait for no task, as the functions",
-    c"that `async shim' prints do. `async_builtin --help' lists all.",
+    c"Runs a command of the program async, if it is one that waits for no task and",
+    c"starts nothing, as the functions that `async shim' prints do.",
     c"",
     c"Options:",
     c"  -v var\tassign what the command prints to the shell variable VAR",
