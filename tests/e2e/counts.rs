@@ -13,16 +13,16 @@ use async_tests::tools::is_there;
 
 /// The most that may be counted: processes started, programs that a process turned into, and system calls, those of
 /// loaders and runtimes included.
-const RUN: Count = Count { processes: 2, programs: 1, calls: 240 };
-const TASK: Count = Count { processes: 1, programs: 1, calls: 270 };
+const RUN: Count = Count { processes: 2, programs: 1, calls: 235 };
+const TASK: Count = Count { processes: 1, programs: 1, calls: 255 };
 const WAIT: Count = Count { processes: 1, programs: 1, calls: 230 };
-const WAIT_WHILE_RUNNING: Count = Count { processes: 2, programs: 2, calls: 420 };
+const WAIT_WHILE_RUNNING: Count = Count { processes: 2, programs: 2, calls: 410 };
 
 /// The most system calls that the program may make in its own code. `collect` runs twice if the task runs at first.
-const BEGIN: usize = 41;
-const WATCH: usize = 45;
-const COLLECT: usize = 57;
-const COLLECT_WHILE_RUNNING: [usize; 2] = [31, 53];
+const BEGIN: usize = 36;
+const WATCH: usize = 43;
+const COLLECT: usize = 51;
+const COLLECT_WHILE_RUNNING: [usize; 2] = [26, 47];
 
 /// The task is over when it is waited for.
 const FINISHED: &str = "

@@ -95,10 +95,10 @@ impl Call {
         match self.name.as_str() {
             "open" | "openat" if self.text.contains("O_CREAT") => &["ENOSPC", "EIO", "EINTR", "EACCES", "EMFILE"],
             "open" | "openat" => &["EIO", "EINTR", "EACCES", "EMFILE"],
-            "write" | "copy_file_range" | "sendfile" | "splice" | "fsync" | "fdatasync" | "ftruncate" => {
+            "write" | "pwrite64" | "copy_file_range" | "sendfile" | "splice" | "fsync" | "fdatasync" | "ftruncate" => {
                 &["ENOSPC", "EIO", "EINTR"]
             }
-            "read" | "flock" => &["EIO", "EINTR"],
+            "read" | "pread64" | "flock" => &["EIO", "EINTR"],
             // A copy-on-write file system may need room even to remove something, or to change its mode.
             "rename" | "renameat" | "renameat2" | "link" | "linkat" | "mkdir" | "mkdirat" | "mknod" | "mknodat"
             | "unlink" | "unlinkat" | "rmdir" => &["ENOSPC", "EIO", "EACCES"],
@@ -120,9 +120,9 @@ impl Call {
     pub fn changes(&self) -> bool {
         match self.name.as_str() {
             "open" | "openat" => self.text.contains("O_CREAT"),
-            "write" | "copy_file_range" | "sendfile" | "splice" | "ftruncate" | "rename" | "renameat" | "renameat2"
-            | "link" | "linkat" | "mkdir" | "mkdirat" | "mknod" | "mknodat" | "unlink" | "unlinkat" | "rmdir"
-            | "fchmod" | "fchmodat" | "flock" => true,
+            "write" | "pwrite64" | "copy_file_range" | "sendfile" | "splice" | "ftruncate" | "rename" | "renameat"
+            | "renameat2" | "link" | "linkat" | "mkdir" | "mkdirat" | "mknod" | "mknodat" | "unlink" | "unlinkat"
+            | "rmdir" | "fchmod" | "fchmodat" | "flock" => true,
             "fcntl" => self.text.contains("SETLK"),
             _ => false,
         }

@@ -44,7 +44,10 @@ pub(crate) struct Begin {
 impl Begin {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let begun = self.begin(place);
-        if let (Err(_), Some(id), Ok(store)) = (&begun, &self.id, place.store()) {
+        if begun.is_err()
+            && let Some(id) = &self.id
+            && let Ok(store) = place.store()
+        {
             store.forget_beginning(id);
         }
         begun

@@ -11,7 +11,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-use super::files::{append, is_same_file, refuse_unless_regular, rename_new};
+use super::files::{append, is_named, refuse_unless_regular, rename_new};
 use super::{Claim, Permissions, STARTING, Store};
 use crate::clock::{self, Millis};
 use crate::descriptor::duplicate;
@@ -218,7 +218,7 @@ impl Store {
         let wrong = || Error::WrongDescriptor { fd, path: path.clone() };
         let opened = duplicate(fd).map_err(|_| wrong())?;
         let metadata = opened.metadata().map_err(|_| wrong())?;
-        if !metadata.is_file() || metadata.len() != 0 || !is_same_file(&opened, &path) {
+        if !metadata.is_file() || metadata.len() != 0 || !is_named(&metadata, &path) {
             return Err(wrong());
         }
         self.lock_life(&opened, &path)?;
@@ -270,14 +270,15 @@ impl Store {
     /// An empty log for a new future. An earlier one stays with whoever still writes to it.
     fn make_log(&self, name: &FutureName) -> Result<()> {
         let path = self.log_path(name);
-        match fs::symlink_metadata(&path) {
-            Ok(metadata) => {
+        let made = match self.create(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let metadata = fs::symlink_metadata(&path).map_err(Error::io("look at the log", &path))?;
                 refuse_unless_regular(&metadata, &path)?;
                 fs::remove_file(&path).map_err(Error::io("replace the log", &path))?;
+                self.create(&path)
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Error::io("look at the log", &path)(error)),
-        }
-        self.create(&path).map(drop).map_err(Error::io("make the log", &path))
+            made => made,
+        };
+        made.map(drop).map_err(Error::io("make the log", &path))
     }
 }

@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::files::{
-    append, are_same_file, is_same_file, means_no_links, open_for_reading, open_regular, read_record, rename_new,
+    append, are_same_file, is_same_file, means_no_links, open_for_reading, open_regular, parse_record, read_bytes,
+    rename_new,
 };
 use super::runs::stem;
 use super::{Store, is_alive};
@@ -58,7 +59,8 @@ impl Store {
             let Some(file) = open_regular(&path)? else {
                 return Ok(Claim::Unknown);
             };
-            let record = read_record(&file, &path)?;
+            let bytes = read_bytes(&file, &path)?;
+            let record = parse_record(&bytes, &path)?;
             if record.rc.is_none() && !is_own(&record) && is_alive(&file, &path, &record)? {
                 return Ok(Claim::Running(record));
             }
@@ -70,7 +72,8 @@ impl Store {
             }
             // Whoever had the lock before may have collected it, and the name may have been used again.
             if is_same_file(&file, &path) {
-                let record = read_record(&file, &path)?;
+                let again = read_bytes(&file, &path)?;
+                let record = if again == bytes { record } else { parse_record(&again, &path)? };
                 if is_alive(&file, &path, &record)?
                     && let Some(pid) = record.pid.as_ref().and_then(|pid| pid.parse().ok())
                 {

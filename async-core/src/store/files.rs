@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -11,6 +11,9 @@ use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, renameat2};
 
 use crate::error::{Error, Result};
 use crate::record::{self, MAX_RECORD_BYTES, Record};
+
+/// What most records are shorter than, in bytes.
+const MOST_RECORDS_BYTES: usize = 4096;
 
 /// Renames, unless the new name is taken: then false.
 pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<bool> {
@@ -125,16 +128,35 @@ fn open_checked(options: &mut OpenOptions, path: &Path) -> Result<Option<File>> 
     }
 }
 
-pub(super) fn read_record(mut file: &File, path: &Path) -> Result<Record> {
-    let bad = |why: String| Error::BadRecord { path: path.to_owned(), why };
-    let length = file.metadata().map_err(Error::io("look at", path))?.len();
-    if length > MAX_RECORD_BYTES {
-        return Err(bad(format!("it has {length} bytes, and a record has {MAX_RECORD_BYTES} at most")));
+pub(super) fn read_record(file: &File, path: &Path) -> Result<Record> {
+    parse_record(&read_bytes(file, path)?, path)
+}
+
+pub(super) fn parse_record(bytes: &[u8], path: &Path) -> Result<Record> {
+    record::parse(bytes).map_err(|why| Error::BadRecord { path: path.to_owned(), why })
+}
+
+/// All bytes of a record; most are read with one call.
+pub(super) fn read_bytes(file: &File, path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; MOST_RECORDS_BYTES];
+    let mut length = 0;
+    loop {
+        match file.read_at(&mut bytes[length..], length as u64) {
+            Ok(read) => length += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Error::io("read", path)(error)),
+        }
+        if length as u64 > MAX_RECORD_BYTES {
+            let length = file.metadata().map_err(Error::io("look at", path))?.len();
+            let why = format!("it has {length} bytes, and a record has {MAX_RECORD_BYTES} at most");
+            return Err(Error::BadRecord { path: path.to_owned(), why });
+        }
+        if length < bytes.len() {
+            bytes.truncate(length);
+            return Ok(bytes);
+        }
+        bytes.resize(bytes.len() * 4, 0);
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0) + 256);
-    io::Seek::rewind(&mut file).map_err(Error::io("read", path))?;
-    file.take(MAX_RECORD_BYTES).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
-    record::parse(&bytes).map_err(bad)
 }
 
 /// Adds whole lines to a record with one write; if only a part fits, takes it back.
@@ -158,10 +180,12 @@ pub(super) fn append(mut file: &File, record: &Record, lines: &str) -> io::Resul
 
 /// Whether the open file is the one of that name.
 pub(super) fn is_same_file(file: &File, path: &Path) -> bool {
-    match (file.metadata(), fs::symlink_metadata(path)) {
-        (Ok(ours), Ok(theirs)) => identity(&ours) == identity(&theirs),
-        _ => false,
-    }
+    file.metadata().is_ok_and(|metadata| is_named(&metadata, path))
+}
+
+/// Whether that is what the file of that name is.
+pub(super) fn is_named(metadata: &Metadata, path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|named| identity(&named) == identity(metadata))
 }
 
 /// What tells a file from any other: its device and its inode.
