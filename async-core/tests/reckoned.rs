@@ -85,7 +85,7 @@ fn named(path: &[(&str, Millis)]) -> Vec<(String, Millis)> {
 
 fn advice(run: &Run) -> Vec<Advice> {
     let schedule = Schedule::of(run).unwrap();
-    schedule.advice(&schedule.replay().unwrap()).unwrap()
+    schedule.advice(&schedule.replay().unwrap())
 }
 
 /// The script works 1000 in all stretches: a at 0, waits at 1000 until 4000; b at 5000, waits at 6000 until 8000; ends 9000.

@@ -2,7 +2,7 @@
 
 use super::change::{Change, Moved, Shift};
 use super::path::Stretch;
-use super::replay::{Replay, Stuck};
+use super::replay::{Replay, Times};
 use super::schedule::{Place, Schedule};
 use crate::clock::Millis;
 
@@ -29,11 +29,12 @@ impl Schedule {
     ///
     /// Only what is on the critical path is tried, as nothing else can help. `recorded` is the replay of this schedule
     /// without a change. Each change is the smallest that is worth as much as the greatest of its kind.
-    pub fn advice(&self, recorded: &Replay) -> Result<Vec<Advice>, Stuck> {
+    #[must_use]
+    pub fn advice(&self, recorded: &Replay) -> Vec<Advice> {
         let least = WORTHLESS.max((recorded.total + 99) / 100);
         let path = self.critical_path(recorded);
         let mut all: Vec<Advice> = self
-            .candidates(&path)
+            .candidates(&path, recorded, least)
             .into_iter()
             .filter_map(|change| self.smallest(change, recorded.total, least))
             .collect();
@@ -44,11 +45,11 @@ impl Schedule {
                 advice.push(next);
             }
         }
-        Ok(advice)
+        advice
     }
 
     /// What may help, each as far as it can be carried.
-    fn candidates(&self, path: &[Stretch]) -> Vec<Change> {
+    fn candidates(&self, path: &[Stretch], recorded: &Replay, least: Millis) -> Vec<Change> {
         let mut changes = Vec::new();
         let mut tasks: Vec<usize> = path.iter().filter_map(|stretch| stretch.task).collect();
         tasks.sort_unstable();
@@ -58,6 +59,11 @@ impl Schedule {
             changes.push(Change::Parallel);
         }
         for task in tasks {
+            // Whenever it is started or waited for, it can't save more than it takes.
+            let Times { start, end, .. } = recorded.tasks[task];
+            if end - start < least {
+                continue;
+            }
             if self.tasks[task].synchronous {
                 changes.push(Change::Background(task));
             } else {

@@ -27,7 +27,7 @@ impl<'a> Analysis<'a> {
         let analyse = || {
             let schedule = Schedule::of(run)?;
             let recorded = schedule.replay()?;
-            let (path, advice) = (schedule.critical_path(&recorded), schedule.advice(&recorded)?);
+            let (path, advice) = (schedule.critical_path(&recorded), schedule.advice(&recorded));
             Ok(Self { run, schedule, path, advice })
         };
         analyse().map_err(|stuck: Stuck| {
