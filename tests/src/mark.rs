@@ -40,6 +40,9 @@ impl Mark {
     }
 
     /// Kills all of them.
+    ///
+    /// # Panics
+    /// If `/proc` can't be read.
     pub fn kill(&self) {
         for pid in self.pids() {
             // It may be gone by now.

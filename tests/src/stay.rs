@@ -47,9 +47,8 @@ impl Staying {
         let mut staying = Self { sandbox, mark, child };
         let came = staying.sandbox.command("timeout").args(["60", "bash", "-c", "read -r _ <staying"]).status();
         // 1 is the end of what it reads.
-        if came.expect("bash runs").code() != Some(1) {
-            panic!("it does not get there:\n{}", staying.end());
-        }
+        let came = came.expect("bash runs").code() == Some(1);
+        assert!(came, "it does not get there:\n{}", staying.end());
         staying
     }
 
@@ -60,6 +59,7 @@ impl Staying {
     }
 
     /// A call of the program.
+    #[allow(clippy::must_use_candidate, reason = "some are made for what they do")]
     pub fn call(&self, args: &[&str]) -> Finished {
         self.sandbox.finish(self.sandbox.command(binary_dir().join("async")).args(args))
     }
