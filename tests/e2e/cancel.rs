@@ -6,7 +6,7 @@ use async_tests::fault::{Case, in_each_case};
 use async_tests::stay::Staying;
 
 /// A tree of processes that are hard to get rid of; it says when all of them are there.
-const TREE: &str = r#"
+const TREE: &str = r"
 function tree {
     echo 'the log'
     # One that has got away from its parent, and one that has a session of its own besides.
@@ -20,7 +20,7 @@ function tree {
     wait
 }
 mkfifo there grown
-"#;
+";
 
 fn start(case: &Case, script: &str) -> Staying {
     Staying::start(case.sandbox(), &case.script(script))
