@@ -108,7 +108,8 @@ fn whoever_is_killed_makes_room_at_once() {
             stay"
         ));
         let all = ["second", "third", "fourth"];
-        let ran: String = all.into_iter().filter(|name| *name != victim).map(|name| format!("{name}\n")).collect();
+        let ran: Vec<String> = all.into_iter().filter(|name| *name != victim).map(|name| format!("{name}\n")).collect();
+        let ran = ran.concat();
         let status = if key == "task" { 137 } else { 125 };
         script.call(&["wait", victim]).exits(status);
         let finished = script.go_on();
