@@ -140,7 +140,11 @@ impl Timing {
             text += &table::table(run, self.sort, output.columns().unwrap_or(WIDTH), output.has_colors());
             text += &report::clock(run);
         }
-        let analysed = self.analyse(run, everything);
+        let analysed = match self.analyse(run, everything) {
+            // The rest is true all the same.
+            contradiction @ Err(Failure::Contradiction(_)) => contradiction,
+            result => Ok(result?),
+        };
         text += analysed.as_deref().unwrap_or_default();
         text += &compared.map_or_else(String::new, |compared| comparison::text(&compared));
         output.print(&text)?;
