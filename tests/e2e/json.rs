@@ -208,7 +208,7 @@ fn the_timing_of_a_run_is_valid() {
         async timing --json --what-if run:a=50%",
     );
     let seen = document(&finished, "TimingDocument");
-    let names: Vec<_> = seen["futures"].as_array().unwrap().iter().map(|future| &future["name"]).collect();
+    let names: Vec<_> = seen["timings"].as_array().unwrap().iter().map(|future| &future["name"]).collect();
     assert_eq!(names, ["a", "b"]);
     assert!(seen["what_if"]["length_ms"].is_i64());
 }

@@ -90,11 +90,13 @@ fn it_shows_what_happens() {
     made_up::empty_store(&sandbox);
     let mut terminal = watch(&sandbox, 24, 80, "");
     terminal.wait_for(|screen| screen.contains("there are no futures"));
-    sandbox.run("mkfifo go; async run t -- bash -c 'echo one; read -r <go; echo two; read -r <go; exit 3'").exits(0);
+    sandbox
+        .run("mkfifo go end; async run t -- bash -c 'echo one; read -r <go; echo two; read -r <end; exit 3'")
+        .exits(0);
     terminal.wait_for(|screen| screen.contains("t     running") && screen.contains("\none\n"));
     sandbox.run("echo >go").exits(0);
     terminal.wait_for(|screen| screen.contains("\none\ntwo\n"));
-    sandbox.run("echo >go").exits(0);
+    sandbox.run("echo >end").exits(0);
     terminal.wait_for(|screen| screen.contains("t     finished  3 ") && screen.contains("1 finished; 1 failed"));
     sandbox.run("async wait t").exits(3);
     terminal.wait_for(|screen| screen.contains("there are no futures"));

@@ -220,7 +220,9 @@ impl Stage {
                 command.stdin(Stdio::from(writer));
             }
         }
-        let finished = self.ending_meanwhile(|| self.program(&mut command, self.subject.args));
+        let mut finished = self.ending_meanwhile(|| self.program(&mut command, self.subject.args));
+        // Each stage has another one.
+        finished.stdout = finished.stdout.replace(&*self.store().to_string_lossy(), "STORE");
         // Its end of the pipe goes with it.
         drop(command);
         let report = if let Some(mut pipe) = pipe {

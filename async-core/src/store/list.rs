@@ -9,7 +9,7 @@ use super::files::{names_if_there, names_in, open_for_reading, read_record};
 use super::runs::parse_record_name;
 use super::{COLLECTED, Store};
 use crate::clock::Millis;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::record::{Record, State};
 
@@ -79,25 +79,33 @@ impl Store {
             return Ok(None);
         };
         let record = read_record(&opened, &file.path)?;
-        let log = record.has_log.then(|| self.log_of_collected(file)).flatten();
+        let log = if record.has_log { self.log_of_collected(file)? } else { None };
         Ok(Some(Entry { name, record, state: State::Collected, log }))
     }
 
     /// What the record of the live future of that name says now; none if there is none.
     pub fn live_entry(&self, name: &FutureName) -> Result<Option<Entry>> {
-        Ok(self.look(name)?.map(|(record, state)| {
-            let log = Some(self.log_path(name)).filter(|log| record.has_log && log.exists());
-            Entry { name: name.clone(), record, state, log }
-        }))
+        let Some((record, state)) = self.look(name)? else {
+            return Ok(None);
+        };
+        let log = self.log_path(name);
+        let has_log = record.has_log && is_there(&log)?;
+        Ok(Some(Entry { name: name.clone(), record, state, log: has_log.then_some(log) }))
     }
 
-    fn log_of_collected(&self, file: &RecordFile) -> Option<PathBuf> {
+    fn log_of_collected(&self, file: &RecordFile) -> Result<Option<PathBuf>> {
         let kept = file.path.with_extension("log");
-        if kept.exists() {
-            return Some(kept);
+        if is_there(&kept)? {
+            return Ok(Some(kept));
         }
-        Some(self.log_path(&file.name)).filter(|log| log.exists() && !self.record_path(&file.name).exists())
+        let log = self.log_path(&file.name);
+        let is_its = is_there(&log)? && !is_there(&self.record_path(&file.name))?;
+        Ok(is_its.then_some(log))
     }
+}
+
+fn is_there(path: &Path) -> Result<bool> {
+    path.try_exists().map_err(Error::io("look at", path))
 }
 
 impl Entry {

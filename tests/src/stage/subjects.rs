@@ -174,6 +174,7 @@ pub const SUBJECTS: &[Subject] = &[
     subject("wait, for all", &["wait", "--all"], Kind::Collects(&["other", "t"]), Target::Finished).alone(),
     subject("cleanup", &["cleanup"], Kind::Collects(&["other", "t"]), Target::Finished).alone(),
     subject("status", &["status"], Kind::Looks, Target::RunsInProcess),
+    subject("status --json", &["status", "--all", "--json"], Kind::Looks, Target::Finished),
     subject("wait, running", &["wait", "t"], Kind::Collects(&["t"]), Target::Running).sleeping(),
     subject("block, running", &["block", "--", "t"], Kind::Looks, Target::Running).sleeping(),
     subject("live", &["live"], Kind::Looks, Target::Finished),
