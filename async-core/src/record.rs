@@ -356,6 +356,10 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Record, String> {
             continue;
         }
         let line = std::str::from_utf8(line).map_err(|_| "it is not text".to_owned())?.trim_end_matches(['\r', '\n']);
+        if line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) == Some(SECTION) {
+            section = Some(SECTION.to_owned());
+            continue;
+        }
         let inside = section.as_deref() == Some(SECTION);
         let mut take = |key: &str, value: &str| {
             has_command |= inside && key == "command";

@@ -20,9 +20,9 @@ const WAIT_WHILE_RUNNING: Count = Count { processes: 2, programs: 2, calls: 410 
 
 /// The most system calls that the program may make in its own code. `collect` runs twice if the task runs at first.
 const BEGIN: usize = 36;
-const WATCH: usize = 43;
-const COLLECT: usize = 51;
-const COLLECT_WHILE_RUNNING: [usize; 2] = [26, 47];
+const WATCH: usize = 42;
+const COLLECT: usize = 50;
+const COLLECT_WHILE_RUNNING: [usize; 2] = [25, 48];
 
 /// The task is over when it is waited for.
 const FINISHED: &str = "
@@ -137,7 +137,7 @@ fn with_the_builtin_a_future_is_its_task_and_whoever_watches_it() {
         .map(|script| trace(&Sandbox::default(), &format!("ASYNC_BUILTIN='{builtin}'\nasync_init{script}")));
     for (what, found, most) in [
         ("async_run", finished.between("run", "ran"), Count { processes: 1, programs: 0, calls: 180 }),
-        ("a task and its end", finished.of_task(), TASK),
+        ("a task and its end", finished.of_task(), Count { processes: 1, programs: 0, calls: 180 }),
         ("async_wait", finished.between("wait", "waited"), Count { processes: 0, programs: 0, calls: 130 }),
         ("of a running task", running.between("wait", "waited"), Count { processes: 0, programs: 0, calls: 220 }),
     ] {
@@ -157,10 +157,13 @@ fn other_futures_in_the_store_cost_nothing() {
         for (script, commands) in [(FINISHED, &["begin", "watch", "collect"][..]), (RUNNING, &["collect"])] {
             let [few, many] = [10, 1000].map(|others| trace(&with_store(others, state), script));
             for command in commands {
-                let [few, many] = [&few, &many].map(|trace| trace.of_command(command));
-                // The watcher may be asleep when its task ends, or not yet.
-                let differs = if *command == "watch" { few[0].len().abs_diff(many[0].len()) > 2 } else { few != many };
-                if differs {
+                let [mut few, mut many] = [&few, &many].map(|trace| trace.of_command(command));
+                if *command == "watch" {
+                    // It may be asleep when its task ends, or not yet.
+                    let is_sleep = |name: &String| matches!(name.as_str(), "read" | "ppoll" | "wait4");
+                    few.iter_mut().chain(&mut many).for_each(|calls| calls.retain(|name| !is_sleep(name)));
+                }
+                if few != many {
                     complaints.push(format!("{command}, others {state:?}: 10: {few:?}\n1000: {many:?}"));
                 }
             }

@@ -1,9 +1,10 @@
 //! The programs that are measured: builds of `async`, and the other tools on PATH.
 
-use std::env::consts::ARCH;
 use std::env::var_os;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use crate::dist::program as dist;
 
 /// A tool that may be missing.
 #[derive(Clone)]
@@ -34,6 +35,8 @@ impl Build {
 pub(crate) struct Programs {
     /// The build that is given to people, then the others.
     pub(crate) builds: Vec<Build>,
+    /// The bash builtin that belongs to the first build.
+    pub(crate) builtin: Tool,
     pub(crate) tsp: Tool,
     pub(crate) pueue: Tool,
     pub(crate) pueued: Tool,
@@ -48,12 +51,16 @@ pub(crate) struct Programs {
 impl Programs {
     /// `program` stands in for the builds.
     pub(crate) fn find(program: Option<&Path>, async_cmd: Option<&Path>) -> Result<Self, String> {
-        let builds = match program {
-            Some(program) => vec![Build { suffix: "", title: "the program given", path: absolute(program)? }],
-            None => vec![
-                Build { suffix: "", title: "static", path: build(true)? },
-                Build { suffix: "-dynamic", title: "dynamic", path: build(false)? },
-            ],
+        let (builds, builtin) = if let Some(program) = program {
+            let missing = Tool::Missing("the builtin (without --program, it is built)".into());
+            (vec![Build { suffix: "", title: "the program given", path: absolute(program)? }], missing)
+        } else {
+            let target = dist::target()?;
+            let builds = vec![
+                Build { suffix: "", title: "static", path: dist::build(&target)? },
+                Build { suffix: "-dynamic", title: "dynamic", path: build_dynamic()? },
+            ];
+            (builds, Tool::There(dist::build_builtin(&target)?))
         };
         let async_cmd = match async_cmd {
             Some(path) => Tool::There(absolute(path)?),
@@ -63,6 +70,7 @@ impl Programs {
         };
         Ok(Self {
             builds,
+            builtin,
             tsp: on_path("tsp", "apt-get install task-spooler"),
             pueue: on_path("pueue", "cargo install --locked pueue"),
             pueued: on_path("pueued", "cargo install --locked pueue"),
@@ -87,18 +95,12 @@ fn find(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
-/// A release build; static as it is for people who have but the one file.
-fn build(is_static: bool) -> Result<PathBuf, String> {
+/// A release build for this machine, linked to its C library.
+fn build_dynamic() -> Result<PathBuf, String> {
     let mut cargo = crate::cargo();
-    cargo.args(["build", "--quiet", "--release", "--package", "async-cli"]);
-    let mut program = crate::target_dir()?;
-    if is_static {
-        let triple = format!("{ARCH}-unknown-linux-gnu");
-        program.push(&triple);
-        cargo.args(["--target", &triple]).env("RUSTFLAGS", "-C target-feature=+crt-static");
-    }
-    program.push("release/async");
-    let status = cargo.status().map_err(|e| format!("can't start cargo: {e}"))?;
+    let status = cargo.args(["build", "--quiet", "--release", "--package", "async-cli"]).status();
+    let status = status.map_err(|e| format!("can't start cargo: {e}"))?;
+    let program = crate::target_dir()?.join("release/async");
     if status.success() && program.is_file() {
         Ok(program)
     } else {

@@ -4,7 +4,7 @@ mod archive;
 mod deb;
 mod files;
 mod licences;
-mod program;
+pub(crate) mod program;
 
 use std::fs;
 use std::path::{Path, PathBuf, absolute};

@@ -7,19 +7,19 @@ use std::process::Command;
 use super::output;
 
 /// The machine's own target, as rustc calls it.
-pub(super) fn target() -> Result<String, String> {
+pub(crate) fn target() -> Result<String, String> {
     let about = output(Command::new("rustc").arg("-vV").current_dir(crate::root()))?;
     let host = about.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_owned).ok_or_else(|| format!("rustc does not say what its host is: {about}"))
 }
 
 /// Builds the program, statically linked, and gives its path.
-pub(super) fn build(target: &str) -> Result<PathBuf, String> {
+pub(crate) fn build(target: &str) -> Result<PathBuf, String> {
     make("async-cli", "release", target, &["-Ctarget-feature=+crt-static"], "async")
 }
 
 /// Builds the bash builtin, which a shell loads and which is not static therefore, and gives its path.
-pub(super) fn build_builtin(target: &str) -> Result<PathBuf, String> {
+pub(crate) fn build_builtin(target: &str) -> Result<PathBuf, String> {
     make("async-builtin", "builtin", target, &[], "libasync_builtin.so")
 }
 
