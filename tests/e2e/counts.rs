@@ -137,7 +137,7 @@ fn with_the_builtin_a_future_is_its_task_and_whoever_watches_it() {
         .map(|script| trace(&Sandbox::default(), &format!("ASYNC_BUILTIN='{builtin}'\nasync_init{script}")));
     for (what, found, most) in [
         ("async_run", finished.between("run", "ran"), Count { processes: 1, programs: 0, calls: 180 }),
-        ("a task and its end", finished.of_task(), Count { processes: 1, programs: 0, calls: 180 }),
+        ("a task and its end", finished.of_task(), Count { processes: 1, programs: 0, calls: 210 }),
         ("async_wait", finished.between("wait", "waited"), Count { processes: 0, programs: 0, calls: 130 }),
         ("of a running task", running.between("wait", "waited"), Count { processes: 0, programs: 0, calls: 220 }),
     ] {

@@ -146,8 +146,10 @@ impl Trace {
         }
     }
 
+    /// Whether it turns into the program that watches a task, or does so itself, which is when it takes that name.
     fn watches(&self, pid: i32) -> bool {
-        self.calls.iter().any(|call| call.pid == pid && runs(call, "watch"))
+        let renamed = |call: &Call| call.name == "prctl" && call.text.contains("\"async watch\"");
+        self.calls.iter().any(|call| call.pid == pid && (runs(call, "watch") || renamed(call)))
     }
 }
 

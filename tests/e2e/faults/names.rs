@@ -26,7 +26,15 @@ fn a_bad_name_is_refused_and_nothing_is_started() {
                 )));
                 finished.says("status 2\n").complains(why).lacks("\x1b");
                 assert!(!sandbox.path("cwd/started").exists(), "{name} was started");
-                assert_eq!(fs::read_dir(sandbox.store()).unwrap().count(), 1, "{name} left something");
+                let left: Vec<_> =
+                    fs::read_dir(sandbox.store()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+                // What the store is made of begins with a dot.
+                assert!(left.iter().all(|file| file.as_encoded_bytes().starts_with(b".")), "{name} left {left:?}");
+                assert_eq!(
+                    fs::read_dir(sandbox.store().join(".starting")).unwrap().count(),
+                    0,
+                    "{name} left something"
+                );
             }
         }
     });
