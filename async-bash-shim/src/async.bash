@@ -351,14 +351,9 @@ function _async_job {
             _async_rc=$?
         builtin exit "$_async_rc"
     fi
-    builtin shopt -s execfail
+    # Where the program has gone away since the start, bash ends here, and the task with it.
     exec "$_async_bin" watch --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" --fd "$_async_fd" \
-        --gate "$_async_gate" --id "$_async_id" --task "$_async_child" "${_async_planned[@]}" -- "$1" || builtin true
-    # The program has gone away since the start.
-    builtin echo >&"$_async_gate"
-    builtin wait "$_async_child" || _async_rc=$?
-    builtin printf 'rc = %s\n' "$_async_rc" >&"$_async_fd"
-    builtin exit "$_async_rc"
+        --gate "$_async_gate" --id "$_async_id" --task "$_async_child" "${_async_planned[@]}" -- "$1"
 }
 
 # Wait until the background subshell opens the gate; fail if it is gone before that
