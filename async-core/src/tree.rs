@@ -197,9 +197,10 @@ mod tests {
 
     #[test]
     fn one_whose_parent_ends_first_is_ended_too() {
+        // Its sleep may not be there yet when it says that it is ready.
         let mut parent = shell("(trap '' TERM; echo ready; while :; do sleep 1000; done) & wait");
         let ended = end_with(&parent, 100);
-        assert!(ended.terminated >= 3 && ended.killed >= 1, "{ended:?}");
+        assert!(ended.terminated >= 2 && ended.killed >= 1, "{ended:?}");
         parent.wait().unwrap();
     }
 
