@@ -118,7 +118,9 @@ impl Output {
 
     /// Passes on a whole file.
     pub(crate) fn pass_on(&mut self, mut file: &File) -> io::Result<()> {
-        let mut piece = vec![0; PIECE];
+        // Most logs are shorter, and a large piece costs more than all else of a call.
+        let length = usize::try_from(file.metadata()?.len()).unwrap_or(PIECE);
+        let mut piece = vec![0; length.clamp(1 << 12, PIECE)];
         loop {
             interruption::check()?;
             match again(|| file.read(&mut piece))? {
