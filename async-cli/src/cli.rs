@@ -195,7 +195,7 @@ impl Cli {
             Command::Pid(command) => command.run(place),
             Command::Probe(command) => command.run(place),
             // A background subshell that does nothing else and then ends.
-            Command::Watch(command) if command.is_simple() => command.run(place),
+            Command::Watch(command) if io.owns_process && command.is_simple() => command.run(place),
             _ => Err(Failure::Usage("this command is for the program async, not for a shell".into())),
         }
     }
