@@ -162,7 +162,7 @@ enum Command {
 }
 
 impl Cli {
-    /// Reads a command line as the shim writes it for each future. Only that command's options are made up for it, which is
+    /// Reads a command line as the shim writes it for one future. Only that command's options are made up for it, which is
     /// a tenth of the work of making up all. None if it is another command line, or a wrong one.
     pub(crate) fn of_shim(args: &[OsString]) -> Option<Self> {
         let [_, name, args @ ..] = args else {
@@ -174,6 +174,9 @@ impl Cli {
             "end" => alone(args, Command::End),
             "collect" => alone(args, Command::Collect),
             "block" => alone(args, Command::Block),
+            "live" => alone(args, Command::Live),
+            "message" => alone(args, Command::Message),
+            "pid" => alone(args, Command::Pid),
             _ => None,
         }
     }
@@ -192,7 +195,7 @@ impl Cli {
             Command::Pid(command) => command.run(place),
             Command::Probe(command) => command.run(place),
             // A background subshell that does nothing else and then ends.
-            Command::Watch(command) if command.is_simple() => command.run(place),
+            Command::Watch(command) if io.owns_process && command.is_simple() => command.run(place),
             _ => Err(Failure::Usage("this command is for the program async, not for a shell".into())),
         }
     }
@@ -247,6 +250,9 @@ mod tests {
             "async end --dir /d --rc 3 --pid 7 -- name",
             "async collect --dir /d --report 3 --shell 9 --from 0.1.17 --since 18 --status 1 -- a b",
             "async block --dir /d -- name",
+            "async live --dir /d",
+            "async message --dir /d -- name a %command",
+            "async pid --dir /d -- name",
         ] {
             let [alone, together] = both(line);
             assert!(alone.is_some(), "{line}");

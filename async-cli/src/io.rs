@@ -9,19 +9,26 @@ use std::rc::Rc;
 pub struct Io {
     pub(crate) variable: fn(&str) -> Option<OsString>,
     pub(crate) kept: Option<Rc<RefCell<Vec<u8>>>>,
+    pub(crate) owns_process: bool,
 }
 
 impl Io {
     /// Those of a program: the variables are its environment.
     #[must_use]
     pub fn of_program() -> Self {
-        Self::of_guest(|name| std::env::var_os(name))
+        Self { owns_process: true, ..Self::of_guest(|name| std::env::var_os(name)) }
     }
 
     /// Those of a guest in a process that has variables of its own.
     #[must_use]
     pub fn of_guest(variable: fn(&str) -> Option<OsString>) -> Self {
-        Self { variable, kept: None }
+        Self { variable, kept: None, owns_process: false }
+    }
+
+    /// Those of a guest to whom a process may have been left until its end, as a shell does with its background subshells.
+    #[must_use]
+    pub fn owning_process(self, owns_process: bool) -> Self {
+        Self { owns_process, ..self }
     }
 
     /// Keeps for the caller what goes to standard output otherwise.

@@ -178,6 +178,32 @@ fn a_bug_in_the_builtin_ends_as_a_message() {
 }
 
 #[test]
+fn a_shell_does_not_turn_into_a_watcher() {
+    let text = r#"
+        exec {fd}>"$store/.starting/new.1"
+        async_builtin -v begun begin --dir "$store" --fd "$fd" --id .1 -- t true
+        exec {gate}<>"$store/.starting/gate.1"
+        sleep 1000 &
+        state >/dev/null
+        state >before
+        async_builtin watch --dir "$store" --fd "$fd" --gate "$gate" --id .1 --task $! -- t
+        status=$?
+        state >after
+        kill $!
+        echo "status $status"
+        (: >opened; async_builtin watch --dir "$store" --fd "$fd" --gate "$gate" --id .1 --task 1 -- t)
+        echo "status $?"
+    "#;
+    in_each_bash(|bash| {
+        let sandbox = Sandbox::new(&bash.path);
+        let finished = sandbox.run(&script(text));
+        finished.says("status 2\nstatus 125\n").complains("async: this command is for the program async");
+        let read = |name| fs::read_to_string(sandbox.path(name)).unwrap();
+        assert_eq!(read("cwd/before"), read("cwd/after").replace("status\n", ""), "{finished}");
+    });
+}
+
+#[test]
 fn what_it_prints_is_in_order_with_what_the_shell_prints() {
     let text = r#"
         over x true >/dev/null

@@ -6,7 +6,7 @@ use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 
-use nix::libc::SIGINT;
+use nix::libc::{self, SIGINT};
 
 /// `WORD_LIST`.
 #[repr(C)]
@@ -94,6 +94,7 @@ struct Variable {
 
 unsafe extern "C" {
     static dist_version: *const c_char;
+    static dollar_dollar_pid: libc::pid_t;
     static interrupt_state: c_int;
     static terminating_signal: c_int;
     static stdout: *mut c_void;
@@ -111,6 +112,13 @@ pub(crate) fn unfit() -> Option<String> {
     // SAFETY: bash sets it before it runs anything, to a string that it never changes.
     let version = unsafe { CStr::from_ptr(dist_version) }.to_string_lossy();
     (!async_cli::BUILTIN_SHELLS.contains(&version.as_ref())).then(|| version.into_owned())
+}
+
+/// Whether this process is not the shell that `$$` names, but one of its subshells.
+pub(crate) fn is_subshell() -> bool {
+    // SAFETY: bash sets it before it runs anything, and it has one thread.
+    let shell = unsafe { dollar_dollar_pid };
+    u32::try_from(shell) != Ok(std::process::id())
 }
 
 /// The words of a command line.

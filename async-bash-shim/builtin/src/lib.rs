@@ -122,7 +122,7 @@ fn run(command: &[&CStr], keep: bool) -> (u8, Vec<u8>) {
     };
     // Before anything of ours, so that it comes in order.
     bash::flush();
-    let io = Io::of_guest(bash::variable);
+    let io = Io::of_guest(bash::variable).owning_process(bash::is_subshell());
     let io = if keep { io.keeping_output() } else { io };
     let args = command.iter().map(|word| OsStr::from_bytes(word.to_bytes()).to_owned());
     let status = async_cli::run_in_process(std::iter::once(OsString::from("async_builtin")).chain(args), &io);
