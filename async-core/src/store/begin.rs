@@ -31,7 +31,7 @@ const GATE: &str = ".starting/gate";
 #[derive(Debug)]
 pub enum Start<'a> {
     /// Whoever shares the open descriptor `fd`: the new and still empty file `new` + `id` in the store's subdirectory
-    /// [`STARTING`](super::STARTING). A fifo `gate` + `id` is made beside it, on which the task waits for its watcher.
+    /// [`STARTING`]. A fifo `gate` + `id` is made beside it, on which the task waits for its watcher.
     OnDescriptor {
         /// The descriptor's number in this process.
         fd: RawFd,
