@@ -332,7 +332,7 @@ function _async_job {
     # The task has our input: bash has decided on that already, and would put /dev/null in its place once more.
     [[ -e /dev/fd/0 ]] || exec </dev/null
     # The log too, while the future's life is ours: once that is gone, another one may have the name.
-    exec {_async_gate}<>"$_async_dir/.starting/gate$_async_id" {_async_log}>>"$_async_dir/$1.log" || {
+    { _async_make_gate && exec {_async_log}>>"$_async_dir/$1.log"; } || {
         builtin printf 'rc = 125\n' >&"$_async_fd"
         builtin exit 125
     }
@@ -342,13 +342,13 @@ function _async_job {
     ) <&0 &
     _async_child=$!
     exec {_async_log}>&-
+    [[ -z $_async_opened ]] || exec {_async_opened}<&-
     # The program passes these on to the task.
     builtin trap '' HUP TERM USR1 USR2
     builtin printf 'task = %s\n' "$_async_child" >&"$_async_fd"
     if [[ $_ASYNC_BUILTIN == yes && ${#_async_planned[@]} == 0 ]]; then
         # In this process, which saves the start of another program.
-        _async_call watch --fd "$_async_fd" --gate "$_async_gate" --id "$_async_id" --task "$_async_child" -- "$1" ||
-            _async_rc=$?
+        _async_call watch --fd "$_async_fd" --gate "$_async_gate" --task "$_async_child" -- "$1" || _async_rc=$?
         builtin exit "$_async_rc"
     fi
     # Where the program has gone away since the start, bash ends here, and the task with it.
@@ -356,11 +356,24 @@ function _async_job {
         --gate "$_async_gate" --id "$_async_id" --task "$_async_child" "${_async_planned[@]}" -- "$1"
 }
 
+# Set _async_gate to a descriptor that opens the gate, and _async_opened to one that it is seen on, or to nothing
+function _async_make_gate {
+    _async_opened=""
+    if [[ $_ASYNC_BUILTIN == yes ]]; then
+        _async_call -v _async_gate gate || return
+        _async_opened=${_async_gate% *} _async_gate=${_async_gate#* }
+    else
+        # Bash can open no pipe, but both ends of a fifo at once.
+        exec {_async_gate}<>"$_async_dir/.starting/gate$_async_id"
+    fi
+}
+
 # Wait until the background subshell opens the gate; fail if it is gone before that
 function _async_pass_gate {
     local _async_rc=0
     # A reading end alone: with the writing ends closed here, the pipe ends when the other side does.
-    exec {_async_opened}</dev/fd/"$_async_gate" {_async_gate}>&-
+    [[ -n $_async_opened ]] || exec {_async_opened}</dev/fd/"$_async_gate"
+    exec {_async_gate}>&-
     builtin read -r -u "$_async_opened" || _async_rc=$?
     [[ $_async_retries != 0 ]] || exec {_async_opened}<&-
     return "$_async_rc"
@@ -403,6 +416,7 @@ function _async_start {
     _async_id=.$BASHPID.$_ASYNC_BEGIN.$_ASYNC_COUNT
     _async_open
     [[ -z $_async_fd ]] || _async_record=(--fd "$_async_fd" --id "$_async_id")
+    [[ -z $_async_fd || $_ASYNC_BUILTIN == no ]] || _async_record+=(--gated)
     _async_begin "${_async_record[@]}" -- "$@" || {
         local _async_rc=$?
         [[ -z $_async_fd ]] || exec {_async_fd}>&-

@@ -9,7 +9,7 @@ use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
 use crate::VERSION;
 use crate::commands::{
     begin::Begin, block::Block, builtin::Builtin, cancel::Cancel, cleanup::Cleanup, collect::Collect,
-    complete::Complete, completions::Completions, end::End, guard::Guard, init::Init, live::Live, log::Log,
+    complete::Complete, completions::Completions, end::End, gate::Gate, guard::Guard, init::Init, live::Live, log::Log,
     message::Message, pid::Pid, probe::Probe, run::Run, schema::Schema, shim::Shim, status::Status, timing::Timing,
     wait::Wait, watch::Watch,
 };
@@ -154,6 +154,7 @@ enum Command {
     Collect(Collect),
     Block(Block),
     Builtin(Builtin),
+    Gate(Gate),
     Guard(Guard),
     Live(Live),
     Message(Message),
@@ -174,6 +175,7 @@ impl Cli {
             "end" => alone(args, Command::End),
             "collect" => alone(args, Command::Collect),
             "block" => alone(args, Command::Block),
+            "gate" => alone(args, Command::Gate),
             "live" => alone(args, Command::Live),
             "message" => alone(args, Command::Message),
             "pid" => alone(args, Command::Pid),
@@ -194,7 +196,8 @@ impl Cli {
             Command::Message(command) => command.run(place),
             Command::Pid(command) => command.run(place),
             Command::Probe(command) => command.run(place),
-            // A background subshell that does nothing else and then ends.
+            // Both for a background subshell that does nothing else and then ends.
+            Command::Gate(command) if io.owns_process => command.run(place),
             Command::Watch(command) if io.owns_process && command.is_simple() => command.run(place),
             _ => Err(Failure::Usage("this command is for the program async, not for a shell".into())),
         }
@@ -206,6 +209,7 @@ impl Cli {
         match self.command {
             Command::Run(command) => command.run(place),
             Command::Cancel(command) => command.run(place),
+            Command::Gate(_) => Err(Failure::Usage("a gate is for a shell, not for the program async".into())),
             Command::Guard(command) => command.run(place),
             Command::Init(command) => command.run(place),
             Command::Wait(command) => command.run(place),

@@ -22,6 +22,9 @@ pub(crate) struct Begin {
     /// What that record's file name in the store ends with
     #[arg(long, requires = "fd")]
     id: Option<OsString>,
+    /// The shell has another gate than a fifo in the store
+    #[arg(long, requires = "fd")]
+    gated: bool,
     /// The process that runs the task itself, in place of --fd
     #[arg(long, conflicts_with = "fd")]
     process: Option<u32>,
@@ -87,6 +90,9 @@ impl Begin {
         let attempts = attempts.map_or_else(String::new, |(retry, delay)| format!("{retry} {} ", text::seconds(delay)));
         let text = format!("{attempts}{}", text::command_line(command, self.shortened));
         place.stdout()?.print(&text)?;
+        if let (Start::OnDescriptor { id, .. }, false) = (&start, self.gated) {
+            store.make_gate(id)?;
+        }
         let started = store.begin(&name, &request, &start)?;
         warn_of_superseded(&name, started.superseded);
         Ok(ExitCode::SUCCESS)

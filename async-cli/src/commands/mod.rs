@@ -9,6 +9,7 @@ pub(crate) mod collect;
 pub(crate) mod complete;
 pub(crate) mod completions;
 pub(crate) mod end;
+pub(crate) mod gate;
 pub(crate) mod guard;
 pub(crate) mod init;
 pub(crate) mod live;

@@ -28,9 +28,9 @@ pub(crate) struct Watch {
     #[arg(long)]
     planned: bool,
     /// The pipe that the task waits for a word on before it starts
-    #[arg(long, requires_all = ["id", "task"], required_unless_present = "program")]
+    #[arg(long, requires = "task", required_unless_present = "program")]
     gate: Option<i32>,
-    /// What the names of its files end with
+    /// What the name of the pipe ends with, if it has one
     #[arg(long)]
     id: Option<OsString>,
     /// The task's process
@@ -56,14 +56,16 @@ impl Watch {
         };
         let name = super::name(name)?;
         let store = place.store()?;
-        match (self.gate, self.task, &self.id, &self.program) {
-            (Some(gate), Some(pid), Some(id), _) => {
-                store.remove_gate(id);
+        match (self.gate, self.task, &self.program) {
+            (Some(gate), Some(pid), _) => {
+                if let Some(id) = &self.id {
+                    store.remove_gate(id);
+                }
                 let end = supervise(&store, &name, self.fd, self.planned, Task::Gated { pid, gate })?;
                 ending::announce(place, &name, &std::process::id().to_string(), &end);
                 Ok(ending::exit_code(end.rc))
             }
-            (_, _, _, Some(program)) => self.run_program(&store, &name, program, command),
+            (_, _, Some(program)) => self.run_program(&store, &name, program, command),
             _ => Err(Failure::Usage("watch needs a gate or a program".into())),
         }
     }

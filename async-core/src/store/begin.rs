@@ -31,7 +31,7 @@ const GATE: &str = ".starting/gate";
 #[derive(Debug)]
 pub enum Start<'a> {
     /// Whoever shares the open descriptor `fd`: the new and still empty file `new` + `id` in the store's subdirectory
-    /// [`STARTING`]. A fifo `gate` + `id` is made beside it, on which the task waits for its watcher.
+    /// [`STARTING`].
     OnDescriptor {
         /// The descriptor's number in this process.
         fd: RawFd,
@@ -190,6 +190,12 @@ impl Store {
         self.remove_gate(id);
     }
 
+    /// Makes a fifo, `gate` + `id` beside the new record, on which the task of a future waits for its watcher.
+    pub fn make_gate(&self, id: &OsStr) -> Result<()> {
+        let gate = self.beginning(GATE, id);
+        mkfifo(&gate, Mode::S_IRUSR | Mode::S_IWUSR).map_err(|e| Error::io("make the fifo", &gate)(e.into()))
+    }
+
     /// Removes the fifo of a future that is being started, once the background subshell has it open: the task opens it
     /// through that descriptor, and needs no name.
     pub fn remove_gate(&self, id: &OsStr) {
@@ -228,8 +234,6 @@ impl Store {
         if mode != wanted {
             opened.set_permissions(fs::Permissions::from_mode(wanted)).map_err(Error::io("protect", &path))?;
         }
-        let gate = self.beginning(GATE, id);
-        mkfifo(&gate, Mode::S_IRUSR | Mode::S_IWUSR).map_err(|e| Error::io("make the fifo", &gate)(e.into()))?;
         Ok((path, opened))
     }
 
