@@ -81,7 +81,7 @@ impl Bench {
             return Err(format!("no row is called {}", self.only.join(", ")));
         }
         let mut machine = Machine::look(place.dir());
-        let samples = self.measure(&rows, &place)?;
+        let (samples, failures) = self.measure(&mut rows, &place);
         machine.look_again();
         let report = Report::new(machine, self, &rows, samples);
         print!("{}", report.markdown());
@@ -90,16 +90,17 @@ impl Bench {
                 std::fs::write(path, text).map_err(|e| format!("can't write {}: {e}", path.display()))?;
             }
         }
-        Ok(())
+        if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
     }
 
     fn wants(&self, row: &Row) -> bool {
         self.only.is_empty() || self.only.iter().any(|wanted| *wanted == row.id || *wanted == row.section.id)
     }
 
-    /// The samples of each row.
-    fn measure(&self, rows: &[Row], place: &Place) -> Result<Vec<Vec<f64>>, String> {
+    /// The samples of each row, and what failed. A row that fails is not measured again.
+    fn measure(&self, rows: &mut [Row], place: &Place) -> (Vec<Vec<f64>>, Vec<String>) {
         let mut samples = vec![Vec::new(); rows.len()];
+        let mut failures = Vec::new();
         // The same orders in each run: what differs between two runs is not that.
         let mut random = Random::new(1);
         for round in 1..=self.rounds {
@@ -108,13 +109,21 @@ impl Bench {
                 order.swap(last, random.below(last + 1));
             }
             for index in order {
-                if let Source::Measure(measure) = &rows[index].source {
-                    eprintln!("round {round} of {}: {}", self.rounds, rows[index].id);
-                    let sample = measure(place).map_err(|why| format!("{}: {why}", rows[index].id))?;
-                    samples[index].push(sample);
+                let row = &mut rows[index];
+                let Source::Measure(measure) = &row.source else {
+                    continue;
+                };
+                eprintln!("round {round} of {}: {}", self.rounds, row.id);
+                match measure(place) {
+                    Ok(sample) => samples[index].push(sample),
+                    Err(why) => {
+                        samples[index].clear();
+                        row.source = Source::Missing("it failed".into());
+                        failures.push(format!("{}: {why}", row.id));
+                    }
                 }
             }
         }
-        Ok(samples)
+        (samples, failures)
     }
 }
