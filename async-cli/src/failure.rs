@@ -113,7 +113,10 @@ pub(crate) enum Failure {
         /// What became of the other one.
         why: String,
     },
-    /// The process that was to start the task ended before it did.
+    /// The process that was to start the task did not say whether it did.
+    #[error("its supervisor did not say whether the task was started: {0}; `async status` tells")]
+    Unheard(#[source] io::Error),
+    /// The process that was to start the task failed before it did.
     #[error("the task was not started: its supervisor failed: {0}")]
     Supervisor(String),
     /// There is no bash builtin that could be loaded.

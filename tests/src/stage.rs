@@ -10,7 +10,7 @@ mod subjects;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
-use std::io::{PipeReader, Read};
+use std::io::{PipeReader, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -54,8 +54,22 @@ pub struct Stage {
     held: Vec<File>,
     record: Option<File>,
     process: Option<Child>,
+    /// What the program that is run waits at.
+    gate: Option<File>,
     before: BTreeMap<String, String>,
 }
+
+/// A task that waits at the gate, and after that until its supervisor is gone, which it turns into.
+const SUPERVISED: &str = r#"
+mkfifo "$0"
+exec 5<>"$0"
+(
+    exec 6<"$0" 5>&- 0</dev/null
+    read -r -u 6 && read -r -u 6
+) &
+printf 'pid = %s\ntask = %s\n' "$$" "$!" >&0
+exec "${@/#PID/$!}"
+"#;
 
 /// Starts a task that waits at the gate, as the shim's background subshell does, and turns into the program.
 const TASK: &str = r#"
@@ -87,6 +101,7 @@ impl Stage {
             held: Vec::new(),
             record: None,
             process: None,
+            gate: None,
             before: BTreeMap::new(),
         };
         if subject.args.contains(&"PID") && !subject.watches || subject.target == Target::RunsInProcess {
@@ -124,6 +139,25 @@ impl Stage {
                 self.write("t.ini", &text("make t", "pid = 4242\n"));
                 self.record = Some(self.hold("t.ini"));
             }
+            Target::Queued => {
+                self.write("t.ini", &text("make t", "plan = {\"jobs\":1}\npid = 4242\n"));
+                self.record = Some(self.hold("t.ini"));
+            }
+            Target::Supervised => {
+                self.write("t.ini", &text("make t", ""));
+                let record = self.hold("t.ini");
+                let mut supervisor = self.sandbox.command("bash");
+                supervisor.args(["-c", SUPERVISED]).arg(self.sandbox.path("supervised"));
+                supervisor.arg(binary_dir().join("async")).arg("--dir").arg(self.store());
+                supervisor.args(["watch", "--fd", "0", "--gate", "5", "--id", ID, "--task", "PID", "--", "t"]);
+                let child = supervisor.stdin(record).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+                let child = child.expect("bash runs");
+                let name = format!("/proc/{}/comm", child.id());
+                while fs::read_to_string(&name).is_ok_and(|name| name != "async watch\n") {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                self.process = Some(child);
+            }
             Target::RunsInProcess => {
                 let pid = self.pid();
                 assert_eq!(self.call(&["begin", "--process", &pid, "--", "t", "make"]).status, 0);
@@ -132,6 +166,11 @@ impl Stage {
             Target::Finished => {
                 self.write("t.ini", &text("make t", "pid = 4242\nend_time = 1700000004000\nrun_time = 4000\nrc = 3\n"));
             }
+        }
+        if self.subject.kind == Kind::Runs {
+            let path = self.sandbox.path("dest/gate");
+            nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
+            self.gate = Some(OpenOptions::new().read(true).write(true).open(path).expect("the fifo"));
         }
         if self.subject.input == Input::NewRecord {
             let name = format!(".starting/new{ID}");
@@ -264,8 +303,8 @@ impl Stage {
         let runs = entries(".runs").into_iter().flat_map(|run| entries(run.to_str().expect("UTF-8")));
         let mut paths: Vec<_> =
             entries("").into_iter().chain(entries(".collected")).chain(entries(".starting")).chain(runs).collect();
-        // Whether that is right is looked at by itself.
-        paths.retain(|path| !path.ends_with(".count"));
+        // Whether these are right is looked at by itself.
+        paths.retain(|path| !path.ends_with(".count") && !path.ends_with(".slots"));
         paths.sort();
         let mut files: BTreeMap<String, String> = BTreeMap::new();
         for path in paths {
@@ -285,6 +324,11 @@ impl Stage {
         for file in self.held.drain(..).chain(self.record.take()) {
             // Not by closing it: a child that another thread is just starting has a copy.
             let _ = file.unlock();
+        }
+        if let Some(mut gate) = self.gate.take() {
+            gate.write_all(b"\n").expect("it is open for reading too");
+            // It is opened by then, or never.
+            self.held.push(gate);
         }
         if let Some(mut child) = self.process.take() {
             let _ = child.kill();

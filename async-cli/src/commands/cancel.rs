@@ -88,6 +88,10 @@ pub(crate) fn cancel_at_once(
     names: Vec<FutureName>,
     grace: Option<Millis>,
 ) -> Vec<(FutureName, async_core::Result<Cancelled>)> {
+    // Of one there is nothing to add up.
+    if let [name] = &names[..] {
+        return vec![(name.clone(), store.cancel(name, grace))];
+    }
     thread::scope(|scope| {
         let start = |name: FutureName| (name.clone(), scope.spawn(move || store.cancel(&name, grace)));
         let running: Vec<_> = names.into_iter().map(start).collect();

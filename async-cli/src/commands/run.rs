@@ -15,7 +15,7 @@ use nix::unistd::AccessFlags;
 use super::begin::warn_of_superseded;
 use crate::cli::Place;
 use crate::collecting::Manner;
-use crate::failure::Failure;
+use crate::failure::{Failure, warn};
 use crate::messages;
 use crate::planning::{self, Planning};
 use crate::sleeper::Sleeper;
@@ -112,17 +112,20 @@ impl Run {
         // It keeps the pipe open as long as this does.
         drop(supervisor);
         let mut reply = String::new();
-        report.read_to_string(&mut reply).map_err(Failure::Task)?;
+        report.read_to_string(&mut reply).map_err(Failure::Unheard)?;
         let what = match reply.split_once(' ') {
             Some(("started", _)) => "running",
             Some(("queued", _)) => "queued",
             Some(("failed", why)) => return Err(why_not(&self.command[0], why.trim_end())),
             Some(("error", why)) => return Err(Failure::Supervisor(why.trim_end().to_owned())),
-            _ => return Err(Failure::Supervisor("it ended before it said whether the task runs".to_owned())),
+            _ => return Err(Failure::Unheard(io::ErrorKind::UnexpectedEof.into())),
         };
         if !self.quiet {
             let line = messages::line(&name, Some(&pid.to_string()), &format!("{what}: {}", started.command));
-            place.stdout()?.print(&line)?;
+            // It runs, whether or not that can be said.
+            if let Err(failure) = place.stdout().and_then(|mut output| output.print(&line)) {
+                warn(&failure.to_string());
+            }
         }
         if self.wait {
             let (output, sleeper) = (&mut place.stdout()?, &Sleeper::new(None));

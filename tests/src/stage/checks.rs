@@ -9,6 +9,9 @@ use async_core::{Permissions, Store};
 use super::{Kind, LOG, OTHER_LOG, Ran, Stage, Target, figures_apart, told};
 use crate::shell::{Finished, binary_dir};
 
+/// What messages begin with: those to people, and those of a supervisor to the command that has started it.
+const OURS: [&str; 3] = ["async: ", "error ", "failed "];
+
 impl Stage {
     /// The live futures and their states.
     fn states(&self) -> Result<BTreeMap<String, String>, String> {
@@ -64,6 +67,9 @@ impl Stage {
             Kind::Inits => self.after_init(),
             Kind::Begins => self.after_begin(state, failed && !killed),
             Kind::Ends => self.after_end(&ran.finished),
+            Kind::Runs => self.after_run(state, ran, failed && !killed),
+            Kind::Supervises => self.after_supervising(&ran.finished),
+            Kind::Cancels => self.after_cancel(),
             Kind::Collects(names) => names.iter().try_for_each(|name| {
                 self.after_collect(name, ran, states.contains_key(*name))?;
                 self.ensure(killed || failed || !states.contains_key(*name), "it says that it collected")
@@ -177,6 +183,59 @@ impl Stage {
         }
     }
 
+    /// A start that failed leaves no future. One that was killed leaves one that runs or is lost, if any.
+    fn after_run(&mut self, state: Option<&str>, ran: &Ran, failed: bool) -> Result<(), String> {
+        let before = self.subject.target == Target::Finished;
+        let is_new = !matches!(state, None | Some("finished"));
+        let unheard = ran.finished.stderr.contains("did not say whether the task was started");
+        self.ensure(!failed || !is_new || unheard, "a future that failed to start is there")?;
+        self.release();
+        match state {
+            None => {}
+            Some("finished") => self.wait("t", 3, LOG)?,
+            Some(_) => {
+                let waited = self.call(&["wait", "t"]);
+                // The supervisor may have been stopped with the command.
+                let lost = (ran.finished.status == 137 || unheard)
+                    && waited.status == 125
+                    && waited.stdout.contains("result unknown");
+                if waited.status != 3 && !lost {
+                    return Err(told("`wait t` should exit with 3", &waited));
+                }
+            }
+        }
+        self.ensure(!before || self.collected("t") >= 1, "the record from before is lost")
+    }
+
+    /// It may say that it has failed before the program has run, and then there is no future.
+    fn after_supervising(&mut self, finished: &Finished) -> Result<(), String> {
+        let never = ["error ", "failed "].iter().any(|word| finished.stderr.starts_with(word));
+        self.release();
+        match self.states()?.remove("t").as_deref() {
+            Some("finished") if finished.status == 3 => self.wait("t", 3, ""),
+            // Recorded, and killed before it could exit with that.
+            Some("finished") if finished.status == 137 => self.wait("t", 3, ""),
+            // It could not be held back.
+            Some("finished") if finished.status == 125 => {
+                let waited = self.call(&["wait", "t"]);
+                let says_why = waited.status == 125 && waited.stdout.contains("can't be started: ");
+                if says_why { Ok(()) } else { Err(told("`wait t` should say why it was not started", &waited)) }
+            }
+            Some("lost") if finished.status != 3 => self.wait("t", 125, ""),
+            None if never && finished.status == 125 => Ok(()),
+            other => self.ensure(false, &format!("the supervisor left it {other:?}")),
+        }
+    }
+
+    fn after_cancel(&mut self) -> Result<(), String> {
+        let again = self.call(&["cancel", "t"]);
+        if again.status != 0 {
+            return Err(told("`cancel` fails", &again));
+        }
+        self.release();
+        self.wait("t", 143, LOG)
+    }
+
     fn after_collect(&self, name: &str, ran: &Ran, live: bool) -> Result<(), String> {
         let (status, log) = match (name, self.subject.target) {
             ("other", _) => (7, OTHER_LOG),
@@ -250,7 +309,7 @@ impl Ran {
     #[must_use]
     pub fn complains(&self) -> bool {
         let stderr = &self.finished.stderr;
-        !stderr.is_empty() && stderr.lines().all(|line| line.starts_with("async: "))
+        !stderr.is_empty() && stderr.lines().all(|line| OURS.iter().any(|start| line.starts_with(start)))
     }
 
     /// Whether the store is as after a run where all went well.

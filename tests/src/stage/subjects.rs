@@ -13,6 +13,12 @@ pub enum Kind {
     Ends,
     /// Hands over `t`, or all.
     Collects(&'static [&'static str]),
+    /// Starts a program as `t`.
+    Runs,
+    /// Starts the program of `t`, and records its end.
+    Supervises,
+    /// Stops `t`.
+    Cancels,
     /// Changes nothing.
     Looks,
 }
@@ -26,6 +32,10 @@ pub enum Target {
     Absent,
     /// Runs, its life a lock on its record.
     Running,
+    /// Is held back by a limit, its life a lock on its record.
+    Queued,
+    /// Runs under a supervisor.
+    Supervised,
     /// Runs, its life a process.
     RunsInProcess,
     /// Ended without a result.
@@ -127,6 +137,15 @@ const WATCH: Subject = Subject {
     )
     .with(Input::Record)
 };
+const PROGRAM: Subject = subject(
+    "watch, a program",
+    &["watch", "--fd", "0", "--program", "/bin/sh", "--", "t", "sh", "-c", "exit 3"],
+    Kind::Supervises,
+    Target::Running,
+)
+.with(Input::Record);
+const RUN: Subject =
+    subject("run", &["run", "t", "--", "sh", "-c", "read -r line <\"$DEST/gate\"; exit 3"], Kind::Runs, Target::Absent);
 const COLLECT: Subject = subject(
     "collect, finished",
     &["collect", "--report", "0", "--shell", "1", "--", "t"],
@@ -154,6 +173,25 @@ pub const SUBJECTS: &[Subject] = &[
     Subject { target: Target::Finished, ..BEGIN_FD.without_links("begin --fd, uncollected before, no links") },
     BEGIN_PROCESS,
     Subject { title: "begin --process, uncollected before", target: Target::Finished, ..BEGIN_PROCESS },
+    Subject {
+        title: "begin --fd, limited",
+        args: &["begin", "--jobs", "1", "--fd", "0", "--id", ID, "--", "t", "make", "docs"],
+        ..BEGIN_FD
+    },
+    Subject {
+        title: "begin --fd, after another",
+        args: &["begin", "--after", "other", "--fd", "0", "--id", ID, "--", "t", "make", "docs"],
+        ..BEGIN_FD
+    },
+    RUN,
+    PROGRAM,
+    Subject {
+        title: "watch, a program that is held back",
+        args: &["watch", "--fd", "0", "--planned", "--program", "/bin/sh", "--", "t", "sh", "-c", "exit 3"],
+        target: Target::Queued,
+        ..PROGRAM
+    },
+    subject("cancel", &["cancel", "t"], Kind::Cancels, Target::Supervised),
     WATCH,
     // Up to a figure that would be wrong: `end_time = 17`.
     Subject { title: "watch, no room", room: Some(13), ..WATCH },
