@@ -72,7 +72,7 @@ const STEPS: &[Step] = &[
         command: &["cargo", "test", "--package", "async-tests", "--test", "dist", "--", "--ignored"],
         ..NO_STEP
     },
-    Step { name: "test", command: &["cargo", "test", "--workspace"], ..NO_STEP },
+    Step { name: "test", command: &["cargo", "test", "--workspace", "--no-fail-fast"], ..NO_STEP },
 ];
 
 /// Runs all tests and lints
