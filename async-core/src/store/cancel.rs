@@ -1,10 +1,10 @@
 //! Stopping a future from outside.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::time::Duration;
 
-use super::files::{append, open_regular, read_record};
+use super::files::{append, is_same_file, open_regular, read_record};
 use super::{INSIDE, Store, is_alive, wait_for_end};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
@@ -53,7 +53,7 @@ impl Store {
                 let record = read_record(&file, &path)?;
                 return match record.rc {
                     Some(_) => Ok(Cancelled::Over(record)),
-                    None => self.stop_survivors(name, record, grace_ms),
+                    None => self.stop_survivors(name, &file, record, grace_ms),
                 };
             }
             State::Running | State::Queued => {}
@@ -71,7 +71,7 @@ impl Store {
         let mut record = record;
         while is_alive(&file, &path, &record)? {
             if clock::since_boot() > deadline {
-                return self.stop_survivors(name, record, 0);
+                return self.stop_survivors(name, &file, record, 0);
             }
             // It hears nothing before it is up, so it is told until it acts.
             match record.find_supervisor() {
@@ -87,7 +87,7 @@ impl Store {
         wait_for_end(&file, &path)?;
         let record = read_record(&file, &path)?;
         match (record.rc, record.cause) {
-            (None, _) => self.stop_survivors(name, record, grace_ms),
+            (None, _) => self.stop_survivors(name, &file, record, grace_ms),
             // It ended by itself before the request was seen.
             (Some(_), None) => Ok(Cancelled::Over(record)),
             (Some(_), Some(_)) => Ok(Cancelled::Stopped(record)),
@@ -95,9 +95,11 @@ impl Store {
     }
 
     /// Stops what still runs of a future whose supervisor is no help.
-    fn stop_survivors(&self, name: &FutureName, record: Record, grace: Millis) -> Result<Cancelled> {
+    fn stop_survivors(&self, name: &FutureName, file: &File, record: Record, grace: Millis) -> Result<Cancelled> {
+        let of_record = file.metadata().ok();
         let log = fs::symlink_metadata(self.log_path(name)).ok().filter(|_| record.has_log);
-        let of_record = fs::symlink_metadata(self.record_path(name)).ok();
+        // A later future makes its log after its record, so if the record is still there the log is no later one's.
+        let log = log.filter(|_| is_same_file(file, &self.record_path(name)));
         let mut told = OsString::from(INSIDE);
         told.push("=");
         told.push(self.place_of(name));
