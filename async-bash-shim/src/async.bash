@@ -59,10 +59,26 @@ function _async_complain {
 # Set _async_bin to the program and _async_dir to the store
 function _async_prepare {
     _async_bin=${ASYNC_BIN:-async}
+    [[ $_ASYNC_BUILTIN == yes && $_ASYNC_BUILTIN_FOR == "${ASYNC_BUILTIN:-auto} $_async_bin" ]] ||
+        _async_find_program || return
+    if [[ ${ASYNC_DIR:-} == /* ]]; then
+        _async_dir=$ASYNC_DIR
+    elif [[ -z ${ASYNC_DIR:-} && ${DEST:-} == /* ]]; then
+        _async_dir=$DEST/async
+    else
+        _async_find_store
+    fi
+}
+
+function _async_find_program {
     if ! builtin type -P "$_async_bin" >/dev/null; then
         _async_complain "no program '$_async_bin': install async, or say where it is with ASYNC_BIN"
         return 125
     fi
+    [[ $_ASYNC_BUILTIN_FOR == "${ASYNC_BUILTIN:-auto} $_async_bin" ]] || _async_find_builtin
+}
+
+function _async_find_store {
     if [[ -n ${ASYNC_DIR:-} ]]; then
         _async_dir=$ASYNC_DIR
     elif [[ -n ${DEST:-} ]]; then
@@ -86,7 +102,6 @@ function _async_prepare {
         fi
         _async_dir=$_ASYNC_PLACE
     fi
-    [[ $_ASYNC_BUILTIN_FOR == "${ASYNC_BUILTIN:-auto} $_async_bin" ]] || _async_find_builtin
 }
 
 # See whether there is a builtin that belongs to the program; nothing depends on it
@@ -121,28 +136,37 @@ function _async_program {
     "$_async_bin" "$1" --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" "${@:2}"
 }
 
-# Call the builtin if it is there, else the program; with -v VARIABLE before the command, set that to what it prints
+# Call the builtin if it is there, else the program; with -v VARIABLES before the command, set these to what it prints, a
+# word each and the last to the rest
 function _async_call {
-    local _async_variable="" _async_answer
-    if [[ $1 == -v ]]; then
-        _async_variable=$2
-        shift 2
-    fi
-    if [[ $_ASYNC_BUILTIN == yes ]]; then
-        set -- "$1" --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" "${@:2}"
-        [[ -z $_async_variable ]] || set -- -v "$_async_variable" "$@"
-        builtin async_builtin "$@"
-    elif [[ -z $_async_variable ]]; then
-        _async_program "$@"
+    if [[ $_ASYNC_BUILTIN == no ]]; then
+        _async_call_program "$@"
+    elif [[ $1 == -v ]]; then
+        builtin async_builtin -v "$2" "$3" --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" "${@:4}"
     else
-        _async_answer=$(_async_program "$@") || return
-        builtin printf -v "$_async_variable" %s "$_async_answer"
+        builtin async_builtin "$1" --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" "${@:2}"
+    fi
+}
+
+# The same with the program
+function _async_call_program {
+    local _async_answer _async_variables=${2:-}
+    if [[ $1 == -v ]]; then
+        _async_answer=$(_async_program "${@:3}") || return
+        while [[ $_async_variables == *' '* ]]; do
+            builtin printf -v "${_async_variables%% *}" %s "${_async_answer%% *}"
+            _async_variables=${_async_variables#* }
+            [[ $_async_answer == *' '* ]] || _async_answer=" "
+            _async_answer=${_async_answer#* }
+        done
+        builtin printf -v "$_async_variables" %s "$_async_answer"
+    else
+        _async_program "$@"
     fi
 }
 
 # Take the options of async_run from its arguments, into _async_plan; set _async_taken to their number
 function _async_read_options {
-    _async_taken=0
     while [[ $# -gt 0 ]]; do
         case "$1" in
             --)
@@ -174,26 +198,43 @@ function _async_read_options {
     done
 }
 
+# How to run the task, if not simply at once, into _async_plan: the options of async_run, and what is set for all
+function _async_make_plan {
+    local _async_option
+    if [[ $_ASYNC_OPTIONS == read && ${1:-} == --* ]]; then
+        _async_read_options "$@" || return
+    fi
+    for _async_option in "${_async_plan[@]}"; do
+        [[ $_async_option != --jobs=* ]] || _async_limited=yes
+    done
+    if [[ -n ${ASYNC_JOBS:-} && $_async_limited == no ]]; then
+        _async_plan+=("--jobs=$ASYNC_JOBS")
+        _async_limited=yes
+    fi
+}
+
 # Begin a future, and set _async_command to its command; the arguments are options, --, the name and the command
-# A function may have longer arguments than a program, so what is only to be shown is cut off somewhere.
 function _async_begin {
-    local _async_all="$*" _async_word
-    local -a _async_words=()
+    local _async_all="$*"
+    local -a _async_words=("$@")
     # What waits for other futures is for the program.
     [[ $1 != --process || "${_async_plan[*]}" != *--after* ]] || local _ASYNC_BUILTIN=no
-    if [[ ${#_async_all} -gt 30000 ]]; then
-        for _async_word; do
-            _async_words+=("${_async_word:0:1000}")
-            if [[ ${#_async_words[@]} == 100 ]]; then
-                break
-            fi
-        done
-        set -- --shortened "${_async_words[@]}"
-    fi
+    [[ ${#_async_all} -le 30000 ]] || _async_shorten "$@"
     # What is known of where we are: inside of a task, in a script that cleans up behind itself.
-    [[ -z ${_async_inside:-} ]] || set -- --inside "$_async_inside" "$@"
-    [[ -z ${ASYNC_OWNER:-} ]] || set -- --owner "$ASYNC_OWNER" "$@"
-    _async_call -v _async_command begin "${_async_plan[@]}" "$@"
+    _async_call -v _async_command begin ${_async_inside:+"--inside=$_async_inside"} \
+        ${ASYNC_OWNER:+"--owner=$ASYNC_OWNER"} "${_async_plan[@]}" "${_async_words[@]}"
+}
+
+# A function may have longer arguments than a program, so what is only to be shown is cut off somewhere.
+function _async_shorten {
+    local _async_word
+    _async_words=(--shortened)
+    for _async_word; do
+        _async_words+=("${_async_word:0:1000}")
+        if [[ ${#_async_words[@]} -gt 100 ]]; then
+            break
+        fi
+    done
 }
 
 # Keep track of how much total time was spent in background tasks
@@ -206,6 +247,10 @@ function _async_incr_bg_time {
 # Takes a time in ms.
 function _async_incr_wait_time {
     _ASYNC_WAIT_TIME=$((_ASYNC_WAIT_TIME + $1))
+    [[ -z ${_TIME_BEGIN+set} ]] || _async_book_wait_time "$1"
+}
+
+function _async_book_wait_time {
     if builtin declare -p _TIME_TOTAL >/dev/null 2>&1; then
         # shellcheck disable=SC2154
         _TIME_TOTAL[async_wait]=$((${_TIME_TOTAL[async_wait]:-0} + $1))
@@ -319,20 +364,37 @@ function async_inner {
     _async_call end --rc "$_async_rc" --pid "$BASHPID" -- "$1" || return
 }
 
-# The background subshell: starts the task, and turns into the program, which waits for it as its parent
-# It keeps the record's descriptor, whose lock is the future's life. The task lets go of it, so what a task leaves behind
-# does not keep its future alive. The task starts when the program opens the gate: before that, bash would take note of
-# its end and keep it from the program.
-function _async_job {
-    local _async_gate _async_log _async_child _async_rc=0 _async_inside=$_async_dir/$1 _async_pid=$BASHPID
+# What holds for a task, before it is there
+function _async_enter {
+    _async_inside=$_async_dir/$1
     # Programs can tell only by this where they are; without any limit, none needs to.
     [[ $_async_limited == no && -z ${ASYNC_FUTURE:-} ]] || builtin export "ASYNC_FUTURE=$_async_inside"
     # As bash means it to be for what runs in the background, but does not keep to everywhere.
     [[ $- == *m* ]] || builtin trap '' INT QUIT
+}
+
+# The background subshell where there is a builtin: it becomes two there, the one of before watches the other
+function _async_fork {
+    local _async_rc=0 _async_inside _async_pid=$BASHPID
+    _async_enter "$1"
+    builtin async_builtin fork --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" --record "$_async_fd" \
+        --log "$_async_log" -- "$1" || _async_rc=$?
+    [[ $BASHPID != "$_async_pid" ]] || builtin exit "$_async_rc"
+    _async_task "$@"
+}
+
+# The background subshell where there is none: starts the task, and turns into the program, which waits for it as its parent
+# It keeps the record's descriptor, whose lock is the future's life. The task lets go of it, so what a task leaves behind
+# does not keep its future alive. The task starts when the program opens the gate: before that, bash would take note of
+# its end and keep it from the program.
+function _async_job {
+    local _async_gate _async_log _async_child _async_inside _async_pid=$BASHPID
+    _async_enter "$1"
     # The task has our input: bash has decided on that already, and would put /dev/null in its place once more.
     [[ -e /dev/fd/0 ]] || exec </dev/null
+    # Bash can open no pipe, but both ends of a fifo at once.
     # The log too, while the future's life is ours: once that is gone, another one may have the name.
-    { _async_make_gate && exec {_async_log}>>"$_async_dir/$1.log"; } || {
+    { exec {_async_gate}<>"$_async_dir/.starting/gate$_async_id" && exec {_async_log}>>"$_async_dir/$1.log"; } || {
         builtin printf 'rc = 125\n' >&"$_async_fd"
         builtin exit 125
     }
@@ -342,38 +404,19 @@ function _async_job {
     ) <&0 &
     _async_child=$!
     exec {_async_log}>&-
-    [[ -z $_async_opened ]] || exec {_async_opened}<&-
     # The program passes these on to the task.
     builtin trap '' HUP TERM USR1 USR2
     builtin printf 'task = %s\n' "$_async_child" >&"$_async_fd"
-    if [[ $_ASYNC_BUILTIN == yes && ${#_async_planned[@]} == 0 ]]; then
-        # In this process, which saves the start of another program.
-        _async_call watch --fd "$_async_fd" --gate "$_async_gate" --task "$_async_child" -- "$1" || _async_rc=$?
-        builtin exit "$_async_rc"
-    fi
     # Where the program has gone away since the start, bash ends here, and the task with it.
     exec "$_async_bin" watch --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" --fd "$_async_fd" \
         --gate "$_async_gate" --id "$_async_id" --task "$_async_child" "${_async_planned[@]}" -- "$1"
-}
-
-# Set _async_gate to a descriptor that opens the gate, and _async_opened to one that it is seen on, or to nothing
-function _async_make_gate {
-    _async_opened=""
-    if [[ $_ASYNC_BUILTIN == yes ]]; then
-        _async_call -v _async_gate gate || return
-        _async_opened=${_async_gate% *} _async_gate=${_async_gate#* }
-    else
-        # Bash can open no pipe, but both ends of a fifo at once.
-        exec {_async_gate}<>"$_async_dir/.starting/gate$_async_id"
-    fi
 }
 
 # Wait until the background subshell opens the gate; fail if it is gone before that
 function _async_pass_gate {
     local _async_rc=0
     # A reading end alone: with the writing ends closed here, the pipe ends when the other side does.
-    [[ -n $_async_opened ]] || exec {_async_opened}</dev/fd/"$_async_gate"
-    exec {_async_gate}>&-
+    exec {_async_opened}</dev/fd/"$_async_gate" {_async_gate}>&-
     builtin read -r -u "$_async_opened" || _async_rc=$?
     [[ $_async_retries != 0 ]] || exec {_async_opened}<&-
     return "$_async_rc"
@@ -408,15 +451,28 @@ function _async_read_plan {
 
 # Begin a future and run it in the background
 function _async_start {
-    local _async_fd _async_id _async_command _async_opened
-    local -a _async_record=()
+    local _async_fd _async_log _async_command
     _async_prepare || return
+    if [[ $_ASYNC_BUILTIN == no || ${#_async_plan[@]} != 0 ]]; then
+        _async_start_with_program "$@"
+        return
+    fi
+    builtin async_builtin -v "_async_fd _async_log _async_command" begin --dir "$_async_dir" \
+        --permissions "$_ASYNC_PERMISSIONS" ${_async_inside:+"--inside=$_async_inside"} \
+        ${ASYNC_OWNER:+"--owner=$ASYNC_OWNER"} --open -- "$@" || return
+    _async_fork "$@" &
+    builtin async_builtin launched --record "$_async_fd" --log "$_async_log" --pid "$!" -- "$1" "$_async_command"
+}
+
+# The same where a program is to watch the task
+function _async_start_with_program {
+    local _async_id _async_opened _async_verb=running
+    local -a _async_record=()
     _ASYNC_COUNT=$((_ASYNC_COUNT + 1))
     # What a killed shell left behind must not be in the way of another one with its process id.
     _async_id=.$BASHPID.$_ASYNC_BEGIN.$_ASYNC_COUNT
     _async_open
     [[ -z $_async_fd ]] || _async_record=(--fd "$_async_fd" --id "$_async_id")
-    [[ -z $_async_fd || $_ASYNC_BUILTIN == no ]] || _async_record+=(--gated)
     _async_begin "${_async_record[@]}" -- "$@" || {
         local _async_rc=$?
         [[ -z $_async_fd ]] || exec {_async_fd}>&-
@@ -440,32 +496,19 @@ function async_run {
         local _async_flags=$-
         builtin set +o xtrace
     } 2>/dev/null
-    local _async_bin _async_dir _async_rc=0 _async_command _async_option _async_taken
-    local _async_verb=running _async_limited=no _async_retries=0 _async_delay=0
+    local _async_bin _async_dir _async_rc=0 _async_limited=no _async_retries=0 _async_delay=0
     local -a _async_plan=() _async_planned=()
-    if [[ $_ASYNC_OPTIONS == read && ${1:-} == --* ]]; then
-        if _async_read_options "$@"; then
-            shift "$_async_taken"
-        else
-            _async_rc=$?
-        fi
+    if [[ ${1:-} == --* || -n ${ASYNC_JOBS:-} ]]; then
+        local _async_taken=0
+        _async_make_plan "$@" || _async_rc=$?
+        shift "$_async_taken"
     fi
-    for _async_option in "${_async_plan[@]}"; do
-        [[ $_async_option != --jobs=* ]] || _async_limited=yes
-    done
-    if [[ -n ${ASYNC_JOBS:-} && $_async_limited == no ]]; then
-        _async_plan+=("--jobs=$ASYNC_JOBS")
-        _async_limited=yes
-    fi
-    if [[ $_async_rc != 0 ]]; then
-        builtin true
-    elif [[ ${DEVSTACK_PARALLEL:-} == True ]]; then
+    if [[ $_async_rc == 0 && ${DEVSTACK_PARALLEL:-} == True ]]; then
         _async_start "$@" || _async_rc=$?
-    else
-        _async_prepare && _async_begin --process "$BASHPID" -- "$@" || _async_rc=$?
+    elif [[ $_async_rc == 0 ]]; then
+        local _async_command
+        _async_begin_here "$@" || _async_rc=$?
         if [[ $_async_rc == 0 ]]; then
-            [[ ${#_async_plan[@]} == 0 ]] || _async_read_plan
-            builtin printf '[Async %s:self]: Running synchronously: %s\n' "$1" "$_async_command"
             { [[ $_async_flags != *x* ]] || builtin set -o xtrace; } 2>/dev/null
             # Nothing of ours around it: set -e and traps hold as they do for the caller's own commands.
             "${@:2}"
@@ -481,6 +524,14 @@ function async_run {
         [[ $_async_flags != *x* ]] || builtin set -o xtrace
         return "$_async_rc"
     } 2>/dev/null
+}
+
+# Begin a future that this shell is to run itself
+function _async_begin_here {
+    local _async_verb
+    _async_prepare && _async_begin --process "$BASHPID" -- "$@" || return
+    [[ ${#_async_plan[@]} == 0 ]] || _async_read_plan
+    builtin printf '[Async %s:self]: Running synchronously: %s\n' "$1" "$_async_command"
 }
 
 # Shortcut for running a shell function async. Uses the function name as the
@@ -500,32 +551,35 @@ function _async_block {
     done
 }
 
+# Collect what is over, with the report going to a descriptor and the reply to the variables of _async_collect
+function _async_ask {
+    _async_call -v "_async_state _async_rc _async_ran _async_waited _async_pid _async_from _async_since _async_name" \
+        collect --report "$1" --shell "$BASHPID" ${_async_inside:+"--inside=$_async_inside"} "${_async_resume[@]}" \
+        -- "${@:2}"
+}
+
 # Collect futures by name: ask the program, and wait for what still runs
 function _async_collect {
-    local _async_reply _async_state _async_pid _async_from _async_name _async_status
-    local -a _async_resume=() _async_where=()
-    [[ -z ${_async_inside:-} ]] || _async_where=(--inside "$_async_inside")
+    local _async_state _async_rc _async_ran _async_waited _async_pid _async_from _async_since _async_name _async_status
+    local -a _async_resume=()
     while :; do
-        # Its report goes to our output, its reply to us.
-        {
-            _async_call -v _async_reply collect --report 3 --shell "$BASHPID" "${_async_where[@]}" "${_async_resume[@]}" \
-                -- "$@"
-        } 3>&1 || return 125
-        # The reply: STATE RC BACKGROUND WAITED PID FROM SINCE NAME
-        _async_state=${_async_reply%% *} _async_reply=${_async_reply#* }
-        _async_rc=${_async_reply%% *} _async_reply=${_async_reply#* }
-        _async_incr_bg_time "${_async_reply%% *}"
-        _async_reply=${_async_reply#* }
-        _async_incr_wait_time "${_async_reply%% *}"
-        _async_reply=${_async_reply#* }
+        if [[ $_ASYNC_BUILTIN == yes ]]; then
+            _async_ask 1 "$@" || return 125
+        else
+            # Its standard output goes to a variable.
+            _async_ask 3 "$@" 3>&1 || return 125
+        fi
+        # There is no reply if the shell could not even make a pipe for it.
+        [[ -n $_async_state ]] || return 125
+        if [[ $_async_state$_async_ran$_async_waited != wait00 ]]; then
+            _async_incr_bg_time "$_async_ran"
+            _async_incr_wait_time "$_async_waited"
+        fi
         [[ $_async_state == wait ]] || return "$_async_rc"
-        _async_pid=${_async_reply%% *} _async_reply=${_async_reply#* }
-        _async_from=${_async_reply%% *} _async_reply=${_async_reply#* }
-        _async_resume=(--from "$_async_from" --since "${_async_reply%% *}")
-        _async_name=${_async_reply#* }
         # Our own wait, if it is our child, so that traps run at once.
         _async_status=0
         { builtin wait "$_async_pid"; } 2>/dev/null || _async_status=$?
+        _async_resume=(--from "$_async_from" --since "$_async_since")
         if [[ $_async_status == 127 || $_async_status == 1 && $_async_pid != [1-9]* ]]; then
             _async_block "$_async_name"
         else

@@ -1,17 +1,20 @@
 //! The command line.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use async_core::{Error, Permissions, Store};
-use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::FromArgMatches as _;
+use clap::{ArgMatches, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::VERSION;
 use crate::commands::{
     begin::Begin, block::Block, builtin::Builtin, cancel::Cancel, cleanup::Cleanup, collect::Collect,
-    complete::Complete, completions::Completions, end::End, gate::Gate, guard::Guard, init::Init, live::Live, log::Log,
-    message::Message, pid::Pid, probe::Probe, run::Run, schema::Schema, shim::Shim, status::Status, timing::Timing,
-    wait::Wait, watch::Watch,
+    complete::Complete, completions::Completions, end::End, fork::ForkOff, guard::Guard, init::Init,
+    launched::Launched, live::Live, log::Log, message::Message, pid::Pid, probe::Probe, run::Run, schema::Schema,
+    shim::Shim, status::Status, timing::Timing, wait::Wait, watch::Watch,
 };
 use crate::failure::Failure;
 use crate::io::Io;
@@ -122,13 +125,40 @@ impl Place<'_> {
     }
 }
 
-/// Reads the arguments of one command.
-fn alone<C: Args>(args: &[OsString], command: impl FnOnce(C) -> Command) -> Option<Cli> {
-    let parser = clap::Command::new("async").no_binary_name(true).disable_version_flag(true);
-    let parser = C::augment_args(PlaceArgs::augment_args(parser));
-    let mut matches = parser.try_get_matches_from(args).ok()?;
-    let place = PlaceArgs::from_arg_matches_mut(&mut matches).ok()?;
-    Some(Cli { place, command: command(C::from_arg_matches_mut(&mut matches).ok()?) })
+/// What reads one command's arguments, and what makes the command of what was read.
+type Reader = (fn() -> clap::Command, fn(&mut ArgMatches) -> Result<Command, clap::Error>);
+
+/// The command of that name, alone, if the shim calls it for each future.
+fn reader(name: &str) -> Option<Reader> {
+    fn of<C: Args>() -> clap::Command {
+        let parser = clap::Command::new("async").no_binary_name(true).disable_version_flag(true);
+        C::augment_args(PlaceArgs::augment_args(parser))
+    }
+    fn read<C: Args>(matches: &mut ArgMatches) -> Result<C, clap::Error> {
+        C::from_arg_matches_mut(matches)
+    }
+    Some(match name {
+        "begin" => (of::<Begin>, |matches| read(matches).map(Command::Begin)),
+        "fork" => (of::<ForkOff>, |matches| read(matches).map(Command::ForkOff)),
+        "launched" => (of::<Launched>, |matches| read(matches).map(Command::Launched)),
+        "watch" => (of::<Watch>, |matches| read(matches).map(Command::Watch)),
+        "end" => (of::<End>, |matches| read(matches).map(Command::End)),
+        "collect" => (of::<Collect>, |matches| read(matches).map(Command::Collect)),
+        "block" => (of::<Block>, |matches| read(matches).map(Command::Block)),
+        "live" => (of::<Live>, |matches| read(matches).map(Command::Live)),
+        "message" => (of::<Message>, |matches| read(matches).map(Command::Message)),
+        "pid" => (of::<Pid>, |matches| read(matches).map(Command::Pid)),
+        _ => return None,
+    })
+}
+
+/// The parsers made so far. A program makes one; a shell and its subshells use them again and again.
+static PARSERS: Mutex<BTreeMap<String, clap::Command>> = Mutex::new(BTreeMap::new());
+
+/// Makes up what a shell's subshells need, so that not each of them has to.
+pub(crate) fn prepare_guest() {
+    let args = ["async", "fork", "--record", "0", "--log", "0", "--", "name"].map(OsString::from);
+    drop(Cli::of_shim(&args));
 }
 
 /// Each command is one file in `commands`.
@@ -154,8 +184,10 @@ enum Command {
     Collect(Collect),
     Block(Block),
     Builtin(Builtin),
-    Gate(Gate),
+    #[command(name = "fork")]
+    ForkOff(ForkOff),
     Guard(Guard),
+    Launched(Launched),
     Live(Live),
     Message(Message),
     Probe(Probe),
@@ -169,18 +201,14 @@ impl Cli {
         let [_, name, args @ ..] = args else {
             return None;
         };
-        match name.to_str()? {
-            "begin" => alone(args, Command::Begin),
-            "watch" => alone(args, Command::Watch),
-            "end" => alone(args, Command::End),
-            "collect" => alone(args, Command::Collect),
-            "block" => alone(args, Command::Block),
-            "gate" => alone(args, Command::Gate),
-            "live" => alone(args, Command::Live),
-            "message" => alone(args, Command::Message),
-            "pid" => alone(args, Command::Pid),
-            _ => None,
-        }
+        let name = name.to_str()?;
+        let (parser, command) = reader(name)?;
+        let mut parsers = PARSERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let parser = parsers.entry(name.to_owned()).or_insert_with(parser);
+        let mut matches = parser.try_get_matches_from_mut(args).ok()?;
+        drop(parsers);
+        let place = PlaceArgs::from_arg_matches_mut(&mut matches).ok()?;
+        Some(Self { place, command: command(&mut matches).ok()? })
     }
 
     /// Runs the command in somebody else's process, if it is one that waits for no task and is no parent of one.
@@ -189,6 +217,7 @@ impl Cli {
         match self.command {
             // In a shell that runs its tasks itself, it waits for what they come after.
             Command::Begin(command) if !command.may_wait() => command.run(place),
+            Command::Launched(command) => command.run(place),
             Command::End(command) => command.run(place),
             Command::Collect(command) => command.run(place),
             Command::Init(command) => command.run(place),
@@ -196,9 +225,7 @@ impl Cli {
             Command::Message(command) => command.run(place),
             Command::Pid(command) => command.run(place),
             Command::Probe(command) => command.run(place),
-            // Both for a background subshell that does nothing else and then ends.
-            Command::Gate(command) if io.owns_process => command.run(place),
-            Command::Watch(command) if io.owns_process && command.is_simple() => command.run(place),
+            Command::ForkOff(command) if let Some(fork) = io.fork => command.run(place, fork),
             _ => Err(Failure::Usage("this command is for the program async, not for a shell".into())),
         }
     }
@@ -209,7 +236,6 @@ impl Cli {
         match self.command {
             Command::Run(command) => command.run(place),
             Command::Cancel(command) => command.run(place),
-            Command::Gate(_) => Err(Failure::Usage("a gate is for a shell, not for the program async".into())),
             Command::Guard(command) => command.run(place),
             Command::Init(command) => command.run(place),
             Command::Wait(command) => command.run(place),
@@ -221,7 +247,10 @@ impl Cli {
             Command::Shim(command) => command.run(place),
             Command::Completions(command) => command.run(place),
             Command::Schema(command) => command.run(place),
-            Command::Begin(command) => command.run(place),
+            Command::Begin(command) if !command.leaves_open() => command.run(place),
+            Command::Begin(_) | Command::ForkOff(_) | Command::Launched(_) => {
+                Err(Failure::Usage("this command is for a shell, not for the program async".into()))
+            }
             Command::Watch(command) => command.run(place),
             Command::End(command) => command.run(place),
             Command::Collect(command) => command.run(place),
@@ -254,6 +283,9 @@ mod tests {
             "async end --dir /d --rc 3 --pid 7 -- name",
             "async collect --dir /d --report 3 --shell 9 --from 0.1.17 --since 18 --status 1 -- a b",
             "async block --dir /d -- name",
+            "async begin --dir /d --permissions umask --open -- name make -j4",
+            "async fork --dir /d --permissions umask --record 10 --log 11 -- name",
+            "async launched --dir /d --permissions umask --record 10 --log 11 --pid 5 -- name -j4",
             "async live --dir /d",
             "async message --dir /d -- name a %command",
             "async pid --dir /d -- name",

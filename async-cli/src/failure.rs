@@ -75,9 +75,9 @@ pub(crate) enum Failure {
     /// The task's process can't be waited for.
     #[error("can't wait for the task: {0}")]
     Task(#[source] io::Error),
-    /// There is no pipe for the task to wait at.
-    #[error("can't make a pipe for the task to wait at: {0}")]
-    Gate(#[source] io::Error),
+    /// The shell gets no descriptors for a record and a log.
+    #[error("can't keep the record and the log open: {0}")]
+    Descriptors(#[source] io::Error),
     /// There is no such program.
     #[error("there is no program `{}`: check the name, or PATH", async_core::text::printable(.0))]
     NoProgram(OsString),

@@ -2,33 +2,39 @@
 
 use std::cell::RefCell;
 use std::ffi::OsString;
+use std::io;
 use std::rc::Rc;
+
+use async_core::Side;
 
 /// The surroundings of a command: a process of its own, or somebody else's.
 #[derive(Debug)]
 pub struct Io {
     pub(crate) variable: fn(&str) -> Option<OsString>,
     pub(crate) kept: Option<Rc<RefCell<Vec<u8>>>>,
-    pub(crate) owns_process: bool,
+    pub(crate) fork: Option<Fork>,
 }
+
+/// Makes a process two.
+pub type Fork = fn() -> io::Result<Side>;
 
 impl Io {
     /// Those of a program: the variables are its environment.
     #[must_use]
     pub fn of_program() -> Self {
-        Self { owns_process: true, ..Self::of_guest(|name| std::env::var_os(name)) }
+        Self::of_guest(|name| std::env::var_os(name))
     }
 
     /// Those of a guest in a process that has variables of its own.
     #[must_use]
     pub fn of_guest(variable: fn(&str) -> Option<OsString>) -> Self {
-        Self { variable, kept: None, owns_process: false }
+        Self { variable, kept: None, fork: None }
     }
 
-    /// Those of a guest to whom a process may have been left until its end, as a shell does with its background subshells.
+    /// Those of a guest who may become two, as a shell's background subshell may.
     #[must_use]
-    pub fn owning_process(self, owns_process: bool) -> Self {
-        Self { owns_process, ..self }
+    pub fn forking(self, fork: Option<Fork>) -> Self {
+        Self { fork, ..self }
     }
 
     /// Keeps for the caller what goes to standard output otherwise.

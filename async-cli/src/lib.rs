@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 pub use failure::warn;
-pub use io::Io;
+pub use io::{Fork, Io};
 pub use json::schema;
 
 /// The version, with the commit that it is built from where that is known.
@@ -57,6 +57,11 @@ pub fn run_in_process(args: impl IntoIterator<Item = OsString>, io: &Io) -> u8 {
         Ok(cli) => status(cli.run_as_guest(io)),
         Err(error) => failure::report_usage(&error, io),
     }
+}
+
+/// Makes up what later calls of [`run_in_process`] need, in this process and in those that it becomes.
+pub fn prepare_guest() {
+    cli::prepare_guest();
 }
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<cli::Cli, clap::Error> {

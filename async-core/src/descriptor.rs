@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, RawFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -12,14 +12,40 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 /// The error is the system's for a number that stands for nothing (`EBADF`).
 #[allow(unsafe_code)]
 pub fn duplicate(fd: RawFd) -> io::Result<File> {
-    // The number comes from a command line, so it is looked at before it is believed.
-    if fs::symlink_metadata(format!("/proc/self/fd/{fd}")).is_err() {
-        return Err(Errno::EBADF.into());
-    }
+    must_be_open(fd)?;
     // SAFETY: the descriptor is open, as was just seen, nothing in this crate closes one that it did not open, and the
     // borrow ends with this statement.
     let owned = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned()?;
     Ok(File::from(owned))
+}
+
+/// The open file that `fd` stands for, from now on ours to close.
+///
+/// The error is the system's for a number that stands for nothing (`EBADF`).
+#[allow(unsafe_code)]
+pub fn take(fd: RawFd) -> io::Result<File> {
+    must_be_open(fd)?;
+    // SAFETY: the descriptor is open, as was just seen. It is nobody else's: who names it on a command line gives it away.
+    Ok(unsafe { File::from_raw_fd(fd) })
+}
+
+/// Leaves the file open for the shell that this process is, as one of the descriptors that bash itself takes. It is
+/// closed at an exec.
+pub fn leave_open(file: File) -> io::Result<RawFd> {
+    /// The first of those that scripts do not name.
+    const FIRST: RawFd = 10;
+    if file.as_raw_fd() >= FIRST {
+        return Ok(file.into_raw_fd());
+    }
+    Ok(fcntl(file, FcntlArg::F_DUPFD_CLOEXEC(FIRST))?)
+}
+
+/// The number comes from a command line, so it is looked at before it is believed.
+fn must_be_open(fd: RawFd) -> io::Result<()> {
+    match fs::symlink_metadata(format!("/proc/self/fd/{fd}")) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Errno::EBADF.into()),
+    }
 }
 
 /// Has the programs that this process starts inherit none of its descriptors but the standard ones.
@@ -40,7 +66,6 @@ pub fn keep_from_children() -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::fd::AsRawFd;
 
     #[test]
     fn an_open_number_is_duplicated_and_any_other_is_refused() {

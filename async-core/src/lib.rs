@@ -20,7 +20,8 @@
 //! With the shim, `async_run` of a function and an `async_wait` after its end make 4 `clone` and 3 `execve` calls in all:
 //! one of each for the program that begins the future, two `clone` for the background subshell and the task's own, one
 //! `execve` with which the former turns into the program that watches the task, and one of each for the program that
-//! collects. A wait for a task that still runs asks the program once more. Counted with
+//! collects. A wait for a task that still runs asks the program once more. With the builtin it is 2 `clone` and no `execve`:
+//! the background subshell, and the task that this subshell forks off by [`fork_and_supervise`]. Counted with
 //! `strace -f -e trace=execve,clone,clone3,fork,vfork bash SCRIPT`.
 //!
 //! # Example
@@ -69,4 +70,4 @@ pub use record::{Argument, Cause, Outcome, Record, State, Wait};
 pub use store::{
     Cancelled, Claim, End, Entry, Live, Permissions, Ready, RecordFile, Request, Run, Start, Started, Store,
 };
-pub use supervise::{Task, supervise};
+pub use supervise::{Side, Task, fork_and_supervise, supervise};

@@ -178,28 +178,75 @@ fn a_bug_in_the_builtin_ends_as_a_message() {
 }
 
 #[test]
-fn a_shell_does_not_turn_into_a_watcher() {
+fn a_shell_does_not_turn_into_a_supervisor() {
     let text = r#"
-        exec {fd}>"$store/.starting/new.1"
-        async_builtin -v begun begin --dir "$store" --fd "$fd" --id .1 -- t true
-        exec {gate}<>"$store/.starting/gate.1"
-        sleep 1000 &
+        async_builtin -v "record log begun" begin --dir "$store" --open -- t true
         state >/dev/null
         state >before
-        async_builtin watch --dir "$store" --fd "$fd" --gate "$gate" --id .1 --task $! -- t
+        async_builtin fork --dir "$store" --record "$record" --log "$log" -- t
         status=$?
         state >after
-        kill $!
         echo "status $status"
-        (: >opened; async_builtin watch --dir "$store" --fd "$fd" --gate "$gate" --id .1 --task 1 -- t)
+        async_builtin watch --dir "$store" --fd "$record" --gate "$log" --id .1 --task 1 -- t
         echo "status $?"
     "#;
     in_each_bash(|bash| {
         let sandbox = Sandbox::new(&bash.path);
         let finished = sandbox.run(&script(text));
-        finished.says("status 2\nstatus 125\n").complains("async: this command is for the program async");
+        finished.says("status 2\nstatus 2\n").complains("async: this command is for the program async");
         let read = |name| fs::read_to_string(sandbox.path(name)).unwrap();
         assert_eq!(read("cwd/before"), read("cwd/after").replace("status\n", ""), "{finished}");
+    });
+}
+
+#[test]
+fn the_task_is_the_subshell_as_it_was() {
+    let text = r#"
+        trap 'echo usr1' USR1
+        trap '' TERM
+        umask 027
+        exec 9>kept
+        async_builtin -v "record log begun" begin --dir "$store" --open -- t true
+        (
+            subshell=$BASHPID
+            state >/dev/null
+            exec {copy}>&1 >&- 2>&-
+            state >before
+            async_builtin fork --dir "$store" --record "$record" --log "$log" -- t
+            status=$?
+            [[ $BASHPID != "$subshell" ]] || echo never >&$copy
+            echo "it is another process, status $status" >&$copy
+            unset status
+            state >after
+            # Its own children are its own.
+            (exit 5)
+            echo "child $?" >&$copy
+            (exit 6) &
+            wait $!
+            echo "background child $?" >&$copy
+            exit 3
+        )
+        echo "status $?"
+        async_builtin launched --record "$record" --log "$log" --pid "$$" -- t 'a command'
+        collect t
+        echo "$reply"
+        async_builtin launched --record "$record" --log "$log" --pid "$$" -- t 'a command'
+        echo /proc/$$/fd/* | tr ' ' '\n' | grep -c -e "/$record$" -e "/$log$"
+    "#;
+    in_each_bash(|bash| {
+        let sandbox = Sandbox::new(&bash.path);
+        let finished = sandbox.run(&script(text));
+        finished.says("it is another process, status 0\nchild 5\nbackground child 6\n").lacks("never");
+        finished.says("\nstatus 3\n[Async t:").says("]: running: a command\n").says("\ndone 3 ").says("\n0\n");
+        let read = |name| fs::read_to_string(sandbox.path(name)).unwrap();
+        let record = Regex::new(r"(?m)^/proc/\d+/fd/").unwrap();
+        let pages = |text: String| record.replace_all(&text, "").into_owned();
+        let (before, after) = (pages(read("cwd/before")), pages(read("cwd/after")));
+        let gone: Vec<&str> = before.lines().filter(|line| !after.lines().any(|other| other == *line)).collect();
+        // The record's descriptor is the supervisor's alone.
+        assert!(gone.len() == 1 && gone[0].parse::<u32>().is_ok(), "{gone:?}\n{finished}");
+        let added: Vec<&str> = after.lines().filter(|line| !before.lines().any(|other| other == *line)).collect();
+        assert!(added.is_empty(), "{added:?}");
     });
 }
 
@@ -272,7 +319,11 @@ fn a_variable_gets_what_is_printed() {
         printf '<%s>\n' "$plain" "${array[@]}" "$behind"
         echo "${dynamic-unset}"
         readonly constant=1
-        for name in constant 1a 'a[1]' '' 'x y' EUID; do
+        async_builtin -v "first second rest" message --dir "$store" -- a 'x y z'
+        printf '<%s>\n' "$first" "$second" "$rest"
+        async_builtin -v "first second rest" pid --dir "$store" -- nobody
+        printf '<%s>\n' "$first" "$second" "$rest"
+        for name in constant 1a 'a[1]' '' 'x  y' 'rest constant' EUID; do
             async_builtin -v "$name" live --dir "$store"
             echo "$name: $?"
         done
@@ -291,7 +342,8 @@ fn a_variable_gets_what_is_printed() {
         finished.says("local: a\nc\n").says("\nunset\n").says("integer: 1\n");
         finished.says("failed: 1 UNKNOWN\nfailed: 125 \n").says("no name: 2\n");
         finished.says("<a\nc>\n<a\nc>\n<2>\n<a\nc>\n");
-        for name in ["constant", "1a", "a[1]", "", "x y", "EUID"] {
+        finished.says("\n<[Async>\n<a:]:>\n<x y z>\n<UNKNOWN>\n<>\n<>\n");
+        for name in ["constant", "1a", "a[1]", "", "x  y", "rest constant", "EUID"] {
             finished.says(&format!("\n{name}: 2\n"));
         }
     });

@@ -10,7 +10,8 @@ pub struct Case {
     /// `devstack` or `standalone`.
     pub profile: &'static str,
     bash: Bash,
-    way: Way,
+    /// How the functions reach the commands.
+    pub way: Way,
 }
 
 impl fmt::Display for Case {

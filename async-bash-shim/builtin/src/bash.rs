@@ -3,8 +3,12 @@
 
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int, c_void};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_core::Side;
 
 use nix::libc::{self, SIGINT};
 
@@ -119,6 +123,31 @@ pub(crate) fn is_subshell() -> bool {
     // SAFETY: bash sets it before it runs anything, and it has one thread.
     let shell = unsafe { dollar_dollar_pid };
     u32::try_from(shell) != Ok(std::process::id())
+}
+
+/// Makes this process, which is a shell, two.
+pub(crate) fn fork() -> io::Result<Side> {
+    // SAFETY: the process has one thread, so the new one finds all in order. Bash knows of its processes by what it has
+    // started itself, and of its own by asking for it.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Side::Task),
+        pid => {
+            IS_SUPERVISOR.store(true, Ordering::Relaxed);
+            Ok(Side::Supervisor(pid.unsigned_abs()))
+        }
+    }
+}
+
+/// Whether this process is the one of before a fork.
+static IS_SUPERVISOR: AtomicBool = AtomicBool::new(false);
+
+/// Ends this process if it is the one of before a fork. All of the script that was in it to be run is in the other.
+pub(crate) fn exit_if_supervisor(status: u8) {
+    if IS_SUPERVISOR.load(Ordering::Relaxed) {
+        // SAFETY: it does not come back.
+        unsafe { libc::_exit(c_int::from(status)) };
+    }
 }
 
 /// The words of a command line.

@@ -2,7 +2,7 @@
 //!
 //! ```bash
 //! enable -f /usr/local/lib/async/libasync_builtin.so async_builtin
-//! async_builtin -v reply COMMAND ...   # what the command prints goes to the variable reply
+//! async_builtin -v "state reply" COMMAND ...   # what the command prints goes to these variables, a word each
 //! ```
 //!
 //! It is the program's own code ([`async_cli::run_in_process`]) with another caller, and a guest in the user's shell: it
@@ -22,7 +22,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use async_cli::Io;
+use async_cli::{Fork, Io};
 use async_core::interruption;
 
 use bash::{Builtin, Lines, WordList};
@@ -42,16 +42,17 @@ const FAILED: u8 = 125;
 #[unsafe(no_mangle)]
 #[allow(non_upper_case_globals, reason = "bash makes the name")]
 pub static async_builtin_struct: Builtin =
-    Builtin::new(c"async_builtin", async_builtin, &DOCUMENTATION, c"async_builtin [-v var] command [argument ...]");
+    Builtin::new(c"async_builtin", async_builtin, &DOCUMENTATION, c"async_builtin [-v vars] command [argument ...]");
 
-static DOCUMENTATION: Lines<10> = Lines::new([
+static DOCUMENTATION: Lines<11> = Lines::new([
     c"Named futures for shell scripts, in the shell itself.",
     c"",
     c"Runs a command of the program async, if it is one that waits for no task and",
     c"starts nothing, as the functions that `async shim' prints do.",
     c"",
     c"Options:",
-    c"  -v var\tassign what the command prints to the shell variable VAR",
+    c"  -v vars\tassign what the command prints to the shell variables VARS, a",
+    c"\t\tword to each and the rest to the last",
     c"",
     c"Exit Status: the command's; 2 for wrong usage, 125 if async failed.",
     c"",
@@ -68,6 +69,8 @@ pub extern "C" fn async_builtin_builtin_load(_name: *const c_char) -> c_int {
     match refused {
         None => {
             interruption::give_up_when(is_interrupted);
+            // A panic in it is one that the first call meets too.
+            let _ = guard::catch_panic(async_cli::prepare_guest);
             1
         }
         Some(why) => {
@@ -85,11 +88,12 @@ extern "C" fn async_builtin(list: *const WordList) -> c_int {
     });
     let call = call.unwrap_or_else(|panic| {
         async_cli::warn(&format!("this is a bug in async: {panic}"));
-        Call { status: FAILED, assignment: None }
+        Call { status: FAILED, assignments: &[] }
     });
-    if let Some((name, value)) = call.assignment {
-        // SAFETY: the name is one of bash's words, the value is kept for the next call. Nothing is left to be dropped.
-        unsafe { bash::assign(name, value) };
+    bash::exit_if_supervisor(call.status);
+    for (name, value) in call.assignments {
+        // SAFETY: both are kept until the next call. Nothing is left to be dropped.
+        unsafe { bash::assign(name.as_ptr(), value.as_ptr()) };
     }
     c_int::from(call.status)
 }
@@ -98,20 +102,40 @@ extern "C" fn async_builtin(list: *const WordList) -> c_int {
 #[derive(Clone, Copy)]
 struct Call {
     status: u8,
-    assignment: Option<(*const c_char, *const c_char)>,
+    assignments: &'static [Assignment],
 }
 
+/// A variable's name and value.
+type Assignment = (CString, CString);
+
 fn call(words: &[&CStr]) -> Call {
-    let (variable, command) = match words {
-        [option, variable, command @ ..] if option.to_bytes() == b"-v" => (Some(*variable), command),
+    let (variables, command) = match words {
+        [option, variables, command @ ..] if option.to_bytes() == b"-v" => (Some(*variables), command),
         command => (None, command),
     };
-    if variable.is_some_and(|variable| !bash::may_be_assigned(variable)) {
+    let names: Vec<CString> = variables.into_iter().flat_map(names).collect();
+    if variables.is_some() && (names.is_empty() || !names.iter().all(|name| bash::may_be_assigned(name))) {
         async_cli::warn("what follows -v is no variable that can be assigned to");
-        return Call { status: USAGE, assignment: None };
+        return Call { status: USAGE, assignments: &[] };
     }
-    let (status, output) = run(command, variable.is_some());
-    Call { status, assignment: variable.map(|name| (name.as_ptr(), kept(output))) }
+    let (status, output) = run(command, variables.is_some());
+    Call { status, assignments: kept(assignments(names, output)) }
+}
+
+/// The names of variables in a word, with a blank between two.
+fn names(word: &CStr) -> impl Iterator<Item = CString> {
+    word.to_bytes().split(|byte| *byte == b' ').map(|name| CString::new(name).unwrap_or_default())
+}
+
+/// The output as a command substitution would give it, a word for each name but the last, which gets the rest.
+fn assignments(names: Vec<CString>, mut output: Vec<u8>) -> Vec<Assignment> {
+    while output.last() == Some(&b'\n') {
+        output.pop();
+    }
+    output.retain(|&byte| byte != 0);
+    let count = names.len();
+    let values = output.splitn(count, |byte| *byte == b' ').chain(std::iter::repeat(&[][..]));
+    names.into_iter().zip(values).map(|(name, value)| (name, CString::new(value).unwrap_or_default())).collect()
 }
 
 /// Runs a command, and gives its status and what it printed if that is to be kept.
@@ -122,29 +146,26 @@ fn run(command: &[&CStr], keep: bool) -> (u8, Vec<u8>) {
     };
     // Before anything of ours, so that it comes in order.
     bash::flush();
-    let io = Io::of_guest(bash::variable).owning_process(bash::is_subshell());
+    let io = Io::of_guest(bash::variable).forking(bash::is_subshell().then_some(bash::fork as Fork));
     let io = if keep { io.keeping_output() } else { io };
     let args = command.iter().map(|word| OsStr::from_bytes(word.to_bytes()).to_owned());
     let status = async_cli::run_in_process(std::iter::once(OsString::from("async_builtin")).chain(args), &io);
     (status, io.into_output())
 }
 
-/// The output as a command substitution would give it, as a string that stands until the next call.
+/// What is to be assigned, where it stands until the next call.
 ///
 /// It is nobody's: bash copies it, but may leave the copying by a long jump, on which nothing is dropped.
-fn kept(mut output: Vec<u8>) -> *const c_char {
-    static LAST: AtomicPtr<c_char> = AtomicPtr::new(ptr::null_mut());
-    while output.last() == Some(&b'\n') {
-        output.pop();
-    }
-    output.retain(|&byte| byte != 0);
-    let value = CString::new(output).unwrap_or_default().into_raw();
-    let last = LAST.swap(value, Ordering::Relaxed);
+fn kept(assignments: Vec<Assignment>) -> &'static [Assignment] {
+    static LAST: AtomicPtr<Vec<Assignment>> = AtomicPtr::new(ptr::null_mut());
+    let this = Box::into_raw(Box::new(assignments));
+    let last = LAST.swap(this, Ordering::Relaxed);
     if !last.is_null() {
         // SAFETY: it came from `into_raw`, and nobody has used it since the last call ended.
-        drop(unsafe { CString::from_raw(last) });
+        drop(unsafe { Box::from_raw(last) });
     }
-    value
+    // SAFETY: nobody else has it, and it is dropped at the next call and not before.
+    unsafe { &*this }
 }
 
 fn is_interrupted() -> bool {

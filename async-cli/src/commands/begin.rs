@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use async_core::{FutureName, Request, Start, State, text};
+use async_core::{FutureName, Request, Start, State, Store, descriptor, text};
 use clap::Args;
 
 use crate::cli::Place;
@@ -22,9 +22,9 @@ pub(crate) struct Begin {
     /// What that record's file name in the store ends with
     #[arg(long, requires = "fd")]
     id: Option<OsString>,
-    /// The shell has another gate than a fifo in the store
-    #[arg(long, requires = "fd")]
-    gated: bool,
+    /// Have this process, which is the shell, keep record and log open; their descriptors stand before the command
+    #[arg(long, conflicts_with_all = ["fd", "process"])]
+    open: bool,
     /// The process that runs the task itself, in place of --fd
     #[arg(long, conflicts_with = "fd")]
     process: Option<u32>,
@@ -61,12 +61,18 @@ impl Begin {
         self.process.is_some() && self.planning.has_dependencies()
     }
 
+    /// Whether it leaves descriptors open.
+    pub(crate) fn leaves_open(&self) -> bool {
+        self.open
+    }
+
     fn begin(&self, place: &Place) -> Result<ExitCode, Failure> {
         let Some((name, command)) = self.words.split_first() else {
             return Err(Failure::Usage("async_run needs a name and a command".into()));
         };
         let name = super::name(name)?;
         let start = match (self.fd, &self.id, self.process) {
+            _ if self.open => Start::OnRecord,
             (Some(fd), Some(id), _) => Start::OnDescriptor { fd, id },
             (_, _, Some(pid)) => Start::InProcess(pid),
             _ => return Err(why_the_shell_has_no_record(place)),
@@ -86,17 +92,32 @@ impl Begin {
             parent: planning::enclosing(place, self.inside.as_ref(), &store),
             owner: planning::owner(place, self.owner),
         };
+        if self.open {
+            return begin_open(place, &store, &name, &request);
+        }
         // Before the future is there, so that a failure leaves none. The shell shows it only if all went well.
         let attempts = attempts.map_or_else(String::new, |(retry, delay)| format!("{retry} {} ", text::seconds(delay)));
         let text = format!("{attempts}{}", text::command_line(command, self.shortened));
         place.stdout()?.print(&text)?;
-        if let (Start::OnDescriptor { id, .. }, false) = (&start, self.gated) {
+        if let Start::OnDescriptor { id, .. } = &start {
             store.make_gate(id)?;
         }
         let started = store.begin(&name, &request, &start)?;
         warn_of_superseded(&name, started.superseded);
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Begins a future whose record and log this process keeps open, for the subshell that is to run the task.
+fn begin_open(place: &Place, store: &Store, name: &FutureName, request: &Request<'_>) -> Result<ExitCode, Failure> {
+    let started = store.begin(name, request, &Start::OnRecord)?;
+    let keep = |file| descriptor::leave_open(file);
+    let (Some(log), record) = (started.log, started.record) else { unreachable!("only a synchronous future has none") };
+    let kept = keep(record).and_then(|record| Ok((record, keep(log)?)));
+    let (record, log) = kept.map_err(Failure::Descriptors).inspect_err(|_| store.abandon(name))?;
+    place.stdout()?.print(&format!("{record} {log} {}", started.command))?;
+    warn_of_superseded(name, started.superseded);
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Says that a future of that name was never collected.

@@ -45,11 +45,6 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Whether a background subshell may do this itself: it starts no program and no thread.
-    pub(crate) fn is_simple(&self) -> bool {
-        self.gate.is_some() && !self.planned
-    }
-
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let Some((name, command)) = self.words.split_first() else {
             return Err(Failure::Usage("watch needs a name".into()));

@@ -73,6 +73,8 @@ impl<'a> Request<'a> {
 pub struct Started {
     /// The record, open. It is closed at an exec.
     pub record: File,
+    /// The log, open to append to, if it has one of its own. It is closed at an exec.
+    pub log: Option<File>,
     /// When it began, in ms since the epoch.
     pub start_time: Millis,
     /// The command on one printable line.
@@ -135,8 +137,8 @@ impl Store {
         made.write_all(record.opening().as_bytes()).map_err(Error::io("write the record", new))?;
 
         let path = self.record_path(name);
-        let mut superseded = None;
-        while !self.appear(new, name, holder.is_none())? {
+        let (mut superseded, mut log) = (None, None);
+        while !self.appear(new, name, holder.is_none().then_some(&mut log))? {
             match self.claim(name)? {
                 Claim::Unknown => {}
                 Claim::Running(other) => {
@@ -164,21 +166,21 @@ impl Store {
             self.abandon(name);
             return Err(error);
         }
-        Ok(Started { record: made, start_time: record.start_time, command: record.command, superseded })
+        Ok(Started { record: made, log, start_time: record.start_time, command: record.command, superseded })
     }
 
-    /// Gives a new record its name, and makes its log if it is to have one; false if the name is taken.
-    fn appear(&self, new: &Path, name: &FutureName, has_log: bool) -> Result<bool> {
+    /// Gives a new record its name, and makes `log` if it is to have one; false if the name is taken.
+    fn appear(&self, new: &Path, name: &FutureName, log: Option<&mut Option<File>>) -> Result<bool> {
         let path = self.record_path(name);
         self.changing(|live| {
             if !rename_new(new, &path).map_err(Error::io("make the record", &path))? {
                 return Ok(false);
             }
             *live += 1;
-            if has_log {
-                self.make_log(name).inspect_err(|_| {
+            if let Some(log) = log {
+                *log = Some(self.make_log(name).inspect_err(|_| {
                     let _ = fs::remove_file(&path);
-                })?;
+                })?);
             }
             Ok(true)
         })
@@ -272,7 +274,7 @@ impl Store {
     }
 
     /// An empty log for a new future. An earlier one stays with whoever still writes to it.
-    fn make_log(&self, name: &FutureName) -> Result<()> {
+    fn make_log(&self, name: &FutureName) -> Result<File> {
         let path = self.log_path(name);
         let made = match self.create(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -283,6 +285,6 @@ impl Store {
             }
             made => made,
         };
-        made.map(drop).map_err(Error::io("make the log", &path))
+        made.map_err(Error::io("make the log", &path))
     }
 }

@@ -3,13 +3,12 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::PASSED_ON;
 use crate::clock::{self, Millis};
-use crate::process;
 
 /// What a supervisor sleeps for.
 pub(super) enum Event {
@@ -22,6 +21,7 @@ pub(super) enum Event {
 /// The signals that this process gets, as events.
 pub(super) struct Events {
     arriving: SignalFd,
+    before: SigSet,
 }
 
 impl Events {
@@ -31,10 +31,14 @@ impl Events {
         for signal in PASSED_ON.into_iter().chain([Signal::SIGCHLD, Signal::SIGCONT]) {
             signals.add(signal);
         }
-        signals.thread_block()?;
-        process::know_of_children()?;
+        let before = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
         let arriving = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        Ok(Self { arriving })
+        Ok(Self { arriving, before })
+    }
+
+    /// Has them come again as they did before.
+    pub(super) fn unblock(self) -> io::Result<()> {
+        Ok(self.before.thread_set_mask()?)
     }
 
     /// Sleeps until something happens; `deadline` is in ms since boot.

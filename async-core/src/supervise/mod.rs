@@ -47,6 +47,11 @@ const NOT_FOUND: i32 = 127;
 
 /// What a supervisor runs.
 pub enum Task<'a> {
+    /// A child of this process that runs already.
+    Runs {
+        /// Its process id.
+        pid: u32,
+    },
     /// A child of this process that is there already, and starts when it gets a line through the pipe `gate`.
     Gated {
         /// Its process id.
@@ -72,18 +77,69 @@ pub enum Task<'a> {
 /// A program that can't be started at once is an error, and so is what goes wrong before that. Everything that happens
 /// later is the end of the future, and recorded.
 pub fn supervise(store: &Store, name: &FutureName, record: RawFd, planned: bool, task: Task<'_>) -> Result<End> {
-    let path = store.log_path(name);
-    let here = || Error::io("supervise the task of", &path);
+    let here = |error| Error::io("supervise the task of", &store.log_path(name))(error);
     if let Task::Gated { pid, .. } = &task {
         // Before anything of this process is changed. It would wait for ever for the end of what is no child of its own.
         let id = Id::Pid(Pid::from_raw(i32::try_from(*pid).unwrap_or(i32::MAX)));
         let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        waitid(id, look).map_err(|errno| here()(errno.into()))?;
+        waitid(id, look).map_err(|errno| here(errno.into()))?;
     }
-    let events = Events::block().map_err(here())?;
+    let events = Events::block().map_err(here)?;
+    supervise_with(events, store, name, record, planned, task)
+}
+
+/// Which of the two processes a fork has come back in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The new one, which is the task.
+    Task,
+    /// That of before, which is the parent of the task with this process id.
+    Supervisor(u32),
+}
+
+/// Makes this process two by `fork`: a supervisor, for which it comes back with the recorded end of the task, and the task,
+/// for which it comes back with nothing and everything as it was, the descriptor `record` closed.
+///
+/// For the supervisor it is [`supervise`].
+pub fn fork_and_supervise(
+    store: &Store,
+    name: &FutureName,
+    record: RawFd,
+    fork: impl FnOnce() -> io::Result<Side>,
+) -> Result<Option<End>> {
+    let here = |error| Error::io("start the task of", &store.log_path(name))(error);
+    // No signal may find the one without the other, and no orphan of the task another parent.
+    let events = Events::block().map_err(here)?;
+    set_child_subreaper(true).map_err(|errno| here(errno.into()))?;
+    match fork() {
+        Ok(Side::Supervisor(pid)) => supervise_with(events, store, name, record, false, Task::Runs { pid }).map(Some),
+        Ok(Side::Task) => {
+            // Should the supervisor be killed, this tells what is left. There may be no room for it.
+            let _ = descriptor::take(record)
+                .and_then(|mut record| record.write_all(format!("task = {}\n", std::process::id()).as_bytes()));
+            events.unblock().map_err(here).map(|()| None)
+        }
+        Err(error) => {
+            events.unblock().map_err(here)?;
+            Journal::open(record)?.finish(&End { rc: FAILED, cause: Some(Cause::Unstartable), ..End::default() })?;
+            Err(here(error))
+        }
+    }
+}
+
+fn supervise_with(
+    events: Events,
+    store: &Store,
+    name: &FutureName,
+    record: RawFd,
+    planned: bool,
+    task: Task<'_>,
+) -> Result<End> {
+    let here = |error| Error::io("supervise the task of", &store.log_path(name))(error);
+    process::know_of_children().map_err(here)?;
     // Whatever the task leaves without a parent stays in reach.
-    set_child_subreaper(true).map_err(|errno| here()(errno.into()))?;
-    set_name(tree::SUPERVISOR).map_err(|errno| here()(errno.into()))?;
+    set_child_subreaper(true).map_err(|errno| here(errno.into()))?;
+    set_name(tree::SUPERVISOR).map_err(|errno| here(errno.into()))?;
     let journal = Journal::open(record)?;
     let read = if planned { journal.read()? } else { Record::default() };
     let mut supervisor = Supervisor {
@@ -99,6 +155,7 @@ pub fn supervise(store: &Store, name: &FutureName, record: RawFd, planned: bool,
         slot: None,
     };
     let end = match task {
+        Task::Runs { pid } => supervisor.run_child(pid),
         Task::Gated { pid, gate } => supervisor.run_gated(&read, pid, gate),
         Task::Program { mut command, report } => supervisor.run_program(&read, &mut command, report),
     }?;
@@ -124,8 +181,17 @@ struct Supervisor<'a> {
 }
 
 impl Supervisor<'_> {
-    fn run_gated(&mut self, record: &Record, pid: u32, gate: RawFd) -> Result<End> {
+    fn run_child(&mut self, pid: u32) -> Result<End> {
+        self.adopt(pid);
+        self.wait_for_child()
+    }
+
+    fn adopt(&mut self, pid: u32) {
         self.child = Some(Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX)));
+    }
+
+    fn run_gated(&mut self, record: &Record, pid: u32, gate: RawFd) -> Result<End> {
+        self.adopt(pid);
         if let Some(end) = self.hold_back(record) {
             self.end_child();
             return Ok(end);
@@ -169,7 +235,7 @@ impl Supervisor<'_> {
         loop {
             match command.spawn().map_err(|error| explained(error, command.get_program())) {
                 Ok(child) => {
-                    self.child = Some(Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX)));
+                    self.adopt(child.id());
                     if let Err(error) = self.journal.add(&format!("task = {}\n", child.id())) {
                         self.end_child();
                         return Err(error);
