@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 
+use async_tests::held::Held;
 use async_tests::shell::Sandbox;
 use async_tests::terminal::Terminal;
 use serde_json::Value;
@@ -318,6 +319,19 @@ fn what_can_not_be_changed_is_refused_with_a_reason() {
         assert_eq!((finished.status, finished.stdout.as_str()), (2, ""), "{what_if}");
         assert!(finished.stderr.contains(why), "{what_if}: {}", finished.stderr);
     }
+}
+
+#[test]
+fn what_can_not_be_told_while_futures_run_is_said_to_be_that() {
+    let held = Held::default();
+    let (long, quick) = (held.begin("long"), held.begin("quick"));
+    quick.finish(0);
+    held.start(&["wait", "quick"]).rest().exits(0);
+    let finished = held.start(&["timing", "--what-if", "jobs=1"]).rest();
+    assert_eq!((finished.status, finished.stdout.as_str()), (2, ""), "{finished}");
+    finished.complains("async: what comes of jobs=1 can't be told before the end of `long`: ask again after that\n");
+    long.finish(0);
+    held.start(&["timing", "--what-if", "jobs=1"]).rest().exits(0);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! What is found out about a run.
 
+use async_core::State;
 use async_core::timing::{Advice, Change, Moved, Replay, Run, Schedule, Stretch, Stuck, Unchangeable};
 
+use super::report;
 use super::what_if::WhatIf;
 use crate::failure::Failure;
 
@@ -46,10 +48,22 @@ impl<'a> Analysis<'a> {
             }
         }
         let asked: Vec<String> = what_ifs.iter().map(|what_if| what_if.text.clone()).collect();
-        let replay = schedule.replay().map_err(|stuck| {
-            Failure::Usage(format!("with {} the run would not end: {}", asked.join(", "), because(self.run, stuck)))
-        })?;
+        let replay = schedule.replay().map_err(|stuck| Failure::Usage(self.why_not(&asked.join(", "), stuck)))?;
         Ok(Prediction { asked, done, replay })
+    }
+
+    fn why_not(&self, asked: &str, stuck: Stuck) -> String {
+        let is_unfinished = |&task: &usize| {
+            let state = self.run.tasks[task].status.state;
+            matches!(state, State::Running | State::Queued)
+        };
+        let unfinished: Vec<usize> = (0..self.run.tasks.len()).filter(is_unfinished).collect();
+        // What would never end may just not have ended yet.
+        if unfinished.is_empty() {
+            return format!("with {asked} the run would not end: {}", because(self.run, stuck));
+        }
+        let names = report::list(self.run, &unfinished);
+        format!("what comes of {asked} can't be told before the end of {names}: ask again after that")
     }
 
     fn unchangeable(&self, what_if: &str, why: Unchangeable) -> Failure {

@@ -77,7 +77,8 @@ fn named(run: &Run, task: usize) -> String {
     }
 }
 
-fn list(run: &Run, tasks: &[usize]) -> String {
+/// The first of them by name, and how many more there are.
+pub(super) fn list(run: &Run, tasks: &[usize]) -> String {
     let names: Vec<String> = tasks.iter().take(LISTED).map(|&task| named(run, task)).collect();
     let names = names.join(", ");
     match tasks.len().saturating_sub(LISTED) {
