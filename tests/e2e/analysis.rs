@@ -318,7 +318,16 @@ fn what_can_not_be_changed_is_refused_with_a_reason() {
         let finished = sandbox.run(&format!("async timing --what-if {what_if}"));
         assert_eq!((finished.status, finished.stdout.as_str()), (2, ""), "{what_if}");
         assert!(finished.stderr.contains(why), "{what_if}: {}", finished.stderr);
+        // Then nothing is done at all.
+        for page in ["page.html", "-"] {
+            let finished = sandbox.run(&format!("async timing --what-if {what_if} --html {page}"));
+            assert_eq!((finished.status, finished.stdout.as_str()), (2, ""), "{what_if}");
+            assert!(finished.stderr.contains(why), "{what_if}: {}", finished.stderr);
+            assert!(!sandbox.path("cwd/page.html").exists(), "{what_if}");
+        }
     }
+    let nothing = sandbox.run("export ASYNC_DIR=$HOME/another; async init && async timing --what-if run:none=50%");
+    nothing.complains("this run has no future `none`").exits(2);
 }
 
 #[test]

@@ -110,7 +110,15 @@ impl Timing {
         for error in &errors {
             warn(&error.to_string());
         }
-        let printed = if taken { Ok(()) } else { self.print(&store, &run, &summary, everything, &mut output) };
+        let printed = if taken {
+            self.analyse(&run, false).map(drop)
+        } else {
+            self.print(&store, &run, &summary, everything, &mut output)
+        };
+        // What is asked wrongly is done in no part; where the records are wrong, the files are true all the same.
+        if let Err(wrong @ Failure::Usage(_)) = printed {
+            return Err(wrong);
+        }
         self.exports.write(&run, &mut output)?;
         printed?;
         if !taken && !self.json {
@@ -159,7 +167,13 @@ impl Timing {
     fn analyse(&self, run: &Run, everything: bool) -> Result<String, Failure> {
         let (path, advice) = (everything || self.path, everything || self.advice);
         let mut text = String::new();
-        if run.tasks.is_empty() || !path && !advice && self.what_if.is_empty() {
+        if run.tasks.is_empty() {
+            for what_if in &self.what_if {
+                what_if.changes(run)?;
+            }
+            return Ok(text);
+        }
+        if !path && !advice && self.what_if.is_empty() {
             return Ok(text);
         }
         let analysis = Analysis::of(run)?;
