@@ -26,7 +26,7 @@ pub enum Error {
     #[error("{0}")]
     NoPlace(&'static str),
     /// The store's directory does not exist.
-    #[error("there is no store at {}: make it with `async init` (in a script: async_init)", .0.display())]
+    #[error("there is no store at {}: `async run` makes one, and so does `async init` (in a script: async_init)", .0.display())]
     NoStore(PathBuf),
     /// The store's path is something other than a directory.
     #[error("{} is not a directory, so it can't be a store: remove it, or choose another place with ASYNC_DIR", .0.display())]

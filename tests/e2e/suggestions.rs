@@ -42,3 +42,11 @@ fn a_misspelt_name_is_answered_with_the_nearest_live_one() {
     assert_eq!(call(&sandbox, &["cleanup"]).status, 0);
     assert_eq!(nearest(&["wait", "biuld"]), "");
 }
+
+#[test]
+fn where_there_is_no_store_it_is_said_how_to_come_by_one() {
+    let sandbox = Sandbox::default();
+    for args in [&["status"][..], &["wait", "x"]] {
+        call(&sandbox, args).complains(": `async run` makes one, and so does `async init` (in a script: async_init)\n");
+    }
+}
