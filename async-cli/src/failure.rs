@@ -1,13 +1,12 @@
 //! What the program says, and how it exits, when it can't do what it was asked to.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use crate::suggestion::name_like;
-
 use crate::io::Io;
 use crate::messages::Output;
+use crate::suggestion::{NAME_MISSING, name_like};
 
 /// The exit status for a request that can never work, as clap's own for wrong usage.
 const USAGE: u8 = 2;
@@ -79,7 +78,7 @@ pub(crate) enum Failure {
     #[error("can't keep the record and the log open: {0}")]
     Descriptors(#[source] io::Error),
     /// There is no such program.
-    #[error("there is no program `{}`: check the name, or PATH", async_core::text::printable(.0))]
+    #[error("there is no program `{}`: {}", async_core::text::printable(.0), why_no_program(.0))]
     NoProgram(OsString),
     /// The program can't be executed.
     #[error("can't execute `{}`: {why}", async_core::text::printable(.program))]
@@ -180,6 +179,11 @@ pub(crate) fn report_usage(error: &clap::Error, io: &Io) -> u8 {
         return failure.report();
     }
     if error.exit_code() == 0 { 0 } else { USAGE }
+}
+
+/// Options are no programs. In the place of one they are those of what was taken for the name.
+fn why_no_program(program: &OsStr) -> &'static str {
+    if program.as_encoded_bytes().starts_with(b"-") { NAME_MISSING } else { "check the name, or PATH" }
 }
 
 /// Names in a sentence.

@@ -71,11 +71,11 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<cli::Cli, clap::Err
     }
     let mut command = command();
     command
-        .try_get_matches_from_mut(args)
+        .try_get_matches_from_mut(&args)
         .and_then(|mut matches| {
             cli::Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
         })
-        .map_err(|error| suggestion::without_hidden(error, &command))
+        .map_err(|error| suggestion::improve(error, &command, &args))
 }
 
 fn status(result: Result<status::ExitCode, failure::Failure>) -> u8 {

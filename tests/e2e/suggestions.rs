@@ -44,6 +44,26 @@ fn a_misspelt_name_is_answered_with_the_nearest_live_one() {
 }
 
 #[test]
+fn what_is_no_command_line_of_run_is_answered_with_what_is_one() {
+    let sandbox = Sandbox::default();
+    let form = "async run [OPTIONS] NAME -- COMMAND";
+    for args in [&["run", "x", "--nope"][..], &["run", "ls", "-l"], &["run", "--nope", "x", "--", "true"]] {
+        let finished = call(&sandbox, args);
+        assert_eq!(finished.status, 2, "{finished}");
+        let tip = format!("tip: options and the name go first, the command behind `--`: {form}\n");
+        finished.complains("unexpected argument '-").complains(&tip).lacks("as a value");
+    }
+    call(&sandbox, &["run", "x", "--timout", "5", "true"]).complains("a similar argument exists: '--timeout'").exits(2);
+    for args in [&["run", "--", "ls"][..], &["run", "ls"]] {
+        let tip = format!("tip: is the name missing? It goes first: {form}\n");
+        call(&sandbox, args).complains("  <COMMAND>...\n").complains(&tip).exits(2);
+    }
+    let program = format!("async: there is no program `-j4`: is the name missing? It goes first: {form}\n");
+    call(&sandbox, &["run", "--", "make", "-j4"]).complains(&program).exits(127);
+    assert!(!sandbox.store().exists());
+}
+
+#[test]
 fn where_there_is_no_store_it_is_said_how_to_come_by_one() {
     let sandbox = Sandbox::default();
     for args in [&["status"][..], &["wait", "x"]] {

@@ -61,7 +61,7 @@ pub(crate) struct Run {
     /// The name to wait for it by
     name: OsString,
     /// The program and its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(required = true, trailing_var_arg = true)]
     command: Vec<OsString>,
 }
 
