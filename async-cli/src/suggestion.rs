@@ -31,6 +31,8 @@ const ORDER: &str = "options and the name go first, the command behind `--`: asy
 /// Has clap's error for that command line suggest what helps, and nothing else.
 pub(crate) fn improve(mut error: Error, command: &Command, args: &[OsString]) -> Error {
     hide_the_hidden(&mut error, command);
+    // All that there are stand before it.
+    error.remove(ContextKind::SuggestedValue);
     let parsed = command.clone().ignore_errors(true).try_get_matches_from(args);
     if let Ok(Some(("run", matches))) = parsed.as_ref().map(ArgMatches::subcommand) {
         let tip = match error.kind() {

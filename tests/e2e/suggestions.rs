@@ -70,3 +70,9 @@ fn where_there_is_no_store_it_is_said_how_to_come_by_one() {
         call(&sandbox, args).complains(": `async run` makes one, and so does `async init` (in a script: async_init)\n");
     }
 }
+
+#[test]
+fn a_shell_without_completions_is_answered_with_those_that_have_them() {
+    let finished = call(&Sandbox::default(), &["completions", "tcsh"]);
+    finished.complains("[possible values: bash, zsh, fish]").lacks("similar").exits(2);
+}
