@@ -9,27 +9,59 @@ pub(crate) fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Whether a terminal does something else with it than to show it.
+fn is_acted_on(c: char) -> bool {
+    c.is_control() || is_bidi_control(c)
+}
+
 /// The text on one line, with nothing in it that a terminal acts on.
 ///
 /// Control characters are written as Rust writes them (`\n`, `\t`, `\u{1b}`), bytes that are not UTF-8 as `\xNN`;
 /// everything else, backslashes included, is left as it is, so ordinary text is unchanged.
 #[must_use]
 pub fn printable(text: &OsStr) -> String {
+    spelt(text, |out, c| if is_acted_on(c) { out.extend(c.escape_default()) } else { out.push(c) })
+}
+
+/// The text with its characters as `put` puts them, and `\xNN` for bytes that are not UTF-8.
+fn spelt(text: &OsStr, put: impl Fn(&mut String, char)) -> String {
     let mut out = String::with_capacity(text.len());
     for chunk in text.as_bytes().utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if c.is_control() || is_bidi_control(c) {
-                out.extend(c.escape_default());
-            } else {
-                out.push(c);
-            }
-        }
-        for byte in chunk.invalid() {
-            // Writing to a String can't fail.
-            let _ = write!(out, "\\x{byte:02x}");
-        }
+        chunk.valid().chars().for_each(|c| put(&mut out, c));
+        spell_bytes(&mut out, chunk.invalid());
     }
     out
+}
+
+fn spell_bytes(out: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        // Writing to a String can't fail.
+        let _ = write!(out, "\\x{byte:02x}");
+    }
+}
+
+/// A program's arguments as one printable line that bash reads as the same arguments, with quotes where it needs them.
+#[must_use]
+pub fn shell_line<S: AsRef<OsStr>>(argv: &[S]) -> String {
+    argv.iter().map(|arg| shell_word(arg.as_ref())).collect::<Vec<_>>().join(" ")
+}
+
+fn shell_word(word: &OsStr) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "_@%+=:,./-".contains(c);
+    match word.to_str() {
+        Some(text) if !text.is_empty() && text.chars().all(is_plain) => text.to_owned(),
+        Some(text) if !text.contains(is_acted_on) => format!("'{}'", text.replace('\'', r"'\''")),
+        _ => format!("$'{}'", spelt(word, put_in_dollar_quotes)),
+    }
+}
+
+fn put_in_dollar_quotes(out: &mut String, c: char) {
+    match c {
+        '\\' | '\'' | '\n' | '\t' | '\r' => out.extend(c.escape_default()),
+        // Whatever its locale, that is what the shell makes of it.
+        _ if is_acted_on(c) => spell_bytes(out, c.encode_utf8(&mut [0; 4]).as_bytes()),
+        _ => out.push(c),
+    }
 }
 
 /// Arguments as one printable line, with a blank between two.

@@ -120,7 +120,7 @@ fn real_futures_are_valid_and_told_exactly() {
     let seen = status(&finished);
     let of = |name: &str| future(&seen, name);
     assert_eq!(of("exact")["argv"], json!(["printf", "%s\\n", "a b", "", "c\nd", [255]]));
-    assert_eq!(of("exact")["command"], r"printf %s\n a b  c\nd \xff");
+    assert_eq!(of("exact")["command"], r"printf '%s\n' 'a b' '' $'c\nd' $'\xff'");
     assert_eq!(of("exact")["failed"], false);
     assert_eq!(fs::read(of("exact")["log"].as_str().unwrap()).unwrap(), b"a b\n\nc\nd\n\xff\n");
     assert_eq!([&of("killed")["rc"], &of("killed")["signal"]], [137, 9]);

@@ -220,7 +220,7 @@ fn a_future_that_comes_after_others() {
         cat order",
     );
     finished
-        .says("]: queued: bash -c echo a")
+        .says("]: queued: bash -c 'echo a >>order'\n")
         .says("a\tqueued\t")
         .says("e\tqueued\t")
         .says("]: not started: `bad` failed with status 3\n")

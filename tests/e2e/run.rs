@@ -46,11 +46,29 @@ fn a_program_is_run_and_its_log_and_status_are_handed_over() {
         echo \"wait $?\"",
     );
     finished
-        .says("]: running: sh -c echo out; echo err >&2; exit 3\nrun 0\n")
+        .says("]: running: sh -c 'echo out; echo err >&2; exit 3'\nrun 0\n")
+        .says("]: Waiting for completion of sh -c 'echo out; echo err >&2; exit 3' (1 other jobs running)\n")
         .says("\nout\nerr\n[Async t:")
-        .says("]: finished sh -c echo out; echo err >&2; exit 3 with result 3 in 0 seconds\n")
+        .says("]: finished sh -c 'echo out; echo err >&2; exit 3' with result 3 in 0 seconds\n")
         .says("wait 3\n");
     assert_eq!(finished.stderr, "");
+}
+
+#[test]
+fn its_command_is_shown_as_a_shell_reads_it() {
+    run(
+        &Sandbox::default(),
+        r#"async run --quiet t -- printf '<%s>\n' plain -j4 ./a/b 'a b' '' "it's" '"$HOME"' '*' '~' '!!' 'a=b' '{a,b}' \
+            '#' '\' 'c\d' '`x`' 'a;b' ü $'two\nlines of "it'"'"$'s\\"' $'\t' $'\e[31m\r' $'\xff' $'\u009b' $'\u202ea'
+        async block t
+        shown=$(async status | cut -f7)
+        echo "$shown"
+        eval "$shown" >pasted
+        cmp pasted "$DEST/async/t.log" && echo "the same""#,
+    )
+    .says(r#"printf '<%s>\n' plain -j4 ./a/b 'a b' '' 'it'\''s' '"$HOME"' '*' '~' '!!' a=b '{a,b}' "#)
+    .says(r#" $'two\nlines of "it\'s\\"' "#)
+    .says("\nthe same\n");
 }
 
 #[test]

@@ -87,6 +87,7 @@ impl Begin {
         let attempts = plan.as_ref().and_then(|plan| Some((plan.retry?, plan.retry_delay.unwrap_or(0))));
         let request = Request {
             argv: command,
+            program: false,
             shortened: self.shortened,
             plan,
             parent: planning::enclosing(place, self.inside.as_ref(), &store),

@@ -83,6 +83,7 @@ impl Run {
             parent: planning::enclosing(place, None, &store),
             owner: planning::owner(place, None),
             plan: plan.clone(),
+            program: true,
             ..Request::new(&self.command)
         };
         let started = store.begin(&name, &request, &Start::OnRecord)?;

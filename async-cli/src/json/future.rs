@@ -48,7 +48,7 @@ pub(crate) struct Future {
     signal_name: Option<String>,
     /// Why it ended, or never started, where that was not the task's own doing.
     cause: Option<Cause>,
-    /// The command on one line, control characters spelt out.
+    /// The command on one line, control characters spelt out. That of `async run` is one that bash reads.
     command: String,
     /// The command's words exactly. Null in records of the original script, and where they are too long for a record.
     argv: Option<Vec<Argument>>,

@@ -66,7 +66,7 @@ pub(crate) struct FutureTiming {
     pub(crate) label: String,
     /// The label of the future inside whose task it was started.
     pub(crate) parent: Option<String>,
-    /// The command on one line, control characters spelt out.
+    /// The command on one line, control characters spelt out. That of `async run` is one that bash reads.
     pub(crate) command: String,
     pub(crate) state: State,
     /// Whether it is over, and not by success: with another exit status than 0, or lost.

@@ -21,7 +21,7 @@ use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::process::ProcessIdentity;
 use crate::record::{self, Argument, FutureId, Record, State};
-use crate::text::command_line;
+use crate::text::{command_line, shell_line};
 
 /// The beginnings of the paths of the files that a future has while it is being started.
 const NEW: &str = ".starting/new";
@@ -49,6 +49,8 @@ pub enum Start<'a> {
 pub struct Request<'a> {
     /// The command: a program or function, and its arguments.
     pub argv: &'a [OsString],
+    /// Whether it is a program, whose command line is shown as a shell reads it. A function's words are shown as they are.
+    pub program: bool,
     /// Whether `argv` is not all of the command, so that it is kept to be shown, and not as what was run. So is what is too
     /// long for a record, after it was cut.
     pub shortened: bool,
@@ -121,7 +123,7 @@ impl Store {
         };
         let Request { argv, shortened, .. } = *request;
         let record = Record {
-            command: command_line(argv, shortened),
+            command: if request.program { shell_line(argv) } else { command_line(argv, shortened) },
             argv: (!shortened).then(|| argv.iter().map(|arg| Argument::from(arg.as_os_str())).collect()),
             start_time: clock::wall(),
             start_boot: Some(clock::since_boot()),
