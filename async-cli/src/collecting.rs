@@ -152,7 +152,7 @@ impl Collecting<'_> {
                     Step::NotThere => self.not_waiting_for(text)?,
                     Step::Collected if self.tally.rc == 0 => {}
                     Step::Collected => {
-                        self.say_that_it_stops()?;
+                        self.say_that_it_stops(&text::printable_command(self.words))?;
                         return Ok(None);
                     }
                     Step::StillRuns { pid, started, since } => {
@@ -239,9 +239,8 @@ impl Collecting<'_> {
         self.say(&format!("Not waiting for async task {name} that we never started or has already been waited for\n"))
     }
 
-    pub(crate) fn say_that_it_stops(&mut self) -> Result<(), Failure> {
-        let all = text::printable_command(self.words);
-        self.say(&format!("Stopping async wait due to error: {all}\n"))
+    pub(crate) fn say_that_it_stops(&mut self, because: &str) -> Result<(), Failure> {
+        self.say(&format!("Stopping async wait due to error: {because}\n"))
     }
 
     fn say(&mut self, text: &str) -> Result<(), Failure> {

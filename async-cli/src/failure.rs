@@ -187,7 +187,7 @@ fn why_no_program(program: &OsStr) -> &'static str {
 }
 
 /// Names in a sentence.
-fn quoted(names: &[String]) -> String {
+pub(crate) fn quoted(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 

@@ -1,13 +1,11 @@
 //! Waiting for futures by their exact names, as the program's own commands do.
 
-use std::ffi::OsString;
-
 use async_core::clock::{self, Millis};
 use async_core::{FutureName, Store};
 
 use crate::cli::Place;
 use crate::collecting::{Collecting, Failed, Manner, Resumed, Step, Tally};
-use crate::failure::{Failure, warn};
+use crate::failure::{Failure, quoted, warn};
 use crate::messages::Output;
 use crate::planning;
 use crate::sleeper::{Sleeper, Woken};
@@ -24,11 +22,10 @@ pub(crate) struct Waiting<'a> {
 impl Waiting<'_> {
     /// Waits for all of them, in that order, up to the first that fails if the manner says so.
     pub(crate) fn for_all(self, names: &[FutureName]) -> Result<Tally, Failure> {
-        let words: Vec<OsString> = names.iter().map(|name| name.as_str().into()).collect();
         let Self { store, manner, sleeper, .. } = self;
         let mut collecting = Collecting {
             store,
-            words: &words,
+            words: &[],
             output: self.output,
             shell: None,
             inside: planning::enclosing(self.place, None, store),
@@ -53,7 +50,7 @@ impl Waiting<'_> {
                     Step::NotThere => collecting.not_waiting_for(name.as_str().as_ref())?,
                     Step::Collected if collecting.tally.rc == 0 || !manner.stop => {}
                     Step::Collected => {
-                        collecting.say_that_it_stops()?;
+                        collecting.say_that_it_stops(&stopped_at(name, &names[number + 1..]))?;
                         return Ok(collecting.tally);
                     }
                     Step::StillRuns { started, since, .. } => {
@@ -115,6 +112,13 @@ impl Waiting<'_> {
             }
         }
     }
+}
+
+/// Which one failed, and what is left to be waited for. Of one alone it is what the original says.
+fn stopped_at(failed: &FutureName, left: &[FutureName]) -> String {
+    let left: Vec<String> = left.iter().map(FutureName::to_string).collect();
+    let left = if left.is_empty() { String::new() } else { format!("; not waited for: {}", quoted(&left)) };
+    format!("{failed}{left}")
 }
 
 /// Those that are not over.

@@ -246,6 +246,19 @@ fn a_pipe_gets_the_usual_lines_and_nothing_else() {
 }
 
 #[test]
+fn a_wait_that_stops_says_because_of_which_and_what_is_left() {
+    let held = Held::default();
+    for (name, rc) in [("a", 0), ("b", 3), ("c c", 0), ("d", 4)] {
+        held.begin(name).finish(rc);
+    }
+    run(&held, "async wait a b 'c c' d")
+        .says("\nStopping async wait due to error: b; not waited for: `c c`, `d`\n")
+        .exits(3);
+    // As async_wait says it.
+    run(&held, "async wait 'c c' d").says("\nStopping async wait due to error: d\n").exits(4);
+}
+
+#[test]
 fn a_terminal_shows_what_is_waited_for_and_what_it_printed_last() {
     let held = Held::default();
     held.begin("t").finish(0);
