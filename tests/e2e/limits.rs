@@ -72,6 +72,22 @@ fn no_more_than_one_runs_of_all_kinds_of_tasks() {
 }
 
 #[test]
+fn a_program_is_said_to_be_queued_only_where_it_is() {
+    let finished = Sandbox::default().run(
+        "export ASYNC_JOBS=2
+        mkfifo go
+        for name in a b c; do async run $name -- cat go; done
+        async run --jobs 3 --after a d -- true
+        async cancel --all --quiet
+        async run e -- true
+        async wait --quiet e
+        async run --after e --after-any a f -- true",
+    );
+    let said: Vec<&str> = finished.stdout.lines().filter_map(|line| line.split(' ').nth(2)).collect();
+    assert_eq!(said, ["running:", "running:", "queued:", "queued:", "running:", "running:"], "{finished}");
+}
+
+#[test]
 fn tasks_of_both_profiles_are_limited() {
     in_each_case(|case| {
         let sandbox = case.sandbox();

@@ -205,17 +205,21 @@ fn one_that_was_held_back_first_keeps_the_reason() {
         &sandbox,
         "printf '#!/nowhere/at/all\\n' >bad; chmod +x bad
         async run --quiet --jobs 1 t -- ./bad
-        async wait t
-        echo \"wait $?\"
+        echo \"run $?\"
         make_gate go
         cp \"$(type -P true)\" gone
-        async run --quiet first -- bash -c 'read -r _ <go || :'
+        async run --quiet --jobs 1 first -- bash -c 'read -r _ <go || :'
+        async run --quiet --jobs 1 u -- ./bad
         async run --quiet --after first t -- ./gone
         rm gone
         open_gate go
+        async wait u
+        echo \"wait $?\"
         async wait t
         echo \"wait $?\"",
     )
+    .complains("async: can't execute `./bad`: the interpreter that its first line names is not there\n")
+    .says("run 126\n")
     .says("]: can't be started: the interpreter that its first line names is not there\n")
     .says("with result 126 in 0 seconds (never started)\n")
     .says("]: can't be started: No such file or directory")

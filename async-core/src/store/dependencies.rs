@@ -1,7 +1,7 @@
 //! Futures that have to end before another one starts.
 
 use super::files::{open_for_reading, read_record};
-use super::{Store, wait_for_end};
+use super::{Store, is_alive, wait_for_end};
 use crate::error::Result;
 use crate::name::FutureName;
 use crate::plan::Plan;
@@ -49,6 +49,17 @@ impl Store {
             }
         }
         Ok(None)
+    }
+
+    /// Whether there would be a sleep for one of them.
+    pub(crate) fn has_pending(&self, found: &[FutureId]) -> Result<bool> {
+        for (file, path) in found.iter().filter_map(|id| self.find(id)) {
+            let record = read_record(&file, &path)?;
+            if is_alive(&file, &path, &record)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What became of it; none if that is not known any more.

@@ -17,7 +17,7 @@ use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
@@ -106,15 +106,30 @@ impl Store {
         }
     }
 
+    /// The same if that is so already; else none.
+    pub(crate) fn slot_at_once(&self, place: &QueuePlace, jobs: u32) -> Result<Option<Slot>> {
+        let mut behind = place.behind.clone();
+        while let Some((file, path)) = behind.and_then(|id| self.find(&id)) {
+            if Right::QueuePlace.is_taken(&file).map_err(Error::io("look at the place of", &path))? {
+                return Ok(None);
+            }
+            behind = who_was_before(&file, &path)?;
+        }
+        let queue = self.open_shared(QUEUE)?;
+        if !Right::Head.try_take(&queue).map_err(Error::io("lock", &self.dir.join(QUEUE)))? {
+            return Ok(None);
+        }
+        let slots = self.try_slot(jobs)?.ok();
+        Ok(slots.map(|slots| Slot { _slots: slots, head: Some(queue), _lender: None }))
+    }
+
     /// Sleeps until that future has left the queue. Gives whom it was behind, if it was not at the head.
     fn wait_behind(&self, id: &FutureId) -> Result<Option<FutureId>> {
         let Some((file, path)) = self.find(id) else {
             return Ok(None);
         };
         Right::QueuePlace.wait_until_free(&file).map_err(Error::io("wait for the place of", &path))?;
-        let record = read_record(&file, &path)?;
-        let was_at_head = record.run_start.is_some() && record.lent_by.is_none();
-        Ok(if was_at_head { None } else { record.queue.and_then(|place| place.behind) })
+        who_was_before(&file, &path)
     }
 
     /// The record of a future that may have been collected, or cleared away by an init, since it was named so.
@@ -284,6 +299,13 @@ impl Store {
         refuse_unless_regular(&file.metadata().map_err(Error::io("look at", &path))?, &path)?;
         Ok(file)
     }
+}
+
+/// Whom a future was behind that has left the queue, if it was not at the head.
+fn who_was_before(file: &File, path: &Path) -> Result<Option<FutureId>> {
+    let record = read_record(file, path)?;
+    let was_at_head = record.run_start.is_some() && record.lent_by.is_none();
+    Ok(if was_at_head { None } else { record.queue.and_then(|place| place.behind) })
 }
 
 /// Whether the file is one of those that the limit needs.

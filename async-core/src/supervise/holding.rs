@@ -9,7 +9,8 @@ use super::sleeper::Sleeper;
 use super::{FAILED, Supervisor, ends_attempts};
 use crate::clock;
 use crate::error::Result;
-use crate::record::{Cause, Lender, Record};
+use crate::name::FutureName;
+use crate::record::{Cause, Lender, QueuePlace, Record};
 use crate::store::{End, Slot, Store};
 
 /// How a look at a task that is held back ended.
@@ -19,20 +20,31 @@ enum Held {
     Poked,
 }
 
+/// How the wait for a slot ended.
+enum Turn {
+    End(End),
+    Own,
+    LentBy(FutureName),
+}
+
 impl Supervisor<'_> {
-    /// Keeps the task from starting until its plan allows it. Gives the end of the future if it comes to that instead.
-    pub(super) fn hold_back(&mut self, record: &Record) -> Option<End> {
+    /// Keeps the task from starting until its plan allows it, and calls `held` if that is not so at once. Gives the end of
+    /// the future if it comes to that instead.
+    pub(super) fn hold_back(&mut self, record: &Record, held: &mut dyn FnMut()) -> Option<End> {
         if !self.plan.may_queue() {
             return None;
         }
-        self.hold_back_as_planned(record).unwrap_or_else(|error| {
+        self.hold_back_as_planned(record, held).unwrap_or_else(|error| {
             self.say_in_log(&format!("can't be started: {error}"));
             Some(End { rc: FAILED, cause: Some(Cause::Unstartable), ..End::default() })
         })
     }
 
-    fn hold_back_as_planned(&mut self, record: &Record) -> Result<Option<End>> {
+    fn hold_back_as_planned(&mut self, record: &Record, held: &mut dyn FnMut()) -> Result<Option<End>> {
         if self.plan.has_dependencies() {
+            if self.store.has_pending(&record.dependencies)? {
+                held();
+            }
             let (store, plan, found) = (self.store.clone(), self.plan.clone(), record.dependencies.clone());
             let waiting = Sleeper::start(move || store.wait_for_dependencies(&plan, &found))?;
             if let Some(end) = self.sleep_until(&[&waiting])? {
@@ -49,28 +61,15 @@ impl Supervisor<'_> {
                 Some(place) => place,
                 None => self.store.enter_queue(self.name, self.journal.file(), &self.journal.read()?)?,
             };
-            let store = self.store.clone();
-            let turn = Sleeper::start(move || store.wait_for_slot(place, jobs).map(Some))?;
-            let mut lenders: Vec<(Lender, Sleeper<Option<Slot>>)> = Vec::new();
-            self.slot = loop {
-                for lender in self.journal.read()?.lenders.into_iter().skip(lenders.len()) {
-                    let (store, from) = (self.store.clone(), lender.clone());
-                    lenders.push((lender, Sleeper::start(move || store.borrow_place(&from))?));
-                }
-                let sleepers: Vec<&Sleeper<Option<Slot>>> =
-                    std::iter::once(&turn).chain(lenders.iter().map(|(_, sleeper)| sleeper)).collect();
-                match self.sleep_until_poked(&sleepers)? {
-                    Held::End(end) => return Ok(Some(end)),
-                    Held::Poked => {}
-                    Held::Woken(0) => break turn.result()?,
-                    Held::Woken(index) => {
-                        if let Some(slot) = lenders[index - 1].1.result()? {
-                            lent_by = Some(lenders[index - 1].0.name.clone());
-                            break Some(slot);
-                        }
-                    }
-                }
-            };
+            self.slot = self.store.slot_at_once(&place, jobs)?;
+            if self.slot.is_none() {
+                held();
+                lent_by = match self.wait_for_slot(place, jobs)? {
+                    Turn::End(end) => return Ok(Some(end)),
+                    Turn::Own => None,
+                    Turn::LentBy(name) => Some(name),
+                };
+            }
         }
         self.run_start = clock::since_boot();
         let lent = lent_by.map_or_else(String::new, |name| format!("lent_by = {name}\n"));
@@ -82,6 +81,36 @@ impl Supervisor<'_> {
             slot.leave_head();
         }
         Ok(None)
+    }
+
+    /// Sleeps until it has a slot of its own, or one in the place of somebody who waits for it.
+    fn wait_for_slot(&mut self, place: QueuePlace, jobs: u32) -> Result<Turn> {
+        let store = self.store.clone();
+        let turn = Sleeper::start(move || store.wait_for_slot(place, jobs).map(Some))?;
+        let mut lenders: Vec<(Lender, Sleeper<Option<Slot>>)> = Vec::new();
+        loop {
+            for lender in self.journal.read()?.lenders.into_iter().skip(lenders.len()) {
+                let (store, from) = (self.store.clone(), lender.clone());
+                lenders.push((lender, Sleeper::start(move || store.borrow_place(&from))?));
+            }
+            let sleepers: Vec<&Sleeper<Option<Slot>>> =
+                std::iter::once(&turn).chain(lenders.iter().map(|(_, sleeper)| sleeper)).collect();
+            match self.sleep_until_poked(&sleepers)? {
+                Held::End(end) => return Ok(Turn::End(end)),
+                Held::Poked => {}
+                Held::Woken(0) => {
+                    self.slot = turn.result()?;
+                    return Ok(Turn::Own);
+                }
+                Held::Woken(index) => {
+                    let (lender, sleeper) = &lenders[index - 1];
+                    if let Some(slot) = sleeper.result()? {
+                        self.slot = Some(slot);
+                        return Ok(Turn::LentBy(lender.name.clone()));
+                    }
+                }
+            }
+        }
     }
 
     /// Sleeps until one of them is done. Gives the end of the future if it comes to its end meanwhile.

@@ -192,7 +192,7 @@ impl Supervisor<'_> {
 
     fn run_gated(&mut self, record: &Record, pid: u32, gate: RawFd) -> Result<End> {
         self.adopt(pid);
-        if let Some(end) = self.hold_back(record) {
+        if let Some(end) = self.hold_back(record, &mut || ()) {
             self.end_child();
             return Ok(end);
         }
@@ -214,13 +214,17 @@ impl Supervisor<'_> {
         let output = || log.try_clone().map(Stdio::from).map_err(Error::io("use", &self.store.log_path(self.name)));
         command.stdout(output()?).stderr(output()?);
         process::start_without_inherited_signals(command);
-        if self.plan.may_queue() {
+        let mut was_held = false;
+        let end = self.hold_back(record, &mut || {
+            was_held = true;
             report(Ok(false));
-            if let Some(end) = self.hold_back(record) {
-                return Ok(end);
-            }
+        });
+        if let Some(end) = end {
+            // It has begun, and why it never started is recorded.
+            report(Ok(false));
+            return Ok(end);
         }
-        self.run_attempts(command, &log, report)
+        self.run_attempts(command, &log, was_held, report)
     }
 
     /// Runs it as often as the plan says, until it succeeds.
@@ -228,6 +232,7 @@ impl Supervisor<'_> {
         &mut self,
         command: &mut Command,
         log: &File,
+        was_held: bool,
         report: &mut dyn FnMut(io::Result<bool>),
     ) -> Result<End> {
         let attempts = self.plan.retry.map(|retry| retry.saturating_add(1));
@@ -242,7 +247,7 @@ impl Supervisor<'_> {
                     }
                     report(Ok(true));
                 }
-                Err(error) if attempt == 1 && !self.plan.may_queue() => {
+                Err(error) if attempt == 1 && !was_held => {
                     let program = command.get_program().to_owned();
                     report(Err(io::Error::new(error.kind(), error.to_string())));
                     return Err(Error::io("start the program", program.as_ref())(error));
