@@ -122,7 +122,7 @@ impl std::fmt::Display for State {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Cause {
-    /// Somebody cancelled it.
+    /// Somebody cancelled it, or a future inside whose task it was started.
     Cancelled,
     /// Its time was up.
     Timeout,

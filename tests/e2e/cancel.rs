@@ -119,7 +119,7 @@ fn nested_futures_are_stopped_and_none_of_them_is_lost() {
             function stubborn { trap '' TERM; echo >there; while :; do sleep 1000; done; }
             function outer {
                 async_run inner stubborn
-                async run program -- bash -c 'trap \"exit 7\" TERM; echo >there; while :; do sleep 0.1; done'
+                async run program -- bash -c 'trap \"exit 7\" TERM; echo >there; while :; do sleep 0.01; done'
                 async run quick -- true
                 async run --after inner later -- true
                 echo >there
@@ -136,12 +136,46 @@ fn nested_futures_are_stopped_and_none_of_them_is_lost() {
         for name in ["t", "inner", "program", "quick", "later"] {
             status.says(&format!("{name}\tfinished\t"));
         }
-        script.call(&["wait", "inner"]).says("with result 137 ").exits(137);
+        status.says("inner\tfinished\t137 KILL cancelled\t").says("quick\tfinished\t0\t");
+        script.call(&["wait", "inner"]).says("with result 137 ").says("SIGKILL; cancelled)\n").exits(137);
         script.call(&["wait", "program"]).exits(7);
         script.call(&["wait", "quick"]).exits(0);
         script.call(&["wait", "later"]).exits(143);
         let _ = script.go_on();
     });
+}
+
+#[test]
+fn what_is_stopped_inside_of_another_is_cancelled_too_and_what_ended_by_itself_is_not() {
+    let mut script = Staying::plain(
+        r#"mkfifo there
+        async run outside -- sleep 1000
+        async run t -- bash -c '
+            async run deep -- bash -c "async run deeper -- sleep 1000; echo >there; sleep 1000"
+            async run traps -- bash -c "trap \"exit 7\" TERM; echo >there; while :; do sleep 0.1; done"
+            async run --after outside queued -- true
+            async run --retry 1 --retry-delay 1h again -- false
+            async run killed -- bash -c "kill -TERM \$\$"
+            async run fails -- false
+            async block killed; async block fails; echo >there; sleep 1000'
+        for i in 1 2 3; do read -r _; done <>there
+        stay"#,
+    );
+    script.call(&["cancel", "t"]).exits(0);
+    let status = script.call(&["status"]);
+    for (name, how) in [
+        ("t", "143 TERM cancelled"),
+        ("deep", "143 TERM cancelled"),
+        ("deeper", "143 TERM cancelled"),
+        ("traps", "7 cancelled"),
+        ("queued", "143 TERM cancelled"),
+        ("again", "143 TERM cancelled"),
+        ("killed", "143 TERM"),
+        ("fails", "1"),
+    ] {
+        status.says(&format!("{name}\tfinished\t{how}\t"));
+    }
+    let _ = script.go_on();
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::process;
-use crate::record::{Record, State};
+use crate::record::{Cause, Record, State};
 use crate::tree::{self, Ended};
 
 /// How long a supervisor has to get to know of a request, in ms, before it is told once more.
@@ -18,6 +18,9 @@ const ASK_AGAIN: u32 = 200;
 
 /// How long a supervisor may take to end a tree, beside the grace period, in ms.
 const PATIENCE: Millis = 25_000;
+
+/// How many futures one may be inside of. Records that are wrong may go round in a circle.
+const DEEPEST: usize = 1000;
 
 /// What became of a request to cancel a future.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +95,21 @@ impl Store {
             (Some(_), None) => Ok(Cancelled::Over(record)),
             (Some(_), Some(_)) => Ok(Cancelled::Stopped(record)),
         }
+    }
+
+    /// Whether a future was cancelled, or is just being so, inside whose task that one was started, or one around that; as
+    /// far as the live ones tell.
+    pub(crate) fn is_cancelled_around(&self, record: &Record) -> bool {
+        let around = |inner: &Record| {
+            let name: FutureName = inner.parent.as_ref()?.parse().ok()?;
+            // One that was started later has but the same name.
+            self.read(&name).ok()?.filter(|around| around.start_time <= inner.start_time)
+        };
+        let is_cancelled = |record: Record| match record.rc {
+            None => record.cancel_time.is_some(),
+            Some(_) => record.cause == Some(Cause::Cancelled),
+        };
+        std::iter::successors(around(record), around).take(DEEPEST).any(is_cancelled)
     }
 
     /// Stops what still runs of a future whose supervisor is no help.

@@ -154,11 +154,14 @@ fn supervise_with(
         stop_retrying: false,
         slot: None,
     };
-    let end = match task {
+    let mut end = match task {
         Task::Runs { pid } => supervisor.run_child(pid),
         Task::Gated { pid, gate } => supervisor.run_gated(&read, pid, gate),
         Task::Program { mut command, report } => supervisor.run_program(&read, &mut command, report),
     }?;
+    if supervisor.was_ended_from_around(&end) {
+        end.cause = Some(Cause::Cancelled);
+    }
     supervisor.journal.finish(&end)?;
     Ok(end)
 }
@@ -343,6 +346,22 @@ impl Supervisor<'_> {
         // If it can't be read, whoever asks will ask again.
         let record = self.journal.read().ok()?;
         record.cancel_time.map(|_| record.cancel_grace.unwrap_or_else(|| self.plan.grace()))
+    }
+
+    /// Whether it was asked to end because a future is cancelled inside whose task it was started.
+    fn was_ended_from_around(&mut self, end: &End) -> bool {
+        if end.cause.is_some() {
+            return false;
+        }
+        // The task may have heard of it before this process did.
+        while end.rc != 0
+            && let Ok(Event::Signal(signal)) = self.next(&[], Some(0))
+        {
+            self.stop_retrying |= ends_attempts(signal);
+        }
+        let is_killed = [Signal::SIGTERM, Signal::SIGKILL].into_iter().any(|signal| end.rc == 128 + signal as i32);
+        (self.stop_retrying || is_killed)
+            && self.journal.read().is_ok_and(|record| self.store.is_cancelled_around(&record))
     }
 
     fn pass_on(&mut self, signal: Signal) {
