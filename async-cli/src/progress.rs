@@ -62,7 +62,9 @@ fn of_any(futures: &[Live]) -> String {
 
 /// The last line of the log that was written to last.
 fn last_line(futures: &[Live]) -> Option<String> {
-    let logs = futures.iter().filter_map(|future| future.log().ok().flatten());
+    // One that was just made is as new as another that holds something.
+    let holds_something = |log: &File| log.metadata().is_ok_and(|metadata| metadata.len() > 0);
+    let logs = futures.iter().filter_map(|future| future.log().ok().flatten()).filter(holds_something);
     let written =
         |log: &File| log.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
     let newest = logs.max_by_key(written)?;
