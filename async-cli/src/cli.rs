@@ -128,7 +128,7 @@ impl Place<'_> {
 /// What reads one command's arguments, and what makes the command of what was read.
 type Reader = (fn() -> clap::Command, fn(&mut ArgMatches) -> Result<Command, clap::Error>);
 
-/// The command of that name, alone, if the shim calls it for each future.
+/// The command of that name, alone, if it is one of those that are called for each future.
 fn reader(name: &str) -> Option<Reader> {
     fn of<C: Args>() -> clap::Command {
         let parser = clap::Command::new("async").no_binary_name(true).disable_version_flag(true);
@@ -138,6 +138,8 @@ fn reader(name: &str) -> Option<Reader> {
         C::from_arg_matches_mut(matches)
     }
     Some(match name {
+        "run" => (of::<Run>, |matches| read(matches).map(Command::Run)),
+        "wait" => (of::<Wait>, |matches| read(matches).map(Command::Wait)),
         "begin" => (of::<Begin>, |matches| read(matches).map(Command::Begin)),
         "fork" => (of::<ForkOff>, |matches| read(matches).map(Command::ForkOff)),
         "launched" => (of::<Launched>, |matches| read(matches).map(Command::Launched)),
@@ -158,7 +160,7 @@ static PARSERS: Mutex<BTreeMap<String, clap::Command>> = Mutex::new(BTreeMap::ne
 /// Makes up what a shell's subshells need, so that not each of them has to.
 pub(crate) fn prepare_guest() {
     let args = ["async", "fork", "--record", "0", "--log", "0", "--", "name"].map(OsString::from);
-    drop(Cli::of_shim(&args));
+    drop(Cli::of_one_command(&args));
 }
 
 /// Each command is one file in `commands`.
@@ -195,9 +197,9 @@ enum Command {
 }
 
 impl Cli {
-    /// Reads a command line as the shim writes it for one future. Only that command's options are made up for it, which is
-    /// a tenth of the work of making up all. None if it is another command line, or a wrong one.
-    pub(crate) fn of_shim(args: &[OsString]) -> Option<Self> {
+    /// Reads a command line that is about one future, the command first. Only that command's options are made up for it, which
+    /// is a tenth of the work of making up all. None if it is another command line, or a wrong one.
+    pub(crate) fn of_one_command(args: &[OsString]) -> Option<Self> {
         let [_, name, args @ ..] = args else {
             return None;
         };
@@ -271,7 +273,7 @@ mod tests {
     fn both(line: &str) -> [Option<String>; 2] {
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let shown = |cli: Cli| format!("{cli:?}");
-        [Cli::of_shim(&args).map(shown), Cli::try_parse_from(&args).ok().map(shown)]
+        [Cli::of_one_command(&args).map(shown), Cli::try_parse_from(&args).ok().map(shown)]
     }
 
     #[test]
@@ -286,6 +288,10 @@ mod tests {
             "async begin --dir /d --permissions umask --open -- name make -j4",
             "async fork --dir /d --permissions umask --record 10 --log 11 -- name",
             "async launched --dir /d --permissions umask --record 10 --log 11 --pid 5 -- name -j4",
+            "async run --dir /d --jobs 2 --after a --cwd /x --quiet name -- make -j4 --dir /other",
+            "async run name make -j4",
+            "async wait --dir /d --timeout 5s a b",
+            "async wait --all --keep",
             "async live --dir /d",
             "async message --dir /d -- name a %command",
             "async pid --dir /d -- name",
@@ -298,7 +304,17 @@ mod tests {
 
     #[test]
     fn what_is_wrong_or_not_the_shims_is_left_to_all_together() {
-        for line in ["async", "async begin --fd", "async begin --help", "async begin --fd 1 -- x", "async status"] {
+        for line in [
+            "async",
+            "async begin --fd",
+            "async begin --help",
+            "async begin --fd 1 -- x",
+            "async run --nope",
+            "async wait --help",
+            "async run -h",
+            "async wait --version",
+            "async status",
+        ] {
             assert_eq!(both(line)[0], None, "{line}");
         }
     }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::rc::Rc;
 
-use async_core::Side;
+use async_core::process::Side;
 
 /// The surroundings of a command: a process of its own, or somebody else's.
 #[derive(Debug)]

@@ -66,7 +66,7 @@ pub fn prepare_guest() {
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<cli::Cli, clap::Error> {
     let args: Vec<OsString> = args.into_iter().collect();
-    if let Some(cli) = cli::Cli::of_shim(&args) {
+    if let Some(cli) = cli::Cli::of_one_command(&args) {
         return Ok(cli);
     }
     let mut command = command();

@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, RawFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::libc;
 
 /// A descriptor of our own for the open file that `fd` stands for; the caller's own stays open.
 ///
@@ -40,6 +41,25 @@ pub fn leave_open(file: File) -> io::Result<RawFd> {
     Ok(fcntl(file, FcntlArg::F_DUPFD_CLOEXEC(FIRST))?)
 }
 
+/// Closes all descriptors of this process but the standard ones and these.
+///
+/// What is open by those that are closed must not be used any more, in this process.
+#[allow(unsafe_code)]
+pub fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
+    for fd in open_ones()?.filter(|fd| kept.iter().all(|kept| kept.as_raw_fd() != *fd)) {
+        // SAFETY: as the caller says, nobody uses it. That of the listing itself is closed already.
+        unsafe { libc::close(fd) };
+    }
+    Ok(())
+}
+
+/// The descriptors of this process behind the standard ones.
+fn open_ones() -> io::Result<impl Iterator<Item = RawFd>> {
+    let open: Vec<RawFd> =
+        fs::read_dir("/proc/self/fd")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    Ok(open.into_iter().filter(|&fd| fd > 2))
+}
+
 /// The number comes from a command line, so it is looked at before it is believed.
 fn must_be_open(fd: RawFd) -> io::Result<()> {
     match fs::symlink_metadata(format!("/proc/self/fd/{fd}")) {
@@ -51,8 +71,7 @@ fn must_be_open(fd: RawFd) -> io::Result<()> {
 /// Has the programs that this process starts inherit none of its descriptors but the standard ones.
 #[allow(unsafe_code)]
 pub fn keep_from_children() -> io::Result<()> {
-    let open = fs::read_dir("/proc/self/fd")?;
-    for fd in open.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<RawFd>().ok()).filter(|&fd| fd > 2) {
+    for fd in open_ones()? {
         // SAFETY: the borrow ends with this statement, and the call touches no memory.
         match fcntl(unsafe { BorrowedFd::borrow_raw(fd) }, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)) {
             // That of the listing itself.

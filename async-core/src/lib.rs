@@ -70,4 +70,4 @@ pub use record::{Argument, Cause, Outcome, Record, State, Wait};
 pub use store::{
     Cancelled, Claim, End, Entry, Live, Permissions, Ready, RecordFile, Request, Run, Start, Started, Store,
 };
-pub use supervise::{Side, Task, fork_and_supervise, supervise};
+pub use supervise::{Task, fork_and_supervise, supervise};

@@ -14,7 +14,7 @@ use std::str::FromStr;
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::{SigHandler, SigSet, Signal, kill, signal};
-use nix::unistd::{SysconfVar, sysconf};
+use nix::unistd::{ForkResult, SysconfVar, sysconf};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -89,6 +89,29 @@ pub fn outlive_file_size_limit() -> io::Result<()> {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGXFSZ);
     Ok(signals.thread_block()?)
+}
+
+/// Which of the two processes a fork has come back in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The new one.
+    Child,
+    /// That of before, whose child has this process id.
+    Parent(u32),
+}
+
+/// Makes this process two. The error is `EBUSY` if it has other threads: in the child they would be gone, and what they had
+/// locked would stay so.
+#[allow(unsafe_code)]
+pub fn fork() -> io::Result<Side> {
+    if fs::read_dir("/proc/self/task")?.count() > 1 {
+        return Err(Errno::EBUSY.into());
+    }
+    // SAFETY: there is no other thread that could have been in the middle of something.
+    match unsafe { nix::unistd::fork() }? {
+        ForkResult::Child => Ok(Side::Child),
+        ForkResult::Parent { child } => Ok(Side::Parent(child.as_raw().unsigned_abs())),
+    }
 }
 
 /// Has the kernel keep what became of this process's children, even if whoever started it did not want to know that of

@@ -305,17 +305,20 @@ fn a_name_that_runs_is_refused_and_one_that_was_never_waited_for_is_kept() {
 #[test]
 fn an_environment_that_is_too_large() {
     let sandbox = Sandbox::default();
+    let deep = sandbox.path("cwd").join(["x".repeat(200).as_str(); 10].join("/"));
+    fs::create_dir_all(&deep).unwrap();
     // As long as one may be, nearly.
     let long = "x".repeat(125_000);
     let try_with = |filler: usize| {
         let mut command = sandbox.command(binary_dir().join("async"));
-        command.args(["run", "--wait", "t", "--", "true"]).env("FILLER", "x".repeat(filler));
+        command.args(["run", "--dir", "store", "--wait", "t", "--", "true"]).env("FILLER", "x".repeat(filler));
+        command.current_dir(&deep);
         for number in 0..16 {
             command.env(format!("LONG{number}"), &long);
         }
         command.stderr(File::create(sandbox.path("stderr")).unwrap()).stdout(Stdio::null()).status()
     };
-    // One that `async run` itself can still be started with, and what it starts can't: that has more arguments.
+    // One that `async run` itself can still be started with, and what it starts can't: that is also told where it is.
     let (mut fits, mut too_large) = (0, 131_000);
     loop {
         assert!(too_large - fits > 1, "there is none between {fits} and {too_large}");

@@ -241,7 +241,7 @@ impl Stage {
         if self.subject.watches {
             command.args(["bash", "-c", TASK]).arg(self.sandbox.path("gate"));
         }
-        command.arg(binary_dir().join("async"));
+        command.arg(binary_dir().join(if self.subject.kind == Kind::Supervises { "supervise" } else { "async" }));
         let reported = self.sandbox.path("report");
         let mut pipe: Option<PipeReader> = None;
         match self.subject.input {

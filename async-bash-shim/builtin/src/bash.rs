@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use async_core::Side;
+use async_core::process::{self, Side};
 
 use nix::libc::{self, SIGINT};
 
@@ -125,18 +125,12 @@ pub(crate) fn is_subshell() -> bool {
     u32::try_from(shell) != Ok(std::process::id())
 }
 
-/// Makes this process, which is a shell, two.
+/// Makes this process, which is a shell, two. Bash knows of its processes by what it has started itself, and of its own by
+/// asking for it.
 pub(crate) fn fork() -> io::Result<Side> {
-    // SAFETY: the process has one thread, so the new one finds all in order. Bash knows of its processes by what it has
-    // started itself, and of its own by asking for it.
-    match unsafe { libc::fork() } {
-        -1 => Err(io::Error::last_os_error()),
-        0 => Ok(Side::Task),
-        pid => {
-            IS_SUPERVISOR.store(true, Ordering::Relaxed);
-            Ok(Side::Supervisor(pid.unsigned_abs()))
-        }
-    }
+    let side = process::fork()?;
+    IS_SUPERVISOR.store(side != Side::Child, Ordering::Relaxed);
+    Ok(side)
 }
 
 /// Whether this process is the one of before a fork.

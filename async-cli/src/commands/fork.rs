@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::os::fd::RawFd;
 
+use async_core::process::Side;
 use async_core::{descriptor, fork_and_supervise};
 use clap::Args;
 
@@ -35,7 +36,7 @@ impl ForkOff {
         let store = place.store()?;
         let Some(end) = fork_and_supervise(&store, &name, self.record, || {
             let side = fork()?;
-            if matches!(side, async_core::Side::Supervisor(_)) {
+            if matches!(side, Side::Parent(_)) {
                 // Nobody else's, whoever may wait for its end.
                 drop(descriptor::take(self.log));
             }

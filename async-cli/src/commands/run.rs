@@ -1,12 +1,16 @@
 //! `async run`: starts a program that outlives its caller.
 
+mod supervisor;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
+use async_core::process::{self, Side};
 use async_core::store::INSIDE;
 use async_core::{Request, Start, Store};
 use clap::Args;
@@ -21,6 +25,7 @@ use crate::planning::{self, Planning};
 use crate::sleeper::Sleeper;
 use crate::status::ExitCode;
 use crate::waiting::Waiting;
+use supervisor::{Caller, Supervisor};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -89,34 +94,28 @@ impl Run {
         let started = store.begin(&name, &request, &Start::OnRecord)?;
         warn_of_superseded(&name, started.superseded);
 
-        async_core::descriptor::keep_from_children().map_err(Failure::Task)?;
-        let (mut report, supervisor_report) = io::pipe().map_err(Failure::Task)?;
-        let mut supervisor = Command::new("/proc/self/exe");
-        supervisor.args(["watch", "--fd", "1", "--permissions", place.permissions_name(), "--dir"]).arg(&dir);
-        if plan.is_some() {
-            supervisor.arg("--planned");
-        }
-        supervisor.arg("--program").arg(program).arg("--").arg(&self.name).args(&self.command);
-        supervisor.envs(variables).env(INSIDE, store.place_of(&name)).current_dir(&cwd);
-        supervisor.stdin(stdin).stdout(started.record).stderr(supervisor_report);
-        let pid = match supervisor.spawn() {
-            Ok(child) => child.id(),
-            Err(source) => {
-                store.abandon(&name);
-                // What makes the arguments and the environment too long is the command's.
-                return Err(match source.kind() {
-                    io::ErrorKind::ArgumentListTooLong => why_not(&self.command[0], &source.to_string()),
-                    _ => Failure::Supervisor(source.to_string()),
-                });
+        let (mut report, answer) = io::pipe().map_err(Failure::Task)?;
+        let mut command = Box::new(Command::new(program));
+        command.arg0(&self.command[0]).args(&self.command[1..]).envs(variables).env(INSIDE, store.place_of(&name));
+        let side = process::fork().inspect_err(|_| store.abandon(&name));
+        let pid = match side.map_err(|error| Failure::Supervisor(error.to_string()))? {
+            Side::Parent(child) => child,
+            Side::Child => {
+                drop((report, started.log));
+                let (store, name, planned, caller) = (&store, &name, plan.is_some(), Caller::at(answer));
+                let record = started.record;
+                Supervisor { store, name, record, planned, command, stdin, cwd: &cwd, caller }.run();
+                std::process::exit(0);
             }
         };
-        // It keeps the pipe open as long as this does.
-        drop(supervisor);
+        // The supervisor alone holds the future's life, and can say whether it has begun.
+        drop((started.record, answer));
         let mut reply = String::new();
         report.read_to_string(&mut reply).map_err(Failure::Unheard)?;
         let what = match reply.split_once(' ') {
             Some(("started", _)) => "running",
             Some(("queued", _)) => "queued",
+            // What makes the arguments and the environment too long is the command's.
             Some(("failed", why)) => return Err(why_not(&self.command[0], why.trim_end())),
             Some(("error", why)) => return Err(Failure::Supervisor(why.trim_end().to_owned())),
             _ => return Err(Failure::Unheard(io::ErrorKind::UnexpectedEof.into())),
@@ -176,12 +175,12 @@ fn why_not(program: &OsStr, why: &str) -> Failure {
     Failure::NotExecutable { program: program.to_owned(), why: why.to_owned() }
 }
 
-fn open_input(path: &Path) -> Result<Stdio, Failure> {
+fn open_input(path: &Path) -> Result<File, Failure> {
     let file = File::open(path).and_then(|file| {
         if file.metadata()?.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
         Ok(file)
     });
-    file.map(Stdio::from).map_err(|source| Failure::Input { path: path.to_owned(), source })
+    file.map_err(|source| Failure::Input { path: path.to_owned(), source })
 }

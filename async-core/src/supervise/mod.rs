@@ -23,7 +23,7 @@ use crate::descriptor;
 use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::plan::Plan;
-use crate::process;
+use crate::process::{self, Side};
 use crate::record::{Cause, Record};
 use crate::store::{End, Journal, Slot, Store};
 use crate::tree::{self, Ended};
@@ -88,19 +88,8 @@ pub fn supervise(store: &Store, name: &FutureName, record: RawFd, planned: bool,
     supervise_with(events, store, name, record, planned, task)
 }
 
-/// Which of the two processes a fork has come back in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// The new one, which is the task.
-    Task,
-    /// That of before, which is the parent of the task with this process id.
-    Supervisor(u32),
-}
-
-/// Makes this process two by `fork`: a supervisor, for which it comes back with the recorded end of the task, and the task,
-/// for which it comes back with nothing and everything as it was, the descriptor `record` closed.
-///
-/// For the supervisor it is [`supervise`].
+/// Makes this process two by `fork`: the parent is the supervisor, and for it this is [`supervise`]. The child is the task, for
+/// which it comes back with nothing and everything as it was, the descriptor `record` closed.
 pub fn fork_and_supervise(
     store: &Store,
     name: &FutureName,
@@ -112,8 +101,8 @@ pub fn fork_and_supervise(
     let events = Events::block().map_err(here)?;
     set_child_subreaper(true).map_err(|errno| here(errno.into()))?;
     match fork() {
-        Ok(Side::Supervisor(pid)) => supervise_with(events, store, name, record, false, Task::Runs { pid }).map(Some),
-        Ok(Side::Task) => {
+        Ok(Side::Parent(pid)) => supervise_with(events, store, name, record, false, Task::Runs { pid }).map(Some),
+        Ok(Side::Child) => {
             // Should the supervisor be killed, this tells what is left. There may be no room for it.
             let _ = descriptor::take(record)
                 .and_then(|mut record| record.write_all(format!("task = {}\n", std::process::id()).as_bytes()));

@@ -15,7 +15,7 @@ pub enum Kind {
     Collects(&'static [&'static str]),
     /// Starts a program as `t`.
     Runs,
-    /// Starts the program of `t`, and records its end.
+    /// Starts the program of `t`, and records its end: it is the supervisor that `async run` leaves behind, alone.
     Supervises,
     /// Stops `t`.
     Cancels,
@@ -137,13 +137,9 @@ const WATCH: Subject = Subject {
     )
     .with(Input::Record)
 };
-const PROGRAM: Subject = subject(
-    "watch, a program",
-    &["watch", "--fd", "0", "--program", "/bin/sh", "--", "t", "sh", "-c", "exit 3"],
-    Kind::Supervises,
-    Target::Running,
-)
-.with(Input::Record);
+const PROGRAM: Subject =
+    subject("the supervisor of a program", &["t", "/bin/sh", "-c", "exit 3"], Kind::Supervises, Target::Running)
+        .with(Input::Record);
 const RUN: Subject =
     subject("run", &["run", "t", "--", "sh", "-c", "read -r line <\"$DEST/gate\"; exit 3"], Kind::Runs, Target::Absent);
 const COLLECT: Subject = subject(
@@ -186,8 +182,8 @@ pub const SUBJECTS: &[Subject] = &[
     RUN,
     PROGRAM,
     Subject {
-        title: "watch, a program that is held back",
-        args: &["watch", "--fd", "0", "--planned", "--program", "/bin/sh", "--", "t", "sh", "-c", "exit 3"],
+        title: "the supervisor of a program that is held back",
+        args: &["--planned", "t", "/bin/sh", "-c", "exit 3"],
         target: Target::Queued,
         ..PROGRAM
     },

@@ -1,0 +1,95 @@
+//! The process that `async run` leaves behind: it starts the program, waits for it, and records how it ended.
+
+use std::fs::File;
+use std::io::{self, PipeWriter, Write};
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::Path;
+use std::process::Command;
+
+use async_core::{End, FutureName, Store, Task, descriptor, supervise};
+
+use crate::failure::Failure;
+
+/// What it is told by the process that it is a fork of.
+pub(super) struct Supervisor<'a> {
+    pub(super) store: &'a Store,
+    pub(super) name: &'a FutureName,
+    /// Its lock is the future's life.
+    pub(super) record: File,
+    /// Whether the record has a plan.
+    pub(super) planned: bool,
+    pub(super) command: Box<Command>,
+    /// The program's input.
+    pub(super) stdin: File,
+    /// Where the program, and this process, work.
+    pub(super) cwd: &'a Path,
+    pub(super) caller: Caller,
+}
+
+impl Supervisor<'_> {
+    /// Does its work. What comes of it is in the record, or told to the caller while that listens.
+    pub(super) fn run(mut self) {
+        let mut caller = self.caller;
+        let end = Self::prepare(&self.record, &self.stdin, &caller, self.cwd).map_err(Failure::Task).and_then(|()| {
+            self.command.stdin(self.stdin);
+            supervise_program(self.store, self.name, &self.record, self.planned, self.command, &mut caller)
+        });
+        if let Err(failure) = end
+            && caller.answer.is_some()
+        {
+            self.store.abandon(self.name);
+            caller.hears(&format!("error {failure}"));
+        }
+    }
+
+    /// Lets go of all that is the caller's: its session, its directory, and whatever it has open.
+    fn prepare(record: &File, stdin: &File, caller: &Caller, cwd: &Path) -> io::Result<()> {
+        nix::unistd::setsid()?;
+        let answer = caller.answer.as_ref().map(AsFd::as_fd);
+        let kept: Vec<_> = [record.as_fd(), stdin.as_fd()].into_iter().chain(answer).collect();
+        descriptor::close_all_but(&kept)?;
+        let null = File::options().read(true).write(true).open("/dev/null")?;
+        rustix::stdio::dup2_stdin(&null)?;
+        rustix::stdio::dup2_stdout(&null)?;
+        rustix::stdio::dup2_stderr(&null)?;
+        std::env::set_current_dir(cwd)
+    }
+}
+
+fn supervise_program(
+    store: &Store,
+    name: &FutureName,
+    record: &File,
+    planned: bool,
+    command: Box<Command>,
+    caller: &mut Caller,
+) -> Result<End, Failure> {
+    let mut report = |result: io::Result<bool>| match result {
+        Ok(true) => caller.hears("started "),
+        Ok(false) => caller.hears("queued "),
+        Err(error) => {
+            store.abandon(name);
+            caller.hears(&format!("failed {error}"));
+        }
+    };
+    Ok(supervise(store, name, record.as_raw_fd(), planned, Task::Program { command, report: &mut report })?)
+}
+
+/// The process that waits to hear whether the task runs.
+pub(super) struct Caller {
+    answer: Option<PipeWriter>,
+}
+
+impl Caller {
+    pub(super) fn at(answer: PipeWriter) -> Self {
+        Self { answer: Some(answer) }
+    }
+
+    /// Only what it hears first counts.
+    fn hears(&mut self, text: &str) {
+        if let Some(mut answer) = self.answer.take() {
+            // It may be gone.
+            let _ = answer.write_all(format!("{text}\n").as_bytes());
+        }
+    }
+}
