@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, RawFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -30,15 +30,18 @@ pub fn take(fd: RawFd) -> io::Result<File> {
     Ok(unsafe { File::from_raw_fd(fd) })
 }
 
-/// Leaves the file open for the shell that this process is, as one of the descriptors that bash itself takes. It is
-/// closed at an exec.
-pub fn leave_open(file: File) -> io::Result<RawFd> {
+/// The open file under a descriptor that is fit to be left to the shell that this process is: one of those that bash itself
+/// takes. It is closed at an exec.
+#[allow(unsafe_code)]
+pub fn out_of_the_way(file: File) -> io::Result<File> {
     /// The first of those that scripts do not name.
     const FIRST: RawFd = 10;
     if file.as_raw_fd() >= FIRST {
-        return Ok(file.into_raw_fd());
+        return Ok(file);
     }
-    Ok(fcntl(file, FcntlArg::F_DUPFD_CLOEXEC(FIRST))?)
+    let fd = fcntl(file, FcntlArg::F_DUPFD_CLOEXEC(FIRST))?;
+    // SAFETY: it has just been made, for us.
+    Ok(unsafe { File::from_raw_fd(fd) })
 }
 
 /// Closes all descriptors of this process but the standard ones and these.

@@ -200,6 +200,34 @@ fn a_shell_does_not_turn_into_a_supervisor() {
 }
 
 #[test]
+fn a_beginning_that_fails_leaves_nothing_open() {
+    let text = r#"
+        function open { local fds=(/proc/"$BASHPID"/fd/*); echo " ${fds[*]##*/} "; }
+        function begin { async_builtin begin --dir "$store" --open -- t true; }
+        before=$(open)
+        begin >/dev/full
+        echo "full $?"
+        (
+            # Enough for the record, and one too few for its log.
+            free=10
+            while [[ $before == *" $free "* ]]; do free=$((free + 1)); done
+            ulimit -n $((free + 1))
+            begin
+            echo "limit $?"
+            [[ $(open) == "$before" ]] || open
+        )
+        [[ $(open) == "$before" ]] || open
+        async_builtin live --dir "$store"
+        echo over
+    "#;
+    in_each_bash(|bash| {
+        let finished = run(bash, text);
+        assert_eq!(finished.stdout, "full 125\nlimit 125\nover\n", "{finished}");
+        finished.complains("No space left on device").complains("can't keep the record and the log open");
+    });
+}
+
+#[test]
 fn the_task_is_the_subshell_as_it_was() {
     let text = r#"
         trap 'echo usr1' USR1

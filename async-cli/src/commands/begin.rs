@@ -1,6 +1,7 @@
 //! `async begin`: the start of `async_run`, before the shell forks.
 
 use std::ffi::OsString;
+use std::os::fd::{AsRawFd, IntoRawFd};
 
 use async_core::{FutureName, Request, Start, State, Store, descriptor, text};
 use clap::Args;
@@ -112,11 +113,17 @@ impl Begin {
 /// Begins a future whose record and log this process keeps open, for the subshell that is to run the task.
 fn begin_open(place: &Place, store: &Store, name: &FutureName, request: &Request<'_>) -> Result<ExitCode, Failure> {
     let started = store.begin(name, request, &Start::OnRecord)?;
-    let keep = |file| descriptor::leave_open(file);
     let (Some(log), record) = (started.log, started.record) else { unreachable!("only a synchronous future has none") };
-    let kept = keep(record).and_then(|record| Ok((record, keep(log)?)));
-    let (record, log) = kept.map_err(Failure::Descriptors).inspect_err(|_| store.abandon(name))?;
-    place.stdout()?.print(&format!("{record} {log} {}", started.command))?;
+    let told = descriptor::out_of_the_way(record)
+        .and_then(|record| Ok((record, descriptor::out_of_the_way(log)?)))
+        .map_err(Failure::Descriptors)
+        .and_then(|(record, log)| {
+            place.stdout()?.print(&format!("{} {} {}", record.as_raw_fd(), log.as_raw_fd(), started.command))?;
+            Ok((record, log))
+        });
+    let (record, log) = told.inspect_err(|_| store.abandon(name))?;
+    // The shell closes them.
+    let _ = (record.into_raw_fd(), log.into_raw_fd());
     warn_of_superseded(name, started.superseded);
     Ok(ExitCode::SUCCESS)
 }
