@@ -69,5 +69,6 @@ pub use plan::Plan;
 pub use record::{Argument, Cause, Outcome, Record, State, Wait};
 pub use store::{
     Cancelled, Claim, End, Entry, Live, Permissions, Ready, RecordFile, Request, Run, Start, Started, Store,
+    append_to_new,
 };
 pub use supervise::{Task, fork_and_supervise, supervise};

@@ -40,6 +40,7 @@ pub use cancel::Cancelled;
 pub use changes::{Change, Changes};
 pub use collect::{Claim, Ready};
 pub use end::End;
+pub use files::append_to_new;
 pub use list::{Entry, RecordFile};
 pub use live::Live;
 pub use place::Leftovers;

@@ -228,6 +228,27 @@ fn a_beginning_that_fails_leaves_nothing_open() {
 }
 
 #[test]
+fn a_process_that_can_not_be_noted_is_told_of() {
+    let text = r#"
+        async_builtin -v "record log begun" begin --dir "$store" --open -- t true
+        function launched { async_builtin launched --record "$record" --log "$log" --pid 4242 -- t true; }
+        (ulimit -f 0; launched; echo "full $?") 2>&1 | cat
+        launched
+        echo "status $?"
+        async_builtin pid --dir "$store" -- t
+        launched
+        echo "closed $?"
+    "#;
+    in_each_bash(|bash| {
+        let finished = run(bash, text);
+        finished.says(
+            "[Async t:4242]: running: true\nasync: `t` runs, but its process 4242 can't be noted: File too large",
+        );
+        finished.says("\nfull 0\n").says("\nstatus 0\n4242\n").says("\nclosed 0\n").complains("Bad file descriptor");
+    });
+}
+
+#[test]
 fn the_task_is_the_subshell_as_it_was() {
     let text = r#"
         trap 'echo usr1' USR1

@@ -1,14 +1,13 @@
 //! `async launched`: the last thing that a shell with the builtin does to start a future.
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::os::fd::RawFd;
 
-use async_core::descriptor;
+use async_core::{append_to_new, descriptor};
 use clap::Args;
 
 use crate::cli::Place;
-use crate::failure::Failure;
+use crate::failure::{Failure, warn};
 use crate::messages;
 use crate::status::ExitCode;
 
@@ -40,9 +39,11 @@ impl Launched {
         drop(descriptor::take(self.log));
         let name = super::name(&self.name)?;
         let pid = self.pid.to_string();
-        // The future runs, whether or not there is room for that.
-        let _ = record.and_then(|mut record| record.write_all(format!("pid = {pid}\n").as_bytes()));
+        let noted = record.and_then(|record| append_to_new(&record, &format!("pid = {pid}\n")));
         place.stdout()?.print(&messages::line(&name, Some(&pid), &format!("running: {}", self.command)))?;
+        if let Err(error) = noted {
+            warn(&format!("`{name}` runs, but its process {pid} can't be noted: {error}"));
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -160,8 +160,12 @@ pub(super) fn read_bytes(file: &File, path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Adds whole lines to a record with one write; if only a part fits, takes it back.
-pub(super) fn append(mut file: &File, record: &Record, lines: &str) -> io::Result<()> {
-    let lines = record.joint() + lines;
+pub(super) fn append(file: &File, record: &Record, lines: &str) -> io::Result<()> {
+    append_to_new(file, &(record.joint() + lines))
+}
+
+/// The same for a record whose lines are known to be whole, as those of a new one are.
+pub fn append_to_new(mut file: &File, lines: &str) -> io::Result<()> {
     let before = file.metadata()?.len();
     let written = loop {
         match file.write(lines.as_bytes()) {
