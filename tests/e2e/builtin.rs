@@ -249,6 +249,35 @@ fn a_process_that_can_not_be_noted_is_told_of() {
 }
 
 #[test]
+fn with_too_few_descriptors_a_task_has_a_result_or_never_runs() {
+    let text = r#"
+        for limit in {3..12}; do
+            async_builtin -v "record log begun" begin --dir "$store" --open -- t true
+            (
+                ulimit -n "$limit"
+                async_builtin fork --dir "$store" --record "$record" --log "$log" -- t || exit
+                echo "$limit runs" >>runs
+                exit 3
+            ) >/dev/null
+            echo "$limit ended with $?"
+            async_builtin launched --record "$record" --log "$log" --pid "$$" -- t true >/dev/null
+            async wait --dir "$store" t | grep -o 'with result.*'
+        done
+    "#;
+    in_each_bash(|bash| {
+        let sandbox = Sandbox::new(&bash.path);
+        let finished = sandbox.run(&script(text));
+        let runs = fs::read_to_string(sandbox.path("cwd/runs")).unwrap();
+        for limit in 3..=12 {
+            let ran = runs.contains(&format!("{limit} runs\n"));
+            let (status, result) = if ran { (3, "3 in 0 seconds") } else { (125, "125 in 0 seconds (never started)") };
+            finished.says(&format!("{limit} ended with {status}\nwith result {result}\n"));
+        }
+        assert!(runs.contains("12 runs\n") && !runs.contains("3 runs\n"), "{runs}\n{finished}");
+    });
+}
+
+#[test]
 fn the_task_is_the_subshell_as_it_was() {
     let text = r#"
         trap 'echo usr1' USR1

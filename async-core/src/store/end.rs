@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Store;
 use super::files::{append, open_regular, read_record};
 use crate::clock;
-use crate::descriptor::duplicate;
+use crate::descriptor::{duplicate, take};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::record::{Cause, Record};
@@ -64,6 +64,14 @@ impl Journal {
             return Err(Error::RecordRemoved(self.path.clone()));
         }
         add_end(&self.file, &self.path, self.read()?, end).map(drop)
+    }
+
+    /// Adds the end of a future whose task never started to the new record that has the descriptor `fd`, and lets go of it.
+    /// That takes no further descriptor.
+    pub(crate) fn finish_unstarted(fd: RawFd, end: &End) -> Result<()> {
+        let path = Path::new("/proc/self/fd").join(fd.to_string());
+        let file = take(fd).map_err(Error::io("use the record", &path))?;
+        add_end(&file, &path, Record::default(), end).map(drop)
     }
 
     /// The open file that the future's life hangs on.

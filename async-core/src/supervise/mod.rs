@@ -25,7 +25,7 @@ use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::process::{self, Side};
 use crate::record::{Cause, Record};
-use crate::store::{End, Journal, Slot, Store};
+use crate::store::{End, Journal, Slot, Store, append_to_new};
 use crate::tree::{self, Ended};
 
 use events::{Event, Events};
@@ -85,11 +85,12 @@ pub fn supervise(store: &Store, name: &FutureName, record: RawFd, planned: bool,
         waitid(id, look).map_err(|errno| here(errno.into()))?;
     }
     let events = Events::block().map_err(here)?;
-    supervise_with(events, store, name, record, planned, task)
+    supervise_with(events, Journal::open(record)?, store, name, planned, task)
 }
 
 /// Makes this process two by `fork`: the parent is the supervisor, and for it this is [`supervise`]. The child is the task, for
-/// which it comes back with nothing and everything as it was, the descriptor `record` closed.
+/// which it comes back with nothing and everything as it was, the descriptor `record` closed. What goes wrong before there is
+/// a task is an error, and the recorded end.
 pub fn fork_and_supervise(
     store: &Store,
     name: &FutureName,
@@ -97,30 +98,40 @@ pub fn fork_and_supervise(
     fork: impl FnOnce() -> io::Result<Side>,
 ) -> Result<Option<End>> {
     let here = |error| Error::io("start the task of", &store.log_path(name))(error);
-    // No signal may find the one without the other, and no orphan of the task another parent.
-    let events = Events::block().map_err(here)?;
-    set_child_subreaper(true).map_err(|errno| here(errno.into()))?;
-    match fork() {
-        Ok(Side::Parent(pid)) => supervise_with(events, store, name, record, false, Task::Runs { pid }).map(Some),
-        Ok(Side::Child) => {
+    // All that takes a descriptor comes first: a task must not run where nobody can record its end.
+    let forked = Journal::open(record).and_then(|journal| {
+        // No orphan of the task may find another parent, and no signal the one process without the other.
+        set_child_subreaper(true).map_err(|errno| here(errno.into()))?;
+        let events = Events::block().map_err(here)?;
+        match fork() {
+            Ok(side) => Ok((side, journal, events)),
+            Err(error) => events.unblock().and(Err(error)).map_err(here),
+        }
+    });
+    match forked {
+        Ok((Side::Parent(pid), journal, events)) => {
+            supervise_with(events, journal, store, name, false, Task::Runs { pid }).map(Some)
+        }
+        Ok((Side::Child, journal, events)) => {
             // Should the supervisor be killed, this tells what is left. There may be no room for it.
-            let _ = descriptor::take(record)
-                .and_then(|mut record| record.write_all(format!("task = {}\n", std::process::id()).as_bytes()));
+            let _ = append_to_new(journal.file(), &format!("task = {}\n", std::process::id()));
+            drop((journal, descriptor::take(record)));
             events.unblock().map_err(here).map(|()| None)
         }
         Err(error) => {
-            events.unblock().map_err(here)?;
-            Journal::open(record)?.finish(&End { rc: FAILED, cause: Some(Cause::Unstartable), ..End::default() })?;
-            Err(here(error))
+            let end = End { rc: FAILED, cause: Some(Cause::Unstartable), ..End::default() };
+            // What went wrong first is what is told of.
+            let _ = Journal::finish_unstarted(record, &end);
+            Err(error)
         }
     }
 }
 
 fn supervise_with(
     events: Events,
+    journal: Journal,
     store: &Store,
     name: &FutureName,
-    record: RawFd,
     planned: bool,
     task: Task<'_>,
 ) -> Result<End> {
@@ -129,7 +140,6 @@ fn supervise_with(
     // Whatever the task leaves without a parent stays in reach.
     set_child_subreaper(true).map_err(|errno| here(errno.into()))?;
     set_name(tree::SUPERVISOR).map_err(|errno| here(errno.into()))?;
-    let journal = Journal::open(record)?;
     let read = if planned { journal.read()? } else { Record::default() };
     let mut supervisor = Supervisor {
         store,
