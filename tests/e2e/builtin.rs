@@ -5,6 +5,7 @@
 use std::fs;
 
 use async_tests::shell::{Bash, Finished, Sandbox, bashes, binary_dir, builtin};
+use async_tests::tools;
 use regex::Regex;
 
 /// What each script begins with. `$call` is the builtin, or the program; `over NAME COMMAND...` makes a future with a log
@@ -788,4 +789,62 @@ fn the_library_has_the_programs_version() {
     let program = sandbox.finish(sandbox.command(binary_dir().join("async")).arg("--version"));
     let guest = sandbox.run(&script("async_builtin -v version --version; echo \"$version\""));
     assert_eq!(guest.stdout, program.stdout);
+}
+
+#[test]
+fn a_task_for_which_there_is_no_process_was_never_started() {
+    if !tools::is_there("strace") {
+        return;
+    }
+    // The first process that each shell makes is refused; the script's own is one of that kind, and bash tries again.
+    let text = r#"
+        source <(async shim)
+        async_init
+        function task { echo ran; }
+        async_run t task
+        echo "run $?"
+        async_wait t
+        echo "wait $?"
+        echo "task: $(<"$DEST/async/t.log")"
+    "#;
+    in_each_bash(|bash| {
+        let sandbox = Sandbox::new(&bash.path);
+        let inner = sandbox.bash(text);
+        let mut command = sandbox.command("strace");
+        command.args("-f -qq -o /dev/null -e trace=clone,clone3".split(' '));
+        command.args(["-e", "inject=clone,clone3:error=EAGAIN:when=1"]);
+        command.arg(inner.get_program()).args(inner.get_args()).env("ASYNC_BUILTIN", builtin());
+        let finished = sandbox.finish(&mut command);
+        finished.complains("async: can't start the task of ").complains("Resource temporarily unavailable");
+        finished
+            .says("run 0\n")
+            .says("with result 125 in 0 seconds (never started)\nStopping async wait due to error: t\n");
+        finished.says("wait 125\ntask: \n");
+    });
+}
+
+#[test]
+fn a_signal_right_after_the_start_ends_the_task() {
+    let text = r#"
+        source <(async shim)
+        async_init
+        for signal in TERM KILL HUP; do
+            for i in {1..20}; do
+                async_run "$signal$i" sleep 1000
+                kill -s "$signal" "$!"
+            done
+        done >/dev/null
+        for signal in TERM KILL HUP; do
+            for i in {1..20}; do
+                async_wait "$signal$i" >/dev/null
+                echo "$signal $?"
+            done
+        done >statuses
+        uniq -c statuses | tr -s ' '
+    "#;
+    in_each_bash(|bash| {
+        let sandbox = Sandbox::new(&bash.path);
+        let finished = sandbox.finish(sandbox.bash(text).env("ASYNC_BUILTIN", builtin()));
+        assert_eq!(finished.stdout, " 20 TERM 143\n 20 KILL 137\n 20 HUP 129\n", "{finished}");
+    });
 }

@@ -80,6 +80,106 @@ fn a_task_and_its_background_subshell_are_killed_at_once() {
 }
 
 #[test]
+fn a_task_that_turns_into_a_program() {
+    in_each_case(|case| {
+        let finished = case.run(
+            "async_run t exec sh -c 'echo \"it is $$\"; exit 4'
+            async_wait t
+            echo \"status $?\"
+            sed -n 's/^task = /it is /p' \"$DEST\"/async/.collected/t.*.ini",
+        );
+        finished.says("FAILED with rc 4\n").says("status 4\n");
+        let pids: Vec<&str> = finished.stdout.lines().filter(|line| line.starts_with("it is ")).collect();
+        assert!(pids.len() == 2 && pids[0] == pids[1], "{case}: {finished}");
+    });
+}
+
+#[test]
+fn a_task_with_traps_and_children_of_its_own() {
+    in_each_case(|case| {
+        case.run(
+            "function task {
+                trap 'echo a child is over' CHLD
+                trap 'echo terminated' TERM
+                trap 'echo the end' EXIT
+                (exit 5) &
+                wait \"$!\" || echo \"child $?\"
+                kill -TERM \"$BASHPID\"
+                (exit 6) || echo \"and $?\"
+                return 7
+            }
+            trap 'echo never' TERM EXIT
+            async_run t task
+            trap - TERM EXIT
+            async_wait t
+            echo \"status $?\"",
+        )
+        .says("a child is over\n")
+        .says("child 5\n")
+        .says("terminated\n")
+        .says("and 6\n")
+        .says("the end\n")
+        .says("status 7\n")
+        .lacks("never\n");
+    });
+}
+
+#[test]
+fn a_task_knows_itself() {
+    in_each_case(|case| {
+        let finished = case.run(
+            "function task {
+                quiet
+                [[ $BASHPID == \"$(sh -c 'echo $PPID')\" ]] || echo not itself
+                [[ $$ == \"$script\" ]] || echo another script
+                [[ $BASHPID != \"$$\" && $BASH_SUBSHELL -gt 0 ]] || echo no subshell
+                [[ ! -e /dev/fd/0 || /dev/fd/0 -ef /dev/null ]] || echo some input
+                echo \"random $RANDOM $RANDOM $RANDOM\"
+            }
+            script=$$ RANDOM=1
+            async_run a task
+            async_run b task
+            exec <&-
+            async_run c task
+            async_wait a b c
+            echo \"status $?\"",
+        );
+        finished.says("status 0\n").lacks("not itself").lacks("another").lacks("no subshell").lacks("some input");
+        let mut random: Vec<&str> = finished.stdout.lines().filter(|line| line.starts_with("random ")).collect();
+        random.sort_unstable();
+        random.dedup();
+        assert_eq!(random.len(), 3, "{case}: {finished}");
+    });
+}
+
+#[test]
+fn job_control_in_the_script() {
+    in_each_case(|case| {
+        case.run(
+            "set -m
+            make_gate ready
+            function dies { exit 3; }
+            function waits { : >ready; sleep 1000; }
+            async_run a dies
+            async_wait a
+            echo \"a $?\"
+            async_run b waits
+            gate ready
+            # The group is one of its own, and the task in it.
+            kill -TERM -- \"-$!\"
+            async_wait b
+            echo \"b $?\"
+            (exit 4) &
+            wait \"$!\"
+            echo \"own $?\"",
+        )
+        .says("a 3\n")
+        .says("b 143\n")
+        .says("own 4\n");
+    });
+}
+
+#[test]
 fn a_signal_to_the_futures_process_reaches_the_task() {
     in_each_case(|case| {
         case.run(
