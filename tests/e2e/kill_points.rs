@@ -7,7 +7,7 @@ use async_tests::strace::{self, Call};
 use async_tests::tools;
 
 /// The count that must at least be reached, lest the sweep shrink unseen.
-const POINTS: usize = 600;
+const POINTS: usize = 780;
 
 struct Point<'a> {
     subject: &'a Subject,

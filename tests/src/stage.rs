@@ -19,11 +19,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-pub use subjects::{Input, Kind, SUBJECTS, Subject, Target};
+pub use subjects::{Host, Input, Kind, SUBJECTS, Subject, Target};
 
 use regex::{Captures, Regex};
 
-use crate::shell::{Finished, Sandbox, binary_dir};
+use crate::shell::{Finished, Sandbox, binary_dir, builtin};
 use crate::strace::{self, Call};
 
 /// What the log of `t` holds.
@@ -82,6 +82,17 @@ exec 5<>"$0"
 exec "${@/#PID/$!}"
 "#;
 
+/// Runs a command in the shell itself. If that makes it two, the new one is the task.
+const GUEST: &str = r#"
+[[ ! -e $2/t.log ]] || exec 11>>"$2/t.log"
+enable -f "$0" async_builtin || exit
+before=$BASHPID
+async_builtin "$@" || exit
+[[ $BASHPID == "$before" ]] || { echo 'the task of t' >&11; exit 3; }
+"#;
+/// What the task adds to the log then.
+const GUEST_LOG: &str = "the task of t\n";
+
 impl Drop for Stage {
     fn drop(&mut self) {
         self.release();
@@ -104,7 +115,7 @@ impl Stage {
             gate: None,
             before: BTreeMap::new(),
         };
-        if subject.args.contains(&"PID") && !subject.watches || subject.target == Target::RunsInProcess {
+        if subject.args.contains(&"PID") && subject.host == Host::Program || subject.target == Target::RunsInProcess {
             stage.process = Some(Command::new("sleep").arg("1000").spawn().expect("sleep runs"));
         }
         if subject.target != Target::NoStore {
@@ -137,6 +148,10 @@ impl Stage {
             Target::NoStore | Target::Absent => {}
             Target::Running => {
                 self.write("t.ini", &text("make t", "pid = 4242\n"));
+                self.record = Some(self.hold("t.ini"));
+            }
+            Target::Launched => {
+                self.write("t.ini", &text("make t", ""));
                 self.record = Some(self.hold("t.ini"));
             }
             Target::Queued => {
@@ -238,10 +253,14 @@ impl Stage {
             let length = fs::metadata(self.store().join("t.ini")).expect("a record").len();
             command.args(["prlimit".to_owned(), format!("--fsize={}", length + room)]);
         }
-        if self.subject.watches {
-            command.args(["bash", "-c", TASK]).arg(self.sandbox.path("gate"));
-        }
-        command.arg(binary_dir().join(if self.subject.kind == Kind::Supervises { "supervise" } else { "async" }));
+        match self.subject.host {
+            Host::Program => command.arg(binary_dir().join("async")),
+            Host::Supervisor => command.arg(binary_dir().join("supervise")),
+            Host::ProgramForShell => {
+                command.args(["bash", "-c", TASK]).arg(self.sandbox.path("gate")).arg(binary_dir().join("async"))
+            }
+            Host::Shell => command.args(["bash", "-c", GUEST]).arg(builtin()),
+        };
         let reported = self.sandbox.path("report");
         let mut pipe: Option<PipeReader> = None;
         match self.subject.input {

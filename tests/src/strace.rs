@@ -11,6 +11,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+/// What is in the path of the builtin.
+const LIBRARY: &str = "/libasync_builtin.so";
+
 /// A system call of a traced run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
@@ -34,8 +37,9 @@ pub fn arguments(log: &Path, inject: &[String]) -> Vec<OsString> {
     arguments
 }
 
-/// The calls of the program in what strace wrote to that file. The program is what the process ran last; what ran in it
-/// before, such as a shell, counts for the numbers alone. Other processes are not traced: the program has no threads.
+/// The calls of the program in what strace wrote to that file. The program is what the process ran last, or the builtin that
+/// it loaded last; what ran in it before, such as a shell, counts for the numbers alone. Other processes are not traced:
+/// neither has threads.
 ///
 /// # Panics
 /// If the file can't be read.
@@ -52,10 +56,11 @@ pub fn calls(log: &Path) -> Vec<Call> {
             continue;
         }
         let number = 1 + found.iter().filter(|call| call.name == name).count();
-        if name == "execve" && text.ends_with("= 0") {
+        let runs = name == "execve" && text.ends_with("= 0");
+        found.push(Call { name: name.to_owned(), number, text: text.to_owned() });
+        if runs || text.contains(LIBRARY) {
             program = found.len();
         }
-        found.push(Call { name: name.to_owned(), number, text: text.to_owned() });
     }
     found.split_off(program)
 }

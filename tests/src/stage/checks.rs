@@ -6,7 +6,7 @@ use std::path::Path;
 
 use async_core::{Permissions, Store};
 
-use super::{Kind, LOG, OTHER_LOG, Ran, Stage, Target, figures_apart, told};
+use super::{GUEST_LOG, Kind, LOG, OTHER_LOG, Ran, Stage, Target, figures_apart, read, told};
 use crate::shell::{Finished, binary_dir};
 
 /// What messages begin with: those to people, and those of a supervisor to the command that has started it.
@@ -66,6 +66,8 @@ impl Stage {
         match self.subject.kind {
             Kind::Inits => self.after_init(),
             Kind::Begins => self.after_begin(state, failed && !killed),
+            Kind::Forks => self.after_fork(state, &ran.finished),
+            Kind::Launches => self.after_launch(state, ran),
             Kind::Ends => self.after_end(&ran.finished),
             Kind::Runs => self.after_run(state, ran, failed && !killed),
             Kind::Supervises => self.after_supervising(&ran.finished),
@@ -181,6 +183,26 @@ impl Stage {
             Some("lost") if finished.status != 3 => self.wait("t", 125, ""),
             other => self.ensure(false, &format!("`end` left it {other:?}")),
         }
+    }
+
+    /// If the task could not be started its future says so, and nothing of it has run. Else it is as after `end`.
+    fn after_fork(&mut self, state: Option<&str>, finished: &Finished) -> Result<(), String> {
+        let ran = read(&self.store().join("t.log")).contains(GUEST_LOG);
+        if state != Some("finished") || ran {
+            return self.after_end(finished);
+        }
+        let waited = self.call(&["wait", "t"]);
+        let says_so = waited.status == 125 && waited.stdout.contains("result 125 in 0 seconds (never started)\n");
+        if says_so { Ok(()) } else { Err(told("`wait t` should say that the task never started", &waited)) }
+    }
+
+    /// Whatever becomes of the line about it, it runs on. Where its process could not be noted, that is said.
+    fn after_launch(&mut self, state: Option<&str>, ran: &Ran) -> Result<(), String> {
+        self.ensure(state == Some("running"), "what has been launched does not run")?;
+        let noted = self.call(&["pid", "t"]).stdout == "4242\n";
+        self.ensure(noted || ran.finished.status == 137 || ran.complains(), "its process is not known")?;
+        self.release();
+        self.wait_for_lost()
     }
 
     /// A start that failed leaves no future. One that was killed leaves one that runs or is lost, if any.

@@ -9,13 +9,17 @@ pub enum Kind {
     Inits,
     /// Starts `t`.
     Begins,
+    /// Makes the shell two, of which one runs `t` and the other records its end.
+    Forks,
+    /// Notes which process runs `t`.
+    Launches,
     /// Records the end of `t`.
     Ends,
     /// Hands over `t`, or all.
     Collects(&'static [&'static str]),
     /// Starts a program as `t`.
     Runs,
-    /// Starts the program of `t`, and records its end: it is the supervisor that `async run` leaves behind, alone.
+    /// Starts the program of `t`, and records its end.
     Supervises,
     /// Stops `t`.
     Cancels,
@@ -32,6 +36,8 @@ pub enum Target {
     Absent,
     /// Runs, its life a lock on its record.
     Running,
+    /// Runs, and nobody knows yet in which process; its life a lock on its record.
+    Launched,
     /// Is held back by a limit, its life a lock on its record.
     Queued,
     /// Runs under a supervisor.
@@ -59,6 +65,19 @@ pub enum Input {
     ReportPipe,
 }
 
+/// What runs the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// The program.
+    Program,
+    /// None but the supervisor that `async run` leaves behind, alone.
+    Supervisor,
+    /// The program, in the place of a shell that has started the task of `t`, which is the process `PID`.
+    ProgramForShell,
+    /// A shell, with the builtin. It has the log of `t`, if there is one, as its descriptor 11.
+    Shell,
+}
+
 /// A command on a stage.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject {
@@ -74,12 +93,12 @@ pub struct Subject {
     pub busy: bool,
     /// Its descriptor 0.
     pub input: Input,
-    /// What fails in every run of it, as when a file system lacks something.
+    /// What fails or is made up in every run of it, as when a file system lacks something.
     pub lacks: &'static [&'static str],
     /// How many bytes more the record of `t` may have, where there is a limit.
     pub room: Option<u64>,
-    /// Whether it runs in the place of a shell that has started the task of `t`, which is the process `PID`.
-    pub watches: bool,
+    /// What runs it.
+    pub host: Host,
     /// Whether the task of `t` ends, without a word, once the command sleeps until it does.
     pub sleeps: bool,
 }
@@ -94,7 +113,7 @@ const fn subject(title: &'static str, args: &'static [&'static str], kind: Kind,
         input: Input::Nothing,
         lacks: &[],
         room: None,
-        watches: false,
+        host: Host::Program,
         sleeps: false,
     }
 }
@@ -110,6 +129,10 @@ impl Subject {
 
     const fn sleeping(self) -> Self {
         Self { sleeps: true, ..self }
+    }
+
+    const fn in_shell(self) -> Self {
+        Self { host: Host::Shell, ..self }
     }
 
     const fn without_noreplace(self, title: &'static str) -> Self {
@@ -128,7 +151,7 @@ const BEGIN_FD: Subject =
 const BEGIN_PROCESS: Subject =
     subject("begin --process", &["begin", "--process", "PID", "--", "t", "make"], Kind::Begins, Target::Absent);
 const WATCH: Subject = Subject {
-    watches: true,
+    host: Host::ProgramForShell,
     ..subject(
         "watch",
         &["watch", "--fd", "0", "--gate", "5", "--id", ID, "--task", "PID", "--", "t"],
@@ -137,9 +160,29 @@ const WATCH: Subject = Subject {
     )
     .with(Input::Record)
 };
-const PROGRAM: Subject =
-    subject("the supervisor of a program", &["t", "/bin/sh", "-c", "exit 3"], Kind::Supervises, Target::Running)
-        .with(Input::Record);
+const BEGIN_OPEN: Subject =
+    subject("begin --open", &["begin", "--open", "--", "t", "make", "docs"], Kind::Begins, Target::Absent).in_shell();
+const FORK: Subject = Subject {
+    // Only a subshell may fork so, and strace follows none. By the second look at its process id, the shell is no more
+    // what it was by the first.
+    lacks: &["getpid:retval=1:when=2+"],
+    ..subject("fork", &["fork", "--record", "0", "--log", "11", "--", "t"], Kind::Forks, Target::Launched)
+        .with(Input::Record)
+        .in_shell()
+};
+const LAUNCHED: Subject = subject(
+    "launched",
+    &["launched", "--record", "0", "--log", "11", "--pid", "4242", "--", "t", "make docs"],
+    Kind::Launches,
+    Target::Launched,
+)
+.with(Input::Record)
+.in_shell();
+const PROGRAM: Subject = Subject {
+    host: Host::Supervisor,
+    ..subject("the supervisor of a program", &["t", "/bin/sh", "-c", "exit 3"], Kind::Supervises, Target::Running)
+        .with(Input::Record)
+};
 const RUN: Subject =
     subject("run", &["run", "t", "--", "sh", "-c", "read -r line <\"$DEST/gate\"; exit 3"], Kind::Runs, Target::Absent);
 const COLLECT: Subject = subject(
@@ -179,6 +222,13 @@ pub const SUBJECTS: &[Subject] = &[
         args: &["begin", "--after", "other", "--fd", "0", "--id", ID, "--", "t", "make", "docs"],
         ..BEGIN_FD
     },
+    BEGIN_OPEN,
+    Subject { title: "begin --open, uncollected before", target: Target::Finished, ..BEGIN_OPEN },
+    FORK,
+    // Up to figures that would be wrong, as in `task = 12`.
+    Subject { title: "fork, no room", room: Some(9), ..FORK },
+    LAUNCHED,
+    Subject { title: "launched, no room", room: Some(8), ..LAUNCHED },
     RUN,
     PROGRAM,
     Subject {
