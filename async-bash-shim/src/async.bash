@@ -404,8 +404,6 @@ function _async_job {
     ) <&0 &
     _async_child=$!
     exec {_async_log}>&-
-    # The program passes these on to the task.
-    builtin trap '' HUP TERM USR1 USR2
     builtin printf 'task = %s\n' "$_async_child" >&"$_async_fd"
     # Where the program has gone away since the start, bash ends here, and the task with it.
     exec "$_async_bin" watch --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" --fd "$_async_fd" \

@@ -218,6 +218,25 @@ fn a_task_that_is_terminated() {
 }
 
 #[test]
+fn a_signal_right_after_the_start_is_not_lost() {
+    in_each_case(|case| {
+        let text = "
+            for signal in TERM HUP; do
+                for number in {1..10}; do
+                    async_run $signal$number sleep 1000
+                    # The task is there, and whoever watches it may not be yet.
+                    until [[ $(<\"$DEST/async/$signal$number.ini\") == *'task = '* ]]; do :; done
+                    kill -s $signal \"$!\"
+                    async_wait $signal$number
+                    echo \"$signal $?\" >>statuses
+                done
+            done >/dev/null
+            uniq -c statuses | tr -s ' '";
+        assert_eq!(case.run(text).stdout, " 10 TERM 143\n 10 HUP 129\n", "{case}");
+    });
+}
+
+#[test]
 fn arguments_arrive_exactly() {
     in_each_case(|case| {
         case.run(
