@@ -58,6 +58,8 @@ pub(crate) enum Shown {
 impl Manner {
     /// That of `async_wait`.
     pub(crate) const USUAL: Self = Self { shown: Shown::All, keep: false, stop: true };
+    /// That of somebody who keeps an account of it: nothing is said or collected yet.
+    pub(crate) const ACCOUNTED: Self = Self { shown: Shown::Nothing, keep: true, ..Self::USUAL };
 }
 
 /// A place in the list of names: the argument, the name in it where it stands for several, and which future of that name
@@ -131,7 +133,7 @@ pub(crate) struct Resumed {
 /// What became of one name.
 pub(crate) enum Step {
     NotThere,
-    Collected,
+    Collected { started: Millis, since: Millis },
     StillRuns { pid: Option<String>, started: Millis, since: Millis },
 }
 
@@ -150,8 +152,8 @@ impl Collecting<'_> {
                 };
                 match self.step(&name, expected, resumed)? {
                     Step::NotThere => self.not_waiting_for(text)?,
-                    Step::Collected if self.tally.rc == 0 => {}
-                    Step::Collected => {
+                    Step::Collected { .. } if self.tally.rc == 0 => {}
+                    Step::Collected { .. } => {
                         self.say_that_it_stops(&text::printable_command(self.words))?;
                         return Ok(None);
                     }
@@ -223,7 +225,7 @@ impl Collecting<'_> {
             }
             Claim::Ready(ready) => {
                 self.hand_over(name, ready, since, resumed.status)?;
-                Ok(Step::Collected)
+                Ok(Step::Collected { started, since })
             }
         }
     }

@@ -148,6 +148,11 @@ impl Failure {
     /// Tells the user, and gives the exit status.
     pub(crate) fn report(&self) -> u8 {
         warn(&format!("{self}{}", self.suggestion()));
+        self.status()
+    }
+
+    /// The exit status.
+    pub(crate) fn status(&self) -> u8 {
         match self {
             Self::Store(error) if error.is_usage() => USAGE,
             Self::Usage(_) => USAGE,

@@ -2,6 +2,7 @@
 //!
 //! It has two callers: the program, and the bash builtin, which runs the same command line in the user's own shell.
 
+mod account;
 mod cli;
 mod collecting;
 mod commands;

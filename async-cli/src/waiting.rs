@@ -3,6 +3,7 @@
 use async_core::clock::{self, Millis};
 use async_core::{FutureName, Store};
 
+use crate::account::Account;
 use crate::cli::Place;
 use crate::collecting::{Collecting, Failed, Manner, Resumed, Step, Tally};
 use crate::failure::{Failure, quoted, warn};
@@ -17,12 +18,14 @@ pub(crate) struct Waiting<'a> {
     pub(crate) output: &'a mut Output,
     pub(crate) manner: Manner,
     pub(crate) sleeper: &'a Sleeper,
+    /// The account that is kept of it, if one is.
+    pub(crate) account: Option<&'a mut Account>,
 }
 
 impl Waiting<'_> {
     /// Waits for all of them, in that order, up to the first that fails if the manner says so.
     pub(crate) fn for_all(self, names: &[FutureName]) -> Result<Tally, Failure> {
-        let Self { store, manner, sleeper, .. } = self;
+        let Self { store, manner, sleeper, mut account, .. } = self;
         let mut collecting = Collecting {
             store,
             words: &[],
@@ -34,35 +37,17 @@ impl Waiting<'_> {
             tally: Tally::default(),
         };
         for (number, name) in names.iter().enumerate() {
-            let (mut expected, mut resumed) = (None, Resumed::default());
-            loop {
-                let step = match collecting.step(name, expected, resumed) {
-                    // One that can't be collected must not keep the others from being.
-                    Err(failure @ Failure::Store(_)) if !manner.stop => {
-                        warn(&failure.to_string());
-                        let how = "could not be waited for".to_owned();
-                        collecting.tally.failed.push(Failed { name: name.clone(), rc: None, how });
-                        break;
-                    }
-                    step => step?,
-                };
-                match step {
-                    Step::NotThere => collecting.not_waiting_for(name.as_str().as_ref())?,
-                    Step::Collected if collecting.tally.rc == 0 || !manner.stop => {}
-                    Step::Collected => {
-                        collecting.say_that_it_stops(&stopped_at(name, &names[number + 1..]))?;
-                        return Ok(collecting.tally);
-                    }
-                    Step::StillRuns { started, since, .. } => {
-                        (expected, resumed) = (Some(started), Resumed { since: Some(since), status: None });
-                        let live = store.live(name)?.filter(|live| live.record().start_time == started);
-                        let Some(live) = live else { continue };
-                        match sleeper.sleep(store, &mut [live], names.len() - number - 1)? {
-                            Woken::Over => continue,
-                            Woken::TimeUp => return Err(Failure::TimeUp(running(store, &names[number..])?)),
-                        }
-                    }
+            match wait_for_first(&names[number..], &mut collecting, sleeper, account.as_deref_mut()) {
+                // One that can't be collected must not keep the others from being.
+                Err(failure @ Failure::Store(_)) if !manner.stop => {
+                    warn(&failure.to_string());
+                    let how = "could not be waited for".to_owned();
+                    collecting.tally.failed.push(Failed { name: name.clone(), rc: None, how });
                 }
+                waited => waited?,
+            }
+            if collecting.tally.rc != 0 && manner.stop {
+                collecting.say_that_it_stops(&stopped_at(name, &names[number + 1..]))?;
                 break;
             }
         }
@@ -71,7 +56,7 @@ impl Waiting<'_> {
 
     /// Waits for the first of them to end; gives its name too.
     pub(crate) fn for_any(self, names: &[FutureName]) -> Result<(FutureName, Tally), Failure> {
-        let Self { store, sleeper, .. } = self;
+        let Self { store, sleeper, mut account, .. } = self;
         let mut collecting = Collecting {
             store,
             words: &[],
@@ -84,7 +69,11 @@ impl Waiting<'_> {
         };
         let mut left = Vec::new();
         for name in names {
-            left.extend(store.live(name)?);
+            match (store.live(name)?, account.as_deref_mut()) {
+                (Some(live), _) => left.push(live),
+                (None, Some(account)) => account.not_there(name),
+                (None, None) => {}
+            }
         }
         for live in &left {
             collecting.lend_to(live.name())?;
@@ -98,10 +87,16 @@ impl Waiting<'_> {
             over.sort_by_key(|live| live.record().end_time.unwrap_or(Millis::MAX));
             for live in over {
                 let started = Some(live.record().start_time);
-                if let Step::Collected = collecting.step(live.name(), started, Resumed::default())? {
+                if let Step::Collected { started, since } = collecting.step(live.name(), started, Resumed::default())? {
+                    if let Some(account) = account {
+                        account.over(live.name(), started, since);
+                    }
                     return Ok((live.name().clone(), collecting.tally));
                 }
                 // Somebody else has collected it.
+                if let Some(account) = account.as_deref_mut() {
+                    account.not_there(live.name());
+                }
             }
             left = running_ones;
             if left.is_empty() {
@@ -109,6 +104,44 @@ impl Waiting<'_> {
             }
             if sleeper.sleep(store, &mut left, 0)? == Woken::TimeUp {
                 return Err(Failure::TimeUp(running(store, names)?));
+            }
+        }
+    }
+}
+
+/// Waits for the first of these, and hands it over if it is there.
+fn wait_for_first(
+    names: &[FutureName],
+    collecting: &mut Collecting<'_>,
+    sleeper: &Sleeper,
+    account: Option<&mut Account>,
+) -> Result<(), Failure> {
+    let (Some(name), store) = (names.first(), collecting.store) else {
+        return Ok(());
+    };
+    let (mut expected, mut resumed) = (None, Resumed::default());
+    loop {
+        match collecting.step(name, expected, resumed)? {
+            Step::NotThere => {
+                if let Some(account) = account {
+                    account.not_there(name);
+                }
+                return collecting.not_waiting_for(name.as_str().as_ref());
+            }
+            Step::Collected { started, since } => {
+                if let Some(account) = account {
+                    account.over(name, started, since);
+                }
+                return Ok(());
+            }
+            Step::StillRuns { started, since, .. } => {
+                (expected, resumed) = (Some(started), Resumed { since: Some(since), status: None });
+                let live = store.live(name)?.filter(|live| live.record().start_time == started);
+                if let Some(live) = live
+                    && sleeper.sleep(store, &mut [live], names.len() - 1)? == Woken::TimeUp
+                {
+                    return Err(Failure::TimeUp(running(store, names)?));
+                }
             }
         }
     }

@@ -5,12 +5,13 @@ use std::thread;
 
 use async_core::clock::Millis;
 use async_core::tree::Ended;
-use async_core::{Cancelled, FutureName, Record, Store, text};
+use async_core::{Cancelled, Entry, FutureName, Record, Store, text};
 use clap::Args;
 
 use crate::cli::Place;
 use crate::duration;
 use crate::failure::{Failure, warn};
+use crate::json::{self, Cancellation, Cancellations, Envelope};
 use crate::messages;
 use crate::status::ExitCode;
 
@@ -20,6 +21,7 @@ Examples:
   async cancel build
   async cancel --grace 1m db       # may take a minute to shut down
   async cancel --all
+  async cancel --json build | jq '.futures[] | {name, terminated, killed}'
   async wait build                 # a cancelled one has a status and a log";
 
 /// Stops futures: the whole process tree of each, SIGTERM first, then SIGKILL
@@ -37,6 +39,9 @@ pub(crate) struct Cancel {
     /// Do not say who was stopped
     #[arg(long, short)]
     quiet: bool,
+    /// Print what became of each as JSON; `async schema` prints its schema
+    #[arg(long, conflicts_with = "quiet")]
+    json: bool,
     /// The names of the futures
     #[arg(required_unless_present = "all", value_name = "NAME")]
     names: Vec<OsString>,
@@ -58,12 +63,18 @@ impl Cancel {
         };
         let mut output = place.stdout()?;
         let mut status = ExitCode::SUCCESS;
+        let mut cancellations = Vec::new();
         for (name, result) in cancel_at_once(&store, names, self.grace) {
+            let result = result.and_then(|cancelled| {
+                let entry = if self.json { entry_after(&store, &name, &cancelled)? } else { None };
+                Ok((cancelled, entry))
+            });
             match result {
-                Ok(Cancelled::Over(_) | Cancelled::Unknown) if self.all => {}
-                Ok(cancelled) => {
+                Ok((Cancelled::Over(_) | Cancelled::Unknown, _)) if self.all => {}
+                Ok((cancelled, entry)) => {
+                    cancellations.extend(entry.and_then(|entry| Cancellation::new(&cancelled, entry)));
                     if let Some(line) = describe(&name, &cancelled)
-                        && !self.quiet
+                        && !(self.quiet || self.json)
                     {
                         output.print(&line)?;
                     }
@@ -78,7 +89,22 @@ impl Cancel {
                 }
             }
         }
+        if self.json {
+            let document = Cancellations { futures: cancellations };
+            json::print(&Envelope::new(store.dir(), document), &mut output)?;
+        }
         Ok(status)
+    }
+}
+
+/// How a future stands after that; none if it was gone.
+fn entry_after(store: &Store, name: &FutureName, cancelled: &Cancelled) -> async_core::Result<Option<Entry>> {
+    match cancelled {
+        Cancelled::Unknown => Ok(None),
+        Cancelled::InShell(_) => store.live_entry(name),
+        Cancelled::Over(record) | Cancelled::Stopped(record) | Cancelled::StoppedHere(record, _) => {
+            store.entry_of(name, record).map(Some)
+        }
     }
 }
 

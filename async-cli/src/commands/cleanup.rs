@@ -1,10 +1,14 @@
 //! `async cleanup`: waits for whatever nobody waited for.
 
+use std::slice;
+
 use clap::Args;
 
+use crate::account::Account;
 use crate::cli::Place;
 use crate::collecting::Manner;
 use crate::failure::{Failure, warn};
+use crate::json::{self, Envelope, WaitEnd, Waited};
 use crate::sleeper::Sleeper;
 use crate::status::ExitCode;
 use crate::waiting::Waiting;
@@ -13,30 +17,45 @@ const EXAMPLES: &str = "\
 Examples:
 
   async cleanup                    # fails if one can't be collected, and not
-                                   # because a task failed";
+                                   # because a task failed
+  async cleanup --json | jq -r '.futures[] | select(.failed) | .name'";
 
 /// Waits for all live futures, with a warning for each, and hands them over
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Cleanup {}
+pub(crate) struct Cleanup {
+    /// Print one JSON document at the end, and no warnings and logs; `async schema` prints its schema
+    #[arg(long)]
+    json: bool,
+}
 
 impl Cleanup {
-    #[allow(clippy::unused_self, reason = "a command like the others")]
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let store = place.store()?;
         let mut output = place.stdout()?;
         let sleeper = Sleeper::new(None);
-        let mut status = ExitCode::SUCCESS;
-        for name in store.names()? {
-            output.print(&format!("WARNING: uncollected async future {name}\n"))?;
+        let mut account = self.json.then(Account::default);
+        let manner = if self.json { Manner::ACCOUNTED } else { Manner::USUAL };
+        let (names, mut status) = (store.names()?, 0);
+        for name in &names {
+            if !self.json {
+                output.print(&format!("WARNING: uncollected async future {name}\n"))?;
+            }
             // One that can't be collected must not keep the others from being.
-            let waiting =
-                Waiting { place, store: &store, output: &mut output, manner: Manner::USUAL, sleeper: &sleeper };
-            if let Err(failure) = waiting.for_all(&[name]) {
+            let account = account.as_mut();
+            let waiting = Waiting { place, store: &store, output: &mut output, manner, sleeper: &sleeper, account };
+            if let Err(failure) = waiting.for_all(slice::from_ref(name)) {
                 warn(&failure.to_string());
-                status = ExitCode::from(125);
+                status = 125;
             }
         }
-        Ok(status)
+        if let Some(account) = account {
+            let ended = if status == 0 { WaitEnd::Complete } else { WaitEnd::Error };
+            let together = account.claim(&store, false)?;
+            let document = Waited::new(&together, &names, ended, status);
+            json::print(&Envelope::new(store.dir(), document), &mut output)?;
+            together.finish()?;
+        }
+        Ok(status.into())
     }
 }

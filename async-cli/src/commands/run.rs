@@ -12,14 +12,16 @@ use std::process::Command;
 
 use async_core::process::{self, Side};
 use async_core::store::INSIDE;
-use async_core::{Request, Start, Store};
+use async_core::{Live, Request, Start, Store};
 use clap::Args;
 use nix::unistd::AccessFlags;
 
 use super::begin::warn_of_superseded;
+use crate::account::Account;
 use crate::cli::Place;
 use crate::collecting::Manner;
 use crate::failure::{Failure, warn};
+use crate::json::{self, Envelope, Future};
 use crate::messages;
 use crate::planning::{self, Planning};
 use crate::sleeper::Sleeper;
@@ -35,7 +37,9 @@ Examples:
   async run --after build test -- make test
   async run --jobs 2 --retry 3 fetch -- curl -fO https://example.org/file
   async run --timeout 10m --wait lint -- ./lint.sh
-  async run sum -- bash -c 'cat *.txt | sort >sum'  # for a pipe, a shell";
+  async run sum -- bash -c 'cat *.txt | sort >sum'  # for a pipe, a shell
+  async run --json build -- make | jq .pid
+  async run --json --wait build -- make | jq '{rc, cause, run_time_ms, log}'";
 
 /// Starts a program as the future NAME, and returns at once
 ///
@@ -60,6 +64,10 @@ pub(crate) struct Run {
     /// Do not say that it was started
     #[arg(long, short)]
     quiet: bool,
+    /// Print the future as JSON once it is started or queued, or with --wait once it is over, and nothing else; `async
+    /// schema` prints its schema
+    #[arg(long, conflicts_with = "quiet")]
+    json: bool,
     /// Wait for it, print its output, and exit with its status; if this is interrupted, the program goes on
     #[arg(long)]
     wait: bool,
@@ -93,6 +101,8 @@ impl Run {
         };
         let started = store.begin(&name, &request, &Start::OnRecord)?;
         warn_of_superseded(&name, started.superseded);
+        // Held on to, as somebody may collect it before this is done.
+        let told = if self.json { store.live(&name).inspect_err(|_| store.abandon(&name))? } else { None };
 
         let (mut report, answer) = io::pipe().map_err(Failure::Task)?;
         let mut command = Box::new(Command::new(program));
@@ -120,19 +130,30 @@ impl Run {
             Some(("error", why)) => return Err(Failure::Supervisor(why.trim_end().to_owned())),
             _ => return Err(Failure::Unheard(io::ErrorKind::UnexpectedEof.into())),
         };
-        if !self.quiet {
+        if !self.quiet && !self.json {
             let line = messages::line(&name, Some(&pid.to_string()), &format!("{what}: {}", started.command));
             // It runs, whether or not that can be said.
             if let Err(failure) = place.stdout().and_then(|mut output| output.print(&line)) {
                 warn(&failure.to_string());
             }
         }
-        if self.wait {
+        let mut account = Account::default();
+        let waited = if self.wait {
             let (output, sleeper) = (&mut place.stdout()?, &Sleeper::new(None));
-            let waiting = Waiting { place, store: &store, output, manner: Manner::USUAL, sleeper };
-            return Ok(waiting.for_all(&[name])?.rc.into());
+            let manner = if self.json { Manner::ACCOUNTED } else { Manner::USUAL };
+            let account = self.json.then_some(&mut account);
+            let waiting = Waiting { place, store: &store, output, manner, sleeper, account };
+            waiting.for_all(&[name]).map(|tally| tally.rc)
+        } else {
+            Ok(0)
+        };
+        if let Some(live) = told {
+            match tell(&store, &live, account, place) {
+                Err(failure) if !self.wait => warn(&failure.to_string()),
+                told => told?,
+            }
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(waited?.into())
     }
 
     fn variables(&self) -> Result<Vec<(OsString, OsString)>, Failure> {
@@ -147,6 +168,14 @@ impl Run {
         };
         self.env.iter().map(split).collect()
     }
+}
+
+/// Tells of the future, and with that hands it over if it has been waited for.
+fn tell(store: &Store, live: &Live, account: Account, place: &Place) -> Result<(), Failure> {
+    let together = account.claim(store, false)?;
+    let entry = together.entries().next().cloned().map_or_else(|| live.entry(), Ok)?;
+    json::print(&Envelope::new(store.dir(), Future::from(entry)), &mut place.stdout()?)?;
+    together.finish()
 }
 
 /// The program's file, as the shell would find it.

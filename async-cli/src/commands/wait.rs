@@ -6,10 +6,13 @@ use async_core::clock::Millis;
 use async_core::{Error, FutureName, Store};
 use clap::Args;
 
+use crate::account::Account;
 use crate::cli::Place;
-use crate::collecting::{Failed, Manner, Shown};
+use crate::collecting::{Manner, Shown, Tally};
 use crate::duration;
 use crate::failure::{Failure, warn};
+use crate::json::{self, Envelope, WaitEnd, Waited};
+use crate::messages::Output;
 use crate::sleeper::Sleeper;
 use crate::status::ExitCode;
 use crate::waiting::Waiting;
@@ -21,7 +24,8 @@ Examples:
   async wait docs || echo \"docs failed with status $?\"
   async wait --all --timeout 10m  # all there are; status 124 if time is up
   name=$(async wait --any -q a b) # the first to end, and its status
-  async --dir ./futures wait docs # one of another store";
+  async --dir ./futures wait docs # one of another store
+  async wait --all --json | jq '.futures[] | {name, rc, run_time_ms, log}'";
 
 /// Waits for futures, prints their logs, and exits with the first status that is not 0
 ///
@@ -49,6 +53,9 @@ pub(crate) struct Wait {
     /// Print nothing, or with --any the name alone
     #[arg(long, short)]
     quiet: bool,
+    /// Print one JSON document when the wait is over, and no lines and logs; `async schema` prints its schema
+    #[arg(long, conflicts_with = "quiet")]
+    json: bool,
     /// Leave the futures to be waited for again, and their logs to be printed then
     #[arg(long)]
     keep: bool,
@@ -62,28 +69,54 @@ impl Wait {
             return Err(Failure::Usage(format!("there is nothing to wait for in {}", store.dir().display())));
         }
         let mut output = place.stdout()?;
+        let sleeper = Sleeper::new(self.timeout);
+        if self.json {
+            return self.run_in_json(place, &store, &names, &sleeper, &mut output);
+        }
         let shown = match (self.quiet, self.no_log || self.keep) {
             (true, _) => Shown::Nothing,
             (false, true) => Shown::Lines,
             (false, false) => Shown::All,
         };
-        let waiting = Waiting {
-            place,
-            store: &store,
-            output: &mut output,
-            manner: Manner { shown, keep: self.keep, stop: !self.all },
-            sleeper: &Sleeper::new(self.timeout),
-        };
+        let manner = Manner { shown, keep: self.keep, stop: !self.all };
+        let waiting = Waiting { place, store: &store, output: &mut output, manner, sleeper: &sleeper, account: None };
         if self.any {
             let (name, tally) = waiting.for_any(&names)?;
             output.print(&format!("{name}\n"))?;
             return Ok(tally.rc.into());
         }
-        let tally = waiting.for_all(&names)?;
-        if self.all {
-            return Ok(status_of_all(&tally.failed, names.len()).into());
+        Ok(self.status_of(&waiting.for_all(&names)?, names.len()).into())
+    }
+
+    fn run_in_json(
+        &self,
+        place: &Place,
+        store: &Store,
+        names: &[FutureName],
+        sleeper: &Sleeper,
+        output: &mut Output,
+    ) -> Result<ExitCode, Failure> {
+        loop {
+            let mut account = Account::default();
+            let manner = Manner { stop: !self.all, ..Manner::ACCOUNTED };
+            let waiting = Waiting { place, store, output, manner, sleeper, account: Some(&mut account) };
+            let waited = if self.any { waiting.for_any(names).map(|(_, tally)| tally) } else { waiting.for_all(names) };
+            let together = account.claim(store, self.keep)?;
+            if self.any && waited.is_ok() && together.entries().next().is_none() {
+                // Somebody else was faster, so it is another one.
+                continue;
+            }
+            let status = waited.as_ref().map_or_else(Failure::status, |tally| self.status_of(tally, names.len()));
+            let ended = WaitEnd::of(waited.as_ref(), !self.any && !self.all);
+            let document = Waited::new(&together, names, ended, status);
+            json::print(&Envelope::new(store.dir(), document), output)?;
+            together.finish()?;
+            return waited.map(|_| status.into());
         }
-        Ok(tally.rc.into())
+    }
+
+    fn status_of(&self, tally: &Tally, count: usize) -> u8 {
+        if self.all && !self.any { status_of_all(tally, count) } else { tally.rc }
     }
 
     /// All of which are there.
@@ -119,7 +152,8 @@ fn in_order_of_start(store: &Store) -> Result<Vec<FutureName>, Failure> {
 }
 
 /// Says which of them failed. The status is that of the first, unless some could not even be waited for.
-fn status_of_all(failed: &[Failed], count: usize) -> u8 {
+fn status_of_all(tally: &Tally, count: usize) -> u8 {
+    let failed = &tally.failed;
     let Some(first) = failed.first() else {
         return 0;
     };

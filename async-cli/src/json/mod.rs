@@ -3,8 +3,10 @@
 //! The types are the contract. Within one [`VERSION`] fields may come, but none goes away or means something else. After
 //! a change `cargo xtask schema` writes the schema anew.
 
+mod cancelled;
 mod future;
 pub(crate) mod timing;
+mod waited;
 
 use std::path::Path;
 
@@ -16,7 +18,9 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::messages::Output;
 
+pub(crate) use cancelled::{Cancellation, Cancellations};
 pub(crate) use future::{Future, Futures, NumberedRun, Runs};
+pub(crate) use waited::{WaitEnd, Waited};
 
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -52,6 +56,12 @@ enum Document {
     Log(Envelope<Runs>),
     /// `async timing --json`
     Timing(Envelope<timing::Timing>),
+    /// `async run --json`
+    Run(Envelope<Future>),
+    /// `async wait --json`, `async cleanup --json`
+    Wait(Envelope<Waited>),
+    /// `async cancel --json`
+    Cancel(Envelope<Cancellations>),
 }
 
 /// The JSON schema of every document.

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::files::{names_if_there, names_in, open_for_reading, read_record};
-use super::runs::parse_record_name;
+use super::runs::{parse_record_name, stem};
 use super::{COLLECTED, Store};
 use crate::clock::Millis;
 use crate::error::{Error, Result};
@@ -93,6 +93,22 @@ impl Store {
         Ok(Some(Entry { name: name.clone(), record, state, log: has_log.then_some(log) }))
     }
 
+    /// How the future of that name stands now that had this record: it may have been collected since.
+    pub fn entry_of(&self, name: &FutureName, record: &Record) -> Result<Entry> {
+        let is_this = |entry: &Entry| entry.is_of(record);
+        if let Some(entry) = self.live_entry(name)?.filter(is_this) {
+            return Ok(entry);
+        }
+        // Where it usually is, which saves a look at all that is kept.
+        let path = self.collected_dir().join(stem(name, record.start_time, 0) + ".ini");
+        if let Some(entry) = self.entry(&RecordFile { name: name.clone(), path })?.filter(is_this) {
+            return Ok(entry);
+        }
+        let kept = self.earlier(name)?.into_iter().find(is_this);
+        let forgotten = || Entry { name: name.clone(), record: record.clone(), state: State::Collected, log: None };
+        Ok(kept.unwrap_or_else(forgotten))
+    }
+
     fn log_of_collected(&self, file: &RecordFile) -> Result<Option<PathBuf>> {
         let kept = file.path.with_extension("log");
         if is_there(&kept)? {
@@ -109,6 +125,11 @@ fn is_there(path: &Path) -> Result<bool> {
 }
 
 impl Entry {
+    /// Whether it is of the future that has this record, not of another that has had its name.
+    pub(super) fn is_of(&self, record: &Record) -> bool {
+        (self.record.start_time, self.record.start_boot) == (record.start_time, record.start_boot)
+    }
+
     /// Whether its process went away without leaving a result.
     #[must_use]
     pub fn is_lost(&self) -> bool {

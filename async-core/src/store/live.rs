@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
 use super::files::{is_same_file, open_for_reading, read_record};
-use super::{Store, is_alive, wait_for_end};
+use super::{Entry, Store, is_alive, wait_for_end};
 use crate::error::{Error, Result};
 use crate::lock::Right;
 use crate::name::FutureName;
@@ -82,6 +82,11 @@ impl Live {
         wait_for_end(&self.file, &self.path)
     }
 
+    /// How it stands now, also if it has been collected meanwhile.
+    pub fn entry(&self) -> Result<Entry> {
+        self.store.entry_of(&self.name, &read_record(&self.file, &self.path)?)
+    }
+
     /// Its log, to be read from its start, as it is named now; none if it has none yet, or any more.
     pub fn log(&self) -> Result<Option<File>> {
         if !self.record.has_log {
@@ -92,10 +97,7 @@ impl Live {
         if named.is_some() && is_same_file(&self.file, &self.path) {
             return Ok(named);
         }
-        let is_this = |record: &Record| {
-            (record.start_time, record.start_boot) == (self.record.start_time, self.record.start_boot)
-        };
-        match self.store.earlier(&self.name)?.iter().find(|earlier| is_this(&earlier.record)) {
+        match self.store.earlier(&self.name)?.iter().find(|earlier| earlier.is_of(&self.record)) {
             Some(earlier) => earlier.open_log(),
             None => open_for_reading(&self.store.kept_log_path(&self.name, self.record.start_time)),
         }

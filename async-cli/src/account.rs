@@ -1,0 +1,102 @@
+//! An account of a wait, for futures that are told of together when it is over.
+//!
+//! No future is taken out of the live ones before it has been told of: whoever is stopped before that, or fails, leaves it
+//! to be waited for again.
+
+use std::collections::BTreeMap;
+
+use async_core::clock::{self, Millis};
+use async_core::{Claim, Entry, FutureName, Outcome, Ready, State, Store, Wait};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::failure::Failure;
+
+/// What has come of a wait so far.
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    over: Vec<(FutureName, Over)>,
+    not_there: Vec<FutureName>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Over {
+    started: Millis,
+    wait: Wait,
+}
+
+/// Futures that are over, locked against everybody else who would collect them.
+pub(crate) struct HandOver<'a> {
+    held: Vec<Held<'a>>,
+    /// The names of which there was no future any more.
+    pub(crate) not_there: Vec<FutureName>,
+}
+
+struct Held<'a> {
+    ready: Ready<'a>,
+    wait: Wait,
+    outcome: Outcome,
+    /// How it stands once it has been handed over.
+    entry: Entry,
+}
+
+impl Account {
+    /// The wait for that one, which began at `since` (ms since the epoch), has just ended.
+    pub(crate) fn over(&mut self, name: &FutureName, started: Millis, since: Millis) {
+        let wait = Wait { start: since, end: clock::wall().max(since) };
+        self.over.push((name.clone(), Over { started, wait }));
+    }
+
+    /// There is no such future any more.
+    pub(crate) fn not_there(&mut self, name: &FutureName) {
+        self.not_there.push(name.clone());
+    }
+
+    /// Takes hold of those that are over, so that they can be told of; after that they `stay`, or are collected.
+    pub(crate) fn claim(self, store: &Store, stay: bool) -> Result<HandOver<'_>, Failure> {
+        allow_for_many_files();
+        let Self { over, mut not_there } = self;
+        // In the order of their names: two that do this at once would wait for each other otherwise.
+        let by_name: BTreeMap<_, _> = over.iter().map(|(name, over)| (name, over)).collect();
+        let mut held = BTreeMap::new();
+        for (name, &Over { started, wait }) in by_name {
+            match store.claim(name)? {
+                Claim::Ready(ready) if ready.record().start_time == started => {
+                    let (outcome, mut entry) = (ready.outcome(None), store.entry_of(name, ready.record())?);
+                    if !stay {
+                        entry.state = State::Collected;
+                        entry.record.wait_start = Some(wait.start);
+                        entry.record.wait_end = Some(wait.end);
+                    }
+                    held.insert(name, Held { ready, wait, outcome, entry });
+                }
+                // Somebody else has collected it.
+                _ => not_there.push(name.clone()),
+            }
+        }
+        Ok(HandOver { held: over.iter().filter_map(|(name, _)| held.remove(name)).collect(), not_there })
+    }
+}
+
+impl HandOver<'_> {
+    /// How they stand once they have been handed over, in the order in which they were waited for.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.held.iter().map(|held| &held.entry)
+    }
+
+    /// Takes those that do not stay out of the live ones, now that they have been told of.
+    pub(crate) fn finish(self) -> Result<(), Failure> {
+        for Held { ready, wait, outcome, entry } in self.held {
+            if entry.state == State::Collected {
+                ready.archive(wait, &outcome)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Each future that is held is an open file, and there may be more than the thousand that are usually allowed at first.
+fn allow_for_many_files() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Else it has to do with those that are allowed.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}

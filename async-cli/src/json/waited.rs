@@ -1,0 +1,68 @@
+//! What came of a wait, in JSON.
+
+use std::collections::BTreeSet;
+
+use async_core::FutureName;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Future;
+use crate::account::HandOver;
+use crate::collecting::Tally;
+use crate::failure::Failure;
+
+/// What came of a wait.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Waited {
+    /// The futures that are handed over by this, in the order in which they were waited for.
+    futures: Vec<Future>,
+    /// The names of which there was no future any more when their turn came: somebody else had collected it.
+    not_there: Vec<String>,
+    /// The others that were named, or were there at first: they are not handed over.
+    left: Vec<String>,
+    ended: WaitEnd,
+    /// The exit status of the command.
+    status: u8,
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum WaitEnd {
+    /// What was asked for was done.
+    Complete,
+    /// It stopped because a future failed, which is the last of those that are handed over.
+    Failed,
+    /// The time was up.
+    Timeout,
+    /// Something could not be done; standard error says what.
+    Error,
+}
+
+impl Waited {
+    /// Of a wait for these names.
+    pub(crate) fn new(together: &HandOver<'_>, names: &[FutureName], ended: WaitEnd, status: u8) -> Self {
+        let over = together.entries().map(|entry| &entry.name);
+        let told: BTreeSet<_> = over.chain(&together.not_there).collect();
+        Self {
+            futures: together.entries().cloned().map(Future::from).collect(),
+            not_there: together.not_there.iter().map(FutureName::to_string).collect(),
+            left: names.iter().filter(|name| !told.contains(name)).map(FutureName::to_string).collect(),
+            ended,
+            status,
+        }
+    }
+}
+
+impl WaitEnd {
+    /// Of a wait that stops at the first failure if it `stops`.
+    pub(crate) fn of(waited: Result<&Tally, &Failure>, stops: bool) -> Self {
+        match waited {
+            Err(Failure::TimeUp(_)) => Self::Timeout,
+            Err(_) => Self::Error,
+            Ok(tally) if tally.failed.iter().any(|failed| failed.rc.is_none()) => Self::Error,
+            Ok(tally) if stops && tally.rc != 0 => Self::Failed,
+            Ok(_) => Self::Complete,
+        }
+    }
+}
