@@ -4,9 +4,12 @@
 
 use std::fs;
 
+use async_tests::held::Held;
 use async_tests::shell::{Finished, Sandbox};
 use async_tests::{assert_like_snapshot, made_up, root};
 use jsonschema::Validator;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 fn schema() -> Value {
@@ -211,6 +214,307 @@ fn the_timing_of_a_run_is_valid() {
     let names: Vec<_> = seen["timings"].as_array().unwrap().iter().map(|future| &future["name"]).collect();
     assert_eq!(names, ["a", "b"]);
     assert!(seen["what_if"]["length_ms"].is_i64());
+}
+
+fn waited(finished: &Finished) -> Value {
+    document(finished, "WaitedDocument")
+}
+
+/// The values of those fields, of each future.
+fn fields(document: &Value, names: &[&str]) -> Value {
+    let futures = document["futures"].as_array().unwrap();
+    futures.iter().map(|future| names.iter().map(|name| future[name].clone()).collect::<Value>()).collect()
+}
+
+/// How a wait ended, and what else it was about.
+fn end(document: &Value) -> [Value; 4] {
+    ["ended", "status", "left", "not_there"].map(|field| document[field].clone())
+}
+
+#[test]
+fn a_future_that_is_started_is_told_of_and_nothing_else_is_said() {
+    let sandbox = Sandbox::default();
+    let started = sandbox.run("async run --json t -- sleep 1000");
+    let seen = document(started.exits(0), "FutureDocument");
+    assert_eq!(started.stderr, "");
+    assert_eq!([&seen["name"], &seen["state"], &seen["rc"]], [&json!("t"), &json!("running"), &Value::Null]);
+    assert!(seen["pid"].is_u64() && seen["task_pid"].is_u64(), "{seen:#}");
+    let held_back = sandbox.run("async run --json --after t later -- true");
+    let seen = document(held_back.exits(0), "FutureDocument");
+    assert_eq!([&seen["state"], &seen["plan"]["after"]], [&json!("queued"), &json!(["t"])]);
+    // It is the same as in a listing.
+    let listed = status(&sandbox.run("async status --json"));
+    assert_eq!(future(&listed, "later"), &{
+        let mut object = seen.as_object().unwrap().clone();
+        object.retain(|key, _| key != "version" && key != "store");
+        Value::from(object)
+    });
+    sandbox.run("async cancel t").exits(0);
+}
+
+#[test]
+fn a_future_that_is_started_and_waited_for_is_told_of_once_it_is_over() {
+    let sandbox = Sandbox::default();
+    let finished = sandbox.run("async run --json --wait t -- bash -c 'echo the log; exit 3'");
+    let seen = document(finished.exits(3), "FutureDocument");
+    assert_eq!(finished.stderr, "");
+    assert_eq!([&seen["state"], &seen["rc"], &seen["failed"]], [&json!("collected"), &json!(3), &json!(true)]);
+    assert!(seen["wait_end_ms"].as_i64() >= seen["wait_start_ms"].as_i64());
+    assert_eq!(fs::read_to_string(seen["log"].as_str().unwrap()).unwrap(), "the log\n");
+    assert_eq!(status(&sandbox.run("async status --json"))["futures"], json!([]));
+}
+
+#[test]
+fn what_is_not_started_is_an_error_and_no_document() {
+    let finished = Sandbox::default().run("async run --json t -- there-is-no-such-program");
+    finished.complains("there is no program `there-is-no-such-program`").exits(127);
+    assert_eq!(finished.stdout, "");
+}
+
+#[test]
+fn who_wants_json_does_not_want_quiet() {
+    for command in ["run --json --quiet t -- true", "wait --json --quiet t", "cancel --json --quiet t"] {
+        Sandbox::default().run(&format!("async {command}")).complains("cannot be used with").exits(2);
+    }
+}
+
+#[test]
+fn a_wait_is_told_of_in_one_document_up_to_the_first_that_failed() {
+    let held = Held::default();
+    let (mut a, b, c) = (held.begin("a"), held.begin("b"), held.begin("c"));
+    let waiter = held.start(&["wait", "--json", "a", "b", "c"]);
+    a.wait_for_waiter();
+    a.print("the log\n");
+    a.finish(0);
+    b.wait_for_waiter();
+    b.finish(137);
+    c.finish(0);
+    let finished = waiter.rest();
+    let seen = waited(finished.exits(137));
+    assert_eq!(finished.stderr, "");
+    assert_eq!(
+        fields(&seen, &["name", "state", "rc", "signal_name"]),
+        json!([["a", "collected", 0, null], ["b", "collected", 137, "KILL"]])
+    );
+    assert_eq!(end(&seen), [json!("failed"), json!(137), json!(["c"]), json!([])]);
+    let first = &seen["futures"][0];
+    assert_eq!(fs::read_to_string(first["log"].as_str().unwrap()).unwrap(), "the log\n");
+    // What was said to be so is so.
+    let listed = status(&held.sandbox.run("async status --all --json"));
+    let collected = future(&listed, "a");
+    for field in ["state", "rc", "run_time_ms", "end_time_ms", "wait_start_ms", "wait_end_ms"] {
+        assert_eq!(collected[field], first[field], "{field}");
+    }
+    assert_eq!(future(&listed, "c")["state"], "finished");
+}
+
+#[test]
+fn what_is_over_when_the_time_is_up_is_handed_over() {
+    let held = Held::default();
+    held.begin("over").finish(0);
+    let _task = held.begin("runs");
+    let finished = held.sandbox.run("async wait --json --timeout 1ms over runs");
+    finished.complains("async: the time was up before the end of `runs`: wait again, or longer\n");
+    let seen = waited(finished.exits(124));
+    assert_eq!(fields(&seen, &["name"]), json!([["over"]]));
+    assert_eq!(end(&seen), [json!("timeout"), json!(124), json!(["runs"]), json!([])]);
+    assert_eq!(held.store.names().unwrap(), ["runs".parse().unwrap()]);
+}
+
+#[test]
+fn a_wait_for_any_tells_of_one() {
+    let held = Held::default();
+    let tasks = ["a", "b", "c"].map(|name| held.begin(name));
+    // Each gets another one, though each is told of all.
+    let waiters = ["a b c", "b a c"].map(|names| {
+        let args = ["wait", "--any", "--json"].into_iter().chain(names.split(' ')).collect::<Vec<_>>();
+        held.start(&args)
+    });
+    for task in &tasks {
+        task.wait_for_waiters(2);
+    }
+    let [a, b, c] = tasks;
+    a.finish(1);
+    b.finish(1);
+    let mut names: Vec<_> = waiters
+        .map(|waiter| {
+            let seen = waited(waiter.rest().exits(1));
+            assert_eq!([&seen["ended"], &seen["status"]], [&json!("complete"), &json!(1)]);
+            assert_eq!(seen["futures"].as_array().unwrap().len(), 1);
+            seen["futures"][0]["name"].as_str().unwrap().to_owned()
+        })
+        .into();
+    names.sort();
+    assert_eq!(names, ["a", "b"]);
+    c.finish(0);
+    let seen = waited(held.sandbox.run("async wait --any --json").exits(0));
+    assert_eq!(fields(&seen, &["name", "rc"]), json!([["c", 0]]));
+}
+
+#[test]
+fn a_wait_for_all_goes_on_and_tells_what_it_could_not_do() {
+    let held = Held::default();
+    held.begin("fails").finish(2);
+    held.begin("gone").end();
+    fs::write(held.path("broken.ini"), "nothing\n").unwrap();
+    let finished = held.sandbox.run("async wait --all --json");
+    finished.complains("broken.ini is not a record").complains("async: 3 of 3 failed: ");
+    let mut seen = waited(finished.exits(125));
+    seen["futures"].as_array_mut().unwrap().sort_by_key(|future| future["name"].to_string());
+    assert_eq!(fields(&seen, &["name", "rc", "failed"]), json!([["fails", 2, true], ["gone", null, true]]));
+    assert_eq!(end(&seen), [json!("error"), json!(125), json!(["broken"]), json!([])]);
+}
+
+#[test]
+fn a_wait_that_keeps_the_futures_tells_of_them_as_they_are() {
+    let held = Held::default();
+    held.begin("t").finish(3);
+    for _ in 0..2 {
+        let seen = waited(held.sandbox.run("async wait --keep --json t").exits(3));
+        assert_eq!(fields(&seen, &["name", "state", "wait_end_ms"]), json!([["t", "finished", null]]));
+    }
+}
+
+#[test]
+fn what_somebody_else_has_collected_was_not_there() {
+    let held = Held::default();
+    let (a, b) = (held.begin("a"), held.begin("b"));
+    let waiter = held.start(&["wait", "--json", "a", "b"]);
+    a.wait_for_waiter();
+    b.finish(4);
+    held.sandbox.run("async wait b").exits(4);
+    a.finish(0);
+    let seen = waited(waiter.rest().exits(0));
+    assert_eq!(fields(&seen, &["name"]), json!([["a"]]));
+    assert_eq!(end(&seen), [json!("complete"), json!(0), json!([]), json!(["b"])]);
+}
+
+#[test]
+fn of_two_that_wait_for_the_same_futures_each_is_told_of_once() {
+    let held = Held::default();
+    let names: Vec<String> = (0..40).map(|number| format!("t{number:02}")).collect();
+    let tasks: Vec<_> = names.iter().map(|name| held.begin(name)).collect();
+    let waiter = |names: &mut dyn Iterator<Item = &String>| {
+        let args: Vec<&str> = ["wait", "--json"].into_iter().chain(names.map(String::as_str)).collect();
+        held.start(&args)
+    };
+    let waiters = [waiter(&mut names.iter()), waiter(&mut names.iter().rev())];
+    tasks[0].wait_for_waiter();
+    tasks[39].wait_for_waiter();
+    for task in tasks {
+        task.finish(0);
+    }
+    let mut told: Vec<String> = Vec::new();
+    for waiter in waiters {
+        let seen = waited(waiter.rest().exits(0));
+        told.extend(seen["futures"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap().to_owned()));
+    }
+    told.sort();
+    assert_eq!(told, names);
+}
+
+#[test]
+fn more_futures_are_told_of_than_files_may_be_open_at_first() {
+    let sandbox = Sandbox::default();
+    made_up::many(&sandbox, 200);
+    let seen = waited(sandbox.run("ulimit -S -n 100; async wait --all --json").exits(0));
+    assert_eq!(seen["futures"].as_array().unwrap().len(), 200);
+    assert_eq!(seen["ended"], "complete");
+}
+
+#[test]
+fn what_can_not_be_told_can_still_be_collected() {
+    let held = Held::default();
+    for command in ["wait --json a", "wait --any --json a", "wait --all --json", "cleanup --json"] {
+        held.begin("a").finish(3);
+        let full = held.sandbox.run(&format!("async {command} >/dev/full"));
+        full.complains("async: can't write the output: ").exits(125);
+        held.sandbox.run("async wait a").says("with result 3 ").exits(3);
+    }
+    held.sandbox.run("async run --wait --json t -- false >/dev/full").exits(125);
+    held.sandbox.run("async wait t").says("with result 1 ").exits(1);
+    // It runs, whether or not that can be said.
+    held.sandbox.run("async run --json t -- true >/dev/full").complains("can't write the output: ").exits(0);
+    held.sandbox.run("async wait t").exits(0);
+}
+
+#[test]
+fn a_wait_that_is_interrupted_has_handed_over_nothing() {
+    let held = Held::default();
+    let (over, runs) = (held.begin("over"), held.begin("runs"));
+    let waiter = held.start(&["wait", "--json", "over", "runs"]);
+    over.finish(0);
+    runs.wait_for_waiter();
+    kill(Pid::from_raw(i32::try_from(waiter.pid()).unwrap()), Signal::SIGINT).unwrap();
+    let finished = waiter.rest();
+    assert_eq!(finished.stdout, "");
+    finished.exits(130);
+    held.sandbox.run("async wait over").exits(0);
+}
+
+#[test]
+fn a_cleanup_is_told_of_as_a_wait_is() {
+    let held = Held::default();
+    held.begin("a").finish(0);
+    held.begin("b").finish(7);
+    let finished = held.sandbox.run("async cleanup --json");
+    let seen = waited(finished.exits(0));
+    assert_eq!(finished.stderr, "");
+    assert_eq!(fields(&seen, &["name", "rc"]), json!([["a", 0], ["b", 7]]));
+    assert_eq!(end(&seen), [json!("complete"), json!(0), json!([]), json!([])]);
+    fs::write(held.path("broken.ini"), "nothing\n").unwrap();
+    held.begin("c").finish(0);
+    let finished = held.sandbox.run("async cleanup --json");
+    let seen = waited(finished.complains("broken.ini is not a record").exits(125));
+    assert_eq!(fields(&seen, &["name"]), json!([["c"]]));
+    assert_eq!(end(&seen), [json!("error"), json!(125), json!(["broken"]), json!([])]);
+}
+
+#[test]
+fn what_was_cancelled_is_told_of_and_how() {
+    let held = Held::default();
+    let sandbox = &held.sandbox;
+    held.begin("over").finish(0);
+    held.begin_in_process("in a shell");
+    sandbox
+        .run(
+            "{
+                async run ends -- sleep 1000
+                async run --after 'in a shell' waits -- true
+                mkfifo ready never
+                async run stays -- bash -c 'trap \"\" TERM; echo >ready; read <>never'
+                read <ready
+                async run orphan -- sleep 1000
+                kill -KILL $(async pid orphan)
+                async block -- orphan
+            } >&2",
+        )
+        .exits(0);
+    let told = |finished: &Finished| document(finished, "CancellationsDocument");
+    let what = ["name", "result", "state", "terminated", "killed", "rc", "cause"];
+    let finished = sandbox.run("async cancel --json over ends waits orphan");
+    assert_eq!(
+        fields(&told(finished.exits(0)), &what),
+        json!([
+            ["over", "over", "finished", null, null, 0, null],
+            ["ends", "stopped", "finished", 1, 0, 143, "cancelled"],
+            ["waits", "stopped", "finished", 0, 0, 143, "cancelled"],
+            ["orphan", "orphaned", "lost", 1, 0, null, null],
+        ])
+    );
+    assert_eq!(finished.stderr, "");
+    let finished = sandbox.run("async cancel --json --grace 10ms stays");
+    let stays = json!(["stays", "stopped", "finished", 1, 1, 137, "cancelled"]);
+    assert_eq!(fields(&told(finished.exits(0)), &what), json!([stays]));
+    let finished = sandbox.run("async cancel --json --all");
+    finished.complains("runs in the shell ");
+    assert_eq!(
+        fields(&told(finished.exits(125)), &["name", "result", "state"]),
+        json!([["in a shell", "in_shell", "running"], ["orphan", "orphaned", "lost"]])
+    );
+    let unknown = sandbox.run("async cancel --json nobody");
+    unknown.complains("there is no future `nobody`");
+    assert_eq!(unknown.stdout, "");
 }
 
 #[test]

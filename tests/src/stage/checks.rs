@@ -271,7 +271,12 @@ impl Stage {
             let output = format!("{}{}", ran.report, ran.finished.stdout);
             let begin = format!("[Async {name}:");
             let finished = |text: &str| text.starts_with(&begin) && text.contains("with result");
-            self.ensure(output.contains(log) && output.lines().any(finished), "taken out before it was handed over")?;
+            let told = if self.subject.args.contains(&"--json") {
+                output.contains(&format!("\"name\": \"{name}\"")) && output.ends_with("\n}\n")
+            } else {
+                output.contains(log) && output.lines().any(finished)
+            };
+            self.ensure(told, "taken out before it was handed over")?;
         }
         if live {
             self.wait(name, status, log)?;
