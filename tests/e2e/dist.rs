@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use std::process::Command;
 use async_tests::shell::Sandbox;
 use async_tests::{root, tools};
 use nix::unistd::geteuid;
+use regex::Regex;
 
 /// Standard output of a command that succeeds.
 fn output(command: &mut Command) -> String {
@@ -132,25 +133,77 @@ fn is_bare(file: &Path) {
     assert!(!has(root().as_os_str().as_encoded_bytes()), "{} names the folder it was built in", file.display());
 }
 
+/// The packages that a package depends on, and since which version.
+fn dependencies(package: &Path) -> BTreeMap<String, String> {
+    let depends = output(Command::new("dpkg-deb").arg("--field").arg(package).arg("Depends"));
+    let one = |text: &str| {
+        let (name, version) = text.trim().split_once(" (>= ").unwrap();
+        (name.to_owned(), version.strip_suffix(')').unwrap().to_owned())
+    };
+    depends.split(',').map(one).collect()
+}
+
+/// The highest version of a symbol that a library needs, of those that start so, as another program sees it.
+fn highest_version(library: &Path, start: &str) -> String {
+    let versions = output(Command::new("readelf").args(["--version-info", "--wide"]).arg(library));
+    let pattern = Regex::new(&format!("Name: {start}([0-9.]+)")).unwrap();
+    let numbers = |text: &str| text.split('.').map(|part| part.parse::<u32>().unwrap()).collect::<Vec<_>>();
+    let found = pattern.captures_iter(&versions).map(|captures| captures[1].to_owned());
+    found.max_by_key(|version| numbers(version)).unwrap()
+}
+
+/// What dpkg knows of a machine that has these packages, each in that version.
+fn books(packages: &BTreeMap<String, String>) -> String {
+    let architecture = output(Command::new("dpkg").arg("--print-architecture"));
+    let entry = |(name, version): (&String, &String)| {
+        format!(
+            "Package: {name}\nStatus: install ok installed\nMaintainer: nobody <nobody@localhost.invalid>\n\
+             Architecture: {architecture}Version: {version}\nDescription: made up\n\n"
+        )
+    };
+    packages.iter().map(entry).collect()
+}
+
 fn package(sandbox: &Sandbox, package: &Path) {
     let machine = sandbox.path("machine");
     let books = machine.join("var/lib/dpkg");
     for folder in ["info", "updates", "triggers"] {
         fs::create_dir_all(books.join(folder)).unwrap();
     }
-    fs::write(books.join("status"), "").unwrap();
+    let needed = dependencies(package);
+    assert_eq!(needed.keys().collect::<Vec<_>>(), ["bash", "libc6", "libgcc-s1"]);
+    fs::write(books.join("status"), self::books(&needed)).unwrap();
     let there = || -> BTreeSet<_> { tree(&machine).into_iter().filter(|path| !path.starts_with(&books)).collect() };
     let before = there();
 
-    let dpkg = |args: &[&OsStr]| {
+    let command = |args: &[&OsStr]| {
         let program = if geteuid().is_root() { vec!["dpkg"] } else { vec!["fakeroot", "dpkg"] };
         let mut command = Command::new(program[0]);
         command.args(&program[1..]).arg("--root").arg(&machine);
         command.args(["--force-not-root", "--force-bad-path", "--force-unsafe-io", "--log=/dev/null"]);
-        output(command.args(args).env("LC_ALL", "C").env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"))
+        command.args(args).env("LC_ALL", "C").env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command
     };
+    let dpkg = |args: &[&OsStr]| output(&mut command(args));
+    // Where one of them is too old it is not made ready to be used.
+    for name in needed.keys() {
+        let mut older = needed.clone();
+        older.insert(name.clone(), "1.9".into());
+        fs::write(books.join("status"), self::books(&older)).unwrap();
+        let refused = command(&["--install".as_ref(), package.as_ref()]).output().unwrap();
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && said.contains(&format!("async depends on {name} (>= ")), "{said}");
+        dpkg(&["--purge".as_ref(), "async".as_ref()]);
+    }
+    fs::write(books.join("status"), self::books(&needed)).unwrap();
     dpkg(&["--install".as_ref(), package.as_ref()]);
     check(sandbox, &machine.join("usr"));
+    if tools::is_there_from("readelf", "binutils") {
+        let library = machine.join("usr/lib/async/libasync_builtin.so");
+        for (name, start) in [("libc6", "GLIBC_"), ("libgcc-s1", "GCC_")] {
+            assert_eq!(needed[name], highest_version(&library, start), "{name}");
+        }
+    }
     assert_eq!(dpkg(&["--verify".as_ref(), "async".as_ref()]), "", "files differ from their checksums");
     let page = machine.join("usr/share/man/man1/async-wait.1.gz");
     output(Command::new("gzip").arg("--test").arg(page));

@@ -4,7 +4,10 @@ use std::path::Path;
 use std::process::Command;
 
 use super::files::{self, DOC, File, MAN, ZSH};
-use super::{failed, output};
+use super::{failed, needs, output};
+
+/// What the functions are for.
+const BASH: &str = "bash (>= 4.4)";
 
 /// Packs the files, and gives the name of what was made in that folder.
 pub(super) fn pack(files: &[File], target: &str, epoch: &str, dir: &Path) -> Result<String, String> {
@@ -27,7 +30,13 @@ pub(super) fn pack(files: &[File], target: &str, epoch: &str, dir: &Path) -> Res
     paths.sort();
     let sums = output(Command::new("md5sum").args(&paths).current_dir(&tree))?;
     let bytes: usize = files.iter().map(|file| file.content.len()).sum();
-    let control = control(&version, architecture, bytes.div_ceil(1024));
+    // The program itself is static.
+    let libraries = files.iter().filter(|file| Path::new(&file.path).extension() == Some("so".as_ref()));
+    let mut needed = vec![BASH.to_owned()];
+    for library in libraries {
+        needed.extend(needs::of_library(&library.content)?);
+    }
+    let control = control(&version, architecture, bytes.div_ceil(1024), &needed.join(", "));
     files::write(&[File::new("DEBIAN/control", control), File::new("DEBIAN/md5sums", sums)], &tree)?;
 
     let mut build = Command::new("dpkg-deb");
@@ -60,14 +69,15 @@ fn at_home(file: File) -> File {
     File::new(format!("usr/{path}"), file.content)
 }
 
-fn control(version: &str, architecture: &str, kib: usize) -> String {
+/// The address is one that there can't be: the developers have none, and Debian wants one.
+fn control(version: &str, architecture: &str, kib: usize, needed: &str) -> String {
     format!(
         "Package: async
 Version: {version}
 Architecture: {architecture}
 Maintainer: the async developers <async@localhost.invalid>
 Installed-Size: {kib}
-Recommends: bash (>= 4.4)
+Depends: {needed}
 Suggests: bash-completion
 Section: utils
 Priority: optional

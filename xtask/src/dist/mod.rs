@@ -4,6 +4,7 @@ mod archive;
 mod deb;
 mod files;
 mod licences;
+mod needs;
 pub(crate) mod program;
 
 use std::fs;
