@@ -111,7 +111,7 @@ impl Run {
         let pid = match side.map_err(|error| Failure::Supervisor(error.to_string()))? {
             Side::Parent(child) => child,
             Side::Child => {
-                drop((report, started.log));
+                drop((report, started.log, told));
                 let (store, name, planned, caller) = (&store, &name, plan.is_some(), Caller::at(answer));
                 let record = started.record;
                 Supervisor { store, name, record, planned, command, stdin, cwd: &cwd, caller }.run();
