@@ -14,6 +14,7 @@ mod failure;
 mod human;
 mod io;
 mod json;
+mod kernel_copy;
 mod live_line;
 mod messages;
 mod planning;

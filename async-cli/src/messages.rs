@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsFd;
 use std::rc::Rc;
 
@@ -12,6 +12,7 @@ use async_core::{Cause, FutureName, Outcome, Record, process, text};
 
 use crate::failure::Failure;
 use crate::io::Io;
+use crate::kernel_copy::copy_what_goes;
 
 /// `[Async NAME:PID]: TEXT`, with a newline. The pid is empty where none is known.
 pub(crate) fn line(name: &FutureName, pid: Option<&str>, text: &str) -> String {
@@ -75,7 +76,7 @@ pub(crate) fn lost(record: &Record) -> String {
     }
 }
 
-/// How much of a log is passed on at a time, in bytes.
+/// How much of a log is passed on at a time, in bytes, where it has to come through here.
 const PIECE: usize = 1 << 17;
 
 /// An output that whole messages are written to, one write each.
@@ -116,10 +117,19 @@ impl Output {
         matches!(self, Self::File(file) if AutoStream::choice(file) != ColorChoice::Never)
     }
 
-    /// Passes on a whole file.
+    /// Passes on a file from where it stands, to its end.
     pub(crate) fn pass_on(&mut self, mut file: &File) -> io::Result<()> {
+        let length = file.metadata()?.len();
+        let is_long = |length| length > PIECE as u64;
+        // In a pipe, whatever the kernel puts there takes the room of a page: short texts would soon fill it.
+        if let Self::File(sink) = self
+            && is_long(length)
+            && is_long(length.saturating_sub(file.stream_position()?))
+        {
+            copy_what_goes(file, sink)?;
+        }
         // Most logs are shorter, and a large piece costs more than all else of a call.
-        let length = usize::try_from(file.metadata()?.len()).unwrap_or(PIECE);
+        let length = usize::try_from(length).unwrap_or(PIECE);
         let mut piece = vec![0; length.clamp(1 << 12, PIECE)];
         loop {
             interruption::check()?;

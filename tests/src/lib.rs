@@ -11,6 +11,7 @@ pub mod mark;
 pub mod proof;
 pub mod scenario;
 pub mod shell;
+pub mod small_disk;
 pub mod stage;
 pub mod stay;
 pub mod strace;

@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use async_tests::fault::{Case, in_each_case};
 use async_tests::shell::Sandbox;
+use async_tests::small_disk::{SmallDisk, is_root};
 use nix::unistd::geteuid;
 
 /// A script that starts a task, which leaves a file if it ever runs.
@@ -19,33 +19,6 @@ fn nothing_started(case: &Case, sandbox: &Sandbox, why: &str, status: i32) {
         let finished = sandbox.run(&case.sourced(&format!("DEVSTACK_PARALLEL={parallel}\n{START}")));
         finished.says(&format!("run {status}\n")).complains(why);
         assert!(!sandbox.path("cwd/started").exists(), "{case}: the task ran\n{finished}");
-    }
-}
-
-fn is_root(what: &str) -> bool {
-    let root = geteuid().is_root();
-    if !root {
-        eprintln!("skipped: {what} takes root");
-    }
-    root
-}
-
-/// A small file system that is unmounted in the end.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn at(path: &Path) -> Self {
-        fs::create_dir_all(path).unwrap();
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k,mode=0755", "tmpfs"]).arg(path).status();
-        assert!(mounted.unwrap().success(), "a tmpfs is mounted");
-        Self(path.to_owned())
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
 

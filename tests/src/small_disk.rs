@@ -1,0 +1,41 @@
+//! A disk that is soon full. To mount one takes root.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::unistd::geteuid;
+
+/// A file system of 256 KiB that is unmounted in the end.
+pub struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// One that is mounted there.
+    ///
+    /// # Panics
+    /// If that fails.
+    #[must_use]
+    pub fn at(path: &Path) -> Self {
+        fs::create_dir_all(path).expect("a folder");
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k,mode=0755", "tmpfs"]).arg(path).status();
+        assert!(mounted.expect("mount runs").success(), "a tmpfs is mounted");
+        Self(path.to_owned())
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// Whether this is root, who alone can do that. If not, says so.
+#[must_use]
+pub fn is_root(what: &str) -> bool {
+    let root = geteuid().is_root();
+    if !root {
+        eprintln!("skipped: {what} takes root");
+    }
+    root
+}
