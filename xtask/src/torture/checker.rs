@@ -1,12 +1,12 @@
 //! Holds what the shells say against what the store has; the rules are in the documentation of the module above.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use super::crew::Aftermath;
 use super::diary::{Diary, Entry};
 use super::plan::{Manner, Plan, Step, Task, Token};
-use super::remains::Store;
+use super::remains::{Remains, Store};
 use super::report::{self, Report, Verdict};
 use super::script::Scene;
 
@@ -23,6 +23,8 @@ pub(crate) struct Tally {
     pub(crate) collectable: usize,
     /// Of all these, those that left no result.
     pub(crate) lost: usize,
+    /// Of all these, those that were cancelled.
+    pub(crate) cancelled: usize,
 }
 
 /// The evidence, and what was found wrong with it so far.
@@ -32,6 +34,8 @@ pub(crate) struct Checker<'a> {
     aftermath: &'a Aftermath,
     diaries: Vec<Diary>,
     pub(super) store: Store,
+    /// The futures that say that they were cancelled.
+    cancelled: BTreeSet<Token>,
     /// How often each future was reported by a wait that nobody disturbed.
     pub(super) confirmed: BTreeMap<Token, usize>,
     pub(crate) tally: Tally,
@@ -41,12 +45,15 @@ pub(crate) struct Checker<'a> {
 impl<'a> Checker<'a> {
     pub(crate) fn new(plan: &'a Plan, scene: &'a Scene, aftermath: &'a Aftermath) -> Result<Self, String> {
         let diaries = (0..plan.shells.len()).map(|shell| Diary::read(&scene.diary(shell))).collect::<Result<_, _>>()?;
+        let store = Store::read(&scene.store())?;
+        let of = |(token, found): (&Token, &Vec<Remains>)| found.iter().any(|it| it.cancelled).then_some(*token);
         Ok(Self {
+            cancelled: store.records.iter().filter_map(of).collect(),
             plan,
             scene,
             aftermath,
             diaries,
-            store: Store::read(&scene.store())?,
+            store,
             confirmed: BTreeMap::new(),
             tally: Tally::default(),
             violations: aftermath.hung.iter().map(|process| format!("hangs: {process}")).collect(),
@@ -56,8 +63,10 @@ impl<'a> Checker<'a> {
     /// Applies all rules. Collects what is left in the store.
     pub(crate) fn run(&mut self) {
         for (step, place) in self.steps() {
-            if let Step::Wait { manner, names } = place {
-                self.check_wait(step, *manner, names);
+            match place {
+                Step::Wait { manner, names } => self.check_wait(step, *manner, names),
+                Step::Cancel { name } => self.check_cancel(step, name),
+                _ => {}
             }
         }
         for (step, place) in self.steps() {
@@ -143,6 +152,27 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// One that nobody disturbed comes back, and says what became of the future, or that there is none.
+    fn check_cancel(&mut self, step: Token, name: &str) {
+        if self.is_missing(step) {
+            self.accuse(step, "the shell was not killed, and never came back from this cancel");
+        }
+        let Some(Entry::Cancelled { rc, why }) = self.entry(step).filter(|_| !self.is_disturbed(step)) else {
+            return;
+        };
+        let output = fs::read_to_string(self.scene.outputs(step.shell).join(step.step.to_string())).unwrap_or_default();
+        let told = output.lines().count() == 1
+            && output.starts_with(&format!("[Async {name}:"))
+            && ["]: cancelled: ", "]: was over already", "]: its supervisor was gone; "]
+                .iter()
+                .any(|text| output.contains(text));
+        let absent = *rc == 125 && why.contains("there is no future") || *rc == 0 && output.is_empty();
+        if !(*rc == 0 && told || absent) {
+            let what = format!("the cancel returned {rc} and said: {output}{why}");
+            self.accuse(step, &what);
+        }
+    }
+
     /// Holds one whole report against the plan and the record.
     fn check_report(&mut self, step: Token, report: &Report, verdict: Verdict) {
         let token = verdict.token;
@@ -174,7 +204,7 @@ impl<'a> Checker<'a> {
     /// A log has all that the task printed if the task got to its end, and the beginning of it otherwise.
     pub(super) fn check_output(&mut self, step: Token, token: Token, task: &Task, rc: Option<i32>, log: &str) {
         let whole = task.output();
-        let cut = rc.is_none() || rc != Some(task.rc()) || self.was_hit(token);
+        let cut = rc.is_none() || rc != Some(task.rc()) || self.was_hit(token) || self.cancelled.contains(&token);
         if log != whole && !(cut && whole.starts_with(log)) {
             self.accuse(step, &format!("the log of {token} has {log:?}, and the task printed {whole:?}"));
         }

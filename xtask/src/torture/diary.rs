@@ -16,6 +16,8 @@ pub(crate) enum Entry {
     Refused { rc: i32, why: String },
     /// A wait came back: its exit status, and the last thing that the program said on standard error.
     Waited { rc: i32, why: String },
+    /// A cancel came back: the same.
+    Cancelled { rc: i32, why: String },
     /// A step of which nothing is to be said.
     Done,
 }
@@ -63,6 +65,7 @@ impl Diary {
             "started" => Entry::Started,
             "refused" => said().map(|(rc, why)| Entry::Refused { rc, why })?,
             "waited" => said().map(|(rc, why)| Entry::Waited { rc, why })?,
+            "cancelled" => said().map(|(rc, why)| Entry::Cancelled { rc, why })?,
             "done" => Entry::Done,
             "kills" => {
                 self.kills.extend(Token::parse(rest));

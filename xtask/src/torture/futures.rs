@@ -42,6 +42,7 @@ impl Checker<'_> {
 
     fn check_record(&mut self, token: Token, task: &Task, record: &Remains, hit: bool) {
         let confirmed = self.confirmed.get(&token).copied().unwrap_or(0);
+        self.tally.cancelled += usize::from(record.cancelled);
         match record.rc {
             None => {
                 self.tally.lost += 1;
@@ -51,7 +52,15 @@ impl Checker<'_> {
             }
             Some(137) if hit => {}
             Some(rc) if rc == task.rc() => {}
+            // What SIGTERM or SIGKILL ends, where the supervisor says that it has sent them.
+            Some(137 | 143) if record.cancelled => {}
             Some(rc) => self.accuse(token, &format!("ended with {rc}, and the plan was {}", task.rc())),
+        }
+        if record.cancelled && !record.asked_to_cancel {
+            self.accuse(token, "cancelled, and nobody has asked for that");
+        }
+        if record.asked_to_cancel && !self.is_cancelled_by_plan(&task.name) {
+            self.accuse(token, "somebody has asked for it to be cancelled, and that was not planned");
         }
         if record.name != task.name {
             self.accuse(token, &format!("recorded under `{}`, and started as `{}`", record.name, task.name));
@@ -72,6 +81,10 @@ impl Checker<'_> {
             Place::Live { held: false } if confirmed == 0 => self.collect(token, task, record),
             place => self.accuse(token, &format!("{place:?}, and {confirmed} undisturbed waits have reported it")),
         }
+    }
+
+    fn is_cancelled_by_plan(&self, name: &String) -> bool {
+        self.steps().into_iter().any(|(_, place)| matches!(place, Step::Cancel { name: victim } if victim == name))
     }
 
     fn has_disturbed_waiter(&self, name: &String) -> bool {

@@ -10,11 +10,11 @@ use super::process::{self, Kind};
 use crate::random::Random;
 
 /// Whom to look for, as often as stated. Shells rarely: with each of them the rest of its plan is gone.
-const WANTED: [Kind; 24] = {
-    use Kind::{Background, Begin, Block, Collect, End, Shell, Subshell, Task, Wait};
+const WANTED: [Kind; 25] = {
+    use Kind::{Background, Begin, Block, Cancel, Collect, End, Shell, Subshell, Task, Wait};
     [
         Shell, Background, Background, Background, Background, Task, Task, Task, Task, Subshell, Subshell, Subshell,
-        Begin, Begin, Begin, End, End, End, End, Collect, Collect, Collect, Block, Wait,
+        Begin, Begin, Begin, End, End, End, End, Collect, Collect, Collect, Block, Wait, Cancel,
     ]
 };
 

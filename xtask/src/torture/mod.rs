@@ -1,9 +1,10 @@
 //! `cargo xtask torture`: many shells share one store while processes of every kind are killed.
 //!
 //! A plan is made from a seed ([`plan`]) and rendered to bash scripts ([`script`]), which start futures, wait for their
-//! own and for each other's, use names again, and kill what records speak of. A thread kills more ([`killer`]). When
-//! every process has ended ([`crew`]), the store ([`remains`]) is held against what the shells say ([`diary`], [`report`])
-//! by [`checker`] and [`futures`]. The same seed makes the same plan; who gets killed when is up to the machine.
+//! own and for each other's, cancel them, use names again, and kill what records speak of. A thread kills more
+//! ([`killer`]). When every process has ended ([`crew`]), the store ([`remains`]) is held against what the shells say
+//! ([`diary`], [`report`]) by [`checker`] and [`futures`]. The same seed makes the same plan; who gets killed when is up to
+//! the machine.
 //!
 //! # What "exactly once" means here
 //!
@@ -25,7 +26,10 @@
 //! * **Lost** is a result like others, for a future without a recorded status. It has to be true: one of the processes
 //!   of that future, or its shell in the very step that started it, was killed. Its status is reported as unknown (125),
 //!   or as 137 by the shell that was told so by its own `wait`.
-//! * A recorded status is the planned one, or 137 if one of the future's processes was killed.
+//! * A recorded status is the planned one, or 137 if one of the future's processes was killed, or 137 or 143 if the record
+//!   says that the future was cancelled; and it says so only if a shell was to cancel one of that name.
+//! * A cancel that nobody disturbed says what became of the future, or that there is none.
+//! * Half of the shells limit how many of their tasks run at once. Whoever is killed in the queue keeps nobody waiting.
 //! * A log has exactly what its task printed, or the beginning of that if the task was killed or lost.
 //! * No time is negative, no process is left waiting, and what was left half-made does not keep `async init` from making
 //!   the store anew.
@@ -137,7 +141,7 @@ fn init(scene: &Scene) -> Result<(), String> {
 }
 
 /// What may be in a store without futures.
-const OWN: [&str; 4] = [".collected", ".runs", ".starting", ".count"];
+const OWN: [&str; 6] = [".collected", ".runs", ".starting", ".count", ".queue", ".slots"];
 
 /// `async init` works on what is left, and where an earlier one was killed before it had made the store anew.
 fn init_again(scene: &Scene) -> Result<(), String> {
@@ -152,8 +156,15 @@ fn init_again(scene: &Scene) -> Result<(), String> {
 
 fn print_summary(tally: &Tally, kills: &killer::Kills, elapsed: Duration) {
     println!(
-        "started {}, refused {}\nreported {}, in flight {}, superseded {}, collectable {}; of these lost {}",
-        tally.started, tally.refused, tally.reported, tally.in_flight, tally.superseded, tally.collectable, tally.lost
+        "started {}, refused {}\nreported {}, in flight {}, superseded {}, collectable {}; of these lost {}, cancelled {}",
+        tally.started,
+        tally.refused,
+        tally.reported,
+        tally.in_flight,
+        tally.superseded,
+        tally.collectable,
+        tally.lost,
+        tally.cancelled
     );
     let kinds: Vec<_> = kills.by_kind.iter().map(|(kind, count)| format!("{kind:?} {count}")).collect();
     println!("killed {}: {}", kills.by_kind.values().sum::<usize>(), kinds.join(", "));

@@ -15,6 +15,8 @@ pub(crate) struct Plan {
 pub(crate) struct Shell {
     /// Whether it sources the shim in devstack's profile.
     pub(crate) devstack: bool,
+    /// Whether there is a limit on how many of its tasks, and of all that are limited, run at once.
+    pub(crate) limited: bool,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -25,6 +27,10 @@ pub(crate) enum Step {
     Wait {
         manner: Manner,
         names: Vec<String>,
+    },
+    /// `async cancel`.
+    Cancel {
+        name: String,
     },
     /// SIGKILL for a process that the record of that name speaks of.
     Kill {
@@ -170,7 +176,7 @@ fn shell(random: &mut Random, index: usize, starts: usize, neighbours: usize) ->
                 open.extend(own.then_some(number));
                 Step::Start(task(random, name, Token { shell: index, step: steps.len() }))
             }
-            50..92 => {
+            50..84 => {
                 let manner = random.pick(&[Manner::Shell, Manner::Shell, Manner::Subshell, Manner::Program]);
                 let mut names = Vec::new();
                 for _ in 0..random.pick(&[1, 1, 1, 2, 3]) {
@@ -181,12 +187,10 @@ fn shell(random: &mut Random, index: usize, starts: usize, neighbours: usize) ->
                 }
                 Step::Wait { manner, names }
             }
+            // Most of the time what has just been started: tasks are short.
+            84..93 => Step::Cancel { name: victim(random, 80, &open, index, neighbours) },
             _ => {
-                let own = random.percent(50);
-                let name = match open.last() {
-                    Some(&number) if own => own_name(index, number),
-                    _ => name_of_others(random, index, neighbours),
-                };
+                let name = victim(random, 50, &open, index, neighbours);
                 Step::Kill { key: random.pick(&["pid", "task"]), name }
             }
         };
@@ -197,7 +201,16 @@ fn shell(random: &mut Random, index: usize, starts: usize, neighbours: usize) ->
             steps.push(Step::Wait { manner: Manner::Shell, names: vec![own_name(index, own)] });
         }
     }
-    Shell { devstack: random.percent(50), steps }
+    Shell { devstack: random.percent(50), limited: random.percent(50), steps }
+}
+
+/// Whom to do harm to: that often in a hundred times the newest own future, else any other.
+fn victim(random: &mut Random, own: usize, open: &[usize], index: usize, neighbours: usize) -> String {
+    let own = random.percent(own);
+    match open.last() {
+        Some(&number) if own => own_name(index, number),
+        _ => name_of_others(random, index, neighbours),
+    }
 }
 
 fn task(random: &mut Random, name: String, token: Token) -> Task {

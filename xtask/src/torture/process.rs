@@ -27,6 +27,7 @@ pub(crate) enum Kind {
     Collect,
     Block,
     Wait,
+    Cancel,
     Other,
 }
 
@@ -89,6 +90,7 @@ fn kind(pid: i32) -> Option<Kind> {
             b"collect" => Kind::Collect,
             b"block" => Kind::Block,
             b"wait" => Kind::Wait,
+            b"cancel" => Kind::Cancel,
             _ => Kind::Other,
         });
     }

@@ -18,6 +18,9 @@ pub(crate) struct Remains {
     pub(crate) place: Place,
     /// The task's exit status; none if it was lost.
     pub(crate) rc: Option<i32>,
+    /// Whether somebody has asked for it to be cancelled, and whether it says that it was.
+    pub(crate) asked_to_cancel: bool,
+    pub(crate) cancelled: bool,
     /// How long the task ran, in ms.
     pub(crate) run_time: Option<i64>,
 }
@@ -60,7 +63,7 @@ impl Store {
                 self.read_dir(&path, true)?;
             } else if file == ".starting" {
                 self.read_dir(&path, false)?;
-            } else if file == ".count" {
+            } else if [".count", ".queue", ".slots"].contains(&file) {
                 // Whether it is right is looked at by itself.
             } else if file.starts_with("new.") || file.starts_with("gate.") {
                 // Nobody opens a fifo here that nobody writes to.
@@ -98,6 +101,8 @@ fn record(path: &Path, stem: &str, collected: bool) -> Option<Remains> {
         token: token(values.get("command")?)?,
         place,
         rc: values.get("rc").and_then(|rc| rc.parse().ok()),
+        asked_to_cancel: values.contains_key("cancel_time"),
+        cancelled: values.get("cause").is_some_and(|cause| cause == "cancelled"),
         run_time: number("run_time"),
     })
 }

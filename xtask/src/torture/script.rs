@@ -99,6 +99,9 @@ impl Scene {
 /// The text of a shell's script.
 fn render(shell: &Shell) -> String {
     let mut text = String::from("source ./functions\n");
+    if shell.limited {
+        text.push_str("export ASYNC_JOBS=3\n");
+    }
     for (number, step) in shell.steps.iter().enumerate() {
         // Writing to a String can't fail.
         let _ = match step {
@@ -108,6 +111,7 @@ fn render(shell: &Shell) -> String {
                 task.name, task.token, task.lines, task.pause, task.ending
             ),
             Step::Wait { manner, names } => writeln!(text, "collect {number} {manner} '{}'", names.join("' '")),
+            Step::Cancel { name } => writeln!(text, "cancel {number} '{name}'"),
             Step::Kill { key, name } => writeln!(text, "murder {number} {key} '{name}'"),
         };
     }
@@ -138,7 +142,11 @@ mod tests {
     fn a_script_is_a_line_for_each_step() {
         let plan = Plan::generate(1, 20, 8);
         let text = render(&plan.shells[0]);
-        assert_eq!(text.lines().count(), plan.shells[0].steps.len() + 2, "{text}");
+        assert_eq!(
+            text.lines().count(),
+            plan.shells[0].steps.len() + 2 + usize::from(plan.shells[0].limited),
+            "{text}"
+        );
         assert!(text.contains("\nstart ") && text.contains("\ncollect ") && text.ends_with("\nnote end\n"), "{text}");
     }
 }

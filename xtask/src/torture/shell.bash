@@ -72,6 +72,18 @@ function collect {
     note "$1 waited $rc $REPLY"
 }
 
+function cancel_program {
+    "$ASYNC_BIN" cancel --grace 100ms -- "$1"
+}
+
+# STEP NAME
+function cancel {
+    local rc=0
+    cancel_program "$2" 9>"$TORTURE_OUT/$1" >&9 2>"$TORTURE_OUT/$1.err" || rc=$?
+    complaint "$1"
+    note "$1 cancelled $rc $REPLY"
+}
+
 # STEP KEY NAME: SIGKILL for the process that the record has under that key
 function murder {
     local line pid="" token=""
