@@ -72,6 +72,8 @@ function collect {
     note "$1 waited $rc $REPLY"
 }
 
+# A function, as the other ways to the program are: a command's own redirections are made after the fork, and who is killed
+# before that is known by no step
 function cancel_program {
     "$ASYNC_BIN" cancel --grace 100ms -- "$1"
 }
@@ -95,20 +97,18 @@ function murder {
             esac
         done 2>/dev/null <"$ASYNC_DIR/$3.ini" || :
     fi
-    # The process may be gone, and its id somebody else's.
-    if [[ -n $pid ]] && marked "$pid"; then
+    token=${token%% *}
+    # The process may be gone, and its id that of another process of this run.
+    if [[ -n $pid && -n $token ]] && belongs "$pid" "$token"; then
         # Before the deed: there may be no afterwards.
-        note "$1 kills ${token%% *}"
+        note "$1 kills $token"
         kill -KILL "$pid" 2>/dev/null || :
     fi
     note "$1 done"
 }
 
-# Whether that process belongs to this run
-function marked {
-    local variable
-    while IFS= read -rd '' variable; do
-        [[ $variable != "ASYNC_TORTURE=$ASYNC_TORTURE" ]] || return 0
-    done 2>/dev/null <"/proc/$1/environ"
-    return 1
+# Whether that process belongs to the step that started that future
+function belongs {
+    local step=${2#token-}
+    [[ /proc/$1/fd/9 -ef ${TORTURE_OUT%-*}-${step/-//} ]]
 }
