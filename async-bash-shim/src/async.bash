@@ -43,6 +43,9 @@ _ASYNC_COUNT=0
 _ASYNC_PLACE_GIVEN=
 _ASYNC_PLACE=
 
+# The names of the futures that this shell has started, by their process ids; sourced again, it still knows
+builtin declare -ga _ASYNC_STARTED
+
 # Which builtin was looked for, and whether it is there: it does what the program does, without a process for it
 _ASYNC_BUILTIN_FOR=
 _ASYNC_BUILTIN=no
@@ -459,6 +462,7 @@ function _async_start {
         --permissions "$_ASYNC_PERMISSIONS" ${_async_inside:+"--inside=$_async_inside"} \
         ${ASYNC_OWNER:+"--owner=$ASYNC_OWNER"} --open -- "$@" || return
     _async_fork "$@" &
+    _ASYNC_STARTED[$!]=$1
     builtin async_builtin launched --record "$_async_fd" --log "$_async_log" --pid "$!" -- "$1" "$_async_command"
 }
 
@@ -478,6 +482,7 @@ function _async_start_with_program {
     }
     [[ ${#_async_plan[@]} == 0 ]] || _async_read_plan
     _async_job "$@" &
+    _ASYNC_STARTED[$!]=$1
     builtin printf 'pid = %s\n' "$!" >&"$_async_fd"
     exec {_async_fd}>&-
     builtin printf '[Async %s:%s]: %s: %s\n' "$1" "$!" "$_async_verb" "$_async_command"
@@ -574,11 +579,14 @@ function _async_collect {
             _async_incr_wait_time "$_async_waited"
         fi
         [[ $_async_state == wait ]] || return "$_async_rc"
-        # Our own wait, if it is our child, so that traps run at once.
-        _async_status=0
-        { builtin wait "$_async_pid"; } 2>/dev/null || _async_status=$?
         _async_resume=(--from "$_async_from" --since "$_async_since")
-        if [[ $_async_status == 127 || $_async_status == 1 && $_async_pid != [1-9]* ]]; then
+        # Our own wait, if it is our child, so that traps run at once. Bash remembers children whose ids are another's by now.
+        _async_status=127
+        if [[ ${_ASYNC_STARTED[_async_pid]:-} == "$_async_name" ]]; then
+            _async_status=0
+            { builtin wait "$_async_pid"; } 2>/dev/null || _async_status=$?
+        fi
+        if [[ $_async_status == 127 ]]; then
             _async_block "$_async_name"
         else
             _async_resume+=(--status "$_async_status")

@@ -16,7 +16,7 @@ use crate::status::ExitCode;
 ///
 /// The report goes to --report. Standard output gets one line for the shell: `done RC BACKGROUND WAITED`, or
 /// `wait RC BACKGROUND WAITED PID FROM SINCE NAME` when the shell is to wait for PID, the future NAME, and to ask again
-/// with --from FROM and --since SINCE. Times are in ms.
+/// with --from FROM and --since SINCE; PID is 0 if it is not known. Times are in ms.
 #[derive(Args, Debug)]
 #[command(hide = true)]
 pub(crate) struct Collect {
@@ -61,9 +61,8 @@ impl Collect {
         let reply = match found {
             Ok(None) => format!("done {rc} {background} {waited}\n"),
             Ok(Some(Pending { name, from, pid, since })) => {
-                // One word for the shell, whoever wrote the record.
-                let is_word = |pid: &String| !pid.is_empty() && pid.bytes().all(|b| b.is_ascii_alphanumeric());
-                let pid = pid.filter(is_word).unwrap_or_else(|| "unknown".to_owned());
+                // A number for the shell, whoever wrote the record.
+                let pid = pid.and_then(|pid| pid.parse::<u32>().ok()).unwrap_or(0);
                 format!("wait {rc} {background} {waited} {pid} {from} {since} {name}\n")
             }
             // What was collected before still counts.

@@ -158,6 +158,27 @@ fn a_wait_does_not_report_a_later_future_of_the_name() {
 }
 
 #[test]
+fn another_shells_lost_future_has_no_status_of_a_child_of_ours() {
+    in_each_case(|case| {
+        // Process ids are used again, and bash remembers what became of its children.
+        case.run(
+            "(kill -TERM \"$BASHPID\") &
+            printf '[job]\\ncommand = task\\nstart_time = 1700000000000\\nlog = own\\npid = %s\\n' \"$!\" >\"$DEST/async/t.ini\"
+            : >\"$DEST/async/t.log\"
+            async_wait t
+            echo \"wait $?\"
+            async_run own exit 7
+            kill -KILL \"$!\"
+            async_wait own
+            echo \"own $?\"",
+        )
+        .says("with result unknown in ")
+        .says("wait 125\n")
+        .says("own 137\n");
+    });
+}
+
+#[test]
 fn a_shell_does_not_wait_for_itself() {
     in_each_case(|case| {
         let sandbox = case.sandbox();
