@@ -639,14 +639,16 @@ fn children_that_end_meanwhile_are_the_shells() {
         for ((i = 0; i < 20; i++)); do
             (exit 1) &
             async_builtin -v reply live --dir "$store"
+            wait "$!"
+            [[ $? == 1 ]] || echo "child $i is lost"
         done
-        wait
-        echo "$count"
+        # Bash runs the trap once for several children now and then, without a builtin too.
+        [[ $count -gt 0 ]] && echo trapped
     "#;
     in_each_bash(|bash| {
         let finished = run(bash, text);
         finished.exits(0).lacks("is lost").lacks("status");
-        assert_eq!(finished.stdout, "20\n", "{finished}");
+        assert_eq!(finished.stdout, "trapped\n", "{finished}");
     });
 }
 

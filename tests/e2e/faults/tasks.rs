@@ -130,7 +130,9 @@ fn a_task_knows_itself() {
         let finished = case.run(
             "function task {
                 quiet
-                [[ $BASHPID == \"$(sh -c 'echo $PPID')\" ]] || echo not itself
+                local me=$BASHPID
+                sh -c 'echo $PPID' >parent.$me
+                [[ $(<parent.$me) == \"$me\" ]] || echo not itself
                 [[ $$ == \"$script\" ]] || echo another script
                 [[ $BASHPID != \"$$\" && $BASH_SUBSHELL -gt 0 ]] || echo no subshell
                 [[ ! -e /dev/fd/0 || /dev/fd/0 -ef /dev/null ]] || echo some input
