@@ -46,10 +46,10 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// The original script
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = there)]
     original: Option<PathBuf>,
     /// The inc/async of today's devstack
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = there)]
     devstack: Option<PathBuf>,
     /// The program of the crate async-cmd, whose name is `async` too
     #[arg(long, value_name = "PATH")]
@@ -69,6 +69,11 @@ pub(crate) struct Bench {
     /// Writes all that was measured there
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+/// A file that is there, whatever the directory that it is used in.
+fn there(path: &str) -> Result<PathBuf, String> {
+    programs::absolute(path.as_ref())
 }
 
 impl Bench {

@@ -82,6 +82,8 @@ impl Place {
     pub(crate) fn time(&self, command: &mut Command) -> Result<Duration, String> {
         let path = self.dir.path().join("output");
         let make = || {
+            // What the one before has left running may still write to its own.
+            let _ = fs::remove_file(&path);
             let output = File::create(&path)?;
             Ok::<_, std::io::Error>((output.try_clone()?, output))
         };
