@@ -167,10 +167,14 @@ fn another_shells_lost_future_has_no_status_of_a_child_of_ours() {
             : >\"$DEST/async/t.log\"
             async_wait t
             echo \"wait $?\"
-            async_run own exit 7
+            make_gate go ready
+            function waits { : >ready; gate go; }
+            async_run own waits
+            gate ready
             kill -KILL \"$!\"
             async_wait own
-            echo \"own $?\"",
+            echo \"own $?\"
+            open_gate go",
         )
         .says("with result unknown in ")
         .says("wait 125\n")
