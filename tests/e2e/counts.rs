@@ -15,7 +15,7 @@ use async_tests::tools::is_there;
 /// loaders and runtimes included.
 const RUN: Count = Count { processes: 2, programs: 1, calls: 235 };
 const TASK: Count = Count { processes: 1, programs: 1, calls: 255 };
-const WAIT: Count = Count { processes: 1, programs: 1, calls: 230 };
+const WAIT: Count = Count { processes: 1, programs: 1, calls: 215 };
 const WAIT_WHILE_RUNNING: Count = Count { processes: 2, programs: 2, calls: 410 };
 
 /// The most system calls that the program may make in its own code. `collect` runs twice if the task runs at first.
@@ -136,10 +136,10 @@ fn with_the_builtin_a_future_is_its_task_and_whoever_watches_it() {
     let [finished, running] = [FINISHED, RUNNING]
         .map(|script| trace(&Sandbox::default(), &format!("ASYNC_BUILTIN='{builtin}'\nasync_init{script}")));
     for (what, found, most) in [
-        ("async_run", finished.between("run", "ran"), Count { processes: 1, programs: 0, calls: 180 }),
-        ("a task and its end", finished.of_task(), Count { processes: 1, programs: 0, calls: 210 }),
-        ("async_wait", finished.between("wait", "waited"), Count { processes: 0, programs: 0, calls: 130 }),
-        ("of a running task", running.between("wait", "waited"), Count { processes: 0, programs: 0, calls: 220 }),
+        ("async_run", finished.between("run", "ran"), Count { processes: 1, programs: 0, calls: 95 }),
+        ("a task and its end", finished.of_task(), Count { processes: 1, programs: 0, calls: 130 }),
+        ("async_wait", finished.between("wait", "waited"), Count { processes: 0, programs: 0, calls: 75 }),
+        ("of a running task", running.between("wait", "waited"), Count { processes: 0, programs: 0, calls: 125 }),
     ] {
         println!("{what}: {found:?}");
         assert_eq!((found.processes, found.programs), (most.processes, most.programs), "{what}");
