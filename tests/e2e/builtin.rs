@@ -633,17 +633,17 @@ fn children_that_end_meanwhile_are_the_shells() {
             wait "${pids[i]}"
             [[ $? == $((i % 100)) ]] || echo "child $i is lost"
         done
+        # Without a wait, in which bash itself can come to grief over such a trap, and without a count, which it gets wrong.
         trap 'count=$((count + 1))' CHLD
-        set -m
         count=0
         for ((i = 0; i < 20; i++)); do
             (exit 1) &
             async_builtin -v reply live --dir "$store"
-            wait "$!"
-            [[ $? == 1 ]] || echo "child $i is lost"
         done
-        # Bash runs the trap once for several children now and then, without a builtin too.
-        [[ $count -gt 0 ]] && echo trapped
+        until [[ $count -gt 0 ]]; do
+            async_builtin -v reply live --dir "$store"
+        done
+        echo trapped
     "#;
     in_each_bash(|bash| {
         let finished = run(bash, text);
