@@ -183,7 +183,7 @@ fn an_interrupt_ends_a_copy_that_nobody_reads() {
     let script = "async_run t head -c 4000000 /dev/zero >/dev/null
         wait $!
         trap : INT
-        (until [[ -e done ]]; do kill -INT $$; done) 2>/dev/null &
+        (while [[ ! -e done ]] && kill -INT $$; do :; done) 2>/dev/null &
         async_wait t
         echo \"wait $?\" >&2
         : >done";
