@@ -545,7 +545,7 @@ const STUCK: &str = r#"
     printf '%0200000d' 0 >>"$store/x.log"
     mkfifo pipe
     exec 5<>pipe
-    (until [[ -e done ]]; do kill -$signal $$; done) 2>/dev/null &
+    (while [[ ! -e done ]] && kill -$signal $$; do :; done) 2>/dev/null &
     async_builtin -v reply collect --dir "$store" --report 5 --shell "$BASHPID" -- x
     status=$?
     : >done
@@ -587,7 +587,7 @@ fn another_collector_holds_up_no_trap() {
         async_builtin -v reply collect --dir "$store" --report 1 --shell "$BASHPID" -- x
         echo "status $? ${reply%% *} ${reply##* }"
         trap : INT
-        (until [[ -e done ]]; do kill -INT $$; done) 2>/dev/null &
+        (while [[ ! -e done ]] && kill -INT $$; do :; done) 2>/dev/null &
         async_builtin -v reply begin --dir "$store" --process "$BASHPID" -- x true
         echo "status $?"
         : >done
