@@ -64,13 +64,8 @@ function _async_prepare {
     _async_bin=${ASYNC_BIN:-async}
     [[ $_ASYNC_BUILTIN == yes && $_ASYNC_BUILTIN_FOR == "${ASYNC_BUILTIN:-auto} $_async_bin" ]] ||
         _async_find_program || return
-    if [[ ${ASYNC_DIR:-} == /* ]]; then
-        _async_dir=$ASYNC_DIR
-    elif [[ -z ${ASYNC_DIR:-} && ${DEST:-} == /* ]]; then
-        _async_dir=$DEST/async
-    else
-        _async_find_store
-    fi
+    _async_dir=${ASYNC_DIR:-${DEST:+$DEST/async}}
+    [[ $_async_dir == /* ]] || _async_find_store
 }
 
 function _async_find_program {
@@ -82,10 +77,8 @@ function _async_find_program {
 }
 
 function _async_find_store {
-    if [[ -n ${ASYNC_DIR:-} ]]; then
-        _async_dir=$ASYNC_DIR
-    elif [[ -n ${DEST:-} ]]; then
-        _async_dir=$DEST/async
+    if [[ -n $_async_dir ]]; then
+        builtin true
     elif [[ -n ${DEST+set} ]]; then
         _async_complain "DEST is set but empty, so the store would be /async: set DEST or ASYNC_DIR"
         return 2

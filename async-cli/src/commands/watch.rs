@@ -25,9 +25,9 @@ pub(crate) struct Watch {
     /// The pipe that the task waits for a word on before it starts
     #[arg(long)]
     gate: i32,
-    /// What the name of the pipe ends with, if it has one
+    /// What the name of the pipe ends with
     #[arg(long)]
-    id: Option<OsString>,
+    id: OsString,
     /// The task's process
     #[arg(long)]
     task: u32,
@@ -39,9 +39,7 @@ impl Watch {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let name = super::name(&self.name)?;
         let store = place.store()?;
-        if let Some(id) = &self.id {
-            store.remove_gate(id);
-        }
+        store.remove_gate(&self.id);
         let task = Task::Gated { pid: self.task, gate: self.gate };
         let end = supervise(&store, &name, self.fd, self.planned, task)?;
         ending::announce(place, &name, &std::process::id().to_string(), &end);

@@ -85,6 +85,7 @@ pub fn supervise(store: &Store, name: &FutureName, record: RawFd, planned: bool,
         waitid(id, look).map_err(|errno| here(errno.into()))?;
     }
     let events = Events::block().map_err(here)?;
+    keep_orphans().map_err(here)?;
     supervise_with(events, Journal::open(record)?, store, name, planned, task)
 }
 
@@ -101,7 +102,7 @@ pub fn fork_and_supervise(
     // All that takes a descriptor comes first: a task must not run where nobody can record its end.
     let forked = Journal::open(record).and_then(|journal| {
         // No orphan of the task may find another parent, and no signal the one process without the other.
-        set_child_subreaper(true).map_err(|errno| here(errno.into()))?;
+        keep_orphans().map_err(here)?;
         let events = Events::block().map_err(here)?;
         match fork() {
             Ok(side) => Ok((side, journal, events)),
@@ -127,6 +128,11 @@ pub fn fork_and_supervise(
     }
 }
 
+/// Whatever the task leaves without a parent stays in reach.
+fn keep_orphans() -> io::Result<()> {
+    Ok(set_child_subreaper(true)?)
+}
+
 fn supervise_with(
     events: Events,
     journal: Journal,
@@ -137,8 +143,6 @@ fn supervise_with(
 ) -> Result<End> {
     let here = |error| Error::io("supervise the task of", &store.log_path(name))(error);
     process::know_of_children().map_err(here)?;
-    // Whatever the task leaves without a parent stays in reach.
-    set_child_subreaper(true).map_err(|errno| here(errno.into()))?;
     set_name(tree::SUPERVISOR).map_err(|errno| here(errno.into()))?;
     let read = if planned { journal.read()? } else { Record::default() };
     let mut supervisor = Supervisor {

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::path::Path;
 use std::process::Command;
 
-use async_core::{End, FutureName, Store, Task, descriptor, supervise};
+use async_core::{FutureName, Store, Task, descriptor, supervise};
 
 use crate::failure::Failure;
 
@@ -28,51 +28,40 @@ pub(super) struct Supervisor<'a> {
 
 impl Supervisor<'_> {
     /// Does its work. What comes of it is in the record, or told to the caller while that listens.
-    pub(super) fn run(mut self) {
-        let mut caller = self.caller;
-        let end = Self::prepare(&self.record, &self.stdin, &caller, self.cwd).map_err(Failure::Task).and_then(|()| {
-            self.command.stdin(self.stdin);
-            supervise_program(self.store, self.name, &self.record, self.planned, self.command, &mut caller)
-        });
+    pub(super) fn run(self) {
+        let Self { store, name, record, planned, mut command, stdin, cwd, mut caller } = self;
+        let detached = detach(&record, &stdin, &caller, cwd).map_err(Failure::Task);
+        command.stdin(stdin);
+        let mut report = |result: io::Result<bool>| match result {
+            Ok(true) => caller.hears("started "),
+            Ok(false) => caller.hears("queued "),
+            Err(error) => {
+                store.abandon(name);
+                caller.hears(&format!("failed {error}"));
+            }
+        };
+        let task = Task::Program { command, report: &mut report };
+        let end = detached.and_then(|()| Ok(supervise(store, name, record.as_raw_fd(), planned, task)?));
         if let Err(failure) = end
             && caller.answer.is_some()
         {
-            self.store.abandon(self.name);
+            store.abandon(name);
             caller.hears(&format!("error {failure}"));
         }
     }
-
-    /// Lets go of all that is the caller's: its session, its directory, and whatever it has open.
-    fn prepare(record: &File, stdin: &File, caller: &Caller, cwd: &Path) -> io::Result<()> {
-        nix::unistd::setsid()?;
-        let answer = caller.answer.as_ref().map(AsFd::as_fd);
-        let kept: Vec<_> = [record.as_fd(), stdin.as_fd()].into_iter().chain(answer).collect();
-        descriptor::close_all_but(&kept)?;
-        let null = File::options().read(true).write(true).open("/dev/null")?;
-        rustix::stdio::dup2_stdin(&null)?;
-        rustix::stdio::dup2_stdout(&null)?;
-        rustix::stdio::dup2_stderr(&null)?;
-        std::env::set_current_dir(cwd)
-    }
 }
 
-fn supervise_program(
-    store: &Store,
-    name: &FutureName,
-    record: &File,
-    planned: bool,
-    command: Box<Command>,
-    caller: &mut Caller,
-) -> Result<End, Failure> {
-    let mut report = |result: io::Result<bool>| match result {
-        Ok(true) => caller.hears("started "),
-        Ok(false) => caller.hears("queued "),
-        Err(error) => {
-            store.abandon(name);
-            caller.hears(&format!("failed {error}"));
-        }
-    };
-    Ok(supervise(store, name, record.as_raw_fd(), planned, Task::Program { command, report: &mut report })?)
+/// Lets go of all that is the caller's: its session, its directory, and whatever it has open.
+fn detach(record: &File, stdin: &File, caller: &Caller, cwd: &Path) -> io::Result<()> {
+    nix::unistd::setsid()?;
+    let answer = caller.answer.as_ref().map(AsFd::as_fd);
+    let kept: Vec<_> = [record.as_fd(), stdin.as_fd()].into_iter().chain(answer).collect();
+    descriptor::close_all_but(&kept)?;
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(&null)?;
+    std::env::set_current_dir(cwd)
 }
 
 /// The process that waits to hear whether the task runs.
