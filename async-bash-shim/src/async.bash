@@ -1,294 +1,185 @@
+#{%- macro silently() -%}
+    #{%- if devstack -%}
+    } 2>/dev/null
+    #{%- else -%}
+        _async_trace_again
+    } 2>"/dev/null${BASH_XTRACEFD:+${_ASYNC_NOTHING#"${_async_trace:=$BASH_XTRACEFD}"}}" \
+        2>&$((2${_async_trace:+ + 0 * (BASH_XTRACEFD = 2)}))
+    #{%- endif -%}
+#{%- endmacro -%}
+#{%- macro begin() -%}
+    {
+        builtin local - "${_ASYNC_LOCALS[@]}" && builtin set +ekuxET
+    @{ silently() }@ || _async_refuse_names || builtin return 125
+#{%- endmacro -%}
 #!/bin/bash
 #
-# Symbolic asynchronous tasks for shell scripts; the work is done by the program "async".
+# Symbolic asynchronous tasks for #{% if devstack %}devstack#{% else %}shell scripts#{% endif %}
 #
 # Usage:
 #
-#  async_init
 #  async_runfunc my_shell_func foo bar baz
 #
 #  ... do other stuff ...
 #
 #  async_wait my_shell_func
 #
-# Generated from a template: edit that, not this (async-bash-shim/src/async.bash, then "cargo xtask shim").
+# The program "async" keeps the record and the log of each task. These functions fork, redirect, and call it: it is on PATH,
+# or ASYNC_BIN names it. Made by async @{ version }@ ("async shim@{ arguments }@"); change nothing here.
 
-# What the profiles differ in. Nothing below does.
-# - True: tasks run in the background unless DEVSTACK_PARALLEL is false
-_ASYNC_PARALLEL_DEFAULT="@parallel@"
-# - kept: the caller's set -e holds inside tasks; ignored: it does not
-_ASYNC_ERREXIT="@errexit@"
-# - kept: tasks are traced if the caller is; on: always
-_ASYNC_XTRACE="@xtrace@"
-# - read: async_run takes options before the name; taken: they are not for us, the name may look like one
-_ASYNC_OPTIONS="@options@"
-# - private: only the user reads records and logs; umask: whoever the umask lets
-_ASYNC_PERMISSIONS="@permissions@"
+# The script's aliases stay out of what follows. They are expanded a line at a time, so this has to be one line.
+_ASYNC_SHOPTS=${BASHOPTS-} && \builtin shopt -u expand_aliases 2>/dev/null || _ASYNC_SHOPTS=""
+#{%- if devstack %}
 
 case "${DEVSTACK_PARALLEL:-}" in
     1 | [yY]es | YES | [tT]rue | TRUE) DEVSTACK_PARALLEL=True ;;
     0 | [nN]o | NO | [fF]alse | FALSE) DEVSTACK_PARALLEL=False ;;
-    *) DEVSTACK_PARALLEL=$_ASYNC_PARALLEL_DEFAULT ;;
+    *) DEVSTACK_PARALLEL=@{ parallel }@ ;;
 esac
+#{%- else %}
 
-# Run time of all tasks waited for, and the time spent in those waits, in ms
+case "${BASH_VERSION-}" in
+    "" | [123].* | 4.[0123].*)
+        echo "async: its functions need bash 4.4 or later" >&2
+        case $- in
+            *i*) return 125 ;;
+            *) exit 125 ;;
+        esac
+        ;;
+    *) ;;
+esac
+#{%- endif %}
+
+# Run time of all tasks waited for, in ms
 _ASYNC_BG_TIME=0
+#{%- if !devstack %}
+# The time spent in these waits, in ms
 _ASYNC_WAIT_TIME=0
-
 # When this file was sourced, in seconds since the epoch
 builtin printf -v _ASYNC_BEGIN '%(%s)T' -1
-
-# How many records this shell has opened, and the last place of the store as given and as an absolute path
-_ASYNC_COUNT=0
-_ASYNC_PLACE_GIVEN=
-_ASYNC_PLACE=
-
-# The names of the futures that this shell has started, by their process ids; sourced again, it still knows
+#{%- endif %}
+# When the supervisors that this shell has started began, by their process ids
 builtin declare -ga _ASYNC_STARTED
+# The last store that was named by a relative path, and where that was: tasks change directory
+_ASYNC_RELATIVE="" _ASYNC_FROM=""
+# What the functions call their variables
+_ASYNC_LOCALS=(_async_program _async_in _async_out _async_gate _async_pid _async_line _async_answer _async_words \
+    _async_flags _async_rc _async_status _async_resume _async_log _async_skip)
+#{%- if !devstack %}
+_ASYNC_NOTHING=""
+#{%- endif %}
 
-# Which builtin was looked for, and whether it is there: it does what the program does, without a process for it
-_ASYNC_BUILTIN_FOR=
-_ASYNC_BUILTIN=no
+# Each function that scripts call turns tracing off first, which "local -" turns on again at the return. A function of the
+# script may have any command's name, so each is called by "builtin". In a trap, bash makes of "return" without a status
+# that of before the trap.
 
-# Each function that scripts call begins by turning tracing off, with standard error away so that not even this is
-# traced; "local -" turns it on again at the return. Names of locals begin with _async_ because a task can see them. No
-# function uses a pipe, a here document or a program other than async, and none relies on IFS.
-
-# Say what went wrong
-function _async_complain {
-    builtin printf 'async: %s\n' "$1" >&2
+# Say what is wrong, and fail. What calls this may have no builtins; in posix mode, no function hides these.
+function _async_refuse {
+    (
+        POSIXLY_CORRECT=1
+        unset -f printf
+        printf 'async: %s\n' "$1" >&2
+        exit 125
+    )
 }
 
-# Set _async_bin to the program and _async_dir to the store
+function _async_refuse_names {
+    _async_refuse "these functions' own variables are read-only, or some of them are: ${_ASYNC_LOCALS[*]}"
+}
+#{%- if !devstack %}
+
+# Have the trace go on where BASH_XTRACEFD says, once it is off. Until then it goes where standard error does.
+function _async_trace_again {
+    if [[ -n ${_async_trace-} ]]; then
+        BASH_XTRACEFD=$_async_trace
+        builtin unset -v _async_trace
+    fi
+}
+#{%- endif %}
+
+# Set _async_program to the program, its command, and what it is told of the store
 function _async_prepare {
-    _async_bin=${ASYNC_BIN:-async}
-    [[ $_ASYNC_BUILTIN == yes && $_ASYNC_BUILTIN_FOR == "${ASYNC_BUILTIN:-auto} $_async_bin" ]] ||
-        _async_find_program || return
-    _async_dir=${ASYNC_DIR:-${DEST:+$DEST/async}}
-    [[ $_async_dir == /* ]] || _async_find_store
-}
-
-function _async_find_program {
-    if ! builtin type -P "$_async_bin" >/dev/null; then
-        _async_complain "no program '$_async_bin': install async, or say where it is with ASYNC_BIN"
-        return 125
-    fi
-    [[ $_ASYNC_BUILTIN_FOR == "${ASYNC_BUILTIN:-auto} $_async_bin" ]] || _async_find_builtin
-}
-
-function _async_find_store {
-    if [[ -n $_async_dir ]]; then
-        builtin true
-    elif [[ -n ${DEST+set} ]]; then
-        _async_complain "DEST is set but empty, so the store would be /async: set DEST or ASYNC_DIR"
-        return 2
-    elif [[ -n ${XDG_STATE_HOME:-} ]]; then
-        _async_dir=$XDG_STATE_HOME/async
-    elif [[ -n ${HOME:-} ]]; then
-        _async_dir=$HOME/.local/state/async
+    builtin printf -v _async_rc 125
+    if [[ ${_async_rc-} != 125 ]]; then
+        _async_refuse "there is a function 'builtin', which hides bash's own: unset -f builtin"
+    elif ! builtin type -P "${ASYNC_BIN:-async}" >/dev/null; then
+        _async_refuse "no program '${ASYNC_BIN:-async}': install async, or say where it is with ASYNC_BIN"
     else
-        _async_complain "none of ASYNC_DIR, DEST, XDG_STATE_HOME and HOME is set: set ASYNC_DIR to a directory"
-        return 2
-    fi
-    # A relative place is meant from where it was first used: tasks change directory.
-    if [[ $_async_dir != /* ]]; then
-        if [[ $_async_dir != "$_ASYNC_PLACE_GIVEN" ]]; then
-            _ASYNC_PLACE_GIVEN=$_async_dir
-            _ASYNC_PLACE=$PWD/$_async_dir
-        fi
-        _async_dir=$_ASYNC_PLACE
+        _async_program=("${ASYNC_BIN:-async}" "$1" --for @{ profile }@)
+        [[ -z ${ASYNC_DIR-}${DEST+set} ]] || _async_name_store "${ASYNC_DIR:-${DEST:+$DEST/async}}"
     fi
 }
 
-# See whether there is a builtin that belongs to the program; nothing depends on it
-function _async_find_builtin {
-    _ASYNC_BUILTIN_FOR="${ASYNC_BUILTIN:-auto} $_async_bin"
-    _ASYNC_BUILTIN=no
-    if [[ ${ASYNC_BUILTIN:-auto} == off ]]; then
-        builtin true
-    elif [[ ${ASYNC_DEBUG:-} == 1 ]]; then
-        _async_load_builtin || builtin true
+function _async_name_store {
+    if [[ $1 == /* || -z $1 ]]; then
+        _async_program+=(--dir "$1")
     else
-        _async_load_builtin 2>/dev/null || builtin true
+        [[ $1 == "$_ASYNC_RELATIVE" ]] || _ASYNC_RELATIVE=$1 _ASYNC_FROM=$PWD
+        _async_program+=(--dir "$_ASYNC_FROM/$1")
     fi
 }
 
-# Load the builtin that the program names, if it is of the program's version
-function _async_load_builtin {
-    local _async_found _async_version
-    _async_found=$("$_async_bin" builtin --bash "${BASH_VERSINFO[0]}.${BASH_VERSINFO[1]}" -- \
-        "${ASYNC_BUILTIN:-auto}") || return
-    builtin enable -f "${_async_found#*$'\n'}" async_builtin || return
-    builtin async_builtin -v _async_version --version || return
-    if [[ $_async_version != "${_async_found%%$'\n'*}" ]]; then
-        _async_complain "the builtin is not used: it is of '$_async_version', the program of '${_async_found%%$'\n'*}'"
-        return 1
-    fi
-    _ASYNC_BUILTIN=yes
-}
-
-# Call the program
-function _async_program {
-    "$_async_bin" "$1" --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" "${@:2}"
-}
-
-# Call the builtin if it is there, else the program; with -v VARIABLES before the command, set these to what it prints, a
-# word each and the last to the rest
+# Have the program do something, as the last thing of a function
 function _async_call {
-    if [[ $_ASYNC_BUILTIN == no ]]; then
-        _async_call_program "$@"
-    elif [[ $1 == -v ]]; then
-        builtin async_builtin -v "$2" "$3" --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" "${@:4}"
-    else
-        builtin async_builtin "$1" --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" "${@:2}"
-    fi
+    _async_prepare "$1" && builtin command "${_async_program[@]}" "${@:2}"
 }
 
-# The same with the program
-function _async_call_program {
-    local _async_answer _async_variables=${2:-}
-    if [[ $1 == -v ]]; then
-        _async_answer=$(_async_program "${@:3}") || return
-        while [[ $_async_variables == *' '* ]]; do
-            builtin printf -v "${_async_variables%% *}" %s "${_async_answer%% *}"
-            _async_variables=${_async_variables#* }
-            [[ $_async_answer == *' '* ]] || _async_answer=" "
-            _async_answer=${_async_answer#* }
-        done
-        builtin printf -v "$_async_variables" %s "$_async_answer"
-    else
-        _async_program "$@"
-    fi
+# Open a pipe, $_async_in to read from it and $_async_out to write to it. Bash 5.1 and later make one for a here string.
+# What comes through it are messages that end with a NUL character, behind the newline of that string.
+function _async_open {
+    {
+        builtin command exec {_async_in}<<<"" {_async_out}>>"/proc/self/fd/$_async_in" &&
+            [[ -p /proc/self/fd/$_async_in ]]
+    } 2>/dev/null || _async_open_otherwise
 }
 
-# Take the options of async_run from its arguments, into _async_plan; set _async_taken to their number
-function _async_read_options {
-    while [[ $# -gt 0 ]]; do
-        case "$1" in
-            --)
-                _async_taken=$((_async_taken + 1))
-                return
-                ;;
-            --after | --after-any | --jobs | --timeout | --grace | --retry | --retry-delay)
-                if [[ $# -lt 2 ]]; then
-                    _async_complain "async_run $1 needs a value"
-                    return 2
-                fi
-                _async_plan+=("$1=$2")
-                _async_taken=$((_async_taken + 2))
-                shift 2
-                ;;
-            --after=* | --after-any=* | --jobs=* | --timeout=* | --grace=* | --retry=* | --retry-delay=*)
-                _async_plan+=("$1")
-                _async_taken=$((_async_taken + 1))
-                shift
-                ;;
-            --*)
-                _async_complain "async_run has no option '$1'; a name like that goes behind --"
-                return 2
-                ;;
-            *)
-                return
-                ;;
-        esac
+function _async_open_otherwise {
+    {
+        builtin command exec {_async_in}< <(builtin echo) {_async_out}>>"/proc/self/fd/$_async_in"
+    } 2>/dev/null || _async_refuse "the shell can't make a pipe: is there a /proc, and room for open files (ulimit -n)?"
+}
+
+# Set _async_line to the next message from the process $1 in the pipe $2; fail if there is none
+# A trap of the script may start a job now that keeps the pipe open, so its end is not waited for.
+function _async_hear {
+    builtin local "_async_there=yes"
+    until builtin read -r -d "" -t 1 -u "$2" _async_line; do
+        [[ $_async_there == yes ]] || builtin return 1
+        { builtin kill -0 "$1" || _async_there=no; } 2>/dev/null
     done
+    _async_line=${_async_line#$'\n'}
 }
 
-# How to run the task, if not simply at once, into _async_plan: the options of async_run, and what is set for all
-function _async_make_plan {
-    local _async_option
-    if [[ $_ASYNC_OPTIONS == read && ${1:-} == --* ]]; then
-        _async_read_options "$@" || return
-    fi
-    for _async_option in "${_async_plan[@]}"; do
-        [[ $_async_option != --jobs=* ]] || _async_limited=yes
-    done
-    if [[ -n ${ASYNC_JOBS:-} && $_async_limited == no ]]; then
-        _async_plan+=("--jobs=$ASYNC_JOBS")
-        _async_limited=yes
-    fi
-}
-
-# Begin a future, and set _async_command to its command; the arguments are options, --, the name and the command
-function _async_begin {
-    local _async_all="$*"
-    local -a _async_words=("$@")
-    # What waits for other futures is for the program.
-    [[ $1 != --process || "${_async_plan[*]}" != *--after* ]] || local _ASYNC_BUILTIN=no
-    [[ ${#_async_all} -le 30000 ]] || _async_shorten "$@"
-    # What is known of where we are: inside of a task, in a script that cleans up behind itself.
-    _async_call -v _async_command begin ${_async_inside:+"--inside=$_async_inside"} \
-        ${ASYNC_OWNER:+"--owner=$ASYNC_OWNER"} "${_async_plan[@]}" "${_async_words[@]}"
-}
-
-# A function may have longer arguments than a program, so what is only to be shown is cut off somewhere.
+# Set _async_words to what is shown of a command. A function may have longer arguments than a program.
 function _async_shorten {
-    local _async_word
-    _async_words=(--shortened)
-    for _async_word; do
-        _async_words+=("${_async_word:0:1000}")
-        if [[ ${#_async_words[@]} -gt 100 ]]; then
-            break
-        fi
-    done
-}
-
-# Keep track of how much total time was spent in background tasks
-# Takes a job runtime in ms.
-function _async_incr_bg_time {
-    _ASYNC_BG_TIME=$((_ASYNC_BG_TIME + $1))
-}
-
-# Keep track of how much total time was spent in waits, in devstack's books too where they are kept
-# Takes a time in ms.
-function _async_incr_wait_time {
-    _ASYNC_WAIT_TIME=$((_ASYNC_WAIT_TIME + $1))
-    [[ -z ${_TIME_BEGIN+set} ]] || _async_book_wait_time "$1"
-}
-
-function _async_book_wait_time {
-    if builtin declare -p _TIME_TOTAL >/dev/null 2>&1; then
-        # shellcheck disable=SC2154
-        _TIME_TOTAL[async_wait]=$((${_TIME_TOTAL[async_wait]:-0} + $1))
+    builtin local _async_word
+    _async_line="$*"
+    _async_words=(-- "$@")
+    if [[ ${#_async_line} -gt 30000 ]]; then
+        _async_words=(--shortened --)
+        for _async_word in "${@:1:500}"; do
+            _async_words+=("${_async_word:0:500}")
+        done
     fi
 }
 
-# Get the PID of a named future to wait on
-function async_pidof {
-    {
-        local -
-        builtin set +o xtrace
-    } 2>/dev/null
-    local _async_bin _async_dir
-    _async_prepare && _async_call pid -- "$1" || return
-}
-
-# Log a message about a job. If the message contains "%command" then the
-# full command line of the job will be substituted in the output
-function async_log {
-    {
-        local -
-        builtin set +o xtrace
-    } 2>/dev/null
-    local _async_bin _async_dir
-    _async_prepare && _async_call message -- "$@" || return
-}
-
-# Run the task, as the last thing of a subshell of its own, with its output going to its log, which is open as _async_log
+# Run the task, as the last thing of its process
 function _async_task {
-    local _async_rc=0
-    local -a _async_argv=("${@:2}")
-    if [[ $_ASYNC_ERREXIT == ignored ]]; then
-        [[ $_ASYNC_XTRACE != on && $_async_flags != *x* ]] || builtin set -o xtrace
-        # A list, because set -e does not hold in one that something follows.
-        "${_async_argv[@]}" >&"$_async_log" 2>&1 {_async_log}>&- || {
-            _async_rc=$?
-            builtin set +o xtrace
-        } 2>/dev/null
-        { builtin set +o xtrace; } 2>/dev/null
-        builtin exit "$_async_rc"
-    fi
+    [[ $_async_flags != *T* ]] || builtin set -T
+#{%- if devstack %}
+    _async_rc=0
+    builtin set -o xtrace
+    # A list, because set -e does not hold in one that something follows.
+    "$@" >&"$_async_log" 2>&1 {_async_log}>&- || {
+        _async_rc=$?
+        builtin set +o xtrace
+    } 2>/dev/null
+    { builtin set +o xtrace; } 2>/dev/null
+    builtin exit "$_async_rc"
+}
+#{%- else %}
     exec >&"$_async_log" 2>&1 {_async_log}>&-
+    _async_words=("$@")
     # A caller like "async_run ... || exit" switches set -e off for all that it calls, subshells included. The builtin
     # jobs -x is the one way to call a function that does not pass that on.
     builtin jobs -x _async_task_command || {
@@ -299,186 +190,149 @@ function _async_task {
 }
 
 function _async_task_command {
-    [[ $_ASYNC_XTRACE != on && $_async_flags != *x* ]] || builtin set -o xtrace
-    "${_async_argv[@]}"
+    [[ $_async_flags != *x* ]] || builtin set -o xtrace
+    "${_async_words[@]}"
+}
+#{%- endif %}
+
+# The task's process: it waits at the gate until the supervisor says where its log is and how many words to skip
+function _async_gated {
+    _async_hear "$_async_pid" "$_async_gate" || builtin exit 125
+    _async_skip=${_async_line%% *}
+    _async_line=${_async_line#* }
+    _async_log=${_async_line%% *}
+    _async_line=${_async_line#* }
+#{%- if !devstack %}
+    # It wants a copy of this, for another attempt.
+    [[ $_async_line == -* ]] || (
+        _async_gated "$@" <&0 &
+        builtin printf '%s\n' "$!" >>"/proc/$_async_pid/fd/${_async_line%% *}"
+    )
+#{%- endif %}
+    _async_line=${_async_line#* }
+    builtin export "ASYNC_FUTURE=${_async_line%/}" 2>/dev/null
+    exec {_async_gate}<&- {_async_log}>>"/proc/$_async_pid/fd/$_async_log" || builtin exit 125
+    _async_task "${@:_async_skip + 1}"
 }
 
-# Run the task as the last thing of a subshell of its own, again and again until it succeeds
-function _async_attempts {
-    local _async_attempt _async_child _async_rc _async_signal _async_asked="" _async_again
-    local -a _async_signals=(HUP TERM USR1 USR2)
-    # Else tasks ignore these.
-    [[ $- != *m* ]] || _async_signals+=(INT QUIT)
-    for ((_async_attempt = 1; ; _async_attempt++)); do
-        _async_child=""
-        for _async_signal in "${_async_signals[@]}"; do
-            # shellcheck disable=SC2064
-            builtin trap "_async_pass_on $_async_signal" "$_async_signal"
-        done
-        (
-            exec {_async_opened}<&-
-            _async_task "$@"
-        ) <&0 &
-        _async_child=$!
-        [[ -z $_async_asked ]] || _async_pass_on "$_async_asked"
-        _async_again=yes
-        while [[ $_async_again == yes ]]; do
-            # A signal ends the wait, and bash remembers the status.
-            _async_rc=0 _async_again=no
-            builtin wait "$_async_child" || _async_rc=$?
-        done
-        [[ $_async_rc != 0 && $_async_attempt -le $_async_retries ]] || builtin exit "$_async_rc"
-        builtin trap - "${_async_signals[@]}"
-        builtin trap : USR1 USR2
-        builtin printf '[Async %s:%s]: attempt %s of %s ended with status %s, next in %s seconds\n' "$1" "$_async_pid" \
-            "$_async_attempt" $((_async_retries + 1)) "$_async_rc" "$_async_delay" >&"$_async_log"
-        # Nobody writes to the gate any more.
-        builtin read -r -t "$_async_delay" -u "$_async_opened" || builtin true
-    done
-}
-
-# A signal is meant for the task; one that asks programs to end is meant for all further attempts too
-function _async_pass_on {
-    _async_again=yes
-    [[ $1 == USR[12] ]] || _async_retries=0 _async_asked=$1
-    [[ -z $_async_child ]] || builtin kill -s "$1" "$_async_child" 2>/dev/null || builtin true
-}
-
-# Inner function that actually runs the requested task. We wrap it like this
-# just so we can emit a finish message as soon as the work is done, to make
-# it easier to find the tracking just before an error.
-function async_inner {
-    {
-        local -
-        builtin set +o xtrace
-    } 2>/dev/null
-    local _async_bin _async_dir _async_flags="" _async_log _async_rc=0
-    _async_prepare || return
-    exec {_async_log}>>"$_async_dir/$1.log" || return
-    (_async_task "$@") || _async_rc=$?
-    exec {_async_log}>&-
-    _async_call end --rc "$_async_rc" --pid "$BASHPID" -- "$1" || return
-}
-
-# What holds for a task, before it is there
-function _async_enter {
-    _async_inside=$_async_dir/$1
-    # Programs can tell only by this where they are; without any limit, none needs to.
-    [[ $_async_limited == no && -z ${ASYNC_FUTURE:-} ]] || builtin export "ASYNC_FUTURE=$_async_inside"
+# The background subshell: starts the task's process, and turns into the program, which waits for it as its parent
+# Bash must not note the task's end, so it runs once the program is there.
+function _async_supervise {
+    _async_answer=$_async_out
+    _async_pid=$BASHPID
+    builtin printf '%s\0' "$_async_pid" >&"$_async_answer"
     # As bash means it to be for what runs in the background, but does not keep to everywhere.
     [[ $- == *m* ]] || builtin trap '' INT QUIT
-}
-
-# The background subshell where there is a builtin: it becomes two there, the one of before watches the other
-function _async_fork {
-    local _async_rc=0 _async_inside _async_pid=$BASHPID
-    _async_enter "$1"
-    builtin async_builtin fork --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" --record "$_async_fd" \
-        --log "$_async_log" -- "$1" || _async_rc=$?
-    [[ $BASHPID != "$_async_pid" ]] || builtin exit "$_async_rc"
-    _async_task "$@"
-}
-
-# The background subshell where there is none: starts the task, and turns into the program, which waits for it as its parent
-# It keeps the record's descriptor, whose lock is the future's life. The task lets go of it, so what a task leaves behind
-# does not keep its future alive. The task starts when the program opens the gate: before that, bash would take note of
-# its end and keep it from the program.
-function _async_job {
-    local _async_gate _async_log _async_child _async_inside _async_pid=$BASHPID
-    _async_enter "$1"
     # The task has our input: bash has decided on that already, and would put /dev/null in its place once more.
-    [[ -e /dev/fd/0 ]] || exec </dev/null
-    # Bash can open no pipe, but both ends of a fifo at once.
-    # The log too, while the future's life is ours: once that is gone, another one may have the name.
-    { exec {_async_gate}<>"$_async_dir/.starting/gate$_async_id" && exec {_async_log}>>"$_async_dir/$1.log"; } || {
-        builtin printf 'rc = 125\n' >&"$_async_fd"
-        builtin exit 125
-    }
-    (
-        exec {_async_fd}>&-
-        _async_pass_gate && if [[ $_async_retries == 0 ]]; then _async_task "$@"; else _async_attempts "$@"; fi
-    ) <&0 &
-    _async_child=$!
-    exec {_async_log}>&-
-    builtin printf 'task = %s\n' "$_async_child" >&"$_async_fd"
-    # Where the program has gone away since the start, bash ends here, and the task with it.
-    exec "$_async_bin" watch --dir "$_async_dir" --permissions "$_ASYNC_PERMISSIONS" --fd "$_async_fd" \
-        --gate "$_async_gate" --id "$_async_id" --task "$_async_child" "${_async_planned[@]}" -- "$1"
+    [[ -e /proc/self/fd/0 ]] || builtin command exec </dev/null
+    _async_open || builtin exit 125
+    _async_gate=$_async_in
+    { _async_gated "$@"; } <&0 {_async_answer}>&- {_async_out}>&- &
+    builtin exec "${_async_program[@]}" --answer "$_async_answer" --gate "$_async_out" --task "$!" \
+        "${_async_words[@]}" {_async_gate}<&-
 }
 
-# Wait until the background subshell opens the gate; fail if it is gone before that
-function _async_pass_gate {
-    local _async_rc=0
-    # A reading end alone: with the writing ends closed here, the pipe ends when the other side does.
-    exec {_async_opened}</dev/fd/"$_async_gate" {_async_gate}>&-
-    builtin read -r -u "$_async_opened" || _async_rc=$?
-    [[ $_async_retries != 0 ]] || exec {_async_opened}<&-
-    return "$_async_rc"
-}
-
-# Open a new record and set _async_fd to its descriptor, or to nothing if that fails
-# With noclobber, bash makes the file itself or fails: it follows no link and opens nothing that is there.
-function _async_open {
-    local -
-    # A store that no async_init has made lacks that folder.
-    [[ -d $_async_dir/.starting ]] || _async_call probe 2>/dev/null || builtin true
-    builtin set -o noclobber
-    { command exec {_async_fd}>"$_async_dir/.starting/new$_async_id"; } 2>/dev/null || _async_fd=""
-}
-
-# Note what the plan means for the shell, and take what the program says of it off the command
-function _async_read_plan {
-    local _async_option
-    _async_planned=(--planned)
-    for _async_option in "${_async_plan[@]}"; do
-        case "$_async_option" in
-            --jobs=* | --after=* | --after-any=*) _async_verb=queued ;;
-            --retry=*) _async_retries=unknown ;;
-            *) ;;
-        esac
-    done
-    if [[ $_async_retries == unknown ]]; then
-        _async_retries=${_async_command%% *} _async_command=${_async_command#* }
-        _async_delay=${_async_command%% *} _async_command=${_async_command#* }
-    fi
-}
-
-# Begin a future and run it in the background
+# Start a task in the background, and hear from its supervisor whether that was possible
 function _async_start {
-    local _async_fd _async_log _async_command
-    _async_prepare || return
-    if [[ $_ASYNC_BUILTIN == no || ${#_async_plan[@]} != 0 ]]; then
-        _async_start_with_program "$@"
-        return
+    _async_prepare supervise && _async_open || builtin return 125
+    _async_shorten "$@"
+    { _async_supervise "$@"; } {_async_in}<&- &
+    _async_pid=$!
+    exec {_async_out}>&-
+    _async_line=""
+    _async_hear "$_async_pid" "$_async_in" && _async_pid=$_async_line && _async_line="" &&
+        _async_hear "$_async_pid" "$_async_in" || _async_line=""
+    exec {_async_in}<&-
+    if [[ -n $_async_line ]]; then
+        _ASYNC_STARTED[_async_pid]=${_async_line#* }
+        builtin return "${_async_line%% *}"
     fi
-    builtin async_builtin -v "_async_fd _async_log _async_command" begin --dir "$_async_dir" \
-        --permissions "$_ASYNC_PERMISSIONS" ${_async_inside:+"--inside=$_async_inside"} \
-        ${ASYNC_OWNER:+"--owner=$ASYNC_OWNER"} --open -- "$@" || return
-    _async_fork "$@" &
-    _ASYNC_STARTED[$!]=$1
-    builtin async_builtin launched --record "$_async_fd" --log "$_async_log" --pid "$!" -- "$1" "$_async_command"
+    _async_status=0
+    { builtin wait "$_async_pid"; } 2>/dev/null || _async_status=$?
+    # These are of a program that can't be executed, and bash has said why.
+    [[ $_async_status == 12[67] ]] || _async_refuse "the supervisor of '$1' is gone (status $_async_status); it was not started"
+    builtin return 125
 }
 
-# The same where a program is to watch the task
-function _async_start_with_program {
-    local _async_id _async_opened _async_verb=running
-    local -a _async_record=()
-    _ASYNC_COUNT=$((_ASYNC_COUNT + 1))
-    # What a killed shell left behind must not be in the way of another one with its process id.
-    _async_id=.$BASHPID.$_ASYNC_BEGIN.$_ASYNC_COUNT
-    _async_open
-    [[ -z $_async_fd ]] || _async_record=(--fd "$_async_fd" --id "$_async_id")
-    _async_begin "${_async_record[@]}" -- "$@" || {
-        local _async_rc=$?
-        [[ -z $_async_fd ]] || exec {_async_fd}>&-
-        return "$_async_rc"
-    }
-    [[ ${#_async_plan[@]} == 0 ]] || _async_read_plan
-    _async_job "$@" &
-    _ASYNC_STARTED[$!]=$1
-    builtin printf 'pid = %s\n' "$!" >&"$_async_fd"
-    exec {_async_fd}>&-
-    builtin printf '[Async %s:%s]: %s: %s\n' "$1" "$!" "$_async_verb" "$_async_command"
+# Have the program do something and answer $1 lines, into _async_answer behind the empty one of the pipe
+function _async_ask {
+    _async_prepare "$2" && _async_open || builtin return 125
+    _async_status=0
+    builtin command "${_async_program[@]}" --answer "$_async_out" "${@:3}" || _async_status=$?
+    [[ $_async_status != 0 ]] || builtin mapfile -t -n "$(($1 + 1))" -u "$_async_in" _async_answer
+    exec {_async_in}<&- {_async_out}>&-
+    builtin return "$_async_status"
+}
+
+# Add $2 ms to the sum in the variable $1. What is there may be the script's, so it is looked at first.
+function _async_add {
+    [[ ${!1-} == *[!0-9]* ]] || builtin printf -v "$1" %s "$((10#0${!1-} + $2))"
+}
+#{%- if devstack %}
+
+# Keep track of how much total time was spent in background tasks
+# Takes a job runtime in ms.
+function _async_incr_bg_time {
+    _async_add _ASYNC_BG_TIME "$1"
+}
+#{%- endif %}
+
+# Collect futures, as far as they are over; wait for the next one, and go on
+function _async_collect {
+    _async_resume=()
+    while :; do
+        _async_ask 7 collect --report 3 --shell "$BASHPID" "${_async_resume[@]}" "$@" 3>&1 || builtin return 125
+        _async_rc=${_async_answer[2]} _async_pid=${_async_answer[5]} _async_status=127
+        _async_add _ASYNC_BG_TIME "${_async_answer[3]}"
+#{%- if devstack %}
+        [[ -z ${_TIME_TOTAL+set}${_TIME_BEGIN+set} ]] || _async_add "_TIME_TOTAL[async_wait]" "${_async_answer[4]}"
+#{%- else %}
+        _async_add _ASYNC_WAIT_TIME "${_async_answer[4]}"
+#{%- endif %}
+        [[ ${_async_answer[1]} == wait ]] || builtin return "$_async_rc"
+        _async_resume=(--resume "${_async_answer[7]}")
+        # Our own wait, if it is our child, so that traps run at once. Bash remembers children whose ids are another's by now.
+        if [[ ${_ASYNC_STARTED[_async_pid]-} == "${_async_answer[6]}" ]]; then
+            _async_status=0
+            { builtin wait "$_async_pid"; } 2>/dev/null || _async_status=$?
+        fi
+        if [[ $_async_status == 127 ]]; then
+            _async_block "$@"
+        else
+            _async_resume+=(--status "$_async_status")
+        fi
+    done
+}
+
+# Sleep until a future that is not this shell's child is over
+function _async_block {
+    _async_prepare collect || builtin return
+    (builtin exec "${_async_program[@]}" --answer 0 --report 0 --shell 0 --block "${_async_resume[@]}" "$@") &
+    _async_pid=$!
+    until { builtin wait "$_async_pid"; } 2>/dev/null; do
+        # A signal with a trap ended the wait, or the program failed, which it says when asked again.
+        builtin kill -0 "$_async_pid" 2>/dev/null || builtin return 0
+    done
+}
+
+# Get the PID of a named future to wait on
+function async_pidof {
+@{ begin() }@
+    _async_call pid -- "${1-}"
+}
+
+# Log a message about a job. If the message contains "%command" then the
+# full command line of the job will be substituted in the output
+function async_log {
+@{ begin() }@
+    _async_call message -- "$@"
+}
+
+# Begin what the script runs itself, and set _async_skip to how many words come before its command
+function _async_begin_here {
+    _async_shorten "$@"
+    _async_ask 1 begin-here --shell "$BASHPID" "${_async_words[@]}" || builtin return
+    _async_skip=${_async_answer[1]}
 }
 
 # Run something async. Takes a symbolic name and a list of arguments of
@@ -489,45 +343,41 @@ function _async_start_with_program {
 # collected by a later call to async_wait()
 function async_run {
     {
-        local _async_flags=$-
-        builtin set +o xtrace
-    } 2>/dev/null
-    local _async_bin _async_dir _async_rc=0 _async_limited=no _async_retries=0 _async_delay=0
-    local -a _async_plan=() _async_planned=()
-    if [[ ${1:-} == --* || -n ${ASYNC_JOBS:-} ]]; then
-        local _async_taken=0
-        _async_make_plan "$@" || _async_rc=$?
-        shift "$_async_taken"
+        builtin local "${_ASYNC_LOCALS[@]}" && {
+            _async_flags=$-
+            if @{ in_background }@; then
+                builtin local -
+            fi
+            builtin set +xT
+        }
+@{ silently() }@ || _async_refuse_names || builtin return 125
+    if @{ in_background }@; then
+        _async_start "$@"
+        builtin return
     fi
-    if [[ $_async_rc == 0 && ${DEVSTACK_PARALLEL:-} == True ]]; then
-        _async_start "$@" || _async_rc=$?
-    elif [[ $_async_rc == 0 ]]; then
-        local _async_command
-        _async_begin_here "$@" || _async_rc=$?
-        if [[ $_async_rc == 0 ]]; then
-            { [[ $_async_flags != *x* ]] || builtin set -o xtrace; } 2>/dev/null
-            # Nothing of ours around it: set -e and traps hold as they do for the caller's own commands.
-            "${@:2}"
-            {
-                _async_rc=$?
-                _async_flags=$-
-                builtin set +o xtrace
-            } 2>/dev/null
-            _async_call end --rc "$_async_rc" -- "$1" || _async_rc=$?
-        fi
+    _async_begin_here "$@" || _async_rc=$?
+    if [[ -n $_async_skip ]]; then
+        {
+            [[ $_async_flags != *T* ]] || builtin set -T
+            [[ $_async_flags != *x* ]] || builtin set -x
+        } 2>/dev/null
+        # Nothing of ours around it: set -e and traps hold as they do for the caller's own commands.
+        "${@:_async_skip + 1}"
+        {
+            _async_rc=$?
+            _async_flags=$-
+            builtin set +xT
+    @{ silently() }@
+        _async_call end-here --rc "$_async_rc" -- "${@:1:_async_skip}" || _async_rc=$?
     fi
+    # The script's tracing is on again at the return, and all else as the task has left it.
     {
-        [[ $_async_flags != *x* ]] || builtin set -o xtrace
-        return "$_async_rc"
-    } 2>/dev/null
-}
-
-# Begin a future that this shell is to run itself
-function _async_begin_here {
-    local _async_verb
-    _async_prepare && _async_begin --process "$BASHPID" -- "$@" || return
-    [[ ${#_async_plan[@]} == 0 ]] || _async_read_plan
-    builtin printf '[Async %s:self]: Running synchronously: %s\n' "$1" "$_async_command"
+        [[ $_async_flags != *T* ]] || builtin set -T
+        [[ $_async_flags != *x* ]] || builtin set -x
+        builtin local -
+        builtin set +x
+@{ silently() }@
+    builtin return "$_async_rc"
 }
 
 # Shortcut for running a shell function async. Uses the function name as the
@@ -536,122 +386,60 @@ function async_runfunc {
     async_run "$1" "$@"
 }
 
-# Sleep until a future that is not this shell's child is over
-function _async_block {
-    local _async_blocker
-    _async_program block -- "$1" &
-    _async_blocker=$!
-    until { builtin wait "$_async_blocker"; } 2>/dev/null; do
-        # A signal with a trap ended the wait, or the program failed, which it says when asked again.
-        builtin kill -0 "$_async_blocker" 2>/dev/null || return 0
-    done
-}
-
-# Collect what is over, with the report going to a descriptor and the reply to the variables of _async_collect
-function _async_ask {
-    _async_call -v "_async_state _async_rc _async_ran _async_waited _async_pid _async_from _async_since _async_name" \
-        collect --report "$1" --shell "$BASHPID" ${_async_inside:+"--inside=$_async_inside"} "${_async_resume[@]}" \
-        -- "${@:2}"
-}
-
-# Collect futures by name: ask the program, and wait for what still runs
-function _async_collect {
-    local _async_state _async_rc _async_ran _async_waited _async_pid _async_from _async_since _async_name _async_status
-    local -a _async_resume=()
-    while :; do
-        if [[ $_ASYNC_BUILTIN == yes ]]; then
-            _async_ask 1 "$@" || return 125
-        else
-            # Its standard output goes to a variable.
-            _async_ask 3 "$@" 3>&1 || return 125
-        fi
-        # There is no reply if the shell could not even make a pipe for it.
-        [[ -n $_async_state ]] || return 125
-        if [[ $_async_state$_async_ran$_async_waited != wait00 ]]; then
-            _async_incr_bg_time "$_async_ran"
-            _async_incr_wait_time "$_async_waited"
-        fi
-        [[ $_async_state == wait ]] || return "$_async_rc"
-        _async_resume=(--from "$_async_from" --since "$_async_since")
-        # Our own wait, if it is our child, so that traps run at once. Bash remembers children whose ids are another's by now.
-        _async_status=127
-        if [[ ${_ASYNC_STARTED[_async_pid]:-} == "$_async_name" ]]; then
-            _async_status=0
-            { builtin wait "$_async_pid"; } 2>/dev/null || _async_status=$?
-        fi
-        if [[ $_async_status == 127 ]]; then
-            _async_block "$_async_name"
-        else
-            _async_resume+=(--status "$_async_status")
-        fi
-    done
+# Run a task in the background as async_run does, and wait for its end
+function async_inner {
+@{ begin() }@
+    _async_flags=x
+    _async_start "$@" && builtin wait "$_async_pid"
 }
 
 # Wait for an async future to complete. May return immediately if already
 # complete, or of the future has already been waited on (avoid this). May
 # block until the future completes.
 function async_wait {
-    {
-        local -
-        builtin set +o xtrace
-    } 2>/dev/null
-    local _async_bin _async_dir
-    _async_prepare && _async_collect "$@" || return
+@{ begin() }@
+    _async_collect -- "$@"
 }
 
 # Check for uncollected futures and wait on them
 function async_cleanup {
-    {
-        local -
-        builtin set +o xtrace
-    } 2>/dev/null
-    local _async_bin _async_dir _async_names _async_name
-    [[ ${DEVSTACK_PARALLEL:-} == True ]] || return 0
-    _async_prepare && _async_call -v _async_names live || return
-    while [[ -n $_async_names ]]; do
-        _async_name=${_async_names%%$'\n'*}
-        _async_names=${_async_names#"$_async_name"}
-        _async_names=${_async_names#$'\n'}
-        builtin printf 'WARNING: uncollected async future %s\n' "$_async_name"
-        _async_collect "$_async_name" || builtin true
-    done
+@{ begin() }@
+    if @{ in_background }@; then
+        _async_collect --cleanup
+    fi
 }
 
 # Make sure our async dir is created and clean
 function async_init {
-    {
-        local -
-        builtin set +o xtrace
-    } 2>/dev/null
-    local _async_bin _async_dir
-    _async_prepare && _async_call init || return
+@{ begin() }@
+    _async_call init
 }
+#{%- if !devstack %}
 
 # Have whatever this script leaves running cancelled when it ends, for whatever reason
 function async_cancel_on_exit {
-    {
-        local -
-        builtin set +o xtrace
-    } 2>/dev/null
-    local _async_bin _async_dir
-    _async_prepare && _async_program guard --process $$ || return
-    builtin export ASYNC_OWNER=$$
+@{ begin() }@
+    _async_call guard --process $$ && builtin export "ASYNC_OWNER=$$"
 }
+#{%- endif %}
 
+#{%- if !devstack %}
 # Print how much time was saved by running things in the background; where ASYNC_TIMELINE names a file, it becomes a page
 # that shows the whole run
+#{%- else %}
+# Print how much time was saved by running things in the background
+#{%- endif %}
 function async_print_timing {
-    {
-        local -
-        builtin set +o xtrace
-    } 2>/dev/null
-    local _async_bin _async_dir _async_waited=$_ASYNC_WAIT_TIME
-    local -a _async_page=()
-    [[ ${DEVSTACK_PARALLEL:-} == True ]] || return 0
-    if builtin declare -p _TIME_TOTAL >/dev/null 2>&1; then
-        _async_waited=${_TIME_TOTAL[async_wait]:-0}
+@{ begin() }@
+    if @{ in_background }@; then
+#{%- if devstack %}
+        _async_call timing --background "$_ASYNC_BG_TIME" --waited "${_TIME_TOTAL[async_wait]:-0}" --begin "$_TIME_BEGIN"
+#{%- else %}
+        _async_call timing ${ASYNC_TIMELINE:+--html "$ASYNC_TIMELINE"} --background "$_ASYNC_BG_TIME" \
+            --waited "$_ASYNC_WAIT_TIME" --begin "$_ASYNC_BEGIN"
+#{%- endif %}
     fi
-    [[ -z ${ASYNC_TIMELINE:-} ]] || _async_page=(--html "$ASYNC_TIMELINE")
-    _async_prepare && _async_program timing "${_async_page[@]}" --background "$_ASYNC_BG_TIME" \
-        --waited "$_async_waited" --begin "${_TIME_BEGIN:-$_ASYNC_BEGIN}" || return
 }
+
+if [[ :$_ASYNC_SHOPTS: == *:expand_aliases:* ]]; then builtin shopt -s expand_aliases; fi
+builtin unset -v _ASYNC_SHOPTS

@@ -11,14 +11,15 @@ use clap::{ArgMatches, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::VERSION;
 use crate::commands::{
-    begin::Begin, block::Block, builtin::Builtin, cancel::Cancel, cleanup::Cleanup, collect::Collect,
-    complete::Complete, completions::Completions, end::End, fork::ForkOff, guard::Guard, init::Init,
-    launched::Launched, live::Live, log::Log, message::Message, pid::Pid, probe::Probe, run::Run, schema::Schema,
-    shim::Shim, status::Status, timing::Timing, wait::Wait, watch::Watch,
+    cancel::Cancel, cleanup::Cleanup, complete::Complete, completions::Completions, init::Init, log::Log, pid::Pid,
+    run::Run, schema::Schema, shim::Shim, status::Status, timing::Timing, wait::Wait,
 };
 use crate::failure::Failure;
 use crate::io::Io;
 use crate::messages::Output;
+use crate::shim::{
+    begin_here::BeginHere, collect::Collect, end_here::EndHere, guard::Guard, message::Message, supervise::Supervise,
+};
 use crate::status::ExitCode;
 
 /// Named futures for shell scripts: start slow work under a name, go on, wait for the name later.
@@ -49,16 +50,38 @@ struct PlaceArgs {
     /// The store of futures
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath, help = STORE_HELP)]
     dir: Option<PathBuf>,
-    /// Who may read what is made in the store
-    #[arg(long, global = true, hide = true, value_enum, default_value_t)]
-    permissions: PermissionsArg,
+    /// What the functions that call are like
+    #[arg(long = "for", id = "for", global = true, hide = true, value_enum, default_value_t)]
+    profile: Profile,
 }
 
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum PermissionsArg {
+/// What the functions of the shim are like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Profile {
+    /// As devstack's own inc/async: traced, failing commands inside a task ignored, not parallel
+    Devstack,
+    /// For any script: `set -e` holds inside tasks, parallel
     #[default]
-    Private,
-    Umask,
+    Standalone,
+}
+
+impl From<Profile> for async_bash_shim::Profile {
+    fn from(profile: Profile) -> Self {
+        match profile {
+            Profile::Devstack => Self::Devstack,
+            Profile::Standalone => Self::Standalone,
+        }
+    }
+}
+
+impl Profile {
+    /// The same as an option's value.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Devstack => "devstack",
+            Self::Standalone => "standalone",
+        }
+    }
 }
 
 /// Where a command works: its store, and its surroundings.
@@ -94,19 +117,17 @@ impl Place<'_> {
             ))
     }
 
+    /// Who may read what is made in the store. The original's is as the umask has it.
     pub(crate) fn permissions(&self) -> Permissions {
-        match self.args.permissions {
-            PermissionsArg::Private => Permissions::Private,
-            PermissionsArg::Umask => Permissions::Umask,
+        match self.args.profile {
+            Profile::Standalone => Permissions::Private,
+            Profile::Devstack => Permissions::Umask,
         }
     }
 
-    /// The same as an option's value.
-    pub(crate) fn permissions_name(&self) -> &'static str {
-        match self.args.permissions {
-            PermissionsArg::Private => "private",
-            PermissionsArg::Umask => "umask",
-        }
+    /// What the functions that call are like.
+    pub(crate) fn profile(&self) -> Profile {
+        self.args.profile
     }
 
     /// Opens the store.
@@ -140,14 +161,10 @@ fn reader(name: &str) -> Option<Reader> {
     Some(match name {
         "run" => (of::<Run>, |matches| read(matches).map(Command::Run)),
         "wait" => (of::<Wait>, |matches| read(matches).map(Command::Wait)),
-        "begin" => (of::<Begin>, |matches| read(matches).map(Command::Begin)),
-        "fork" => (of::<ForkOff>, |matches| read(matches).map(Command::ForkOff)),
-        "launched" => (of::<Launched>, |matches| read(matches).map(Command::Launched)),
-        "watch" => (of::<Watch>, |matches| read(matches).map(Command::Watch)),
-        "end" => (of::<End>, |matches| read(matches).map(Command::End)),
+        "supervise" => (of::<Supervise>, |matches| read(matches).map(Command::Supervise)),
+        "begin-here" => (of::<BeginHere>, |matches| read(matches).map(Command::BeginHere)),
+        "end-here" => (of::<EndHere>, |matches| read(matches).map(Command::EndHere)),
         "collect" => (of::<Collect>, |matches| read(matches).map(Command::Collect)),
-        "block" => (of::<Block>, |matches| read(matches).map(Command::Block)),
-        "live" => (of::<Live>, |matches| read(matches).map(Command::Live)),
         "message" => (of::<Message>, |matches| read(matches).map(Command::Message)),
         "pid" => (of::<Pid>, |matches| read(matches).map(Command::Pid)),
         _ => return None,
@@ -156,12 +173,6 @@ fn reader(name: &str) -> Option<Reader> {
 
 /// The parsers made so far. A program makes one; a shell and its subshells use them again and again.
 static PARSERS: Mutex<BTreeMap<String, clap::Command>> = Mutex::new(BTreeMap::new());
-
-/// Makes up what a shell's subshells need, so that not each of them has to.
-pub(crate) fn prepare_guest() {
-    let args = ["async", "fork", "--record", "0", "--log", "0", "--", "name"].map(OsString::from);
-    drop(Cli::of_one_command(&args));
-}
 
 /// Each command is one file in `commands`.
 #[derive(Debug, Subcommand)]
@@ -180,19 +191,12 @@ enum Command {
     Completions(Completions),
     Schema(Schema),
     // Plumbing: only the shim and the completions call these.
-    Begin(Begin),
-    Watch(Watch),
-    End(End),
+    Supervise(Supervise),
+    BeginHere(BeginHere),
+    EndHere(EndHere),
     Collect(Collect),
-    Block(Block),
-    Builtin(Builtin),
-    #[command(name = "fork")]
-    ForkOff(ForkOff),
     Guard(Guard),
-    Launched(Launched),
-    Live(Live),
     Message(Message),
-    Probe(Probe),
     Complete(Complete),
 }
 
@@ -213,25 +217,6 @@ impl Cli {
         Some(Self { place, command: command(&mut matches).ok()? })
     }
 
-    /// Runs the command in somebody else's process, if it is one that waits for no task and is no parent of one.
-    pub(crate) fn run_as_guest(self, io: &Io) -> Result<ExitCode, Failure> {
-        let place = &Place { args: self.place, io };
-        match self.command {
-            // In a shell that runs its tasks itself, it waits for what they come after.
-            Command::Begin(command) if !command.may_wait() => command.run(place),
-            Command::Launched(command) => command.run(place),
-            Command::End(command) => command.run(place),
-            Command::Collect(command) => command.run(place),
-            Command::Init(command) => command.run(place),
-            Command::Live(command) => command.run(place),
-            Command::Message(command) => command.run(place),
-            Command::Pid(command) => command.run(place),
-            Command::Probe(command) => command.run(place),
-            Command::ForkOff(command) if let Some(fork) = io.fork => command.run(place, fork),
-            _ => Err(Failure::Usage("this command is for the program async, not for a shell".into())),
-        }
-    }
-
     /// Runs the command; the exit status is the command's.
     pub(crate) fn run(self, io: &Io) -> Result<ExitCode, Failure> {
         let place = &Place { args: self.place, io };
@@ -249,18 +234,11 @@ impl Cli {
             Command::Shim(command) => command.run(place),
             Command::Completions(command) => command.run(place),
             Command::Schema(command) => command.run(place),
-            Command::Begin(command) if !command.leaves_open() => command.run(place),
-            Command::Begin(_) | Command::ForkOff(_) | Command::Launched(_) => {
-                Err(Failure::Usage("this command is for a shell, not for the program async".into()))
-            }
-            Command::Watch(command) => command.run(place),
-            Command::End(command) => command.run(place),
+            Command::Supervise(command) => command.run(place),
+            Command::BeginHere(command) => command.run(place),
+            Command::EndHere(command) => command.run(place),
             Command::Collect(command) => command.run(place),
-            Command::Block(command) => command.run(place),
-            Command::Builtin(command) => command.run(place),
-            Command::Live(command) => command.run(place),
             Command::Message(command) => command.run(place),
-            Command::Probe(command) => command.run(place),
             Command::Complete(command) => command.run(place),
         }
     }
@@ -279,20 +257,16 @@ mod tests {
     #[test]
     fn a_command_alone_reads_what_all_together_read() {
         for line in [
-            "async begin --dir /d --permissions umask --fd 12 --id .1.2 -- name make -j4 --dir /other",
-            "async begin --dir /d --permissions private --process 7 --after=a --jobs=2 --owner 3 -- n x",
-            "async watch --dir /d --permissions private --fd 12 --gate 11 --id .1.2 --task 5 --planned -- name",
-            "async end --dir /d --rc 3 --pid 7 -- name",
-            "async collect --dir /d --report 3 --shell 9 --from 0.1.17 --since 18 --status 1 -- a b",
-            "async block --dir /d -- name",
-            "async begin --dir /d --permissions umask --open -- name make -j4",
-            "async fork --dir /d --permissions umask --record 10 --log 11 -- name",
-            "async launched --dir /d --permissions umask --record 10 --log 11 --pid 5 -- name -j4",
+            "async supervise --dir /d --for devstack --answer 12 --gate 11 --task 5 -- name make -j4 --dir /other",
+            "async supervise --dir /d --answer 12 --gate 11 --task 5 --shortened -- --after a name x",
+            "async begin-here --dir /d --answer 12 --shell 7 -- --jobs 2 n x",
+            "async end-here --dir /d --rc 3 -- --jobs 2 name",
+            "async collect --dir /d --answer 12 --report 3 --shell 9 --resume 0.1.17/18 --status 1 -- a b",
+            "async collect --answer 1 --report 3 --shell 9 --cleanup --background x --waited 7",
             "async run --dir /d --jobs 2 --after a --cwd /x --quiet name -- make -j4 --dir /other",
             "async run name make -j4",
             "async wait --dir /d --timeout 5s a b",
             "async wait --all --keep",
-            "async live --dir /d",
             "async message --dir /d -- name a %command",
             "async pid --dir /d -- name",
         ] {
@@ -306,9 +280,9 @@ mod tests {
     fn what_is_wrong_or_not_the_shims_is_left_to_all_together() {
         for line in [
             "async",
-            "async begin --fd",
-            "async begin --help",
-            "async begin --fd 1 -- x",
+            "async supervise --answer",
+            "async collect --help",
+            "async end-here -- x",
             "async run --nope",
             "async wait --help",
             "async run -h",

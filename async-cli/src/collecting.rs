@@ -71,6 +71,18 @@ pub(crate) struct Position {
     started: Option<Millis>,
 }
 
+impl Position {
+    /// The only one, of that start.
+    pub(crate) fn of(started: Millis) -> Self {
+        Self { started: Some(started), ..Self::default() }
+    }
+
+    /// The start of the future there, in ms since the epoch, if one was found.
+    pub(crate) fn started(self) -> Option<Millis> {
+        self.started
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.argument, self.word)?;
@@ -143,7 +155,7 @@ impl Collecting<'_> {
         let mut expected = from.started;
         for (argument, given) in self.words.iter().enumerate().skip(from.argument) {
             let first = if argument == from.argument { from.word } else { 0 };
-            for (word, text) in self.names_in(given, first)?.iter().enumerate().skip(first) {
+            for (word, text) in names_in(self.store, given, first)?.iter().enumerate().skip(first) {
                 let resumed = std::mem::take(&mut resumed);
                 let expected = expected.take();
                 let Ok(name) = FutureName::from_arg(text) else {
@@ -167,17 +179,12 @@ impl Collecting<'_> {
         Ok(None)
     }
 
-    /// The names that an argument stands for. The original splits arguments at blanks, so one that names no future is
-    /// taken for several names; `word` is past 0 only if that was seen before.
-    fn names_in(&self, given: &OsStr, word: usize) -> Result<Vec<OsString>, Failure> {
-        let several = given.to_str().filter(|text| text.contains(char::is_whitespace));
-        let exact = || FutureName::from_arg(given).map_or(Ok(false), |name| Ok(self.store.read(&name)?.is_some()));
-        match several {
-            Some(text) if word > 0 || !exact().map_err(|error: async_core::Error| Failure::from(error))? => {
-                Ok(text.split_whitespace().map(OsString::from).collect())
-            }
-            _ => Ok(vec![given.to_owned()]),
-        }
+    /// The name at that place in the words, if it is one.
+    pub(crate) fn name_at(store: &Store, words: &[OsString], at: Position) -> Result<Option<FutureName>, Failure> {
+        let Some(given) = words.get(at.argument) else {
+            return Ok(None);
+        };
+        Ok(names_in(store, given, at.word)?.get(at.word).and_then(|name| FutureName::from_arg(name).ok()))
     }
 
     /// One name. If one future of it is `expected`, by its start, another one is none of ours: somebody else has collected
@@ -289,5 +296,18 @@ impl Collecting<'_> {
         self.tally.background = self.tally.background.saturating_add(outcome.run_time);
         self.tally.waited = self.tally.waited.saturating_add(wait.end.saturating_sub(wait.start));
         Ok(())
+    }
+}
+
+/// The names that an argument stands for. The original splits arguments at blanks, so one that names no future is
+/// taken for several names; `word` is past 0 only if that was seen before.
+fn names_in(store: &Store, given: &OsStr, word: usize) -> Result<Vec<OsString>, Failure> {
+    let several = given.to_str().filter(|text| text.contains(char::is_whitespace));
+    let exact = || FutureName::from_arg(given).map_or(Ok(false), |name| Ok(store.read(&name)?.is_some()));
+    match several {
+        Some(text) if word > 0 || !exact().map_err(|error: async_core::Error| Failure::from(error))? => {
+            Ok(text.split_whitespace().map(OsString::from).collect())
+        }
+        _ => Ok(vec![given.to_owned()]),
     }
 }

@@ -28,6 +28,12 @@ pub(crate) enum Failure {
     /// What was to be printed could not be, so it was not handed over.
     #[error("can't write the output: {0}")]
     Output(#[source] io::Error),
+    /// The functions of the shim can't be written out.
+    #[error("can't write the functions out: {0}")]
+    Template(#[source] askama::Error),
+    /// The function of the shim that asked can't be answered.
+    #[error("can't answer the shell: {0}: these functions are of another version?")]
+    Answer(#[source] io::Error),
     /// The user's keys can't be read.
     #[error("can't read the keyboard: {0}")]
     Keyboard(#[source] io::Error),
@@ -74,9 +80,6 @@ pub(crate) enum Failure {
     /// The task's process can't be waited for.
     #[error("can't wait for the task: {0}")]
     Task(#[source] io::Error),
-    /// The shell gets no descriptors for a record and a log.
-    #[error("can't keep the record and the log open: {0}")]
-    Descriptors(#[source] io::Error),
     /// There is no such program.
     #[error("there is no program `{}`: {}", async_core::text::printable(.0), why_no_program(.0))]
     NoProgram(OsString),
@@ -118,14 +121,6 @@ pub(crate) enum Failure {
     /// The process that was to start the task failed before it did.
     #[error("the task was not started: its supervisor failed: {0}")]
     Supervisor(String),
-    /// There is no bash builtin that could be loaded.
-    #[error("the builtin is not used: {0}")]
-    NoBuiltin(String),
-    /// The shell failed at what this program can do.
-    #[error(
-        "the shell could not open a new record in the store, though there is nothing wrong with the store: too many open files (ulimit -n)?"
-    )]
-    Shell,
     /// The records of a run make no sense together.
     #[error("the records of this run contradict each other: {0}")]
     Contradiction(String),

@@ -1,6 +1,4 @@
 //! The command line of `async`: what each command does, and what it says.
-//!
-//! It has two callers: the program, and the bash builtin, which runs the same command line in the user's own shell.
 
 mod account;
 mod cli;
@@ -19,6 +17,7 @@ mod live_line;
 mod messages;
 mod planning;
 mod progress;
+mod shim;
 mod signal;
 mod sleeper;
 mod status;
@@ -37,9 +36,6 @@ pub use json::schema;
 /// The version, with the commit that it is built from where that is known.
 pub const VERSION: &str = env!("ASYNC_VERSION");
 
-/// The versions of bash that the builtin was tried in: what it knows of bash is no fixed interface.
-pub const BUILTIN_SHELLS: [&str; 5] = ["4.4", "5.0", "5.1", "5.2", "5.3"];
-
 /// Runs a command line, the program's name first, and gives the exit status.
 ///
 /// Wrong usage, `--help` and `--version` end the process, as clap has it.
@@ -47,23 +43,6 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // An error can be reported, a death can't; and it can fail only where the signal would not come.
     let _ = async_core::process::outlive_file_size_limit();
     status(parse(args).unwrap_or_else(|error| error.exit()).run(&Io::of_program())).into()
-}
-
-/// Runs a command line, the program's name first, as a guest in somebody else's process, and gives the exit status.
-///
-/// It never ends the process, starts no thread and no process, and leaves no signal, descriptor or lock behind. It sleeps
-/// for at most some seconds: the commands that wait for tasks, and those that turn into their parents, are for the
-/// program, and wrong usage here (status 2).
-pub fn run_in_process(args: impl IntoIterator<Item = OsString>, io: &Io) -> u8 {
-    match parse(args) {
-        Ok(cli) => status(cli.run_as_guest(io)),
-        Err(error) => failure::report_usage(&error, io),
-    }
-}
-
-/// Makes up what later calls of [`run_in_process`] need, in this process and in those that it becomes.
-pub fn prepare_guest() {
-    cli::prepare_guest();
 }
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<cli::Cli, clap::Error> {

@@ -57,11 +57,6 @@ pub(crate) fn jobs(text: &str) -> Result<u32, String> {
 }
 
 impl Planning {
-    /// Whether other futures have to come first.
-    pub(crate) fn has_dependencies(&self) -> bool {
-        !self.after.is_empty() || !self.after_any.is_empty()
-    }
-
     /// The plan, if there is anything to it.
     pub(crate) fn plan(&self, place: &Place) -> Result<Option<Plan>, Failure> {
         let names = |args: &[OsString]| args.iter().map(|arg| commands::name(arg)).collect::<Result<Vec<_>, _>>();
@@ -86,16 +81,14 @@ fn jobs_of_environment(place: &Place) -> Result<Option<u32>, Failure> {
     jobs(&text).map(Some).map_err(|why| Failure::Usage(format!("ASYNC_JOBS can't be `{text}`: {why}")))
 }
 
-/// The live future of that store inside whose task this process runs, if any: `given` by the shell, or told by the
-/// environment, as [`INSIDE`] has it.
-pub(crate) fn enclosing(place: &Place, given: Option<&OsString>, store: &Store) -> Option<FutureName> {
-    store.inside(&given.cloned().or_else(|| place.variable(INSIDE))?)
+/// The live future of that store inside whose task this process runs, if any, as the environment says (see [`INSIDE`]).
+pub(crate) fn enclosing(place: &Place, store: &Store) -> Option<FutureName> {
+    store.inside(&place.variable(INSIDE)?)
 }
 
-/// The script that has its futures cancelled when it ends, if there is one: `given` by the shell, or told by the
-/// environment.
-pub(crate) fn owner(place: &Place, given: Option<u32>) -> Option<u32> {
-    given.or_else(|| place.variable("ASYNC_OWNER")?.to_str()?.parse().ok())
+/// The script that has its futures cancelled when it ends, if there is one, as the environment says.
+pub(crate) fn owner(place: &Place) -> Option<u32> {
+    place.variable("ASYNC_OWNER")?.to_str()?.parse().ok()
 }
 
 #[cfg(test)]

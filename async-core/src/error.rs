@@ -87,14 +87,6 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
-    /// The descriptor that the shell handed over is not the record it says.
-    #[error("descriptor {fd} is not the new record {}: the shim and the program don't fit together", .path.display())]
-    WrongDescriptor {
-        /// The descriptor's number.
-        fd: i32,
-        /// The record it should be.
-        path: PathBuf,
-    },
     /// The file system of the store has no locks.
     #[error("the file system of {} has no locks, without which a future can't be watched: choose a place on a local disk with ASYNC_DIR", .0.display())]
     NoLocks(PathBuf),

@@ -35,7 +35,7 @@
 //! let (store, _) = Store::init(&dir, Permissions::Private)?;
 //! let name: FutureName = "fetch".parse()?;
 //!
-//! let started = store.begin(&name, &Request::new(&["fetch".into(), "a b".into()]), &Start::InProcess(std::process::id()))?;
+//! let started = store.begin(&name, &Request::new(&["fetch".into(), "a b".into()]), Start::InProcess(std::process::id()))?;
 //! assert_eq!(started.command, "fetch a b");
 //! store.finish(&name, 3)?;
 //!
@@ -69,6 +69,5 @@ pub use plan::Plan;
 pub use record::{Argument, Cause, Outcome, Record, State, Wait};
 pub use store::{
     Cancelled, Claim, End, Entry, Live, Permissions, Ready, RecordFile, Request, Run, Start, Started, Store,
-    append_to_new,
 };
-pub use supervise::{Task, fork_and_supervise, supervise};
+pub use supervise::{Gated, Report, Task, supervise};

@@ -117,7 +117,7 @@ pub fn fork() -> io::Result<Side> {
 /// Has the kernel keep what became of this process's children, even if whoever started it did not want to know that of
 /// its own.
 #[allow(unsafe_code)]
-pub(crate) fn know_of_children() -> io::Result<()> {
+pub(crate) fn reset_sigchld() -> io::Result<()> {
     // SAFETY: no handler is set.
     unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
     Ok(())
@@ -139,7 +139,7 @@ pub(crate) fn start_without_inherited_signals(command: &mut Command) {
 
 /// Has a supervisor look at its record again. The signal (SIGCONT) does nothing to any other process that runs, whatever
 /// has become of that process id.
-pub(crate) fn poke(pid: u32) {
+pub(crate) fn wake_supervisor(pid: u32) {
     if let Some(pid) = i32::try_from(pid).ok().filter(|&pid| pid > 1) {
         // It may be gone by now.
         let _ = kill(nix::unistd::Pid::from_raw(pid), Signal::SIGCONT);

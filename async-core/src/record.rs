@@ -460,15 +460,10 @@ impl Record {
         FutureId { started: self.start_time, name: name.clone() }
     }
 
-    /// The supervisor, which is the parent of the task where it has not been recorded yet.
-    pub(crate) fn find_supervisor(&self) -> Option<u32> {
-        self.supervisor().or_else(|| Some(process::look(self.task?)?.parent))
-    }
-
     /// Has the supervisor look at the record again.
-    pub(crate) fn poke(&self) {
-        if let Some(pid) = self.find_supervisor() {
-            process::poke(pid);
+    pub(crate) fn wake_supervisor(&self) {
+        if let Some(pid) = self.supervisor() {
+            process::wake_supervisor(pid);
         }
     }
 
@@ -518,6 +513,7 @@ impl Record {
         add("start_boot", self.start_boot.map(|start| start.to_string()));
         add("log", (!self.has_log).then(|| "none".to_owned()));
         add("pid", self.pid.clone());
+        add("task", self.task.map(|task| task.to_string()));
         add("life", self.life.as_ref().map(ToString::to_string));
         add("parent", self.parent.clone());
         add("owner", self.owner.map(|owner| owner.to_string()));

@@ -9,7 +9,7 @@
 //! | `.runs/START/` | what was in `.collected` before an init; START is that of its first future |
 //! | `.queue`, `.slots` | who waits for its turn and who runs, where tasks are limited in number |
 //! | `.count` | how many live futures there are |
-//! | `.starting/new*`, `.starting/gate*` | a record that is being made, and what its task waits on until it is watched |
+//! | `.starting/new*` | a record that is being made |
 
 mod begin;
 mod cancel;
@@ -40,14 +40,13 @@ pub use cancel::Cancelled;
 pub use changes::{Change, Changes};
 pub use collect::{Claim, Ready};
 pub use end::End;
-pub use files::append_to_new;
 pub use list::{Entry, RecordFile};
 pub use live::Live;
 pub use place::Leftovers;
 pub use queue::MAX_JOBS;
 pub use runs::{KEPT_RUNS, RUNS, Run};
 
-pub(crate) use end::Journal;
+pub(crate) use end::RecordWriter;
 pub(crate) use queue::Slot;
 
 use files::{names_in, open_for_reading, open_regular, read_record};

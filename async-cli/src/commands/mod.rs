@@ -1,34 +1,24 @@
 //! One file for each command.
 
-pub(crate) mod begin;
-pub(crate) mod block;
-pub(crate) mod builtin;
 pub(crate) mod cancel;
 pub(crate) mod cleanup;
-pub(crate) mod collect;
 pub(crate) mod complete;
 pub(crate) mod completions;
-pub(crate) mod end;
-pub(crate) mod fork;
-pub(crate) mod guard;
 pub(crate) mod init;
-pub(crate) mod launched;
-pub(crate) mod live;
 pub(crate) mod log;
-pub(crate) mod message;
 pub(crate) mod pid;
-pub(crate) mod probe;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod shim;
 pub(crate) mod status;
 pub(crate) mod timing;
 pub(crate) mod wait;
-pub(crate) mod watch;
 
 use std::ffi::OsStr;
 
-use async_core::{Error, FutureName, text};
+use async_core::{Error, FutureName, State, text};
+
+use crate::failure::warn;
 
 /// Checks a name that was given on the command line.
 pub(crate) fn name(arg: &OsStr) -> Result<FutureName, Error> {
@@ -40,4 +30,13 @@ pub(crate) fn name(arg: &OsStr) -> Result<FutureName, Error> {
         }
         Error::InvalidName { name, why }
     })
+}
+
+/// Says that a future of that name was never collected.
+pub(crate) fn warn_of_superseded(name: &FutureName, superseded: Option<State>) {
+    match superseded {
+        None => {}
+        Some(State::Lost) => warn(&format!("`{name}` was started before and lost; what is left of it was kept")),
+        Some(_) => warn(&format!("`{name}` was started before and never waited for; its result and log were kept")),
+    }
 }

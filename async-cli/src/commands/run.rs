@@ -16,7 +16,7 @@ use async_core::{Live, Request, Start, Store};
 use clap::Args;
 use nix::unistd::AccessFlags;
 
-use super::begin::warn_of_superseded;
+use super::warn_of_superseded;
 use crate::account::Account;
 use crate::cli::Place;
 use crate::collecting::Manner;
@@ -93,13 +93,13 @@ impl Run {
             .map_err(|source| Failure::Directory { path: place.dir().unwrap_or_default(), source })?;
         let store = Store::open_or_make(&dir, place.permissions())?;
         let request = Request {
-            parent: planning::enclosing(place, None, &store),
-            owner: planning::owner(place, None),
+            parent: planning::enclosing(place, &store),
+            owner: planning::owner(place),
             plan: plan.clone(),
             program: true,
             ..Request::new(&self.command)
         };
-        let started = store.begin(&name, &request, &Start::OnRecord)?;
+        let started = store.begin(&name, &request, Start::OnRecord)?;
         warn_of_superseded(&name, started.superseded);
         // Held on to, as somebody may collect it before this is done.
         let told = if self.json { store.live(&name).inspect_err(|_| store.abandon(&name))? } else { None };

@@ -1,9 +1,9 @@
 //! `async shim`: the functions that a script sources.
 
-use async_bash_shim::{Options, Profile};
-use clap::{Args, ValueEnum};
+use async_bash_shim::Options;
+use clap::Args;
 
-use crate::cli::Place;
+use crate::cli::{Place, Profile};
 use crate::failure::Failure;
 use crate::status::ExitCode;
 
@@ -19,32 +19,18 @@ Examples:
 pub(crate) struct Shim {
     /// How tasks behave
     #[arg(long, value_enum, default_value_t)]
-    profile: ProfileArg,
-    /// Whether tasks run in the background unless DEVSTACK_PARALLEL says otherwise [default: the profile's]
+    profile: Profile,
+    /// Whether tasks run in the background unless a variable says otherwise [default: the profile's]
     #[arg(long, value_name = "BOOL")]
     parallel_default: Option<bool>,
 }
 
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum ProfileArg {
-    /// As devstack's own inc/async: traced, failing commands inside a task ignored, not parallel
-    Devstack,
-    /// For any script: `set -e` holds inside tasks, parallel
-    #[default]
-    Standalone,
-}
-
 impl Shim {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        let profile = match self.profile {
-            ProfileArg::Devstack => Profile::Devstack,
-            ProfileArg::Standalone => Profile::Standalone,
-        };
-        let mut options = Options::of(profile);
-        if let Some(parallel) = self.parallel_default {
-            options.parallel = parallel;
-        }
-        place.stdout()?.print(&async_bash_shim::render(&options))?;
+        let mut options = Options::of(self.profile.into(), env!("CARGO_PKG_VERSION"));
+        options.parallel = self.parallel_default.unwrap_or(options.parallel);
+        let text = async_bash_shim::render(&options).map_err(Failure::Template)?;
+        place.stdout()?.print(&text)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,20 +1,16 @@
 //! The start of a future.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::{AsFd, RawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::stat::Mode;
-use nix::unistd::mkfifo;
+use nix::fcntl::OFlag;
 
-use super::files::{append, is_named, refuse_unless_regular, rename_new};
-use super::{Claim, Permissions, STARTING, Store};
+use super::files::{append, refuse_unless_regular, rename_new};
+use super::{Claim, STARTING, Store};
 use crate::clock::{self, Millis};
-use crate::descriptor::duplicate;
 use crate::error::{Error, Result};
 use crate::lock;
 use crate::name::FutureName;
@@ -23,25 +19,18 @@ use crate::process::ProcessIdentity;
 use crate::record::{self, Argument, FutureId, Record, State};
 use crate::text::{command_line, shell_line};
 
-/// The beginnings of the paths of the files that a future has while it is being started.
+/// The beginning of the path of a record that is being made.
 const NEW: &str = ".starting/new";
-const GATE: &str = ".starting/gate";
 
 /// Who holds a new future's life.
-#[derive(Debug)]
-pub enum Start<'a> {
-    /// Whoever shares the open descriptor `fd`: the new and still empty file `new` + `id` in the store's subdirectory
-    /// [`STARTING`].
-    OnDescriptor {
-        /// The descriptor's number in this process.
-        fd: RawFd,
-        /// What the files' names end with.
-        id: &'a OsStr,
-    },
+#[derive(Clone, Copy, Debug)]
+pub enum Start {
     /// The process with this id, which is alive: a shell that runs the task itself.
     InProcess(u32),
     /// Whoever shares the open file [`Started::record`].
     OnRecord,
+    /// This process, which has that file, and is the parent of the task's process with this id.
+    Supervised(u32),
 }
 
 /// What is to be run, and how.
@@ -73,9 +62,9 @@ impl<'a> Request<'a> {
 /// A future that has begun.
 #[derive(Debug)]
 pub struct Started {
-    /// The record, open. It is closed at an exec.
+    /// The record, open to read and to append to. It is closed at an exec.
     pub record: File,
-    /// The log, open to append to, if it has one of its own. It is closed at an exec.
+    /// The log, likewise, if it has one of its own.
     pub log: Option<File>,
     /// When it began, in ms since the epoch.
     pub start_time: Millis,
@@ -90,12 +79,11 @@ impl Store {
     /// is left out where a shell runs the task itself, because then nothing is kept from that shell's output.
     ///
     /// A running future of that name is an error; one that is over and uncollected is kept among the collected.
-    pub fn begin(&self, name: &FutureName, request: &Request<'_>, start: &Start<'_>) -> Result<Started> {
+    pub fn begin(&self, name: &FutureName, request: &Request<'_>, start: Start) -> Result<Started> {
         let dependencies = request.plan.as_ref().map_or_else(|| Ok(Vec::new()), |plan| self.find_dependencies(plan))?;
         let (new, made) = match start {
-            Start::OnDescriptor { fd, id } => self.adopt(*fd, id)?,
-            Start::InProcess(pid) => self.make_record(*pid)?,
-            Start::OnRecord => {
+            Start::InProcess(pid) => self.make_record(pid)?,
+            Start::OnRecord | Start::Supervised(_) => {
                 let (path, made) = self.make_record(std::process::id())?;
                 self.lock_life(&made, &path)?;
                 (path, made)
@@ -113,13 +101,18 @@ impl Store {
         name: &FutureName,
         request: &Request<'_>,
         dependencies: Vec<FutureId>,
-        start: &Start<'_>,
+        start: Start,
         new: &Path,
         mut made: File,
     ) -> Result<Started> {
         let holder = match start {
-            Start::OnDescriptor { .. } | Start::OnRecord => None,
-            Start::InProcess(pid) => Some(*pid),
+            Start::OnRecord | Start::Supervised(_) => None,
+            Start::InProcess(pid) => Some(pid),
+        };
+        let (pid, task) = match start {
+            Start::InProcess(_) => (Some("self".to_owned()), None),
+            Start::OnRecord => (None, None),
+            Start::Supervised(task) => (Some(std::process::id().to_string()), Some(task)),
         };
         let Request { argv, shortened, .. } = *request;
         let record = Record {
@@ -127,7 +120,8 @@ impl Store {
             argv: (!shortened).then(|| argv.iter().map(|arg| Argument::from(arg.as_os_str())).collect()),
             start_time: clock::wall(),
             start_boot: Some(clock::since_boot()),
-            pid: holder.map(|_| "self".to_owned()),
+            pid,
+            task,
             life: holder.map(ProcessIdentity::of).transpose().map_err(Error::io("look at the process of", new))?,
             parent: request.parent.as_ref().map(FutureName::to_string),
             owner: request.owner,
@@ -188,67 +182,16 @@ impl Store {
         })
     }
 
-    /// Removes the files of a future that could not be started. Those that were never made are no error.
-    pub fn forget_beginning(&self, id: &OsStr) {
-        let _ = fs::remove_file(self.beginning(NEW, id));
-        self.remove_gate(id);
-    }
-
-    /// Makes a fifo, `gate` + `id` beside the new record, on which the task of a future waits for its watcher.
-    pub fn make_gate(&self, id: &OsStr) -> Result<()> {
-        let gate = self.beginning(GATE, id);
-        mkfifo(&gate, Mode::S_IRUSR | Mode::S_IWUSR).map_err(|e| Error::io("make the fifo", &gate)(e.into()))
-    }
-
-    /// Removes the fifo of a future that is being started, once the background subshell has it open: the task opens it
-    /// through that descriptor, and needs no name.
-    pub fn remove_gate(&self, id: &OsStr) {
-        let _ = fs::remove_file(self.beginning(GATE, id));
-    }
-
     pub(super) fn starting_dir(&self) -> PathBuf {
         self.dir.join(STARTING)
     }
 
-    fn beginning(&self, prefix: &str, id: &OsStr) -> PathBuf {
-        let mut name = OsString::from(prefix);
-        name.push(id);
-        self.dir.join(name)
-    }
-
-    /// Says why no record can be made in the store, if none can.
-    pub fn probe(&self) -> Result<()> {
-        let (path, _) = self.make_record(std::process::id())?;
-        fs::remove_file(&path).map_err(Error::io("remove", &path))
-    }
-
-    /// Takes the shell's new file for a record: checks that it is the one, and takes the lock that is its life.
-    fn adopt(&self, fd: RawFd, id: &OsStr) -> Result<(PathBuf, File)> {
-        let path = self.beginning(NEW, id);
-        let wrong = || Error::WrongDescriptor { fd, path: path.clone() };
-        let opened = duplicate(fd).map_err(|_| wrong())?;
-        let metadata = opened.metadata().map_err(|_| wrong())?;
-        if !metadata.is_file() || metadata.len() != 0 || !is_named(&metadata, &path) {
-            return Err(wrong());
-        }
-        self.lock_life(&opened, &path)?;
-        // Private or not, we read it again ourselves, whatever the script's umask is.
-        let mode = metadata.mode() & 0o777;
-        let wanted = if self.permissions == Permissions::Private { 0o600 } else { mode | 0o600 };
-        if mode != wanted {
-            opened.set_permissions(fs::Permissions::from_mode(wanted)).map_err(Error::io("protect", &path))?;
-        }
-        Ok((path, opened))
-    }
-
-    /// Takes the lock for whoever shares the open file, and has each of them write at its end.
+    /// Takes the lock for whoever shares the open file.
     fn lock_life(&self, made: &File, path: &Path) -> Result<()> {
         lock::take_life(made).map_err(|error| match error.raw_os_error() {
             Some(number) if lock::means_no_locks(number) => Error::NoLocks(self.dir.clone()),
             _ => Error::io("lock", path)(error),
-        })?;
-        fcntl(made.as_fd(), FcntlArg::F_SETFL(OFlag::O_APPEND)).map_err(|e| Error::io("append to", path)(e.into()))?;
-        Ok(())
+        })
     }
 
     /// A new record's file for a future whose life is the process `pid`.
@@ -268,11 +211,13 @@ impl Store {
 
     fn create(&self, path: &Path) -> io::Result<File> {
         OpenOptions::new()
+            .read(true)
             .append(true)
             .create_new(true)
             .mode(self.permissions.of_files())
             .custom_flags(OFlag::O_NOFOLLOW.bits())
             .open(path)
+            .and_then(readable_by_us)
     }
 
     /// An empty log for a new future. An earlier one stays with whoever still writes to it.
@@ -289,4 +234,13 @@ impl Store {
         };
         made.map_err(Error::io("make the log", &path))
     }
+}
+
+/// The file, which this user can open again whatever the umask is.
+fn readable_by_us(made: File) -> io::Result<File> {
+    let mode = made.metadata()?.mode();
+    if mode & 0o600 != 0o600 {
+        made.set_permissions(fs::Permissions::from_mode(mode & 0o777 | 0o600))?;
+    }
+    Ok(made)
 }

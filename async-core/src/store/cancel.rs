@@ -77,12 +77,12 @@ impl Store {
                 return self.stop_survivors(name, &file, record, 0);
             }
             // It hears nothing before it is up, so it is told until it acts.
-            match record.find_supervisor() {
+            match record.supervisor() {
                 Some(pid) => {
-                    process::poke(pid);
+                    process::wake_supervisor(pid);
                     process::wait_at_most(pid, ASK_AGAIN).map_err(Error::io("wait for", &path))?;
                 }
-                // The shell that started it is about to say so.
+                // `async run` has begun it, and its supervisor is about to say so.
                 None => std::thread::sleep(Duration::from_millis(10)),
             }
             record = read_record(&file, &path)?;

@@ -1,14 +1,12 @@
 //! The end of a task.
 
-use std::fs::{self, File, OpenOptions};
-use std::os::fd::RawFd;
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Store;
 use super::files::{append, open_regular, read_record};
 use crate::clock;
-use crate::descriptor::{duplicate, take};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::record::{Cause, Record};
@@ -27,30 +25,23 @@ pub struct End {
     pub attempts: Option<u32>,
 }
 
-/// The record of a future whose task this process looks after. It is kept open for both, because at the end there may be
-/// no descriptor left.
+/// Who writes to the record of a future whose task this process looks after.
 #[derive(Debug)]
-pub(crate) struct Journal {
+pub(crate) struct RecordWriter {
     path: PathBuf,
-    /// Shares the open file that the future's life hangs on.
+    /// The future's life hangs on it. It stays open, because at the end there may be no descriptor left.
     file: File,
-    /// The shared one may be open for writing only.
-    to_read: File,
 }
 
-impl Journal {
-    /// Of the record that has the descriptor `fd`.
-    pub(crate) fn open(fd: RawFd) -> Result<Self> {
-        let here = Path::new("/proc/self/fd").join(fd.to_string());
-        let path = fs::read_link(&here).unwrap_or_else(|_| here.clone());
-        let file = duplicate(fd).map_err(Error::io("use the record", &path))?;
-        let to_read = OpenOptions::new().read(true).open(here).map_err(Error::io("read the record", &path))?;
-        Ok(Self { path, file, to_read })
+impl RecordWriter {
+    /// Of the live future of that name, whose record is that open file.
+    pub(crate) fn new(store: &Store, name: &FutureName, record: File) -> Self {
+        Self { path: store.record_path(name), file: record }
     }
 
     /// What it says by now.
     pub(crate) fn read(&self) -> Result<Record> {
-        read_record(&self.to_read, &self.path)
+        read_record(&self.file, &self.path)
     }
 
     /// Adds lines.
@@ -64,14 +55,6 @@ impl Journal {
             return Err(Error::RecordRemoved(self.path.clone()));
         }
         add_end(&self.file, &self.path, self.read()?, end).map(drop)
-    }
-
-    /// Adds the end of a future whose task never started to the new record that has the descriptor `fd`, and lets go of it.
-    /// That takes no further descriptor.
-    pub(crate) fn finish_unstarted(fd: RawFd, end: &End) -> Result<()> {
-        let path = Path::new("/proc/self/fd").join(fd.to_string());
-        let file = take(fd).map_err(Error::io("use the record", &path))?;
-        add_end(&file, &path, Record::default(), end).map(drop)
     }
 
     /// The open file that the future's life hangs on.

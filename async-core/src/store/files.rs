@@ -160,12 +160,8 @@ pub(super) fn read_bytes(file: &File, path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Adds whole lines to a record with one write; if only a part fits, takes it back.
-pub(super) fn append(file: &File, record: &Record, lines: &str) -> io::Result<()> {
-    append_to_new(file, &(record.joint() + lines))
-}
-
-/// The same for a record whose lines are known to be whole, as those of a new one are.
-pub fn append_to_new(mut file: &File, lines: &str) -> io::Result<()> {
+pub(super) fn append(mut file: &File, record: &Record, lines: &str) -> io::Result<()> {
+    let lines = record.joint() + lines;
     let before = file.metadata()?.len();
     let written = loop {
         match file.write(lines.as_bytes()) {
@@ -184,12 +180,7 @@ pub fn append_to_new(mut file: &File, lines: &str) -> io::Result<()> {
 
 /// Whether the open file is the one of that name.
 pub(super) fn is_same_file(file: &File, path: &Path) -> bool {
-    file.metadata().is_ok_and(|metadata| is_named(&metadata, path))
-}
-
-/// Whether that is what the file of that name is.
-pub(super) fn is_named(metadata: &Metadata, path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|named| identity(&named) == identity(metadata))
+    file.metadata().is_ok_and(|open| fs::symlink_metadata(path).is_ok_and(|named| identity(&named) == identity(&open)))
 }
 
 /// What tells a file from any other: its device and its inode.

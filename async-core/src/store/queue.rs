@@ -246,7 +246,7 @@ impl Store {
         if !lines.is_empty() {
             append(&file, &record, &lines).map_err(Error::io("lend a place to", &path))?;
             // Who is to hear of it may have come up since the record was read.
-            read_record(&file, &path)?.poke();
+            read_record(&file, &path)?.wake_supervisor();
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -21,7 +21,6 @@ pub(super) enum Event {
 /// The signals that this process gets, as events.
 pub(super) struct Events {
     arriving: SignalFd,
-    before: SigSet,
 }
 
 impl Events {
@@ -31,14 +30,9 @@ impl Events {
         for signal in PASSED_ON.into_iter().chain([Signal::SIGCHLD, Signal::SIGCONT]) {
             signals.add(signal);
         }
-        let before = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        signals.thread_block()?;
         let arriving = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        Ok(Self { arriving, before })
-    }
-
-    /// Has them come again as they did before.
-    pub(super) fn unblock(self) -> io::Result<()> {
-        Ok(self.before.thread_set_mask()?)
+        Ok(Self { arriving })
     }
 
     /// Sleeps until something happens; `deadline` is in ms since boot.

@@ -59,7 +59,7 @@ impl Supervisor<'_> {
         if let Some(jobs) = self.plan.jobs {
             let place = match record.queue.clone() {
                 Some(place) => place,
-                None => self.store.enter_queue(self.name, self.journal.file(), &self.journal.read()?)?,
+                None => self.store.enter_queue(self.name, self.record.file(), &self.record.read()?)?,
             };
             self.slot = self.store.slot_at_once(&place, jobs)?;
             if self.slot.is_none() {
@@ -73,9 +73,9 @@ impl Supervisor<'_> {
         }
         self.run_start = clock::since_boot();
         let lent = lent_by.map_or_else(String::new, |name| format!("lent_by = {name}\n"));
-        self.journal.add(&format!("{lent}run_start = {}\nrun_boot = {}\n", clock::wall(), self.run_start))?;
+        self.record.add(&format!("{lent}run_start = {}\nrun_boot = {}\n", clock::wall(), self.run_start))?;
         if self.plan.jobs.is_some() {
-            Store::leave_queue(self.journal.file());
+            Store::leave_queue(self.record.file());
         }
         if let Some(slot) = &mut self.slot {
             slot.leave_head();
@@ -89,7 +89,7 @@ impl Supervisor<'_> {
         let turn = Sleeper::start(move || store.wait_for_slot(place, jobs).map(Some))?;
         let mut lenders: Vec<(Lender, Sleeper<Option<Slot>>)> = Vec::new();
         loop {
-            for lender in self.journal.read()?.lenders.into_iter().skip(lenders.len()) {
+            for lender in self.record.read()?.lenders.into_iter().skip(lenders.len()) {
                 let (store, from) = (self.store.clone(), lender.clone());
                 lenders.push((lender, Sleeper::start(move || store.borrow_place(&from))?));
             }

@@ -2,33 +2,35 @@
 //! its parent, and records how it ended.
 
 mod events;
+mod gate;
 mod holding;
 mod sleeper;
 
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nix::errno::Errno;
 use nix::sys::prctl::{set_child_subreaper, set_name};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::clock::{self, Millis};
-use crate::descriptor;
 use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::plan::Plan;
-use crate::process::{self, Side};
+use crate::process;
 use crate::record::{Cause, Record};
-use crate::store::{End, Journal, Slot, Store, append_to_new};
+use crate::store::{End, RecordWriter, Slot, Store};
 use crate::tree::{self, Ended};
 
 use events::{Event, Events};
+
+pub use gate::Gated;
 
 /// The signals that are meant for a task when its future's process gets them.
 const PASSED_ON: [Signal; 6] =
@@ -45,110 +47,45 @@ const NOT_EXECUTABLE: i32 = 126;
 /// The exit status of a program that is not there, as shells have it.
 const NOT_FOUND: i32 = 127;
 
-/// What a supervisor runs.
-pub enum Task<'a> {
-    /// A child of this process that runs already.
-    Runs {
-        /// Its process id.
-        pid: u32,
-    },
-    /// A child of this process that is there already, and starts when it gets a line through the pipe `gate`.
-    Gated {
-        /// Its process id.
-        pid: u32,
-        /// The pipe's descriptor.
-        gate: RawFd,
-    },
-    /// A program, which is not started yet. Its output goes to the future's log.
-    Program {
-        /// The command line.
-        command: Box<Command>,
-        /// Is called when it is known whether the task has been started (true), or is held back for now (false). What
-        /// it hears first counts: a failure after that is recorded.
-        report: &'a mut dyn FnMut(io::Result<bool>),
-    },
+/// Is called when it is known whether the task has been started (true), or is held back for now (false). What it hears
+/// first counts: a failure after that is recorded.
+pub type Report<'a> = &'a mut dyn FnMut(io::Result<bool>);
+
+/// What a supervisor runs. The output goes to the future's log.
+pub enum Task {
+    /// A child of this process that is there already, and waits at a gate.
+    Function(Gated),
+    /// A program, which is not started yet.
+    Program(Box<Command>),
 }
 
-/// Runs the task of the future whose record has the descriptor `record`, and records its end.
+/// Runs the task of the future that has `record`, and records its end.
 ///
 /// `planned` says that the record has a [`Plan`]. The signals HUP, INT, QUIT, TERM, USR1 and USR2 are passed on to the task.
 /// They and SIGCHLD and SIGCONT stay blocked; this process must have no other threads.
 ///
-/// A program that can't be started at once is an error, and so is what goes wrong before that. Everything that happens
+/// A task that can't be started at once is an error, and so is what goes wrong before that. Everything that happens
 /// later is the end of the future, and recorded.
-pub fn supervise(store: &Store, name: &FutureName, record: RawFd, planned: bool, task: Task<'_>) -> Result<End> {
-    let here = |error| Error::io("supervise the task of", &store.log_path(name))(error);
-    if let Task::Gated { pid, .. } = &task {
-        // Before anything of this process is changed. It would wait for ever for the end of what is no child of its own.
-        let id = Id::Pid(Pid::from_raw(i32::try_from(*pid).unwrap_or(i32::MAX)));
-        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        waitid(id, look).map_err(|errno| here(errno.into()))?;
-    }
-    let events = Events::block().map_err(here)?;
-    keep_orphans().map_err(here)?;
-    supervise_with(events, Journal::open(record)?, store, name, planned, task)
-}
-
-/// Makes this process two by `fork`: the parent is the supervisor, and for it this is [`supervise`]. The child is the task, for
-/// which it comes back with nothing and everything as it was, the descriptor `record` closed. What goes wrong before there is
-/// a task is an error, and the recorded end.
-pub fn fork_and_supervise(
+pub fn supervise(
     store: &Store,
     name: &FutureName,
-    record: RawFd,
-    fork: impl FnOnce() -> io::Result<Side>,
-) -> Result<Option<End>> {
-    let here = |error| Error::io("start the task of", &store.log_path(name))(error);
-    // All that takes a descriptor comes first: a task must not run where nobody can record its end.
-    let forked = Journal::open(record).and_then(|journal| {
-        // No orphan of the task may find another parent, and no signal the one process without the other.
-        keep_orphans().map_err(here)?;
-        let events = Events::block().map_err(here)?;
-        match fork() {
-            Ok(side) => Ok((side, journal, events)),
-            Err(error) => events.unblock().and(Err(error)).map_err(here),
-        }
-    });
-    match forked {
-        Ok((Side::Parent(pid), journal, events)) => {
-            supervise_with(events, journal, store, name, false, Task::Runs { pid }).map(Some)
-        }
-        Ok((Side::Child, journal, events)) => {
-            // Should the supervisor be killed, this tells what is left. There may be no room for it.
-            let _ = append_to_new(journal.file(), &format!("task = {}\n", std::process::id()));
-            drop((journal, descriptor::take(record)));
-            events.unblock().map_err(here).map(|()| None)
-        }
-        Err(error) => {
-            let end = End { rc: FAILED, cause: Some(Cause::Unstartable), ..End::default() };
-            // What went wrong first is what is told of.
-            let _ = Journal::finish_unstarted(record, &end);
-            Err(error)
-        }
-    }
-}
-
-/// Whatever the task leaves without a parent stays in reach.
-fn keep_orphans() -> io::Result<()> {
-    Ok(set_child_subreaper(true)?)
-}
-
-fn supervise_with(
-    events: Events,
-    journal: Journal,
-    store: &Store,
-    name: &FutureName,
+    record: File,
     planned: bool,
-    task: Task<'_>,
+    task: Task,
+    report: Report<'_>,
 ) -> Result<End> {
     let here = |error| Error::io("supervise the task of", &store.log_path(name))(error);
-    process::know_of_children().map_err(here)?;
+    let events = Events::block().map_err(here)?;
+    // Whatever the task leaves without a parent stays in reach.
+    set_child_subreaper(true).map_err(|errno| here(errno.into()))?;
+    process::reset_sigchld().map_err(here)?;
     set_name(tree::SUPERVISOR).map_err(|errno| here(errno.into()))?;
-    let read = if planned { journal.read()? } else { Record::default() };
+    let record = RecordWriter::new(store, name, record);
+    let read = if planned { record.read()? } else { Record::default() };
     let mut supervisor = Supervisor {
         store,
         name,
-        journal,
+        record,
         plan: read.plan.clone().unwrap_or_default(),
         events,
         child: None,
@@ -157,22 +94,18 @@ fn supervise_with(
         stop_retrying: false,
         slot: None,
     };
-    let mut end = match task {
-        Task::Runs { pid } => supervisor.run_child(pid),
-        Task::Gated { pid, gate } => supervisor.run_gated(&read, pid, gate),
-        Task::Program { mut command, report } => supervisor.run_program(&read, &mut command, report),
-    }?;
+    let mut end = supervisor.run(&read, task, report)?;
     if supervisor.was_ended_from_around(&end) {
         end.cause = Some(Cause::Cancelled);
     }
-    supervisor.journal.finish(&end)?;
+    supervisor.record.finish(&end)?;
     Ok(end)
 }
 
 struct Supervisor<'a> {
     store: &'a Store,
     name: &'a FutureName,
-    journal: Journal,
+    record: RecordWriter,
     plan: Plan,
     events: Events,
     child: Option<Pid>,
@@ -187,88 +120,66 @@ struct Supervisor<'a> {
 }
 
 impl Supervisor<'_> {
-    fn run_child(&mut self, pid: u32) -> Result<End> {
-        self.adopt(pid);
-        self.wait_for_child()
-    }
-
-    fn adopt(&mut self, pid: u32) {
-        self.child = Some(Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX)));
-    }
-
-    fn run_gated(&mut self, record: &Record, pid: u32, gate: RawFd) -> Result<End> {
-        self.adopt(pid);
-        if let Some(end) = self.hold_back(record, &mut || ()) {
-            self.end_child();
-            return Ok(end);
+    fn run(&mut self, record: &Record, mut task: Task, report: Report<'_>) -> Result<End> {
+        match &task {
+            Task::Function(gated) => self.adopt(gated.pid()),
+            Task::Program(_) => self.record.add(&format!("pid = {}\n", std::process::id()))?,
         }
-        // If it can't be opened, the end of this process tells the task not to start.
-        descriptor::duplicate(gate)
-            .and_then(|mut gate| gate.write_all(b"\n"))
-            .map_err(Error::io("start the task of", &self.store.log_path(self.name)))?;
-        self.wait_for_child()
-    }
-
-    fn run_program(
-        &mut self,
-        record: &Record,
-        command: &mut Command,
-        report: &mut dyn FnMut(io::Result<bool>),
-    ) -> Result<End> {
-        self.journal.add(&format!("pid = {}\n", std::process::id()))?;
         let log = self.store.open_log(self.name)?;
-        let output = || log.try_clone().map(Stdio::from).map_err(Error::io("use", &self.store.log_path(self.name)));
-        command.stdout(output()?).stderr(output()?);
-        process::start_without_inherited_signals(command);
+        if let Task::Program(command) = &mut task {
+            let output = || log.try_clone().map(Stdio::from).map_err(Error::io("use", &self.store.log_path(self.name)));
+            command.stdout(output()?).stderr(output()?);
+            process::start_without_inherited_signals(command);
+        }
         let mut was_held = false;
         let end = self.hold_back(record, &mut || {
             was_held = true;
             report(Ok(false));
         });
         if let Some(end) = end {
+            self.end_child();
             // It has begun, and why it never started is recorded.
             report(Ok(false));
             return Ok(end);
         }
-        self.run_attempts(command, &log, was_held, report)
+        self.run_attempts(&mut task, &log, was_held, report)
+    }
+
+    fn adopt(&mut self, pid: u32) {
+        self.child = Some(Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX)));
     }
 
     /// Runs it as often as the plan says, until it succeeds.
-    fn run_attempts(
-        &mut self,
-        command: &mut Command,
-        log: &File,
-        was_held: bool,
-        report: &mut dyn FnMut(io::Result<bool>),
-    ) -> Result<End> {
+    fn run_attempts(&mut self, task: &mut Task, log: &File, was_held: bool, report: Report<'_>) -> Result<End> {
         let attempts = self.plan.retry.map(|retry| retry.saturating_add(1));
         let mut attempt = 1;
         loop {
-            match command.spawn().map_err(|error| explained(error, command.get_program())) {
-                Ok(child) => {
-                    self.adopt(child.id());
-                    if let Err(error) = self.journal.add(&format!("task = {}\n", child.id())) {
-                        self.end_child();
-                        return Err(error);
-                    }
-                    report(Ok(true));
-                }
+            let more = attempts.is_some_and(|attempts| attempt < attempts);
+            match self.start(task, log, attempt, more) {
+                Ok(()) => report(Ok(true)),
                 Err(error) if attempt == 1 && !was_held => {
-                    let program = command.get_program().to_owned();
+                    self.end_child();
                     report(Err(io::Error::new(error.kind(), error.to_string())));
-                    return Err(Error::io("start the program", program.as_ref())(error));
+                    return Err(match task {
+                        Task::Function(_) => Error::io("start the task of", &self.store.log_path(self.name))(error),
+                        Task::Program(command) => Error::io("start the program", command.get_program().as_ref())(error),
+                    });
                 }
                 Err(error) => {
+                    self.end_child();
                     self.say(log, &format!("can't be started: {error}"));
-                    let rc = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE };
+                    let rc = match task {
+                        Task::Function(_) => FAILED,
+                        Task::Program(_) if error.kind() == io::ErrorKind::NotFound => NOT_FOUND,
+                        Task::Program(_) => NOT_EXECUTABLE,
+                    };
                     let attempts = attempts.map(|_| attempt - 1);
                     return Ok(End { rc, cause: Some(Cause::Unstartable), attempts, ..End::default() });
                 }
             }
             let mut end = self.wait_for_child()?;
             end.attempts = attempts.map(|_| attempt);
-            let again = attempts.is_some_and(|attempts| attempt < attempts) && !self.stop_retrying;
-            if end.rc == 0 || end.cause.is_some() || !again {
+            if end.rc == 0 || end.cause.is_some() || !more || self.stop_retrying {
                 return Ok(end);
             }
             let delay = self.plan.retry_delay.unwrap_or(0);
@@ -284,6 +195,26 @@ impl Supervisor<'_> {
             }
             attempt += 1;
             self.rc = None;
+        }
+    }
+
+    /// Starts the task once; there may be `more` attempts after that.
+    fn start(&mut self, task: &mut Task, log: &File, attempt: u32, more: bool) -> io::Result<()> {
+        let pid = match task {
+            Task::Function(gated) if attempt == 1 => gated.pid(),
+            Task::Function(gated) => gated.next()?,
+            Task::Program(command) => {
+                command.spawn().map_err(|error| explained(error, command.get_program()))?.id()
+            }
+        };
+        self.adopt(pid);
+        match task {
+            Task::Function(_) if attempt == 1 => {}
+            _ => self.record.add(&format!("task = {pid}\n")).map_err(io::Error::other).inspect_err(|_| self.end_child())?,
+        }
+        match task {
+            Task::Function(gated) => gated.open(log, more, &self.store.place_of(self.name)),
+            Task::Program(_) => Ok(()),
         }
     }
 
@@ -347,7 +278,7 @@ impl Supervisor<'_> {
     /// The grace period, if somebody has asked for the future to be cancelled.
     fn cancelled(&self) -> Option<Millis> {
         // If it can't be read, whoever asks will ask again.
-        let record = self.journal.read().ok()?;
+        let record = self.record.read().ok()?;
         record.cancel_time.map(|_| record.cancel_grace.unwrap_or_else(|| self.plan.grace()))
     }
 
@@ -364,7 +295,7 @@ impl Supervisor<'_> {
         }
         let is_killed = [Signal::SIGTERM, Signal::SIGKILL].into_iter().any(|signal| end.rc == 128 + signal as i32);
         (self.stop_retrying || is_killed)
-            && self.journal.read().is_ok_and(|record| self.store.is_cancelled_around(&record))
+            && self.record.read().is_ok_and(|record| self.store.is_cancelled_around(&record))
     }
 
     fn pass_on(&mut self, signal: Signal) {

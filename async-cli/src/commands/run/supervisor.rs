@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, PipeWriter, Write};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Command;
 
@@ -40,8 +40,8 @@ impl Supervisor<'_> {
                 caller.hears(&format!("failed {error}"));
             }
         };
-        let task = Task::Program { command, report: &mut report };
-        let end = detached.and_then(|()| Ok(supervise(store, name, record.as_raw_fd(), planned, task)?));
+        let task = Task::Program(command);
+        let end = detached.and_then(|()| Ok(supervise(store, name, record, planned, task, &mut report)?));
         if let Err(failure) = end
             && caller.answer.is_some()
         {

@@ -7,8 +7,8 @@ use async_core::process::ProcessIdentity;
 use async_core::{FutureName, State, Store};
 use clap::Args;
 
-use super::cancel::cancel_at_once;
 use crate::cli::Place;
+use crate::commands::cancel::cancel_at_once;
 use crate::failure::Failure;
 use crate::status::ExitCode;
 
@@ -42,7 +42,7 @@ impl Guard {
         async_core::descriptor::keep_from_children().map_err(Failure::Task)?;
         Command::new("/proc/self/exe")
             .args(["guard", "--process", &self.process.to_string(), "--identity", &identity.to_string()])
-            .args(["--permissions", place.permissions_name(), "--dir"])
+            .args(["--for", place.profile().name(), "--dir"])
             .arg(dir)
             .current_dir("/")
             .stdin(Stdio::null())

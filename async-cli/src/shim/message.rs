@@ -6,6 +6,7 @@ use async_core::text;
 use clap::Args;
 
 use crate::cli::Place;
+use crate::commands;
 use crate::failure::Failure;
 use crate::messages;
 use crate::status::ExitCode;
@@ -24,7 +25,7 @@ impl Message {
         let Some((name, message)) = self.words.split_first() else {
             return Err(Failure::Usage("async_log needs a name".into()));
         };
-        let name = super::name(name)?;
+        let name = commands::name(name)?;
         let store = place.store()?;
         let Some(record) = store.read(&name)? else {
             return Err(store.unknown(&name).into());

@@ -1,10 +1,12 @@
-//! `async end`: the end of a task that a shell ran itself.
+//! `async end-here`: the end of a task that the script ran itself.
 
 use std::ffi::OsString;
 
 use clap::Args;
 
+use super::call::Call;
 use crate::cli::Place;
+use crate::commands;
 use crate::ending;
 use crate::failure::Failure;
 use crate::status::ExitCode;
@@ -12,24 +14,20 @@ use crate::status::ExitCode;
 /// Records how a task ended, and exits with its status
 #[derive(Args, Debug)]
 #[command(hide = true)]
-pub(crate) struct End {
+pub(crate) struct EndHere {
     /// The task's exit status
     #[arg(long)]
     rc: u8,
-    /// The process id to show; without it, nothing is printed
-    #[arg(long)]
-    pid: Option<String>,
-    name: OsString,
+    /// What `async_run` was given, without the command
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<OsString>,
 }
 
-impl End {
+impl EndHere {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        let name = super::name(&self.name)?;
+        let call = Call::read(&self.words, place)?;
         let rc = i32::from(self.rc);
-        place.store()?.finish(&name, rc)?;
-        if let Some(pid) = &self.pid {
-            ending::announce(place, &name, pid, &async_core::End { rc, ..Default::default() });
-        }
+        place.store()?.finish(&commands::name(&call.name)?, rc)?;
         Ok(ending::exit_code(rc))
     }
 }

@@ -1,0 +1,64 @@
+//! `async begin-here`: the start of `async_run` where the script runs the task itself.
+
+use std::ffi::OsString;
+use std::os::fd::RawFd;
+
+use async_core::{Request, Start};
+use clap::Args;
+
+use super::answer::Answer;
+use super::call::Call;
+use crate::cli::Place;
+use crate::commands::warn_of_superseded;
+use crate::failure::Failure;
+use crate::messages;
+use crate::planning;
+use crate::status::ExitCode;
+
+/// Begins a future whose task the calling shell runs; answers how many of the words come before the command
+#[derive(Args, Debug)]
+#[command(hide = true)]
+pub(crate) struct BeginHere {
+    /// The pipe that the script reads the answer from
+    #[arg(long, value_name = "FD")]
+    answer: RawFd,
+    /// The shell's process
+    #[arg(long, value_name = "PID")]
+    shell: u32,
+    /// The words are not all there, or cut
+    #[arg(long)]
+    shortened: bool,
+    /// What `async_run` was given
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<OsString>,
+}
+
+impl BeginHere {
+    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+        let mut answer = Answer::on(self.answer)?;
+        let call = Call::read(&self.words, place)?;
+        let name = call.name(place)?;
+        let store = place.store()?;
+        let plan = call.planning.plan(place)?;
+        if let Some(plan) = &plan
+            && let Some(why) = store.wait_for_plan(plan)?
+        {
+            return Err(Failure::Skipped { name: name.to_string(), why });
+        }
+        let request = Request {
+            argv: &call.command,
+            program: false,
+            shortened: self.shortened,
+            plan,
+            parent: planning::enclosing(place, &store),
+            owner: planning::owner(place),
+        };
+        let started = store.begin(&name, &request, Start::InProcess(self.shell))?;
+        warn_of_superseded(&name, started.superseded);
+        let line = messages::line(&name, Some("self"), &format!("Running synchronously: {}", started.command));
+        let told = place.stdout().and_then(|mut output| output.print(&line));
+        told.and_then(|()| answer.give(&format!("{}\n", call.skip(&self.words))))
+            .inspect_err(|_| store.abandon(&name))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

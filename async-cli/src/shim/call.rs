@@ -1,0 +1,71 @@
+//! The words of a call of `async_run`, as the script gave them.
+
+use std::ffi::OsString;
+
+use async_core::FutureName;
+use clap::error::ErrorKind;
+use clap::{Args, FromArgMatches};
+
+use crate::cli::{Place, Profile};
+use crate::commands;
+use crate::failure::Failure;
+use crate::planning::Planning;
+
+/// What a call of `async_run` asks for.
+#[derive(Args, Debug)]
+pub(crate) struct Call {
+    #[command(flatten)]
+    pub(crate) planning: Planning,
+    pub(super) name: OsString,
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) command: Vec<OsString>,
+}
+
+impl Call {
+    /// Reads the words. devstack's functions know no options, so there the first one is the name, whatever it looks like.
+    pub(crate) fn read(words: &[OsString], place: &Place) -> Result<Self, Failure> {
+        if place.profile() == Profile::Standalone {
+            return Self::with_options(words);
+        }
+        let Some((name, command)) = words.split_first() else {
+            return Err(usage(place, "it has neither"));
+        };
+        Ok(Self { planning: Planning::default(), name: name.clone(), command: command.to_owned() })
+    }
+
+    fn with_options(words: &[OsString]) -> Result<Self, Failure> {
+        let parser = clap::Command::new("async_run").no_binary_name(true).disable_help_flag(true);
+        let parsed = Self::augment_args(parser).try_get_matches_from(words);
+        parsed.and_then(|matches| Self::from_arg_matches(&matches)).map_err(|error| {
+            if error.kind() == ErrorKind::MissingRequiredArgument {
+                return Failure::Usage(format!("async_run: there is no name; {TO_TYPE}"));
+            }
+            let text = error.render().to_string();
+            let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            Failure::Usage(format!("async_run: {what}; {TO_TYPE}"))
+        })
+    }
+
+    /// The name of the future, provided that there is a command too.
+    pub(crate) fn name(&self, place: &Place) -> Result<FutureName, Failure> {
+        let name = commands::name(&self.name)?;
+        if self.command.is_empty() {
+            return Err(usage(place, &format!("`{name}` is the name, and nothing stands behind it")));
+        }
+        Ok(name)
+    }
+
+    /// How many of the words come before the command.
+    pub(crate) fn skip(&self, words: &[OsString]) -> usize {
+        words.len() - self.command.len()
+    }
+}
+
+const TO_TYPE: &str = "type `async_run [OPTION...] NAME COMMAND [ARGUMENT...]`";
+
+fn usage(place: &Place, what: &str) -> Failure {
+    let to_type = if place.profile() == Profile::Standalone { TO_TYPE } else { "type `async_run NAME COMMAND [ARGUMENT...]`" };
+    Failure::Usage(format!(
+        "async_run needs a name and a command: {what}; {to_type}, or for a function by its own name `async_runfunc FUNCTION`"
+    ))
+}

@@ -1,0 +1,215 @@
+//! `async collect`: what `async_wait` and `async_cleanup` ask, until nothing is left to wait for.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::os::fd::RawFd;
+use std::str::FromStr;
+
+use async_core::clock::Millis;
+use async_core::{FutureName, Store};
+use clap::Args;
+
+use super::answer::Answer;
+use crate::cli::Place;
+use crate::collecting::{Collecting, Manner, Pending, Position, Resumed, Step, Tally};
+use crate::failure::Failure;
+use crate::messages::Output;
+use crate::planning;
+use crate::status::ExitCode;
+
+/// Collects the futures that are over, in order, up to the first that still runs or fails
+///
+/// The report goes to --report. The script is answered seven lines: `done`, or `wait` if it is to wait and to ask again; the
+/// status; the two sums, with what was added to them, in ms; the process to wait for, and its start in ms since the
+/// epoch; and a word to ask again with.
+#[derive(Args, Debug)]
+#[command(hide = true)]
+pub(crate) struct Collect {
+    /// The pipe that the script reads the answer from
+    #[arg(long, value_name = "FD")]
+    answer: RawFd,
+    /// The descriptor that the report goes to
+    #[arg(long, value_name = "FD")]
+    report: RawFd,
+    /// The process id of the shell that asks
+    #[arg(long, value_name = "PID")]
+    shell: u32,
+    /// How long all tasks that were waited for before have run
+    #[arg(long, value_name = "MS", default_value = "0")]
+    background: Sum,
+    /// How long they were waited for
+    #[arg(long, value_name = "MS", default_value = "0")]
+    waited: Sum,
+    /// The word of the answer before
+    #[arg(long, value_name = "WORD")]
+    resume: Option<Resume>,
+    /// What the shell's own wait has seen since
+    #[arg(long)]
+    status: Option<i32>,
+    /// Sleep until that one is over, and do nothing else
+    #[arg(long, requires = "resume")]
+    block: bool,
+    /// All live futures, with a warning for each
+    #[arg(long)]
+    cleanup: bool,
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    names: Vec<OsString>,
+}
+
+/// A sum of times that a variable of the script has, in ms; what is none counts as nothing.
+#[derive(Clone, Copy, Debug)]
+struct Sum(Millis);
+
+impl FromStr for Sum {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.parse().unwrap_or(0)))
+    }
+}
+
+/// Where a wait goes on.
+#[derive(Clone, Debug)]
+struct Resume {
+    /// The place in the list of names.
+    from: Position,
+    /// When the wait for that one began, in ms since the epoch.
+    since: Millis,
+    /// In a cleanup, that one's name, and the status so far.
+    cleanup: Option<(FutureName, u8)>,
+}
+
+impl fmt::Display for Resume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.from, self.since)?;
+        if let Some((name, rc)) = &self.cleanup {
+            write!(f, "/{rc}/")?;
+            name.as_str().bytes().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Resume {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let mut parts = text.split('/');
+            let from = parts.next()?.parse().ok()?;
+            let since = parts.next()?.parse().ok()?;
+            let cleanup = match (parts.next(), parts.next()) {
+                (Some(rc), Some(name)) => {
+                    let byte = |at| u8::from_str_radix(name.get(at..at + 2)?, 16).ok();
+                    let bytes: Option<Vec<u8>> = (0..name.len()).step_by(2).map(byte).collect();
+                    Some((String::from_utf8(bytes?).ok()?.parse().ok()?, rc.parse().ok()?))
+                }
+                _ => None,
+            };
+            Some(Self { from, since, cleanup })
+        };
+        parse().ok_or("it is no word of an answer")
+    }
+}
+
+/// How far it got: the future to wait for, or none when done.
+type Found = Result<Option<(Pending, Resume)>, Failure>;
+
+impl Collect {
+    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+        let store = place.store()?;
+        if self.block {
+            if let Some(name) = self.pending(&store)? {
+                store.block(&name)?;
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        let mut answer = Answer::on(self.answer)?;
+        let mut output = Output::descriptor(self.report)?;
+        let mut collecting = Collecting {
+            store: &store,
+            words: &self.names,
+            output: &mut output,
+            shell: Some(self.shell),
+            inside: planning::enclosing(place, &store),
+            manner: Manner::USUAL,
+            began: None,
+            tally: Tally::default(),
+        };
+        let found = if self.cleanup { self.clean_up(&mut collecting) } else { self.wait(&mut collecting) };
+        let Tally { rc, background, waited, .. } = collecting.tally;
+        let background = self.background.0.saturating_add(background);
+        let waited = self.waited.0.saturating_add(waited);
+        let (what, rc, next) = match found {
+            Ok(None) => ("done", rc, "0\n0\n-".to_owned()),
+            Ok(Some((Pending { pid, from, .. }, resume))) => {
+                // A number for the shell, whoever wrote the record.
+                let pid = pid.and_then(|pid| pid.parse::<u32>().ok()).unwrap_or(0);
+                ("wait", rc, format!("{pid}\n{}\n{resume}", from.started().unwrap_or(0)))
+            }
+            // What was collected before still counts.
+            Err(failure) => ("done", failure.report(), "0\n0\n-".to_owned()),
+        };
+        answer.give(&format!("{what}\n{rc}\n{background}\n{waited}\n{next}\n"))?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The future that the last answer named.
+    fn pending(&self, store: &Store) -> Result<Option<FutureName>, Failure> {
+        match &self.resume {
+            Some(Resume { cleanup: Some((name, _)), .. }) => Ok(Some(name.clone())),
+            Some(Resume { from, .. }) => Collecting::name_at(store, &self.names, *from),
+            None => Ok(None),
+        }
+    }
+
+    fn resumed(&self) -> Resumed {
+        Resumed { since: self.resume.as_ref().map(|resume| resume.since), status: self.status }
+    }
+
+    fn wait(&self, collecting: &mut Collecting<'_>) -> Found {
+        let from = self.resume.as_ref().map(|resume| resume.from).unwrap_or_default();
+        let pending = collecting.run(from, self.resumed())?;
+        Ok(pending.map(|pending| {
+            let resume = Resume { from: pending.from, since: pending.since, cleanup: None };
+            (pending, resume)
+        }))
+    }
+
+    /// Goes through the live futures by their names. One that can't be collected must not keep the others from being.
+    fn clean_up(&self, collecting: &mut Collecting<'_>) -> Found {
+        let (mut at, mut status) = match self.resume.as_ref().and_then(|resume| resume.cleanup.clone()) {
+            Some((name, status)) => (Some(name), status),
+            None => (None, 0),
+        };
+        let mut resumed = at.is_some().then(|| self.resumed());
+        let names = collecting.store.names()?;
+        for name in names {
+            let resumed = match at.as_ref().map(|at| name.cmp(at)) {
+                Some(std::cmp::Ordering::Less) => continue,
+                Some(std::cmp::Ordering::Equal) => resumed.take(),
+                _ => None,
+            };
+            if resumed.is_none() && at.as_ref() == Some(&name) {
+                continue;
+            }
+            let expected = resumed.and_then(|_| self.resume.as_ref()?.from.started());
+            if resumed.is_none() {
+                collecting.output.print(&format!("WARNING: uncollected async future {name}\n"))?;
+            }
+            at = Some(name.clone());
+            match collecting.step(&name, expected, resumed.unwrap_or_default()) {
+                Ok(Step::StillRuns { pid, started, since }) => {
+                    let from = Position::of(started);
+                    let resume = Resume { from, since, cleanup: Some((name.clone(), status)) };
+                    return Ok(Some((Pending { name, from, pid, since }, resume)));
+                }
+                Ok(Step::NotThere) if resumed.is_none() => collecting.not_waiting_for(name.as_str().as_ref())?,
+                Ok(_) => {}
+                Err(failure) => status = failure.report(),
+            }
+        }
+        collecting.tally.rc = status;
+        Ok(None)
+    }
+}

@@ -1,0 +1,10 @@
+//! What only the functions of the shim call, one file for each command.
+
+pub(crate) mod answer;
+pub(crate) mod begin_here;
+pub(crate) mod call;
+pub(crate) mod collect;
+pub(crate) mod end_here;
+pub(crate) mod guard;
+pub(crate) mod message;
+pub(crate) mod supervise;

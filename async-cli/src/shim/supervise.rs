@@ -1,0 +1,102 @@
+//! `async supervise`: the process behind the future of a shell function.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::RawFd;
+
+use async_core::{End, Gated, Request, Start, Task, descriptor, supervise};
+use clap::Args;
+
+use super::answer::Answer;
+use super::call::Call;
+use crate::cli::Place;
+use crate::commands::warn_of_superseded;
+use crate::ending;
+use crate::failure::{Failure, warn};
+use crate::messages;
+use crate::planning;
+use crate::status::ExitCode;
+
+/// Begins a future, has its task run, and records how it ended; exits with its status
+///
+/// A background subshell of the script turns into it once the task, a child of this process, waits at the gate. The script
+/// is answered `STATUS START`: whether the task was started or queued (0), and when, in ms since the epoch.
+#[derive(Args, Debug)]
+#[command(hide = true)]
+pub(crate) struct Supervise {
+    /// The pipe that the script reads the answer from
+    #[arg(long, value_name = "FD")]
+    answer: RawFd,
+    /// The pipe that the task waits at
+    #[arg(long, value_name = "FD")]
+    gate: RawFd,
+    /// The task's process
+    #[arg(long, value_name = "PID")]
+    task: u32,
+    /// The words are not all there, or cut
+    #[arg(long)]
+    shortened: bool,
+    /// What `async_run` was given
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<OsString>,
+}
+
+impl Supervise {
+    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+        let mut answer = Answer::on(self.answer)?;
+        let end = match self.supervise(place, &mut answer) {
+            Ok(end) => end,
+            Err(failure) if answer.is_given() => return Err(failure),
+            Err(failure) => {
+                let status = failure.report();
+                answer.give(&format!("{status} 0\0"))?;
+                return Ok(status.into());
+            }
+        };
+        Ok(ending::exit_code(end.rc))
+    }
+
+    fn supervise(&self, place: &Place, answer: &mut Answer) -> Result<End, Failure> {
+        let gate = descriptor::take(self.gate).map_err(Failure::Task)?;
+        let call = Call::read(&self.words, place)?;
+        let name = call.name(place)?;
+        let task = Gated::new(self.task, gate, call.skip(&self.words)).map_err(Failure::Task)?;
+        let store = place.store()?;
+        let plan = call.planning.plan(place)?;
+        let request = Request {
+            argv: &call.command,
+            program: false,
+            shortened: self.shortened,
+            plan: plan.clone(),
+            parent: planning::enclosing(place, &store),
+            owner: planning::owner(place),
+        };
+        let started = store.begin(&name, &request, Start::Supervised(self.task))?;
+        warn_of_superseded(&name, started.superseded);
+        let pid = std::process::id().to_string();
+        let mut report = |result: io::Result<bool>| {
+            if answer.is_given() {
+                return;
+            }
+            let Ok(runs) = result else {
+                return;
+            };
+            let verb = if runs { "running" } else { "queued" };
+            let line = messages::line(&name, Some(&pid), &format!("{verb}: {}", started.command));
+            let told = place.stdout().and_then(|mut output| output.print(&line));
+            // It runs, whether or not that can be said.
+            if let Err(failure) = told {
+                warn(&failure.to_string());
+            }
+            let _ = answer.give(&format!("0 {}\0", started.start_time));
+        };
+        drop(started.log);
+        let end = supervise(&store, &name, started.record, plan.is_some(), Task::Function(task), &mut report);
+        if end.is_err() && !answer.is_given() {
+            store.abandon(&name);
+        }
+        let end = end?;
+        ending::announce(place, &name, &pid, &end);
+        Ok(end)
+    }
+}
