@@ -43,8 +43,8 @@ impl<'a> Options<'a> {
 struct File<'a> {
     devstack: bool,
     profile: &'a str,
-    /// What [`Options::parallel`] is in devstack's words.
-    parallel: &'a str,
+    /// The condition on which the variables of the script want tasks to run in the background.
+    parallel_setting: String,
     /// What `async shim` is called with to make it.
     arguments: String,
     /// The condition on which a task runs in the background.
@@ -59,22 +59,27 @@ struct File<'a> {
 pub fn render(options: &Options<'_>) -> Result<String, askama::Error> {
     let Options { profile, parallel, version } = *options;
     let devstack = profile == Profile::Devstack;
-    let mut arguments = if devstack { " --profile devstack".to_owned() } else { String::new() };
+    let mut arguments = if devstack { " shim --profile devstack".to_owned() } else { " shim".to_owned() };
     if parallel != Options::of(profile, version).parallel {
         arguments += &format!(" --parallel-default {parallel}");
     }
-    let in_background = match (devstack, parallel) {
-        (true, _) => r#"[[ ${DEVSTACK_PARALLEL-} == True ]]"#,
-        (false, true) => "[[ ${ASYNC_PARALLEL:-${DEVSTACK_PARALLEL-}} != @(0|[nN]o|NO|[fF]alse|FALSE) ]]",
-        (false, false) => "[[ ${ASYNC_PARALLEL:-${DEVSTACK_PARALLEL-}} == @(1|[yY]es|YES|[tT]rue|TRUE) ]]",
+    let variable = if devstack { "${DEVSTACK_PARALLEL-}" } else { "${ASYNC_PARALLEL:-${DEVSTACK_PARALLEL-}}" };
+    // As devstack's trueorfalse has it: what is neither stands for the default.
+    let parallel_setting = if parallel {
+        format!("[[ {variable} != @(0|[nN]o|NO|[fF]alse|FALSE) ]]")
+    } else {
+        format!("[[ {variable} = @(1|[yY]es|YES|[tT]rue|TRUE) ]]")
     };
+    let in_background = if devstack { "[[ ${DEVSTACK_PARALLEL-} = True ]]" } else { "_async_in_background" };
     File {
         devstack,
         profile: if devstack { "devstack" } else { "standalone" },
-        parallel: if parallel { "True" } else { "False" },
+        parallel_setting,
         arguments,
         in_background,
         version,
     }
     .render()
+    // Templates end without one.
+    .map(|text| text + "\n")
 }

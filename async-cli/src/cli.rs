@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
 use async_core::{Error, Permissions, Store};
@@ -15,12 +16,10 @@ use crate::commands::{
     run::Run, schema::Schema, shim::Shim, status::Status, timing::Timing, wait::Wait,
 };
 use crate::failure::Failure;
-use crate::io::Io;
 use crate::messages::Output;
 use crate::shim::{
     begin_here::BeginHere, collect::Collect, end_here::EndHere, guard::Guard, message::Message, supervise::Supervise,
 };
-use crate::status::ExitCode;
 
 /// Named futures for shell scripts: start slow work under a name, go on, wait for the name later.
 #[derive(Debug, Parser)]
@@ -50,6 +49,12 @@ struct PlaceArgs {
     /// The store of futures
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath, help = STORE_HELP)]
     dir: Option<PathBuf>,
+    /// The variable DEST of the functions that call
+    #[arg(long, global = true, hide = true, value_name = "DIR")]
+    dest: Option<OsString>,
+    /// Where a relative path of the store is meant from
+    #[arg(long, global = true, hide = true, value_name = "DIR")]
+    from: Option<PathBuf>,
     /// What the functions that call are like
     #[arg(long = "for", id = "for", global = true, hide = true, value_enum, default_value_t)]
     profile: Profile,
@@ -84,32 +89,36 @@ impl Profile {
     }
 }
 
-/// Where a command works: its store, and its surroundings.
+/// Where a command works.
 #[derive(Debug)]
-pub(crate) struct Place<'a> {
+pub(crate) struct Place {
     args: PlaceArgs,
-    io: &'a Io,
 }
 
-impl Place<'_> {
+impl Place {
     /// The same with the store in that directory, if there is one.
     pub(crate) fn at(&self, dir: Option<PathBuf>) -> Self {
         let mut args = self.args.clone();
         args.dir = dir.or(args.dir);
-        Self { args, io: self.io }
+        Self { args }
     }
 
     /// The store's directory.
     pub(crate) fn dir(&self) -> Result<PathBuf, Error> {
+        let dir = self.dir_as_given()?;
+        Ok(self.args.from.as_ref().map_or_else(|| dir.clone(), |from| from.join(&dir)))
+    }
+
+    fn dir_as_given(&self) -> Result<PathBuf, Error> {
         let set = |name| self.variable(name).map(PathBuf::from);
         if let Some(dir) = self.args.dir.clone().or_else(|| set("ASYNC_DIR")) {
             return Ok(dir);
         }
-        if (self.io.variable)("DEST").is_some_and(|dest| dest.is_empty()) {
+        let dest = self.args.dest.clone().or_else(|| std::env::var_os("DEST")).map(PathBuf::from);
+        if dest.as_ref().is_some_and(|dest| dest.as_os_str().is_empty()) {
             return Err(Error::NoPlace("DEST is set but empty, so the store would be /async: set DEST or ASYNC_DIR"));
         }
-        set("DEST")
-            .or_else(|| set("XDG_STATE_HOME"))
+        dest.or_else(|| set("XDG_STATE_HOME"))
             .or_else(|| set("HOME").map(|home| home.join(".local/state")))
             .map(|parent| parent.join("async"))
             .ok_or(Error::NoPlace(
@@ -135,14 +144,14 @@ impl Place<'_> {
         Ok(Store::open(&self.dir()?, self.permissions())?)
     }
 
-    /// A variable of whoever calls, unless it is empty.
+    /// A variable of the environment, unless it is empty.
     pub(crate) fn variable(&self, name: &str) -> Option<OsString> {
-        (self.io.variable)(name).filter(|value| !value.is_empty())
+        std::env::var_os(name).filter(|value| !value.is_empty())
     }
 
     /// Standard output.
     pub(crate) fn stdout(&self) -> Result<Output, Failure> {
-        Output::stdout(self.io)
+        Output::stdout()
     }
 }
 
@@ -218,8 +227,8 @@ impl Cli {
     }
 
     /// Runs the command; the exit status is the command's.
-    pub(crate) fn run(self, io: &Io) -> Result<ExitCode, Failure> {
-        let place = &Place { args: self.place, io };
+    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+        let place = &Place { args: self.place };
         match self.command {
             Command::Run(command) => command.run(place),
             Command::Cancel(command) => command.run(place),

@@ -108,7 +108,6 @@ impl FromStr for Position {
 /// A future that has to be waited for first.
 #[derive(Debug)]
 pub(crate) struct Pending {
-    pub(crate) name: FutureName,
     /// Its place in the list of names.
     pub(crate) from: Position,
     /// The process that runs it, as recorded.
@@ -171,7 +170,7 @@ impl Collecting<'_> {
                     }
                     Step::StillRuns { pid, started, since } => {
                         let from = Position { argument, word, started: Some(started) };
-                        return Ok(Some(Pending { name, from, pid, since }));
+                        return Ok(Some(Pending { from, pid, since }));
                     }
                 }
             }

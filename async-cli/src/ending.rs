@@ -1,11 +1,12 @@
 //! The last words of a task.
 
+use std::process::ExitCode;
+
 use async_core::{End, FutureName};
 
 use crate::cli::Place;
 use crate::failure::warn;
 use crate::messages;
-use crate::status::ExitCode;
 
 /// Says how the task ended. The result is safe by then, so a failure to say so changes nothing.
 pub(crate) fn announce(place: &Place, name: &FutureName, pid: &str, end: &End) {

@@ -4,8 +4,6 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use crate::io::Io;
-use crate::messages::Output;
 use crate::suggestion::{NAME_MISSING, name_like};
 
 /// The exit status for a request that can never work, as clap's own for wrong usage.
@@ -170,17 +168,6 @@ impl Failure {
     }
 }
 
-/// Prints what clap says of a command line, which may be its help, and gives the exit status.
-pub(crate) fn report_usage(error: &clap::Error, io: &Io) -> u8 {
-    let text = error.render().to_string();
-    if error.use_stderr() {
-        let _ = io::stderr().write_all(text.as_bytes());
-    } else if let Err(failure) = Output::stdout(io).and_then(|mut output| output.print(&text)) {
-        return failure.report();
-    }
-    if error.exit_code() == 0 { 0 } else { USAGE }
-}
-
 /// Options are no programs. In the place of one they are those of what was taken for the name.
 fn why_no_program(program: &OsStr) -> &'static str {
     if program.as_encoded_bytes().starts_with(b"-") { NAME_MISSING } else { "check the name, or PATH" }
@@ -192,7 +179,7 @@ pub(crate) fn quoted(names: &[String]) -> String {
 }
 
 /// Prints a remark, on one line and with nothing in it that a terminal acts on, whatever paths and records it quotes.
-pub fn warn(text: &str) {
+pub(crate) fn warn(text: &str) {
     let text = async_core::text::printable(text.as_ref());
     // In one write, so that lines of several programs don't mix. With standard error gone, nobody is left to tell.
     let _ = io::stderr().write_all(format!("async: {text}\n").as_bytes());

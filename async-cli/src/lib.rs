@@ -10,7 +10,6 @@ mod ending;
 mod export;
 mod failure;
 mod human;
-mod io;
 mod json;
 mod kernel_copy;
 mod live_line;
@@ -20,7 +19,6 @@ mod progress;
 mod shim;
 mod signal;
 mod sleeper;
-mod status;
 mod suggestion;
 mod waiting;
 
@@ -29,8 +27,6 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-pub use failure::warn;
-pub use io::{Fork, Io};
 pub use json::schema;
 
 /// The version, with the commit that it is built from where that is known.
@@ -42,7 +38,7 @@ pub const VERSION: &str = env!("ASYNC_VERSION");
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // An error can be reported, a death can't; and it can fail only where the signal would not come.
     let _ = async_core::process::outlive_file_size_limit();
-    status(parse(args).unwrap_or_else(|error| error.exit()).run(&Io::of_program())).into()
+    parse(args).unwrap_or_else(|error| error.exit()).run().unwrap_or_else(|failure| failure.report().into())
 }
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<cli::Cli, clap::Error> {
@@ -57,10 +53,6 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<cli::Cli, clap::Err
             cli::Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
         })
         .map_err(|error| suggestion::improve(error, &command, &args))
-}
-
-fn status(result: Result<status::ExitCode, failure::Failure>) -> u8 {
-    result.map_or_else(|failure| failure.report(), u8::from)
 }
 
 /// The definition of the command line, for man pages and completions.

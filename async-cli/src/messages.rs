@@ -1,17 +1,14 @@
 //! The lines that scripts and their users know from the original, and how they get out.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsFd;
-use std::rc::Rc;
 
 use anstream::{AutoStream, ColorChoice};
-use async_core::interruption::{self, again};
+use async_core::interruption::again;
 use async_core::{Cause, FutureName, Outcome, Record, process, text};
 
 use crate::failure::Failure;
-use crate::io::Io;
 use crate::kernel_copy::copy_what_goes;
 
 /// `[Async NAME:PID]: TEXT`, with a newline. The pid is empty where none is known.
@@ -80,22 +77,18 @@ pub(crate) fn lost(record: &Record) -> String {
 const PIECE: usize = 1 << 17;
 
 /// An output that whole messages are written to, one write each.
-pub(crate) enum Output {
-    File(File),
-    Kept(Rc<RefCell<Vec<u8>>>),
+pub(crate) struct Output {
+    file: File,
 }
 
 impl Output {
-    /// Standard output, or what is kept in its place.
-    pub(crate) fn stdout(io: &Io) -> Result<Self, Failure> {
-        match &io.kept {
-            Some(kept) => Ok(Self::Kept(Rc::clone(kept))),
-            None => Ok(Self::File(io::stdout().as_fd().try_clone_to_owned().map_err(Failure::Output)?.into())),
-        }
+    pub(crate) fn stdout() -> Result<Self, Failure> {
+        Ok(Self { file: io::stdout().as_fd().try_clone_to_owned().map_err(Failure::Output)?.into() })
     }
 
     pub(crate) fn descriptor(fd: i32) -> Result<Self, Failure> {
-        async_core::descriptor::duplicate(fd).map(Self::File).map_err(Failure::Output)
+        let file = async_core::descriptor::duplicate(fd).map_err(Failure::Output)?;
+        Ok(Self { file })
     }
 
     pub(crate) fn print(&mut self, text: &str) -> Result<(), Failure> {
@@ -104,17 +97,14 @@ impl Output {
 
     /// How many columns it has, if it is a terminal.
     pub(crate) fn columns(&self) -> Option<u16> {
-        let Self::File(file) = self else {
-            return None;
-        };
         // One that does not know is taken for the usual one.
-        let size = rustix::termios::tcgetwinsize(file).ok()?;
+        let size = rustix::termios::tcgetwinsize(&self.file).ok()?;
         Some(if size.ws_col == 0 { 80 } else { size.ws_col })
     }
 
     /// Whether its reader wants colours: it is a terminal that has them, and no variable says otherwise.
     pub(crate) fn has_colors(&self) -> bool {
-        matches!(self, Self::File(file) if AutoStream::choice(file) != ColorChoice::Never)
+        AutoStream::choice(&self.file) != ColorChoice::Never
     }
 
     /// Passes on a file from where it stands, to its end.
@@ -122,17 +112,13 @@ impl Output {
         let length = file.metadata()?.len();
         let is_long = |length| length > PIECE as u64;
         // In a pipe, whatever the kernel puts there takes the room of a page: short texts would soon fill it.
-        if let Self::File(sink) = self
-            && is_long(length)
-            && is_long(length.saturating_sub(file.stream_position()?))
-        {
-            copy_what_goes(file, sink)?;
+        if is_long(length) && is_long(length.saturating_sub(file.stream_position()?)) {
+            copy_what_goes(file, &self.file);
         }
         // Most logs are shorter, and a large piece costs more than all else of a call.
         let length = usize::try_from(length).unwrap_or(PIECE);
         let mut piece = vec![0; length.clamp(1 << 12, PIECE)];
         loop {
-            interruption::check()?;
             match again(|| file.read(&mut piece))? {
                 0 => return Ok(()),
                 length => self.write_all(&piece[..length])?,
@@ -143,10 +129,7 @@ impl Output {
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::File(file) => again(|| file.write(bytes)),
-            Self::Kept(kept) => kept.borrow_mut().write(bytes),
-        }
+        again(|| self.file.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -13,7 +13,7 @@ use crate::sleeper::{Sleeper, Woken};
 
 /// Where a wait takes place, and how.
 pub(crate) struct Waiting<'a> {
-    pub(crate) place: &'a Place<'a>,
+    pub(crate) place: &'a Place,
     pub(crate) store: &'a Store,
     pub(crate) output: &'a mut Output,
     pub(crate) manner: Manner,

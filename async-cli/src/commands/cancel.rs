@@ -1,6 +1,7 @@
 //! `async cancel`: stops futures, with all that they have started.
 
 use std::ffi::OsString;
+use std::process::ExitCode;
 use std::thread;
 
 use async_core::clock::Millis;
@@ -13,7 +14,6 @@ use crate::duration;
 use crate::failure::{Failure, warn};
 use crate::json::{self, Cancellation, Cancellations, Envelope};
 use crate::messages;
-use crate::status::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:

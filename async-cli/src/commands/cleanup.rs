@@ -1,5 +1,6 @@
 //! `async cleanup`: waits for whatever nobody waited for.
 
+use std::process::ExitCode;
 use std::slice;
 
 use clap::Args;
@@ -10,7 +11,6 @@ use crate::collecting::Manner;
 use crate::failure::{Failure, warn};
 use crate::json::{self, Envelope, WaitEnd, Waited};
 use crate::sleeper::Sleeper;
-use crate::status::ExitCode;
 use crate::waiting::Waiting;
 
 const EXAMPLES: &str = "\

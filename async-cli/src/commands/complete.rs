@@ -1,13 +1,13 @@
 //! `async complete`: what the completion of a shell asks.
 
 use std::ffi::OsString;
+use std::process::ExitCode;
 
 use clap::Args;
 
 use crate::cli::Place;
 use crate::completing::{Candidate, Shell, Typed, candidates};
 use crate::failure::Failure;
-use crate::status::ExitCode;
 
 /// Prints the words that may follow what was typed, a line each
 ///

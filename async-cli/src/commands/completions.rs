@@ -1,11 +1,12 @@
 //! `async completions`: what makes a shell complete command lines.
 
+use std::process::ExitCode;
+
 use clap::Args;
 
 use crate::cli::Place;
 use crate::completing::Shell;
 use crate::failure::Failure;
-use crate::status::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,12 +1,13 @@
 //! `async init`: makes the store, without the futures of earlier runs.
 
+use std::process::ExitCode;
+
 use async_core::Store;
 use async_core::store::KEPT_RUNS;
 use clap::Args;
 
 use crate::cli::Place;
 use crate::failure::{Failure, warn};
-use crate::status::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:

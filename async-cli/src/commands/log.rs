@@ -10,13 +10,13 @@ mod tail;
 use std::ffi::OsString;
 use std::io;
 use std::num::NonZeroUsize;
+use std::process::ExitCode;
 
 use async_core::FutureName;
 use clap::Args;
 
 use crate::cli::Place;
 use crate::failure::{Failure, warn};
-use crate::status::ExitCode;
 
 use printer::{Labels, Printer};
 use source::Source;

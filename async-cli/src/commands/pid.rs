@@ -1,13 +1,13 @@
 //! `async pid`: the process behind a name.
 
 use std::ffi::OsString;
+use std::process::ExitCode;
 
 use async_core::text;
 use clap::Args;
 
 use crate::cli::Place;
 use crate::failure::Failure;
-use crate::status::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use async_core::process::{self, Side};
 use async_core::store::INSIDE;
@@ -25,7 +25,6 @@ use crate::json::{self, Envelope, Future};
 use crate::messages;
 use crate::planning::{self, Planning};
 use crate::sleeper::Sleeper;
-use crate::status::ExitCode;
 use crate::waiting::Waiting;
 use supervisor::{Caller, Supervisor};
 

@@ -1,10 +1,11 @@
 //! `async schema`: what the JSON of the other commands looks like.
 
+use std::process::ExitCode;
+
 use clap::Args;
 
 use crate::cli::Place;
 use crate::failure::Failure;
-use crate::status::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,11 +1,12 @@
 //! `async shim`: the functions that a script sources.
 
+use std::process::ExitCode;
+
 use async_bash_shim::Options;
 use clap::Args;
 
 use crate::cli::{Place, Profile};
 use crate::failure::Failure;
-use crate::status::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:

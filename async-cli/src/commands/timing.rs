@@ -8,6 +8,8 @@ mod report;
 mod table;
 mod what_if;
 
+use std::process::ExitCode;
+
 use async_core::Store;
 use async_core::clock::{self, Millis};
 use async_core::timing::{Run, Summary};
@@ -18,7 +20,6 @@ use crate::export::Exports;
 use crate::failure::{Failure, warn};
 use crate::json::Envelope;
 use crate::messages::Output;
-use crate::status::ExitCode;
 
 use analysis::{Analysis, Prediction};
 use comparison::Against;

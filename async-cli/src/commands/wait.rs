@@ -1,6 +1,7 @@
 //! `async wait`: waits for futures and hands them over.
 
 use std::ffi::OsString;
+use std::process::ExitCode;
 
 use async_core::clock::Millis;
 use async_core::{Error, FutureName, Store};
@@ -14,7 +15,6 @@ use crate::failure::{Failure, warn};
 use crate::json::{self, Envelope, WaitEnd, Waited};
 use crate::messages::Output;
 use crate::sleeper::Sleeper;
-use crate::status::ExitCode;
 use crate::waiting::Waiting;
 
 const EXAMPLES: &str = "\

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::fd::RawFd;
+use std::process::ExitCode;
 
 use async_core::{Request, Start};
 use clap::Args;
@@ -13,7 +14,6 @@ use crate::commands::warn_of_superseded;
 use crate::failure::Failure;
 use crate::messages;
 use crate::planning;
-use crate::status::ExitCode;
 
 /// Begins a future whose task the calling shell runs; answers how many of the words come before the command
 #[derive(Args, Debug)]

@@ -64,7 +64,8 @@ impl Call {
 const TO_TYPE: &str = "type `async_run [OPTION...] NAME COMMAND [ARGUMENT...]`";
 
 fn usage(place: &Place, what: &str) -> Failure {
-    let to_type = if place.profile() == Profile::Standalone { TO_TYPE } else { "type `async_run NAME COMMAND [ARGUMENT...]`" };
+    let to_type =
+        if place.profile() == Profile::Standalone { TO_TYPE } else { "type `async_run NAME COMMAND [ARGUMENT...]`" };
     Failure::Usage(format!(
         "async_run needs a name and a command: {what}; {to_type}, or for a function by its own name `async_runfunc FUNCTION`"
     ))

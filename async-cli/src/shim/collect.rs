@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::os::fd::RawFd;
+use std::process::ExitCode;
 use std::str::FromStr;
 
 use async_core::clock::Millis;
@@ -15,29 +16,28 @@ use crate::collecting::{Collecting, Manner, Pending, Position, Resumed, Step, Ta
 use crate::failure::Failure;
 use crate::messages::Output;
 use crate::planning;
-use crate::status::ExitCode;
 
 /// Collects the futures that are over, in order, up to the first that still runs or fails
 ///
 /// The report goes to --report. The script is answered seven lines: `done`, or `wait` if it is to wait and to ask again; the
-/// status; the two sums, with what was added to them, in ms; the process to wait for, and its start in ms since the
-/// epoch; and a word to ask again with.
+/// status; the sums of how long what was collected has run, and was waited for, in ms; the process to wait for, and when its
+/// future began, in ms since the epoch; and a word to ask again with.
 #[derive(Args, Debug)]
 #[command(hide = true)]
 pub(crate) struct Collect {
     /// The pipe that the script reads the answer from
-    #[arg(long, value_name = "FD")]
+    #[arg(long, value_name = "FD", default_value_t = -1)]
     answer: RawFd,
     /// The descriptor that the report goes to
-    #[arg(long, value_name = "FD")]
+    #[arg(long, value_name = "FD", default_value_t = -1)]
     report: RawFd,
     /// The process id of the shell that asks
-    #[arg(long, value_name = "PID")]
+    #[arg(long, value_name = "PID", default_value_t)]
     shell: u32,
-    /// How long all tasks that were waited for before have run
+    /// How long all that was collected before has run
     #[arg(long, value_name = "MS", default_value = "0")]
     background: Sum,
-    /// How long they were waited for
+    /// How long it was waited for
     #[arg(long, value_name = "MS", default_value = "0")]
     waited: Sum,
     /// The word of the answer before
@@ -56,7 +56,7 @@ pub(crate) struct Collect {
     names: Vec<OsString>,
 }
 
-/// A sum of times that a variable of the script has, in ms; what is none counts as nothing.
+/// A sum of times in a variable of the script, in ms. What is no sum counts as nothing.
 #[derive(Clone, Copy, Debug)]
 struct Sum(Millis);
 
@@ -201,8 +201,8 @@ impl Collect {
             match collecting.step(&name, expected, resumed.unwrap_or_default()) {
                 Ok(Step::StillRuns { pid, started, since }) => {
                     let from = Position::of(started);
-                    let resume = Resume { from, since, cleanup: Some((name.clone(), status)) };
-                    return Ok(Some((Pending { name, from, pid, since }, resume)));
+                    let resume = Resume { from, since, cleanup: Some((name, status)) };
+                    return Ok(Some((Pending { from, pid, since }, resume)));
                 }
                 Ok(Step::NotThere) if resumed.is_none() => collecting.not_waiting_for(name.as_str().as_ref())?,
                 Ok(_) => {}

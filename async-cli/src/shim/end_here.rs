@@ -1,6 +1,7 @@
 //! `async end-here`: the end of a task that the script ran itself.
 
 use std::ffi::OsString;
+use std::process::ExitCode;
 
 use clap::Args;
 
@@ -9,7 +10,6 @@ use crate::cli::Place;
 use crate::commands;
 use crate::ending;
 use crate::failure::Failure;
-use crate::status::ExitCode;
 
 /// Records how a task ended, and exits with its status
 #[derive(Args, Debug)]

@@ -1,7 +1,7 @@
 //! `async guard`: what a script leaves running is cancelled when the script ends.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 use async_core::process::ProcessIdentity;
 use async_core::{FutureName, State, Store};
@@ -10,7 +10,6 @@ use clap::Args;
 use crate::cli::Place;
 use crate::commands::cancel::cancel_at_once;
 use crate::failure::Failure;
-use crate::status::ExitCode;
 
 /// Waits in the background for a script to end, and then cancels the futures that it owns
 #[derive(Args, Debug)]

@@ -1,6 +1,7 @@
 //! `async message`: a line about a future, as `async_log` prints it.
 
 use std::ffi::OsString;
+use std::process::ExitCode;
 
 use async_core::text;
 use clap::Args;
@@ -9,7 +10,6 @@ use crate::cli::Place;
 use crate::commands;
 use crate::failure::Failure;
 use crate::messages;
-use crate::status::ExitCode;
 
 /// Prints a message about a future; `%command` in it stands for the future's command
 #[derive(Args, Debug)]

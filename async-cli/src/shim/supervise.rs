@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::RawFd;
+use std::process::ExitCode;
 
 use async_core::{End, Gated, Request, Start, Task, descriptor, supervise};
 use clap::Args;
@@ -15,12 +16,12 @@ use crate::ending;
 use crate::failure::{Failure, warn};
 use crate::messages;
 use crate::planning;
-use crate::status::ExitCode;
 
 /// Begins a future, has its task run, and records how it ended; exits with its status
 ///
 /// A background subshell of the script turns into it once the task, a child of this process, waits at the gate. The script
-/// is answered `STATUS START`: whether the task was started or queued (0), and when, in ms since the epoch.
+/// is answered two texts with a NUL character behind each: the status, 0 if the task was started or queued, and when it was, in
+/// ms since the epoch.
 #[derive(Args, Debug)]
 #[command(hide = true)]
 pub(crate) struct Supervise {
@@ -49,7 +50,7 @@ impl Supervise {
             Err(failure) if answer.is_given() => return Err(failure),
             Err(failure) => {
                 let status = failure.report();
-                answer.give(&format!("{status} 0\0"))?;
+                answer.give(&format!("{status}\0{}\0", 0))?;
                 return Ok(status.into());
             }
         };
@@ -88,7 +89,7 @@ impl Supervise {
             if let Err(failure) = told {
                 warn(&failure.to_string());
             }
-            let _ = answer.give(&format!("0 {}\0", started.start_time));
+            let _ = answer.give(&format!("0\0{}\0", started.start_time));
         };
         drop(started.log);
         let end = supervise(&store, &name, started.record, plan.is_some(), Task::Function(task), &mut report);

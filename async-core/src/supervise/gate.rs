@@ -1,9 +1,9 @@
 //! The gate that a shell function's task waits at: it is forked before its future begins, and runs once it is told to.
 //!
-//! What it is told is one line: `SKIP LOG SPARE PARENT/`. SKIP is how many of the words that it was given are not its
-//! command; LOG is the descriptor of its log in this process; SPARE is `-`, or the descriptor of a pipe here that wants
-//! the process id of a copy of it, which it leaves at the gate for another attempt; PARENT is where it runs, as
-//! [`INSIDE`](crate::store::INSIDE) has it. The end of the pipe without a line means that it is not to run.
+//! What it is told is four texts, each with a NUL character behind it: how many of the words that it was given are not its
+//! command; the path by which it opens its log; where it runs, as [`INSIDE`](crate::store::INSIDE) has it; and if there may
+//! be another attempt, the path of a pipe that wants the process id of a copy of it, which it leaves at the gate. The end
+//! of the pipe without a text means that it is not to run.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -27,7 +27,7 @@ pub struct Gated {
 }
 
 impl Gated {
-    /// The task that has that process id and waits for a line from `gate`; `skip` of its words are not its command.
+    /// The task that has that process id and waits at `gate`; `skip` of its words are not its command.
     ///
     /// It is an error (`ECHILD`) if it is no child of this process, which would wait for ever for its end.
     pub fn new(pid: u32, gate: File, skip: usize) -> io::Result<Self> {
@@ -50,13 +50,14 @@ impl Gated {
             self.spares = Some((reader, writer));
         }
         let spare = match &self.spares {
-            Some((_, writer)) if more => writer.as_raw_fd().to_string(),
-            _ => "-".to_owned(),
+            Some((_, writer)) if more => path_of(writer),
+            _ => String::new(),
         };
-        let mut line = format!("{} {} {spare} ", self.skip, log.as_raw_fd()).into_bytes();
-        line.extend_from_slice(parent.as_bytes());
-        line.extend_from_slice(b"/\0");
-        self.gate.write_all(&line)
+        let mut told = format!("{}\0{}\0", self.skip, path_of(log)).into_bytes();
+        told.extend_from_slice(parent.as_bytes());
+        told.extend_from_slice(format!("\0{spare}\0").as_bytes());
+        // In one piece, so that whoever has the first text has all.
+        self.gate.write_all(&told)
     }
 
     /// The spare that the last attempt has left. The error is `ESRCH` if it was killed before it could leave one.
@@ -67,4 +68,9 @@ impl Gated {
         self.pid = pid.ok_or(Errno::ESRCH)?;
         Ok(self.pid)
     }
+}
+
+/// By which another process opens what this one has open, whatever its name is.
+fn path_of(file: &impl AsRawFd) -> String {
+    format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd())
 }

@@ -203,14 +203,16 @@ impl Supervisor<'_> {
         let pid = match task {
             Task::Function(gated) if attempt == 1 => gated.pid(),
             Task::Function(gated) => gated.next()?,
-            Task::Program(command) => {
-                command.spawn().map_err(|error| explained(error, command.get_program()))?.id()
-            }
+            Task::Program(command) => command.spawn().map_err(|error| explained(error, command.get_program()))?.id(),
         };
         self.adopt(pid);
         match task {
             Task::Function(_) if attempt == 1 => {}
-            _ => self.record.add(&format!("task = {pid}\n")).map_err(io::Error::other).inspect_err(|_| self.end_child())?,
+            _ => self
+                .record
+                .add(&format!("task = {pid}\n"))
+                .map_err(io::Error::other)
+                .inspect_err(|_| self.end_child())?,
         }
         match task {
             Task::Function(gated) => gated.open(log, more, &self.store.place_of(self.name)),

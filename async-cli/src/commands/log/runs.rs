@@ -1,12 +1,13 @@
 //! Listing the runs whose logs are kept.
 
+use std::process::ExitCode;
+
 use async_core::{Entry, FutureName, Store};
 
 use crate::commands::status::{lines, plain_lines};
 use crate::failure::Failure;
 use crate::json::{self, Envelope, NumberedRun, Runs};
 use crate::messages::Output;
-use crate::status::ExitCode;
 
 /// How many columns the numbers take.
 const NUMBERS: u16 = 5;

@@ -5,6 +5,7 @@ mod screen;
 mod table;
 
 use std::ffi::OsString;
+use std::process::ExitCode;
 
 use async_core::{Entry, FutureName, RecordFile, Store};
 use clap::Args;
@@ -13,7 +14,6 @@ use crate::cli::Place;
 use crate::failure::{Failure, warn};
 use crate::json::{self, Envelope, Future, Futures};
 use crate::messages::Output;
-use crate::status::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,5 +1,6 @@
 //! What the view knows, and what keys do to it.
 
+use std::process::ExitCode;
 use std::sync::mpsc::Sender;
 use std::thread;
 
@@ -13,7 +14,6 @@ use super::model::Model;
 use super::tail::Tail;
 use crate::commands::cancel;
 use crate::failure::Failure;
-use crate::status::ExitCode;
 
 /// What the keys do now.
 #[derive(Debug, PartialEq, Eq)]

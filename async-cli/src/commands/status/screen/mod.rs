@@ -7,6 +7,7 @@ mod tail;
 mod view;
 
 use std::io::stdout;
+use std::process::ExitCode;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,6 @@ use ratatui::crossterm::execute;
 use super::Selection;
 use crate::failure::Failure;
 use crate::messages::Output;
-use crate::status::ExitCode;
 
 use app::App;
 use model::Model;
