@@ -81,7 +81,6 @@ fn check(sandbox: &Sandbox, prefix: &Path) {
 }
 
 #[test]
-#[ignore = "makes a release build: cargo xtask test --only dist"]
 fn what_is_packed_can_be_installed_used_and_removed() {
     let sandbox = Sandbox::default();
     let dir = sandbox.path("dist");

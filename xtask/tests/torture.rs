@@ -3,6 +3,7 @@
 use std::process::Command;
 
 #[test]
+#[ignore = "in the full set"]
 fn nothing_is_lost_torn_or_reported_twice_while_processes_are_killed() {
     let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .args(["torture", "--futures", "150", "--seed", "1"])
