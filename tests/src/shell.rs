@@ -13,6 +13,8 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 use wait_timeout::ChildExt;
 
+use crate::mark::Mark;
+
 /// How long a script may take before it counts as hung.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -131,6 +133,13 @@ pub struct Finished {
     pub stderr: String,
     /// The exit status; 128 + N if a signal N ended it.
     pub status: i32,
+}
+
+impl Drop for Sandbox {
+    /// Nothing outlives the test: it would be in the next one's way, and hold what it has inherited open.
+    fn drop(&mut self) {
+        Mark::of_users(self.dir.path()).kill();
+    }
 }
 
 impl Default for Sandbox {

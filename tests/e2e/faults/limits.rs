@@ -196,7 +196,7 @@ fn a_script_whose_output_nobody_reads() {
         let sandbox = case.sandbox();
         // The pipe's reading end is closed before the script begins.
         let mut command = sandbox.bash(&case.script("async_run t true; async_wait t; echo $? >status"));
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         drop(child.stdout.take());
         child.wait().unwrap();
         sandbox.run(&case.sourced("async_wait t; echo \"wait $?\"")).says("wait 0\n");
