@@ -25,6 +25,7 @@ use regex::{Captures, Regex};
 
 use crate::shell::{Finished, Sandbox, bashes, binary_dir, builtin};
 use crate::strace::{self, Call};
+use crate::wait_until;
 
 /// What the log of `t` holds.
 const LOG: &str = "one of t\ntwo of t\nthree of t\n";
@@ -181,9 +182,7 @@ impl Stage {
                 let child = supervisor.stdin(record).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
                 let child = child.expect("bash runs");
                 let name = format!("/proc/{}/comm", child.id());
-                while fs::read_to_string(&name).is_ok_and(|name| name != "async watch\n") {
-                    thread::sleep(Duration::from_millis(1));
-                }
+                wait_until("the supervisor", || fs::read_to_string(&name).is_ok_and(|name| name == "async watch\n"));
                 self.process = Some(child);
             }
             Target::RunsInProcess => {
