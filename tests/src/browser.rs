@@ -7,18 +7,15 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::LIMIT;
 use crate::mark::Mark;
 
 /// The program, which Debian has in a package of that name.
 pub const PROGRAM: &str = "chromium";
-
-/// How long it may say nothing before it counts as hung.
-const LIMIT: Duration = Duration::from_secs(120);
 
 /// A browser with one page.
 pub struct Browser {

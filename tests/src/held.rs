@@ -6,17 +6,13 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Stdio};
-use std::time::Duration;
 
 use async_core::{FutureName, Permissions, Request, Start, Store};
 use wait_timeout::ChildExt;
 
 use crate::shell::{Finished, Sandbox};
 use crate::stage::sleepers;
-use crate::wait_until;
-
-/// How long a program may take to end.
-const LIMIT: Duration = Duration::from_secs(60);
+use crate::{LIMIT, wait_until};
 
 /// A store, and commands that use it.
 pub struct Held {

@@ -25,6 +25,9 @@ use std::time::{Duration, Instant};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
+/// How long anything may take before it counts as hung, on a machine that has much else to do too.
+pub const LIMIT: Duration = Duration::from_secs(300);
+
 /// The folder of this crate.
 #[must_use]
 pub fn here() -> &'static Path {
@@ -65,10 +68,10 @@ pub fn assert_like_snapshot(folder: &str, name: &str, seen: &str) {
 /// Sleeps until something is so, which no test can be told of.
 ///
 /// # Panics
-/// If it does not come to be so in two minutes.
+/// If it does not come to be so.
 #[track_caller]
 pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = Instant::now() + LIMIT;
     while !is_so() {
         assert!(Instant::now() < deadline, "in vain: {what}");
         sleep(Duration::from_millis(1));

@@ -6,17 +6,14 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 use wait_timeout::ChildExt;
 
+use crate::LIMIT;
 use crate::mark::Mark;
-
-/// How long a script may take before it counts as hung.
-const LIMIT: Duration = Duration::from_secs(120);
 
 /// The folder with the binary `async`, built if it is not up to date.
 ///

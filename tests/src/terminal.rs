@@ -6,7 +6,7 @@ use std::num::NonZero;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Command, ExitStatus};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -15,10 +15,8 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use vt100::Parser;
 use wait_timeout::ChildExt;
 
+use crate::LIMIT;
 use crate::shell::Sandbox;
-
-/// How long a terminal may show something else before it counts as hung.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// How many rows a terminal has unless a test says otherwise.
 const ROWS: u16 = 24;
