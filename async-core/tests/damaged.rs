@@ -1,19 +1,17 @@
 //! A fuzz test of the reader of records: whatever a file holds, it is read within its ranges, or refused by name.
 //!
 //! Starts from the files in `corpus`, which were found by it or thought of. `PROPTEST_CASES=100000 cargo test --release -p
-//! async-core --test damaged` looks harder. What it finds becomes a file there.
+//! async-core damaged` looks harder. What it finds becomes a file there.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
-
-mod common;
 
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::LazyLock;
 
+use super::common::{cases, store};
 use async_core::record::MAX_RECORD_BYTES;
 use async_core::{Claim, Error, FutureName, Record, Store, Wait};
-use common::{cases, store};
 use proptest::prelude::*;
 use tempfile::TempDir;
 

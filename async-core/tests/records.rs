@@ -1,18 +1,16 @@
 //! What is written to a record is read back, whatever it is, and text and names are safe.
 //!
-//! `PROPTEST_CASES=100000 cargo test --release -p async-core --test records` looks harder.
+//! `PROPTEST_CASES=100000 cargo test --release -p async-core records` looks harder.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
-
-mod common;
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use super::common::{cases, store};
 use async_core::text::{printable, printable_command};
 use async_core::{Claim, FutureName, MAX_NAME_BYTES, Record, Request, Start, State, Store, Wait};
-use common::{cases, store};
 use proptest::prelude::*;
 
 /// Bytes that a program's argument can have.

@@ -130,7 +130,7 @@ fn nested_futures_are_stopped_and_none_of_them_is_lost() {
             async block quick
             stay",
         );
-        script.call(&["cancel", "--grace", "100ms", "t"]).says(" killed after the grace period\n").exits(0);
+        script.call(&["cancel", "--grace", "1s", "t"]).says(" killed after the grace period\n").exits(0);
         assert!(script.left().is_empty(), "{:#?}", script.left());
         let status = script.call(&["status"]);
         for name in ["t", "inner", "program", "quick", "later"] {

@@ -9,12 +9,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use async_tests::LIMIT;
 use async_tests::shell::{Sandbox, bashes, binary_dir};
 use async_tests::tools::is_there;
 use rexpect::session::{Options, PtySession, spawn_with_options};
-
-/// How long a prompt may take to come back, in ms.
-const LIMIT: u64 = 60_000;
 
 const NAMES: &[&str] = &["docs", "two words", "it's", "a\"b", "n$d!e", "x:y z", "größe", "star*", "-v", "back\\slash"];
 
@@ -48,7 +46,7 @@ impl Prompt {
             .env("WRITTEN", &written)
             .env("TERM", "xterm")
             .stdin(Stdio::inherit());
-        let options = Options::new().timeout_ms(Some(LIMIT)).strip_ansi_escape_codes(true);
+        let options = Options::new().timeout_ms(LIMIT.as_millis().try_into().ok()).strip_ansi_escape_codes(true);
         let mut session = spawn_with_options(command, options).unwrap();
         // An interactive shell does not end by less than SIGKILL.
         session.process_mut().set_kill_timeout(Some(0));

@@ -81,7 +81,6 @@ fn check(sandbox: &Sandbox, prefix: &Path) {
 }
 
 #[test]
-#[ignore = "makes a release build: cargo xtask test --only dist"]
 fn what_is_packed_can_be_installed_used_and_removed() {
     let sandbox = Sandbox::default();
     let dir = sandbox.path("dist");
@@ -111,7 +110,7 @@ fn what_is_packed_can_be_installed_used_and_removed() {
     let installed = sandbox.path("installed");
     fs::create_dir_all(installed.join("bin")).unwrap();
     fs::copy("/bin/sleep", installed.join("bin/async")).unwrap();
-    let mut busy = Command::new(installed.join("bin/async")).arg("60").spawn().unwrap();
+    let mut busy = sandbox.command(installed.join("bin/async")).arg("1000").spawn().unwrap();
     dist(&["--install".as_ref(), installed.as_ref()]);
     busy.kill().unwrap();
     busy.wait().unwrap();

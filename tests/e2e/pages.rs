@@ -2,13 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-#[path = "pages/contrast.rs"]
 mod contrast;
-#[path = "pages/hands.rs"]
 mod hands;
-#[path = "pages/layout.rs"]
 mod layout;
-#[path = "pages/safety.rs"]
 mod safety;
 
 use async_tests::browser::{self, Browser};

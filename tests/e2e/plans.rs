@@ -28,7 +28,7 @@ fn a_task_whose_time_is_up_is_stopped_with_its_whole_tree() {
     let script = Staying::plain(&format!(
         "{tree}
         export -f tree
-        async run --quiet --timeout 300ms --grace 100ms t -- bash -c tree
+        async run --quiet --timeout 800ms --grace 100ms t -- bash -c tree
         async wait t; echo \"wait $?\"
         stay"
     ));
@@ -40,7 +40,7 @@ fn a_task_whose_time_is_up_is_stopped_with_its_whole_tree() {
             case.sandbox(),
             &case.script(&format!(
                 "{tree}
-                async_run --timeout 300ms --grace=100ms t tree
+                async_run --timeout 800ms --grace=100ms t tree
                 async_wait t; echo \"wait $?\"
                 stay"
             )),
@@ -62,7 +62,7 @@ fn the_time_may_be_up_while_a_task_is_tried_again() {
     sandbox
         .run(
             "async run --quiet first -- sleep 0.3
-            async run --quiet --after first --timeout 200ms --retry 1000 --retry-delay 10ms t -- sh -c 'echo x; exit 1'
+            async run --quiet --after first --timeout 1s --retry 1000 --retry-delay 10ms t -- sh -c 'echo x; exit 1'
             async run --quiet --timeout 200ms --retry 1 --retry-delay 1h u -- false
             async wait t; echo \"t $?\"
             async wait u; echo \"u $?\"",

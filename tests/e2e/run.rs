@@ -90,7 +90,7 @@ fn start_and_stay(sandbox: &Sandbox, shell: &mut Command) -> Child {
         "{PRELUDE}async run t -- bash -c '{PRELUDE}: >ready; gate go; echo survived; exit 4'
         gate stay"
     );
-    let child = shell.arg(script).spawn().unwrap();
+    let child = shell.arg(script).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     run(sandbox, "gate ready").exits(0);
     child
 }
@@ -234,7 +234,10 @@ fn a_wait_that_is_interrupted_leaves_the_program_alone() {
     run(&sandbox, "make_gate go ready").exits(0);
     let mut command = sandbox.command(binary_dir().join("async"));
     command.args(["run", "--wait", "--quiet", "t", "--", "bash", "-c"]);
-    command.arg(format!("{PRELUDE}: >ready; gate go; echo survived; exit 4")).stdout(Stdio::null());
+    command
+        .arg(format!("{PRELUDE}: >ready; gate go; echo survived; exit 4"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let mut waiting = command.spawn().unwrap();
     run(&sandbox, "gate ready").exits(0);
     kill(Pid::from_raw(waiting.id().try_into().unwrap()), Signal::SIGINT).unwrap();

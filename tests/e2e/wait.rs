@@ -344,7 +344,7 @@ fn an_interrupt_takes_the_line_away_and_leaves_the_future() {
 fn the_time_that_is_up_takes_the_line_away_too() {
     let held = Held::default();
     let _task = held.begin("t");
-    let script = "async wait --timeout 700ms -q t; echo \"status $?\"";
+    let script = "async wait --timeout 2s -q t; echo \"status $?\"";
     let mut terminal = Terminal::new(&held.sandbox, 80, script);
     terminal.wait_for(|screen| screen.contains("t running for "));
     assert!(terminal.finish().success());

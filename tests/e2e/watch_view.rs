@@ -5,6 +5,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
+use std::process::Stdio;
 
 use async_tests::shell::Sandbox;
 use async_tests::terminal::Terminal;
@@ -124,7 +125,8 @@ fn it_sees_that_a_shell_ended_in_the_middle_of_a_task() {
     made_up::empty_store(&sandbox);
     let mut shell = sandbox
         .bash("source <(async shim); DEVSTACK_PARALLEL=False; async_run t sleep 1000")
-        .stdout(std::process::Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut terminal = watch(&sandbox, 24, 80, "");

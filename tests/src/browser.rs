@@ -7,16 +7,15 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::LIMIT;
+use crate::mark::Mark;
+
 /// The program, which Debian has in a package of that name.
 pub const PROGRAM: &str = "chromium";
-
-/// How long it may say nothing before it counts as hung.
-const LIMIT: Duration = Duration::from_secs(120);
 
 /// A browser with one page.
 pub struct Browser {
@@ -27,12 +26,13 @@ pub struct Browser {
     events: Vec<Value>,
     session: Option<String>,
     calls: u64,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // Its helpers write to the profile.
+        Mark::of_users(self.profile.path()).kill();
         let _ = self.child.wait();
     }
 }
@@ -52,6 +52,8 @@ impl Browser {
             .args(["--disable-background-networking", "--disable-component-update", "--remote-debugging-pipe"])
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .env("HOME", profile.path())
+            // It leaves a folder there.
+            .env("TMPDIR", profile.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -67,8 +69,7 @@ impl Browser {
                 }
             }
         });
-        let mut browser =
-            Self { child, input, messages, events: Vec::new(), session: None, calls: 0, _profile: profile };
+        let mut browser = Self { child, input, messages, events: Vec::new(), session: None, calls: 0, profile };
         let target = browser.call("Target.createTarget", &json!({"url": "about:blank"}));
         let attached = browser.call("Target.attachToTarget", &json!({"targetId": target["targetId"], "flatten": true}));
         browser.session = attached["sessionId"].as_str().map(str::to_owned);

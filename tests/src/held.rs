@@ -6,17 +6,13 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Stdio};
-use std::thread;
-use std::time::Duration;
 
 use async_core::{FutureName, Permissions, Request, Start, Store};
 use wait_timeout::ChildExt;
 
 use crate::shell::{Finished, Sandbox};
 use crate::stage::sleepers;
-
-/// How long a program may take to end.
-const LIMIT: Duration = Duration::from_secs(60);
+use crate::{LIMIT, wait_until};
 
 /// A store, and commands that use it.
 pub struct Held {
@@ -118,9 +114,7 @@ impl Running {
                 .filter_map(|entry| fs::read_link(entry.path()).ok())
                 .any(|to| to.to_string_lossy().contains("pidfd"))
         };
-        while !has_one() {
-            thread::sleep(Duration::from_millis(1));
-        }
+        wait_until("the wait for a process", has_one);
     }
 
     /// The next line that it prints, once it is there; none if it is over.
@@ -201,8 +195,6 @@ impl Task {
     /// If there is nothing to be found out.
     pub fn wait_for_waiters(&self, count: usize) {
         let inode = self.record.metadata().expect("its record").ino();
-        while sleepers(inode) < count {
-            thread::sleep(Duration::from_millis(1));
-        }
+        wait_until("waiters", || sleepers(inode) >= count);
     }
 }

@@ -19,9 +19,14 @@ pub mod terminal;
 pub mod tools;
 
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
+
+/// How long anything may take before it counts as hung, on a machine that has much else to do too.
+pub const LIMIT: Duration = Duration::from_secs(300);
 
 /// The folder of this crate.
 #[must_use]
@@ -58,6 +63,19 @@ pub fn assert_like_snapshot(folder: &str, name: &str, seen: &str) {
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.bind(|| insta::assert_snapshot!(name, seen));
+}
+
+/// Sleeps until something is so, which no test can be told of.
+///
+/// # Panics
+/// If it does not come to be so.
+#[track_caller]
+pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        sleep(Duration::from_millis(1));
+    }
 }
 
 /// That many values, the same in each run: for tests that hand them to another program all at once.

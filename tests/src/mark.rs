@@ -1,32 +1,38 @@
 //! Processes that are known by a mark in their environment, whatever has become of their parents and sessions.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// The variable that holds the mark. A shell's subshells have it in what the shell itself was started with.
-const VARIABLE: &str = "ASYNC_TEST_MARK";
-
-/// A mark that no other process has.
+/// A mark that no other process has: a variable and its value. A shell's subshells have it in what the shell itself was
+/// started with.
 #[derive(Clone, Debug)]
-pub struct Mark(String);
+pub struct Mark(&'static str, PathBuf);
 
 impl Mark {
     /// One for that folder, which no other test has.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
-        Self(folder.display().to_string())
+        Self("ASYNC_TEST_MARK", folder.to_owned())
+    }
+
+    /// That of all who have that folder for their temporary files.
+    #[must_use]
+    pub fn of_users(folder: &Path) -> Self {
+        Self("TMPDIR", folder.to_owned())
     }
 
     /// Puts it on whatever that command starts.
     pub fn put_on<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        command.env(VARIABLE, &self.0)
+        command.env(self.0, &self.1)
     }
 
-    /// The processes that have it and run, but for that one, with their command lines.
+    /// The processes that have it and run, but for that one, with their command lines. One that is dying does not run.
     ///
     /// # Panics
     /// If `/proc` can't be read.
@@ -36,22 +42,29 @@ impl Mark {
             let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             format!("{pid}: {}", String::from_utf8_lossy(&words).replace('\0', " "))
         };
-        self.pids().iter().filter(|&&pid| pid != but).map(described).collect()
+        self.pids().iter().filter(|&&pid| pid != but && !is_dying(pid)).map(described).collect()
     }
 
-    /// Kills all of them.
+    /// Kills all of them, and what they have started meanwhile.
     ///
     /// # Panics
     /// If `/proc` can't be read.
     pub fn kill(&self) {
-        for pid in self.pids() {
-            // It may be gone by now.
-            let _ = kill(Pid::from_raw(pid.try_into().expect("a process id")), Signal::SIGKILL);
+        let mut killed = BTreeSet::new();
+        loop {
+            let new: Vec<u32> = self.pids().into_iter().filter(|&pid| killed.insert(pid)).collect();
+            for pid in &new {
+                // It may be gone by now.
+                let _ = kill(Pid::from_raw((*pid).try_into().expect("a process id")), Signal::SIGKILL);
+            }
+            if new.is_empty() {
+                break;
+            }
         }
     }
 
     fn pids(&self) -> Vec<u32> {
-        let variable = format!("{VARIABLE}={}", self.0).into_bytes();
+        let variable = [self.0.as_bytes(), b"=", self.1.as_os_str().as_bytes()].concat();
         // A zombie has no environment any more.
         let has_it = |pid: &u32| {
             let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
@@ -61,4 +74,22 @@ impl Mark {
         let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
         pids.filter(has_it).collect()
     }
+}
+
+/// Whether it is a zombie, or about to be one: its end is only a matter of the machine's load, and of its parent's.
+fn is_dying(pid: u32) -> bool {
+    /// See `PF_EXITING` in the kernel's `include/linux/sched.h`.
+    const EXITING: u32 = 0x4;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // Behind its name come its state, five numbers and its flags.
+    let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+    let state = fields.next().unwrap_or_default();
+    let flags: Option<u32> = fields.nth(5).and_then(|flags| flags.parse().ok());
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let pending = ["SigPnd:", "ShdPnd:"].iter().any(|key| {
+        let signals = status.lines().find_map(|line| line.strip_prefix(key));
+        let signals = signals.and_then(|signals| u64::from_str_radix(signals.trim(), 16).ok());
+        signals.is_some_and(|signals| signals & 1 << (Signal::SIGKILL as u32 - 1) != 0)
+    });
+    matches!(state, "" | "Z" | "X") || flags.is_some_and(|flags| flags & EXITING != 0) || pending
 }

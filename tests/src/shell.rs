@@ -6,15 +6,14 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 use wait_timeout::ChildExt;
 
-/// How long a script may take before it counts as hung.
-const LIMIT: Duration = Duration::from_secs(120);
+use crate::LIMIT;
+use crate::mark::Mark;
 
 /// The folder with the binary `async`, built if it is not up to date.
 ///
@@ -131,6 +130,13 @@ pub struct Finished {
     pub stderr: String,
     /// The exit status; 128 + N if a signal N ended it.
     pub status: i32,
+}
+
+impl Drop for Sandbox {
+    /// Nothing outlives the test: it would be in the next one's way, and hold what it has inherited open.
+    fn drop(&mut self) {
+        Mark::of_users(self.dir.path()).kill();
+    }
 }
 
 impl Default for Sandbox {

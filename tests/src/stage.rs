@@ -23,8 +23,9 @@ pub use subjects::{Host, Input, Kind, SUBJECTS, Subject, Target};
 
 use regex::{Captures, Regex};
 
-use crate::shell::{Finished, Sandbox, binary_dir, builtin};
+use crate::shell::{Finished, Sandbox, bashes, binary_dir, builtin};
 use crate::strace::{self, Call};
+use crate::wait_until;
 
 /// What the log of `t` holds.
 const LOG: &str = "one of t\ntwo of t\nthree of t\n";
@@ -50,6 +51,7 @@ pub struct Ran {
 /// A store that is set up for a command.
 pub struct Stage {
     sandbox: Sandbox,
+    bash: PathBuf,
     subject: Subject,
     held: Vec<File>,
     record: Option<File>,
@@ -99,15 +101,27 @@ impl Drop for Stage {
     }
 }
 
+/// Each subject, and where a shell runs it each bash that there is.
+#[must_use]
+pub fn subjects() -> Vec<(Subject, PathBuf)> {
+    let bashes: Vec<PathBuf> = bashes().into_iter().map(|bash| bash.path).collect();
+    let of = |subject: &Subject| match subject.host {
+        Host::Program | Host::Supervisor => 1,
+        Host::ProgramForShell | Host::Shell => bashes.len(),
+    };
+    SUBJECTS.iter().flat_map(|subject| bashes[..of(subject)].iter().map(|bash| (*subject, bash.clone()))).collect()
+}
+
 impl Stage {
     /// Sets the stage.
     ///
     /// # Panics
     /// If that fails.
     #[must_use]
-    pub fn set(subject: Subject) -> Self {
+    pub fn set(subject: Subject, bash: &Path) -> Self {
         let mut stage = Self {
             sandbox: Sandbox::default(),
+            bash: bash.to_owned(),
             subject,
             held: Vec::new(),
             record: None,
@@ -116,7 +130,7 @@ impl Stage {
             before: BTreeMap::new(),
         };
         if subject.args.contains(&"PID") && subject.host == Host::Program || subject.target == Target::RunsInProcess {
-            stage.process = Some(Command::new("sleep").arg("1000").spawn().expect("sleep runs"));
+            stage.process = Some(stage.sandbox.command("sleep").arg("1000").spawn().expect("sleep runs"));
         }
         if subject.target != Target::NoStore {
             stage.make_store();
@@ -168,9 +182,7 @@ impl Stage {
                 let child = supervisor.stdin(record).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
                 let child = child.expect("bash runs");
                 let name = format!("/proc/{}/comm", child.id());
-                while fs::read_to_string(&name).is_ok_and(|name| name != "async watch\n") {
-                    thread::sleep(Duration::from_millis(1));
-                }
+                wait_until("the supervisor", || fs::read_to_string(&name).is_ok_and(|name| name == "async watch\n"));
                 self.process = Some(child);
             }
             Target::RunsInProcess => {
@@ -256,10 +268,12 @@ impl Stage {
         match self.subject.host {
             Host::Program => command.arg(binary_dir().join("async")),
             Host::Supervisor => command.arg(binary_dir().join("supervise")),
-            Host::ProgramForShell => {
-                command.args(["bash", "-c", TASK]).arg(self.sandbox.path("gate")).arg(binary_dir().join("async"))
-            }
-            Host::Shell => command.args(["bash", "-c", GUEST]).arg(builtin()),
+            Host::ProgramForShell => command
+                .arg(&self.bash)
+                .args(["-c", TASK])
+                .arg(self.sandbox.path("gate"))
+                .arg(binary_dir().join("async")),
+            Host::Shell => command.arg(&self.bash).args(["-c", GUEST]).arg(builtin()),
         };
         let reported = self.sandbox.path("report");
         let mut pipe: Option<PipeReader> = None;

@@ -3,16 +3,13 @@
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::process::Child;
-use std::time::Duration;
 
 use wait_timeout::ChildExt;
 
+use crate::LIMIT;
 use crate::fault::PRELUDE;
 use crate::mark::Mark;
 use crate::shell::{Finished, Sandbox, binary_dir};
-
-/// How long anything may take before it counts as hung.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// A script that has got to `stay`, which lets go of it later.
 pub struct Staying {
@@ -45,7 +42,7 @@ impl Staying {
         mark.put_on(&mut command).stdout(output("staying.out")).stderr(output("staying.err")).process_group(0);
         let child = command.spawn().expect("the script runs");
         let mut staying = Self { sandbox, mark, child };
-        let came = staying.sandbox.command("timeout").args(["60", "bash", "-c", "read -r _ <staying"]).status();
+        let came = staying.sandbox.command("timeout").args(["300", "bash", "-c", "read -r _ <staying"]).status();
         // 1 is the end of what it reads.
         let came = came.expect("bash runs").code() == Some(1);
         assert!(came, "it does not get there:\n{}", staying.end());
@@ -76,7 +73,7 @@ impl Staying {
     /// If it does not come to an end.
     #[must_use]
     pub fn go_on(&mut self) -> Finished {
-        let opened = self.sandbox.command("timeout").args(["60", "bash", "-c", ": >go.on"]).status();
+        let opened = self.sandbox.command("timeout").args(["300", "bash", "-c", ": >go.on"]).status();
         assert!(opened.expect("bash runs").success(), "it does not stay");
         self.end()
     }

@@ -1,22 +1,22 @@
 //! Commands on a terminal, and what the terminal shows.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::num::NonZero;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Command, ExitStatus};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::pty::openpty;
+use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use vt100::Parser;
 use wait_timeout::ChildExt;
 
+use crate::LIMIT;
 use crate::shell::Sandbox;
-
-/// How long a terminal may show something else before it counts as hung.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// How many rows a terminal has unless a test says otherwise.
 const ROWS: u16 = 24;
@@ -46,15 +46,15 @@ impl Terminal {
     /// If there is none, or `setsid` (util-linux) is missing.
     #[must_use]
     pub fn of_size(sandbox: &Sandbox, rows: u16, columns: u16, script: &str) -> Self {
-        let pair = openpty(None, None).expect("a terminal");
-        set_size(&pair.master, rows, columns);
-        let another = || pair.slave.try_clone().expect("a descriptor");
+        let (keyboard, screen) = open().expect("a terminal");
+        set_size(&keyboard, rows, columns);
+        let another = || screen.try_clone().expect("a descriptor");
         let mut command: Command = sandbox.command("setsid");
         command.args(["--ctty", "bash", "-c", script]).env("TERM", "xterm-256color");
         command.stdin(another()).stdout(another()).stderr(another());
         let child = command.spawn().expect("setsid runs");
         let [rows, columns] = counts(rows, columns);
-        Self { keyboard: pair.master.into(), child, screen: Parser::new(rows, columns, 0), sent: Vec::new() }
+        Self { keyboard, child, screen: Parser::new(rows, columns, 0), sent: Vec::new() }
     }
 
     /// Makes it another size, as when its window is dragged.
@@ -163,6 +163,16 @@ impl Terminal {
             _ => false,
         }
     }
+}
+
+/// Both sides of a new terminal. No child inherits them that another thread starts: it would keep the terminal open.
+fn open() -> io::Result<(File, File)> {
+    let ours: PtyMaster = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC)?;
+    grantpt(&ours)?;
+    unlockpt(&ours)?;
+    let mut options = File::options();
+    let theirs = options.read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits()).open(ptsname_r(&ours)?)?;
+    Ok((OwnedFd::from(ours).into(), theirs))
 }
 
 fn set_size(terminal: impl AsFd, rows: u16, columns: u16) {

@@ -1,8 +1,9 @@
-//! `cargo xtask test`: every check there is, as one command.
+//! `cargo xtask test`: the quick checks as one command, and with `--all` every check there is.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -16,9 +17,16 @@ struct Step {
     env: &'static [(&'static str, &'static str)],
     /// How to get the tool, if people may be without it.
     install: Option<&'static str>,
+    /// Whether it is too slow for the quick set.
+    slow: bool,
+    /// What the full set adds to the command line.
+    all: &'static [&'static str],
 }
 
-const NO_STEP: Step = Step { name: "", command: &[], files: &[], env: &[], install: None };
+const NO_STEP: Step = Step { name: "", command: &[], files: &[], env: &[], install: None, slow: false, all: &[] };
+
+/// The versions of bash that tests run under beside the system's, which is enough for the quick set.
+const BASHES: &str = "ASYNC_TEST_BASHES";
 
 /// What linters take for bash. The template of the shim counts: its placeholders stand in quotes.
 const SHELL_FILES: &[&str] = &["async-bash-shim/inc/async", "*.bash", "*.sh", ".ci/*"];
@@ -66,20 +74,30 @@ const STEPS: &[Step] = &[
         install: Some("pip install bashate"),
         ..NO_STEP
     },
-    // Apart from the others, as it makes a release build.
+    // A release build, and packages of it.
     Step {
         name: "dist",
-        command: &["cargo", "test", "--package", "async-tests", "--test", "dist", "--", "--ignored"],
+        command: &["cargo", "test", "--package", "async-tests", "--test", "dist"],
+        slow: true,
         ..NO_STEP
     },
-    Step { name: "test", command: &["cargo", "test", "--workspace", "--no-fail-fast"], ..NO_STEP },
+    Step {
+        name: "test",
+        command: &["cargo", "test", "--workspace", "--no-fail-fast"],
+        all: &["--", "--include-ignored"],
+        ..NO_STEP
+    },
 ];
 
-/// Runs all tests and lints
+/// Runs the tests and lints
 ///
-/// A lint that lacks its tool, or git to list its files, is skipped, but fails where the environment has CI=true.
+/// Without an option, that is those that take a few minutes in all, and the tests under the system's bash alone. A lint that
+/// lacks its tool, or git to list its files, is skipped, but fails where the environment has CI=true.
 #[derive(Args)]
 pub(crate) struct Test {
+    /// Run every test there is, under each bash at hand
+    #[arg(long)]
+    all: bool,
     /// Run this step and no other
     #[arg(long, value_name = "STEP", value_parser = PossibleValuesParser::new(STEPS.iter().map(|step| step.name)))]
     only: Option<String>,
@@ -99,25 +117,44 @@ impl Outcome {
     }
 }
 
+/// How a step went, and how long that took.
+struct Ran {
+    name: &'static str,
+    outcome: Outcome,
+    time: Duration,
+}
+
 impl Test {
     pub(crate) fn run(&self) -> ExitCode {
-        let mut outcomes = Vec::new();
-        for step in STEPS.iter().filter(|step| self.only.as_deref().is_none_or(|name| name == step.name)) {
-            println!("==> {}: {}", step.name, step.command.join(" "));
-            outcomes.push((step.name, step.run()));
-        }
-        summarize(&outcomes)
+        let steps = STEPS.iter().filter(|step| match &self.only {
+            Some(name) => step.name == name,
+            None => self.all || !step.slow,
+        });
+        let ran: Vec<Ran> = steps
+            .map(|step| {
+                let begin = Instant::now();
+                let outcome = step.run(self.all);
+                Ran { name: step.name, outcome, time: begin.elapsed() }
+            })
+            .collect();
+        summarize(&ran)
     }
 }
 
 impl Step {
-    fn run(&self) -> Outcome {
+    fn run(&self, all: bool) -> Outcome {
+        let more = if all { self.all } else { &[] };
+        let words = [self.command, more].concat();
+        println!("==> {}: {}", self.name, words.join(" "));
         if let Some(hint) = self.install
             && !self.is_installed()
         {
             return Outcome::lacking(format!("not installed: {hint}"));
         }
-        let mut command = command(self.command);
+        let mut command = command(&words);
+        if !all {
+            command.env_remove(BASHES);
+        }
         match tracked(self.files) {
             Ok(files) => command.args(files).envs(self.env.iter().copied()),
             Err(reason) => return Outcome::lacking(reason),
@@ -167,17 +204,17 @@ fn tracked(patterns: &[&str]) -> Result<Vec<OsString>, String> {
 }
 
 /// Prints a line for each step and one with the counts, which is the last of the output.
-fn summarize(outcomes: &[(&str, Outcome)]) -> ExitCode {
+fn summarize(steps: &[Ran]) -> ExitCode {
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     println!();
-    for (name, outcome) in outcomes {
+    for Ran { name, outcome, time } in steps {
         let (count, text) = match outcome {
             Outcome::Passed => (&mut passed, "ok".to_owned()),
             Outcome::Failed(reason) => (&mut failed, format!("FAILED ({reason})")),
             Outcome::Skipped(reason) => (&mut skipped, format!("skipped ({reason})")),
         };
         *count += 1;
-        println!("{name:<10}  {text}");
+        println!("{name:<10}  {:>6.1} s  {text}", time.as_secs_f64());
     }
     println!("{passed} passed, {failed} failed, {skipped} skipped");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

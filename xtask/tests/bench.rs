@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 #[test]
+#[ignore = "in the full set"]
 fn every_row_has_a_figure_or_says_what_is_missing() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let json = dir.path().join("bench.json");

@@ -107,6 +107,7 @@ fn a_limit_on_the_size_of_files() {
 }
 
 #[test]
+#[ignore = "in the full set"]
 fn a_log_of_more_than_two_gib() {
     in_each_case(|case| {
         // A hole: it takes no room, and reads as zeros.
@@ -171,6 +172,7 @@ fn no_binary_at_all() {
 }
 
 #[test]
+#[ignore = "in the full set"]
 fn arguments_longer_than_a_program_may_have() {
     in_each_case(|case| {
         case.run(
@@ -194,7 +196,7 @@ fn a_script_whose_output_nobody_reads() {
         let sandbox = case.sandbox();
         // The pipe's reading end is closed before the script begins.
         let mut command = sandbox.bash(&case.script("async_run t true; async_wait t; echo $? >status"));
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         drop(child.stdout.take());
         child.wait().unwrap();
         sandbox.run(&case.sourced("async_wait t; echo \"wait $?\"")).says("wait 0\n");

@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 /// A shell that is blocked in a wait, seen by its waiting line.
 fn waiting_shell(case: &Case, sandbox: &Sandbox, script: &str) -> Child {
     let mut command = sandbox.bash(&case.script(script));
-    let mut child = command.stdout(Stdio::piped()).process_group(0).spawn().unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0).spawn().unwrap();
     let mut seen = Vec::new();
     let stdout = child.stdout.as_mut().unwrap();
     while !String::from_utf8_lossy(&seen).contains("Waiting for completion") {

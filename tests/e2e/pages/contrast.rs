@@ -34,6 +34,7 @@ const RECKON: &str = "
 ";
 
 #[test]
+#[ignore = "in the full set"]
 fn texts_and_marks_of_the_page_have_contrast_in_both_themes() {
     let Some(mut stage) = Stage::new() else { return };
     for theme in ["light", "dark"] {
@@ -77,6 +78,7 @@ fn texts_and_marks_of_the_page_have_contrast_in_both_themes() {
 }
 
 #[test]
+#[ignore = "in the full set"]
 fn texts_and_marks_of_the_picture_have_contrast_in_both_themes() {
     let Some(mut stage) = Stage::new() else { return };
     for theme in ["light", "dark"] {

@@ -1,0 +1,29 @@
+//! End-to-end tests: real bash, the real program. One binary, as each is linked by itself.
+
+mod analysis;
+mod builtin;
+mod cancel;
+mod completions;
+mod counts;
+mod devstack;
+mod export;
+mod faults;
+mod history;
+mod injection;
+mod json;
+mod kill_points;
+mod large_logs;
+mod limits;
+mod log;
+mod man;
+mod pages;
+mod plans;
+mod readme;
+mod records;
+mod run;
+mod status;
+mod suggestions;
+mod timing;
+mod version;
+mod wait;
+mod watch_view;

@@ -1,0 +1,4 @@
+//! One binary, as each is linked by itself.
+
+mod bench;
+mod torture;
