@@ -36,7 +36,7 @@ struct Call {
     what: &'static str,
     /// What the script does before.
     before: &'static str,
-    call: &'static str,
+    text: &'static str,
     /// Its status where tasks run in the background, and where they run in the script.
     expected: [i32; 2],
     /// Whether its task runs.
@@ -52,7 +52,7 @@ const CALLS: &[Call] = &[
     Call {
         what: "async_run of a task that succeeds",
         before: "",
-        call: "async_run n@ task @ 0 ARGS",
+        text: "async_run n@ task @ 0 ARGS",
         expected: [0, 0],
         runs: true,
         after: "async_wait n@",
@@ -62,7 +62,7 @@ const CALLS: &[Call] = &[
     Call {
         what: "async_run of a task that fails",
         before: "",
-        call: "async_run n@ task @ 3 ARGS",
+        text: "async_run n@ task @ 3 ARGS",
         expected: [0, 3],
         runs: true,
         after: "async_wait n@",
@@ -72,7 +72,7 @@ const CALLS: &[Call] = &[
     Call {
         what: "async_run of a bad name",
         before: "",
-        call: "async_run bad/@ task @ 0 ARGS",
+        text: "async_run bad/@ task @ 0 ARGS",
         expected: [2, 2],
         runs: false,
         after: "async_pidof bad@",
@@ -82,7 +82,7 @@ const CALLS: &[Call] = &[
     Call {
         what: "async_runfunc of a function",
         before: "",
-        call: "async_runfunc task @ 0 ARGS",
+        text: "async_runfunc task @ 0 ARGS",
         expected: [0, 0],
         runs: true,
         after: "async_wait task",
@@ -92,7 +92,7 @@ const CALLS: &[Call] = &[
     Call {
         what: "async_runfunc of a bad name",
         before: "",
-        call: "async_runfunc bad/task @ 0 ARGS",
+        text: "async_runfunc bad/task @ 0 ARGS",
         expected: [2, 2],
         runs: false,
         after: "async_pidof task",
@@ -102,7 +102,7 @@ const CALLS: &[Call] = &[
     Call {
         what: "async_wait for a task that succeeds",
         before: "async_run n@ task @ 0 ARGS",
-        call: "async_wait n@",
+        text: "async_wait n@",
         expected: [0, 0],
         runs: true,
         after: "async_pidof n@",
@@ -112,7 +112,7 @@ const CALLS: &[Call] = &[
     Call {
         what: "async_wait for a task that fails",
         before: "async_run n@ task @ 3 ARGS || :",
-        call: "async_wait n@",
+        text: "async_wait n@",
         expected: [3, 3],
         runs: true,
         after: "async_pidof n@",
@@ -122,7 +122,7 @@ const CALLS: &[Call] = &[
     Call {
         what: "async_pidof of a future",
         before: "",
-        call: "async_pidof kept",
+        text: "async_pidof kept",
         expected: [0, 0],
         runs: false,
         after: ":",
@@ -132,7 +132,7 @@ const CALLS: &[Call] = &[
     Call {
         what: "async_pidof of no future",
         before: "",
-        call: "async_pidof no@",
+        text: "async_pidof no@",
         expected: [1, 1],
         runs: false,
         after: ":",
@@ -142,7 +142,7 @@ const CALLS: &[Call] = &[
     Call {
         what: "async_log of a future",
         before: "",
-        call: r#"async_log kept "at %command""#,
+        text: r#"async_log kept "at %command""#,
         expected: [0, 0],
         runs: false,
         after: ":",
@@ -152,7 +152,7 @@ const CALLS: &[Call] = &[
     Call {
         what: "async_log of no future",
         before: "",
-        call: r#"async_log no@ "at %command""#,
+        text: r#"async_log no@ "at %command""#,
         expected: [125, 125],
         runs: false,
         after: ":",
@@ -162,7 +162,7 @@ const CALLS: &[Call] = &[
     Call {
         what: "async_print_timing",
         before: "",
-        call: "async_print_timing",
+        text: "async_print_timing",
         expected: [0, 0],
         runs: false,
         after: ":",
@@ -172,7 +172,7 @@ const CALLS: &[Call] = &[
     Call {
         what: TIMELINE,
         before: "ASYNC_TIMELINE=$root/no/page.html",
-        call: "async_print_timing",
+        text: "async_print_timing",
         expected: [125, 0],
         runs: false,
         after: "ASYNC_TIMELINE=",
@@ -182,7 +182,7 @@ const CALLS: &[Call] = &[
     Call {
         what: "async_cleanup",
         before: "use_store other; async_run n@ task @ 3 ARGS || :",
-        call: "async_cleanup",
+        text: "async_cleanup",
         expected: [0, 0],
         runs: true,
         // Where tasks run in the script, it collects nothing.
@@ -193,7 +193,7 @@ const CALLS: &[Call] = &[
     Call {
         what: "async_cleanup where the store is a file",
         before: "use_store a_file",
-        call: "async_cleanup",
+        text: "async_cleanup",
         expected: [125, 0],
         runs: false,
         after: ":",
@@ -203,7 +203,7 @@ const CALLS: &[Call] = &[
     Call {
         what: "async_init",
         before: "mkdir $root/new.@; use_store new.@",
-        call: "async_init",
+        text: "async_init",
         expected: [0, 0],
         runs: false,
         after: "test -d $ASYNC_DIR",
@@ -213,7 +213,7 @@ const CALLS: &[Call] = &[
     Call {
         what: "async_init where there is no store",
         before: "use_store no_store",
-        call: "async_init",
+        text: "async_init",
         expected: [125, 125],
         runs: false,
         after: ":",
@@ -523,7 +523,7 @@ impl Script {
         let text = format!(
             "note begin @ 0\n{}\n{}\nsettled=0; {} || settled=$?\nnote settled @ \"$settled\"\nuse_store main\n",
             call.before,
-            context.text.replace("CALL", call.call),
+            context.text.replace("CALL", call.text),
             call.after,
         );
         text.replace("OTHER", other).replace("ARGS", ARGUMENTS).replace('@', &cell.number.to_string())
