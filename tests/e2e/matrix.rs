@@ -265,18 +265,8 @@ const CONTEXTS: &[Context] = &[
         quick: true,
         ..PLAIN
     },
-    Context {
-        what: "first in a pipeline",
-        text: r#"CALL | cat; rc=${PIPESTATUS[0]}; note rc @ "$rc""#,
-        errexit: true,
-        ..PLAIN
-    },
-    Context {
-        what: "amid a pipeline",
-        text: r#": | CALL | cat; rc=${PIPESTATUS[1]}; note rc @ "$rc""#,
-        errexit: true,
-        ..PLAIN
-    },
+    Context { what: "first in a pipeline", text: r#"CALL | cat; rc=${PIPESTATUS[0]}; note rc @ "$rc""#, ..PLAIN },
+    Context { what: "amid a pipeline", text: r#": | CALL | cat; rc=${PIPESTATUS[1]}; note rc @ "$rc""#, ..PLAIN },
     Context { what: "last in a pipeline", text: r#": | CALL; rc=$?; note rc @ "$rc""#, ..PLAIN },
     Context {
         what: "in a pipeline with pipefail",

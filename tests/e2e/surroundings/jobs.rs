@@ -27,7 +27,7 @@ fn a_wait_in_the_trap_on_exit_of_the_script_has_the_tasks_status() {
 fn a_status_of_the_last_call_in_a_trap_is_the_scripts() {
     in_each(|bash, profile| {
         let script = "function tests { return 7; }
-            trap 'async_wait tests; exit' EXIT
+            trap 'async_wait tests; exit \"$?\"' EXIT
             async_runfunc tests";
         Sandbox::new(&bash.path).run(&sourced(profile, script)).exits(7);
     });
