@@ -67,7 +67,7 @@ function _async_check {
     elif [[ ${_async_line-} != yes ]] || builtin declare -F exec; then
         _async_refuse "a function named builtin or exec hides the builtin: unset -f builtin exec"
     elif ! builtin type -P "${ASYNC_BIN:-async}"; then
-        _async_refuse "no program '${ASYNC_BIN:-async}': install async, or set ASYNC_BIN to its path"
+        _async_refuse "no program '${ASYNC_BIN:-async}': install async, or say where it is with ASYNC_BIN"
     fi
 } >/dev/null
 

@@ -45,7 +45,7 @@ impl Place {
 
 fn begin(store: &Store, name: &FutureName) {
     // One of that name may run.
-    let _ = store.begin(name, &Request::new(&["x".into()]), &Start::OnRecord);
+    let _ = store.begin(name, &Request::new(&["x".into()]), Start::OnRecord);
 }
 
 fn collect(store: &Store, name: &FutureName) {

@@ -52,7 +52,7 @@ fn is_unsafe(c: char) -> bool {
 }
 
 fn begin(store: &Store, name: &FutureName, argv: &[OsString]) -> async_core::Started {
-    store.begin(name, &Request::new(argv), &Start::InProcess(std::process::id())).unwrap()
+    store.begin(name, &Request::new(argv), Start::InProcess(std::process::id())).unwrap()
 }
 
 fn collect(store: &Store, name: &FutureName) {

@@ -8,7 +8,7 @@ use std::fs;
 use async_bash_shim::{Options, Profile, render};
 use async_core::{Claim, FutureName, Permissions, Request, Start, Store, Wait};
 use async_tests::counting::{Count, Trace};
-use async_tests::shell::{Sandbox, Way};
+use async_tests::shell::Sandbox;
 use async_tests::tools::is_there;
 
 /// The most that may be counted: processes started, programs that a process turned into, and system calls, those of
@@ -19,8 +19,7 @@ const WAIT: Count = Count { processes: 1, programs: 1, calls: 215 };
 const WAIT_WHILE_RUNNING: Count = Count { processes: 2, programs: 2, calls: 410 };
 
 /// The most system calls that the program may make in its own code. `collect` runs twice if the task runs at first.
-const BEGIN: usize = 36;
-const WATCH: usize = 44;
+const SUPERVISE: usize = 80;
 const COLLECT: usize = 51;
 const COLLECT_WHILE_RUNNING: [usize; 2] = [25, 48];
 
@@ -56,7 +55,7 @@ enum Others {
 /// Runs a script with the functions of the standalone profile.
 fn trace(sandbox: &Sandbox, script: &str) -> Trace {
     let shim = sandbox.path("shim");
-    fs::write(&shim, render(&Options::of(Profile::Standalone))).expect("a file");
+    fs::write(&shim, render(&Options::of(Profile::Standalone, "0")).expect("a template")).expect("a file");
     let go = sandbox.path("cwd/go");
     nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
     let script = format!("source {}\nfunction mark {{ [[ ! -e /$1 ]]; }}\n{script}", shim.display());
@@ -73,7 +72,7 @@ fn with_store(others: usize, state: Others) -> Sandbox {
     for number in 0..others {
         let name: FutureName = format!("other{number}").parse().expect("a name");
         let request = [name.as_str().into()];
-        store.begin(&name, &Request::new(&request), &Start::InProcess(std::process::id())).expect("a future");
+        store.begin(&name, &Request::new(&request), Start::InProcess(std::process::id())).expect("a future");
         fs::write(store.log_path(&name), "").expect("its log");
         if !matches!(state, Others::Running) {
             store.finish(&name, 0).expect("an end");
@@ -112,8 +111,7 @@ fn processes_and_system_calls_are_within_their_bounds() {
         }
     }
     for (command, trace, most) in [
-        ("begin", &finished, &[BEGIN][..]),
-        ("watch", &finished, &[WATCH]),
+        ("supervise", &finished, &[SUPERVISE][..]),
         ("collect", &finished, &[COLLECT]),
         ("collect", &running, &COLLECT_WHILE_RUNNING),
     ] {
@@ -128,26 +126,6 @@ fn processes_and_system_calls_are_within_their_bounds() {
 }
 
 #[test]
-fn with_the_builtin_a_future_is_its_task_and_whoever_watches_it() {
-    if !is_there("strace") {
-        return;
-    }
-    let builtin = Way::Builtin.setting().display();
-    let [finished, running] = [FINISHED, RUNNING]
-        .map(|script| trace(&Sandbox::default(), &format!("ASYNC_BUILTIN='{builtin}'\nasync_init{script}")));
-    for (what, found, most) in [
-        ("async_run", finished.between("run", "ran"), Count { processes: 1, programs: 0, calls: 95 }),
-        ("a task and its end", finished.of_task(), Count { processes: 1, programs: 0, calls: 130 }),
-        ("async_wait", finished.between("wait", "waited"), Count { processes: 0, programs: 0, calls: 75 }),
-        ("of a running task", running.between("wait", "waited"), Count { processes: 0, programs: 0, calls: 125 }),
-    ] {
-        println!("{what}: {found:?}");
-        assert_eq!((found.processes, found.programs), (most.processes, most.programs), "{what}");
-        assert!(found.calls <= most.calls, "{what}: {found:?}, and may be {most:?}");
-    }
-}
-
-#[test]
 #[ignore = "in the full set"]
 fn other_futures_in_the_store_cost_nothing() {
     if !is_there("strace") {
@@ -155,11 +133,11 @@ fn other_futures_in_the_store_cost_nothing() {
     }
     let mut complaints = Vec::new();
     for state in [Others::Running, Others::Over, Others::Collected] {
-        for (script, commands) in [(FINISHED, &["begin", "watch", "collect"][..]), (RUNNING, &["collect"])] {
+        for (script, commands) in [(FINISHED, &["supervise", "collect"][..]), (RUNNING, &["collect"])] {
             let [few, many] = [10, 1000].map(|others| trace(&with_store(others, state), script));
             for command in commands {
                 let [mut few, mut many] = [&few, &many].map(|trace| trace.of_command(command));
-                if *command == "watch" {
+                if *command == "supervise" {
                     // It may be asleep when its task ends, or not yet.
                     let is_sleep = |name: &String| matches!(name.as_str(), "read" | "ppoll" | "wait4");
                     few.iter_mut().chain(&mut many).for_each(|calls| calls.retain(|name| !is_sleep(name)));

@@ -13,7 +13,7 @@ use std::thread;
 
 use async_tests::fault::{Case, in_each_case};
 use async_tests::held::Held;
-use async_tests::shell::{Finished, Sandbox, Way};
+use async_tests::shell::{Finished, Sandbox};
 use async_tests::small_disk::{SmallDisk, is_root};
 use async_tests::strace;
 use async_tests::terminal::Terminal;
@@ -102,22 +102,18 @@ fn a_socket() {
 
 #[test]
 fn a_terminal() {
-    for way in [Way::Program, Way::Builtin] {
-        let sandbox = Sandbox::default();
-        let way = way.setting().display();
-        let mut terminal = Terminal::new(
-            &sandbox,
-            80,
-            &format!(
-                "ASYNC_BUILTIN='{way}'; source <(async shim); async_init >/dev/null
-                function quiet {{ :; }}
-                {{ {OVER} }} >/dev/null
-                both"
-            ),
-        );
-        assert!(terminal.finish().success());
-        assert_has_both(&String::from_utf8(std::mem::take(&mut terminal.sent)).unwrap());
-    }
+    let mut terminal = Terminal::new(
+        &Sandbox::default(),
+        80,
+        &format!(
+            "source <(async shim); async_init >/dev/null
+            function quiet {{ :; }}
+            {{ {OVER} }} >/dev/null
+            both"
+        ),
+    );
+    assert!(terminal.finish().success());
+    assert_has_both(&String::from_utf8(std::mem::take(&mut terminal.sent)).unwrap());
 }
 
 #[test]
@@ -175,31 +171,6 @@ fn a_limit_on_the_size_of_files() {
         )
         .complains("can't pass on the log of `t`: File too large")
         .says("wait 125\nwhole file\n");
-    });
-}
-
-#[test]
-fn an_interrupt_ends_a_copy_that_nobody_reads() {
-    let script = "async_run t head -c 4000000 /dev/zero >/dev/null
-        wait $!
-        trap : INT
-        (while [[ ! -e done ]] && kill -INT $$; do :; done) 2>/dev/null &
-        async_wait t
-        echo \"wait $?\" >&2
-        : >done";
-    in_each_case(|case| {
-        // The program is ended by a signal, and this one is the shell's alone.
-        if case.way == Way::Builtin {
-            let sandbox = case.sandbox();
-            let (_ours, theirs) = UnixStream::pair().unwrap();
-            let (stderr, mut errors) = (File::create(sandbox.path("errors")).unwrap(), String::new());
-            let mut command = sandbox.bash(&case.script(script));
-            command.stdout(OwnedFd::from(theirs)).stderr(stderr).process_group(0);
-            assert!(command.status().unwrap().success());
-            File::open(sandbox.path("errors")).unwrap().read_to_string(&mut errors).unwrap();
-            assert!(errors.contains("`t`: it was interrupted; it can still be collected\n"), "{errors}");
-            assert!(errors.ends_with("wait 125\n"), "{errors}");
-        }
     });
 }
 

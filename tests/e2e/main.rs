@@ -1,7 +1,6 @@
 //! End-to-end tests: real bash, the real program. One binary, as each is linked by itself.
 
 mod analysis;
-mod builtin;
 mod cancel;
 mod completions;
 mod counts;
@@ -16,6 +15,7 @@ mod large_logs;
 mod limits;
 mod log;
 mod man;
+mod matrix;
 mod pages;
 mod plans;
 mod readme;
@@ -23,6 +23,7 @@ mod records;
 mod run;
 mod status;
 mod suggestions;
+mod surroundings;
 mod timing;
 mod version;
 mod wait;

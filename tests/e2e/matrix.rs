@@ -11,7 +11,7 @@ use std::fmt::{self, Write as _};
 use std::fs;
 use std::path::Path;
 
-use async_tests::shell::{Bash, Sandbox, Way, bashes};
+use async_tests::shell::{Bash, Sandbox, bashes};
 use async_tests::strace::in_parallel;
 
 const PRELUDE: &str = include_str!("matrix/prelude.bash");
@@ -575,7 +575,7 @@ impl Script {
         if self.setting.text.contains("/input") {
             fs::write(sandbox.path("input"), "a line of input\n".repeat(100_000)).unwrap();
         }
-        let mut text = format!("{PRELUDE}export ASYNC_BUILTIN='{}'\n", Way::Program.setting().display());
+        let mut text = PRELUDE.to_owned();
         text += self.setting.text;
         // In the main store, each cell finds a future that is over and stays there.
         text += "\n. \"$root/shim.bash\"\nuse_store other; async_init\nuse_store main; async_init\n";

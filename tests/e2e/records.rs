@@ -53,7 +53,7 @@ fn iniget_reads_what_we_write() {
     for (i, command) in commands.into_iter().enumerate() {
         let name: FutureName = format!("t{i}").parse().unwrap();
         let argv: Vec<OsString> = command.into_iter().map(OsString::from_vec).collect();
-        store.begin(&name, &Request::new(&argv), &Start::InProcess(std::process::id())).unwrap();
+        store.begin(&name, &Request::new(&argv), Start::InProcess(std::process::id())).unwrap();
         if i % 3 == 0 {
             let mut file = OpenOptions::new().append(true).open(store.dir().join(format!("t{i}.ini"))).unwrap();
             file.write_all(b"[more]\nrc = 9\nend_ti").unwrap();

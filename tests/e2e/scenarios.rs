@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use async_tests::scenario::{self, Scenario, Seen};
-use async_tests::shell::{self, Bash, Way};
+use async_tests::shell::{self, Bash};
 use async_tests::{assert_like_snapshot, deviations, here, original, root};
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -33,21 +33,18 @@ fn main() -> ExitCode {
             // Recorded under the machine's own bash; what another one prints of itself is no concern of ours.
             let (scenario, bash) = (scenario.clone(), bashes[0].clone());
             trials.push(Trial::test(format!("original::{}", scenario.name), move || {
-                matches_snapshot("original", &scenario.name, &scenario.run(&original, &bash, Way::Program))
+                matches_snapshot("original", &scenario.name, &scenario.run(&original, &bash))
             }));
         }
         for bash in bashes.clone() {
-            for way in Way::ALL {
-                let (scenario, shim, bash) = (scenario.clone(), shim.clone(), bash.clone());
-                let differs = listed.contains(&scenario.name);
-                trials
-                    .push(Trial::test(format!("shim::{}::bash_{}::{way:?}", scenario.name, bash.version), move || {
-                        under_the_shim(&scenario, &shim, &bash, way, differs)
-                    }));
-            }
+            let (scenario, shim) = (scenario.clone(), shim.clone());
+            let differs = listed.contains(&scenario.name);
+            trials.push(Trial::test(format!("shim::{}::bash_{}", scenario.name, bash.version), move || {
+                under_the_shim(&scenario, &shim, &bash, differs)
+            }));
         }
     }
-    shell::builtin();
+    shell::binary_dir();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -65,8 +62,8 @@ fn no_snapshot_is_left_over(listed: &BTreeSet<String>) -> Result<(), Failed> {
     Ok(())
 }
 
-fn under_the_shim(scenario: &Scenario, shim: &Path, bash: &Bash, way: Way, differs: bool) -> Result<(), Failed> {
-    let seen = scenario.run(shim, bash, way);
+fn under_the_shim(scenario: &Scenario, shim: &Path, bash: &Bash, differs: bool) -> Result<(), Failed> {
+    let seen = scenario.run(shim, bash);
     let theirs = committed("original", &scenario.name)?;
     match (differs, seen.compared.trim_end() == theirs.trim_end()) {
         (false, true) => Ok(()),

@@ -1,25 +1,23 @@
-//! Faults are tried in both profiles, under every bash at hand, with the program and with the builtin.
+//! Faults are tried in both profiles, under every bash at hand.
 
 use std::fmt;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::shell::{Bash, Finished, Sandbox, Way, bashes};
+use crate::shell::{Bash, Finished, Sandbox, bashes};
 
-/// A profile, a bash and a way to the commands.
+/// A profile and a bash.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// `devstack` or `standalone`.
     pub profile: &'static str,
     bash: Bash,
-    /// How the functions reach the commands.
-    pub way: Way,
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "profile {}, bash {}, {:?}", self.profile, self.bash.version, self.way)
+        write!(f, "profile {}, bash {}", self.profile, self.bash.version)
     }
 }
 
@@ -32,24 +30,13 @@ function open_gate { : >"$1"; }
 function quiet { set +x; } 2>/dev/null
 "#;
 
-/// Runs the test in each profile under each bash, and by way of the builtin under each bash. What a way and a profile, or a
-/// version, have to do with each other is tried under the first one.
+/// Runs the test in each profile under each bash.
 pub fn in_each_case(test: impl Fn(&Case)) {
-    for (number, bash) in bashes().into_iter().enumerate() {
+    for bash in bashes() {
         for profile in ["devstack", "standalone"] {
-            for way in Way::ALL {
-                let wanted = match way {
-                    Way::Program => true,
-                    Way::Builtin => number == 0 || profile == "standalone",
-                    Way::Refused => number == 0 && profile == "standalone",
-                };
-                if !wanted {
-                    continue;
-                }
-                let case = Case { profile, bash: bash.clone(), way };
-                eprintln!("--- {case}");
-                test(&case);
-            }
+            let case = Case { profile, bash: bash.clone() };
+            eprintln!("--- {case}");
+            test(&case);
         }
     }
 }
@@ -64,17 +51,13 @@ impl Case {
     /// The script with the shim sourced before it.
     #[must_use]
     pub fn sourced(&self, script: &str) -> String {
-        let way = self.way.setting().display();
-        format!(
-            "export ASYNC_BUILTIN='{way}'\nsource <(async shim --profile {} --parallel-default true)\n{PRELUDE}{script}",
-            self.profile
-        )
+        format!("source <(async shim --profile {} --parallel-default true)\n{PRELUDE}{script}", self.profile)
     }
 
     /// The script with the shim sourced and the store made before it.
     #[must_use]
     pub fn script(&self, script: &str) -> String {
-        self.sourced(&format!("async_init || exit\n{}{script}", self.way.check()))
+        self.sourced(&format!("async_init || exit\n{script}"))
     }
 
     /// Runs a script in a sandbox of its own, the store made.

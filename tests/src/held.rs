@@ -52,7 +52,7 @@ impl Held {
     #[must_use]
     pub fn begin(&self, name: &str) -> Task {
         let name: FutureName = name.parse().expect("a name");
-        let started = self.store.begin(&name, &Request::new(&["make".into()]), &Start::OnRecord);
+        let started = self.store.begin(&name, &Request::new(&["make".into()]), Start::OnRecord);
         let record = started.expect("it begins").record;
         let log = OpenOptions::new().append(true).open(self.store.log_path(&name)).expect("its log");
         Task { store: self.store.clone(), name, record, log }

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::shell::{Bash, Sandbox, Way};
+use crate::shell::{Bash, Sandbox};
 
 /// A script in `tests/scenarios`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,12 +41,11 @@ impl Scenario {
     /// # Panics
     /// If it can't be run.
     #[must_use]
-    pub fn run(&self, subject: &Path, bash: &Bash, way: Way) -> Seen {
+    pub fn run(&self, subject: &Path, bash: &Bash) -> Seen {
         let sandbox = Sandbox::new(&bash.path);
         let report = sandbox.path("report");
         fs::create_dir(&report).expect("an empty folder");
         let mut command = sandbox.command(&bash.path);
-        command.env("ASYNC_BUILTIN", way.setting());
         command.arg(crate::here().join("support/scenario.bash")).arg(subject).arg(&self.path).arg(&report);
         if let Some(devstack) = std::env::var_os("DEVSTACK_DIR") {
             command.env("DEVSTACK_DIR", devstack);

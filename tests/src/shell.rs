@@ -29,23 +29,6 @@ pub fn binary_dir() -> &'static Path {
     })
 }
 
-/// The library with the bash builtin, built if it is not up to date.
-///
-/// # Panics
-/// If it can't be built.
-pub fn builtin() -> &'static Path {
-    static FILE: OnceLock<PathBuf> = OnceLock::new();
-    FILE.get_or_init(|| {
-        let (profile, dir) = match binary_dir() {
-            // The release profile does not unwind.
-            dir if dir.ends_with("release") => ("builtin", dir.with_file_name("builtin")),
-            dir => ("dev", dir.to_owned()),
-        };
-        build("async-builtin", profile);
-        dir.join("libasync_builtin.so")
-    })
-}
-
 fn build(package: &str, profile: &str) {
     let status =
         Command::new(env!("CARGO")).args(["build", "--quiet", "--package", package, "--profile", profile]).status();
@@ -78,41 +61,6 @@ pub fn bashes() -> Vec<Bash> {
             Bash { path, version: String::from_utf8(output.stdout).expect("digits") }
         })
         .collect()
-}
-
-/// How the functions of the shim reach the commands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// Through the program.
-    Program,
-    /// Through the builtin.
-    Builtin,
-    /// Through the program, as there is no builtin to be loaded.
-    Refused,
-}
-
-impl Way {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Program, Self::Builtin, Self::Refused];
-
-    /// What `ASYNC_BUILTIN` has to be.
-    #[must_use]
-    pub fn setting(self) -> &'static Path {
-        match self {
-            Self::Program => Path::new("off"),
-            Self::Builtin => builtin(),
-            Self::Refused => Path::new("/dev/null"),
-        }
-    }
-
-    /// A script that ends the shell if it does not go that way. A store has to be made before.
-    #[must_use]
-    pub fn check(self) -> &'static str {
-        match self {
-            Self::Builtin => "[[ $_ASYNC_BUILTIN == yes ]] || exit 97\n",
-            Self::Program | Self::Refused => "[[ $_ASYNC_BUILTIN == no ]] || exit 97\n",
-        }
-    }
 }
 
 /// A folder for one test, with an empty `$DEST` and an empty working directory.
@@ -186,7 +134,6 @@ impl Sandbox {
             .env("LANG", "C.UTF-8")
             .env("DEST", self.path("dest"))
             .env("DEVSTACK_PARALLEL", "True")
-            .env("ASYNC_BUILTIN", Way::Program.setting())
             .current_dir(self.path("cwd"))
             .stdin(Stdio::null());
         command

@@ -13,7 +13,8 @@ pub(crate) struct Shim {
 
 impl Shim {
     pub(crate) fn run(&self) -> Result<(), String> {
-        let wanted = render(&Options::of(Profile::Devstack));
+        let options = Options::of(Profile::Devstack, env!("CARGO_PKG_VERSION"));
+        let wanted = render(&options).map_err(|error| error.to_string())?;
         crate::generated::write("async-bash-shim/inc/async", &wanted, self.check, "shim")
     }
 }

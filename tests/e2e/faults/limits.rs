@@ -4,7 +4,6 @@ use std::fs;
 use std::process::Stdio;
 
 use async_tests::fault::in_each_case;
-use async_tests::shell::Way;
 
 #[test]
 fn a_log_that_can_not_be_handed_over_can_still_be_collected() {
@@ -143,12 +142,7 @@ fn a_binary_that_goes_away_after_the_start() {
             async_wait t
             echo \"at last $?\"",
         ));
-        if case.way == Way::Builtin {
-            // It needs no program.
-            finished.says("wait 4\n");
-        } else {
-            finished.complains("no program '").says("wait 125\n").says("at last 4\n");
-        }
+        finished.complains("no program '").says("wait 125\n").says("at last 4\n");
     });
 }
 

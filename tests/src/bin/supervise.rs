@@ -38,7 +38,8 @@ fn main() -> ExitCode {
                 hears(&format!("failed {error}"));
             }
         };
-        let end = supervise(&store, &name, 0, planned, Task::Program { command, report: &mut report });
+        let record = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+        let end = supervise(&store, &name, record, planned, Task::Program(command), &mut report);
         if end.is_err() && !caller_knows.get() {
             store.abandon(&name);
         }

@@ -45,7 +45,7 @@ impl Gather {
 
 /// Begins a future, which is alive as long as the file is open.
 pub(crate) fn begin(store: &Store, name: &FutureName) -> Result<File, String> {
-    let started = store.begin(name, &Request::new(&["task".into()]), &Start::OnRecord);
+    let started = store.begin(name, &Request::new(&["task".into()]), Start::OnRecord);
     started.map(|started| started.record).map_err(|e| e.to_string())
 }
 
