@@ -340,7 +340,13 @@ const CONTEXTS: &[Context] = &[
     },
     Context {
         what: "in a trap on ERR in a function",
-        text: r#"function f { set -E; trap 'CALL; rc=$?; trap - ERR; note rc @ "$rc"' ERR; with_status 9; }; f
+        // A task that fails has it too.
+        text: r#"function f {
+                set -E
+                trap '[[ $BASHPID != "$$" ]] || { CALL; rc=$?; trap - ERR; note rc @ "$rc"; }' ERR
+                with_status 9
+            }
+            f
             trap - ERR; set +E"#,
         ..PLAIN
     },
@@ -369,8 +375,9 @@ const CONTEXTS: &[Context] = &[
     },
     Context {
         what: "in a trap on CHLD",
-        text: r#"rc=none
-            trap 'trap - CHLD; CALL; rc=$?; note rc @ "$rc"' CHLD
+        // Bash runs the trap once for each child.
+        text: r#"rc=none once=""
+            trap 'trap - CHLD; [[ $once == yes ]] || { once=yes; CALL; rc=$?; note rc @ "$rc"; }' CHLD
             while [[ $rc == none ]]; do (exit OTHER); done"#,
         ..PLAIN
     },

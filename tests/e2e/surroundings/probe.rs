@@ -153,11 +153,11 @@ impl Probe {
         let refused = |call: &str| is(call) == Some(125) && said(call).lines().count() == 1;
         let source_refused = may_refuse && refused("source");
         if !source_refused && (is("source") != Some(0) || !said("source").is_empty()) {
-            return Err(format!("source: {:?}, {}", is("source"), said("source")));
+            return Err(format!("source: {:?}, {}", is("source"), shortened(&said("source"))));
         }
         let starts = [Some(0), Some(3)].contains(&is("run")) && (honest || is("run") == Some(0));
         if ran != if starts { "<a b><>\n" } else { "" } {
-            return Err(format!("run: {:?}, the task left `{ran}`, {}", is("run"), said("run")));
+            return Err(format!("run: {:?}, the task left `{ran}`, {}", is("run"), shortened(&said("run"))));
         }
         let mut all_right = !source_refused;
         for (call, _, status, speaks) in CALLS {
@@ -169,7 +169,7 @@ impl Probe {
             let tolerated = no_start || (honest && failed) || (may_refuse && refused(call));
             let undefined = source_refused && is(call) == Some(127);
             if is(call).is_none() || !(right || tolerated || undefined) {
-                return Err(format!("{call}: {:?}, {}", is(call), said(call)));
+                return Err(format!("{call}: {:?}, {}", is(call), shortened(&said(call))));
             }
         }
         if starts && refused("wait") {
@@ -193,6 +193,11 @@ impl Probe {
 /// What was said but for what the trace shows: in devstack's profile, a task's command is traced where its shell's errors go.
 pub(crate) fn without_trace(said: &str) -> String {
     said.split_inclusive('\n').filter(|line| !line.starts_with('+')).collect()
+}
+
+/// The first lines of what was said.
+fn shortened(said: &str) -> String {
+    said.split_inclusive('\n').take(3).collect()
 }
 
 /// Nothing of the user's was called that should not be.

@@ -41,7 +41,7 @@ fn async_run_of_a_function_without_a_name_says_what_to_type() {
 fn async_run_of_nothing_says_what_is_missing() {
     in_each(|bash, profile| {
         let sandbox = Sandbox::new(&bash.path);
-        is_wrong_usage(&sandbox, profile, "async_run", "a name and a command");
+        is_wrong_usage(&sandbox, profile, "async_run", "name");
         // Neither a function nor a program is called that.
         is_wrong_usage(&sandbox, profile, "async_run no-such-command", "command");
     });
