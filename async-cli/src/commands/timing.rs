@@ -77,7 +77,7 @@ pub(crate) struct Timing {
     #[arg(long)]
     json: bool,
     /// Run times of all futures together, in ms
-    #[arg(long, hide = true, requires_all = ["waited", "begin"], allow_negative_numbers = true)]
+    #[arg(long, hide = true, requires = "waited", allow_negative_numbers = true)]
     background: Option<Millis>,
     /// Time spent in waits, in ms
     #[arg(long, hide = true, allow_negative_numbers = true)]
@@ -193,11 +193,14 @@ impl Timing {
     fn summary(&self, place: &Place) -> Result<Summary, Failure> {
         let now = clock::wall() / 1000;
         let elapsed = |begin: i64| now.saturating_sub(begin).max(0);
-        if let (Some(background_ms), Some(waited_ms), Some(begin)) = (self.background, self.waited, self.begin) {
+        let collected = || Ok::<_, Failure>(place.store()?.collected()?);
+        let first = |collected: &[(_, async_core::Record)]| collected.iter().map(|(_, record)| record.start_time / 1000).min();
+        if let (Some(background_ms), Some(waited_ms)) = (self.background, self.waited) {
+            let begin = self.begin.map_or_else(|| Ok::<_, Failure>(first(&collected()?).unwrap_or(now)), Ok)?;
             return Ok(Summary { background_ms, waited_ms, elapsed_s: elapsed(begin) });
         }
-        let collected = place.store()?.collected()?;
-        let begin = collected.iter().map(|(_, record)| record.start_time / 1000).min().unwrap_or(now);
+        let collected = collected()?;
+        let begin = first(&collected).unwrap_or(now);
         let mut summary = Summary { background_ms: 0, waited_ms: 0, elapsed_s: elapsed(begin) };
         for (_, record) in collected {
             summary.background_ms = summary.background_ms.saturating_add(record.run_time.unwrap_or(0));

@@ -204,6 +204,9 @@ impl Collect {
                     let resume = Resume { from, since, cleanup: Some((name, status)) };
                     return Ok(Some((Pending { from, pid, since }, resume)));
                 }
+                Ok(Step::Collected { .. }) if collecting.tally.rc != 0 => {
+                    collecting.say_that_it_stops(name.as_str())?;
+                }
                 Ok(Step::NotThere) if resumed.is_none() => collecting.not_waiting_for(name.as_str().as_ref())?,
                 Ok(_) => {}
                 Err(failure) => status = failure.report(),

@@ -20,7 +20,7 @@ use crate::planning;
 /// Begins a future, has its task run, and records how it ended; exits with its status
 ///
 /// A background subshell of the script turns into it once the task, a child of this process, waits at the gate. The script
-/// is answered two texts with a NUL character behind each: the status, 0 if the task was started or queued, and when it was, in
+/// is answered, behind two newlines that it may lose, two texts with a NUL character behind each: the status, 0 if the task was started or queued, and when it was, in
 /// ms since the epoch.
 #[derive(Args, Debug)]
 #[command(hide = true)]
@@ -50,7 +50,7 @@ impl Supervise {
             Err(failure) if answer.is_given() => return Err(failure),
             Err(failure) => {
                 let status = failure.report();
-                answer.give(&format!("{status}\0{}\0", 0))?;
+                answer.give(&format!("\n\n{status}\0{}\0", 0))?;
                 return Ok(status.into());
             }
         };
@@ -89,7 +89,7 @@ impl Supervise {
             if let Err(failure) = told {
                 warn(&failure.to_string());
             }
-            let _ = answer.give(&format!("0\0{}\0", started.start_time));
+            let _ = answer.give(&format!("\n\n0\0{}\0", started.start_time));
         };
         drop(started.log);
         let end = supervise(&store, &name, started.record, plan.is_some(), Task::Function(task), &mut report);

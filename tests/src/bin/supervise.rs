@@ -3,10 +3,11 @@
 
 use std::cell::Cell;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 
-use async_core::{FutureName, Permissions, Store, Task, supervise};
+use async_core::{Error, FutureName, Permissions, Store, Task, supervise};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
                 hears(&format!("failed {error}"));
             }
         };
-        let record = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+        let record = std::io::stdin().as_fd().try_clone_to_owned().map_err(Error::io("use", store.dir()))?.into();
         let end = supervise(&store, &name, record, planned, Task::Program(command), &mut report);
         if end.is_err() && !caller_knows.get() {
             store.abandon(&name);
