@@ -25,7 +25,8 @@ fn runs(shell: &[&str]) -> bool {
 #[test]
 fn a_shell_that_is_not_bash_gets_one_line_that_says_so() {
     for shell in OTHER_SHELLS.iter().filter(|shell| runs(shell)) {
-        for profile in PROFILES {
+        // devstack is bash.
+        for profile in ["standalone"] {
             let sandbox = Sandbox::default();
             std::fs::write(sandbox.path("shim"), shim(profile)).unwrap();
             let mut ways = vec!["eval \"$(\"$program\" shim --profile \"$profile\")\"", ". \"$file\""];
