@@ -35,8 +35,8 @@ esac
 
 @{ parallel_setting }@ &&
     DEVSTACK_PARALLEL=True || DEVSTACK_PARALLEL=False
-#{%- endif %}
-
+#{%- endif %}#{% if !devstack %}
+#{% endif %}
 _ASYNC_BG_TIME=0     #{% if !devstack %} #{% endif %}# run time of all tasks waited for, in ms
 #{%- if !devstack %}
 _ASYNC_WAIT_TIME=0    # the time spent in these waits, in ms
@@ -73,7 +73,7 @@ function _async_check {
 # Set _async_program to the program, the command $1, and what it has to know to find the store
 function _async_prepare {
     _async_check && _async_program=("${ASYNC_BIN:-async}" "$1" --for @{ profile }@ --from "$_ASYNC_FROM"
-        ${ASYNC_DIR:+"--dir=$ASYNC_DIR"} ${DEST+"--dest=$DEST"})
+        ${ASYNC_DIR:+"--dir=$ASYNC_DIR"} ${DEST+"--dest=$DEST"}#{% if !devstack %} ${ASYNC_JOBS:+"--limit=$ASYNC_JOBS"}#{% endif %})
 }
 
 function _async_call {
@@ -162,21 +162,23 @@ function _async_run_words {
 }
 #{%- endif %}
 
+# Start the task's process, and turn into the program, which is its parent then
+function _async_supervise {
+    _async_pid=$BASHPID _async_shell=$_async_out
+    builtin printf '\n\n%s\0' "$_async_pid" >&"$_async_shell"
+    [[ $- == *m* ]] || builtin trap '' INT QUIT # as bash means it to be for what is in the background
+    [[ -e /proc/self/fd/0 ]] || exec </dev/null
+    _async_open || builtin exit 125
+    { _async_task "$@"; } <&0 {_async_shell}>&- {_async_out}>&- &
+    builtin exec "${_async_program[@]}" --answer "$_async_shell" --gate "$_async_out" --task "$!" \
+        "${_async_words[@]}" {_async_in}<&-
+}
+
 # Start a task in the background, and set _async_rc to what its supervisor answers
 function _async_start {
     builtin local - && builtin set +T
     _async_open || builtin return 125
-    (
-        # This starts the task's process, and turns into the program, which is its parent then.
-        _async_pid=$BASHPID _async_shell=$_async_out
-        builtin printf '\n\n%s\0' "$_async_pid" >&"$_async_shell"
-        [[ $- == *m* ]] || builtin trap '' INT QUIT # as bash means it to be for what is in the background
-        [[ -e /proc/self/fd/0 ]] || exec </dev/null
-        _async_open || builtin exit 125
-        { _async_task "$@"; } <&0 {_async_shell}>&- {_async_out}>&- &
-        builtin exec "${_async_program[@]}" --answer "$_async_shell" --gate "$_async_out" --task "$!" \
-            "${_async_words[@]}" {_async_in}<&-
-    ) {_async_in}<&- &
+    { _async_supervise "$@"; } {_async_in}<&- &
     _async_pid=$! && exec {_async_out}>&-
     # A trap may have changed $! by now, so the process says its id too.
     if _async_hear 1 && _async_pid=${_async_answer[0]} && _async_hear 2; then
@@ -224,7 +226,6 @@ function _async_collect {
 }
 #{%- if devstack %}
 
-# Keep track of how much total time was spent in background tasks: adds a job runtime in ms
 function _async_incr_bg_time {
     _ASYNC_BG_TIME=$((_ASYNC_BG_TIME + $1))
 }

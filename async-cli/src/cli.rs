@@ -49,6 +49,9 @@ struct PlaceArgs {
     /// The store of futures
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath, help = STORE_HELP)]
     dir: Option<PathBuf>,
+    /// The variable ASYNC_JOBS of the functions that call
+    #[arg(long, global = true, hide = true, value_name = "N|PERCENT%")]
+    limit: Option<OsString>,
     /// The variable DEST of the functions that call
     #[arg(long, global = true, hide = true, value_name = "DIR")]
     dest: Option<OsString>,
@@ -122,7 +125,7 @@ impl Place {
             .or_else(|| set("HOME").map(|home| home.join(".local/state")))
             .map(|parent| parent.join("async"))
             .ok_or(Error::NoPlace(
-                "none of ASYNC_DIR, DEST, XDG_STATE_HOME and HOME is set: say with --dir where the store is",
+                "none of ASYNC_DIR, DEST, XDG_STATE_HOME and HOME is set: set ASYNC_DIR to a directory, or name it with --dir",
             ))
     }
 
@@ -137,6 +140,11 @@ impl Place {
     /// What the functions that call are like.
     pub(crate) fn profile(&self) -> Profile {
         self.args.profile
+    }
+
+    /// How many tasks may run at once, as the functions that call or the environment say; empty if they say nothing.
+    pub(crate) fn limit(&self) -> Option<OsString> {
+        self.args.limit.clone().or_else(|| self.variable("ASYNC_JOBS")).filter(|limit| !limit.is_empty())
     }
 
     /// Opens the store.

@@ -63,7 +63,7 @@ impl Planning {
         let plan = Plan {
             after: names(&self.after)?,
             after_any: names(&self.after_any)?,
-            jobs: self.jobs.map_or_else(|| jobs_of_environment(place), |jobs| Ok(Some(jobs)))?,
+            jobs: self.jobs.map_or_else(|| jobs_of_variable(place), |jobs| Ok(Some(jobs)))?,
             timeout: self.timeout,
             grace: self.grace,
             retry: self.retry,
@@ -73,8 +73,8 @@ impl Planning {
     }
 }
 
-fn jobs_of_environment(place: &Place) -> Result<Option<u32>, Failure> {
-    let Some(value) = place.variable("ASYNC_JOBS") else {
+fn jobs_of_variable(place: &Place) -> Result<Option<u32>, Failure> {
+    let Some(value) = place.limit() else {
         return Ok(None);
     };
     let text = value.to_string_lossy();

@@ -36,7 +36,7 @@ impl Gated {
         Ok(Self { pid, gate, skip, spares: None })
     }
 
-    /// The process of the attempt that is next, or runs.
+    /// The process of the first attempt.
     pub(super) fn pid(&self) -> u32 {
         self.pid
     }
@@ -60,13 +60,13 @@ impl Gated {
         self.gate.write_all(&told)
     }
 
-    /// The spare that the last attempt has left. The error is `ESRCH` if it was killed before it could leave one.
-    pub(super) fn next(&mut self) -> io::Result<u32> {
+    /// The process that the last attempt has left for another one. The error is `ESRCH` if it was killed before it could leave
+    /// one.
+    pub(super) fn take_spare(&mut self) -> io::Result<u32> {
         let mut text = [0; 32];
         let length = self.spares.as_mut().map_or(Ok(0), |(reader, _)| reader.read(&mut text));
         let pid = length.ok().and_then(|length| std::str::from_utf8(&text[..length]).ok()?.trim().parse().ok());
-        self.pid = pid.ok_or(Errno::ESRCH)?;
-        Ok(self.pid)
+        Ok(pid.ok_or(Errno::ESRCH)?)
     }
 }
 

@@ -89,6 +89,7 @@ pub fn supervise(
         plan: read.plan.clone().unwrap_or_default(),
         events,
         child: None,
+        function: None,
         run_start: clock::since_boot(),
         rc: None,
         stop_retrying: false,
@@ -109,6 +110,8 @@ struct Supervisor<'a> {
     plan: Plan,
     events: Events,
     child: Option<Pid>,
+    /// The function that it runs, if it is none that is a program.
+    function: Option<Gated>,
     /// When the task was let go, in ms since boot.
     run_start: Millis,
     /// The child's exit status, once it is over.
@@ -120,17 +123,25 @@ struct Supervisor<'a> {
 }
 
 impl Supervisor<'_> {
-    fn run(&mut self, record: &Record, mut task: Task, report: Report<'_>) -> Result<End> {
-        match &task {
-            Task::Function(gated) => self.adopt(gated.pid()),
-            Task::Program(_) => self.record.add(&format!("pid = {}\n", std::process::id()))?,
-        }
-        let log = self.store.open_log(self.name)?;
-        if let Task::Program(command) = &mut task {
-            let output = || log.try_clone().map(Stdio::from).map_err(Error::io("use", &self.store.log_path(self.name)));
-            command.stdout(output()?).stderr(output()?);
-            process::start_without_inherited_signals(command);
-        }
+    fn run(&mut self, record: &Record, task: Task, report: Report<'_>) -> Result<End> {
+        let log;
+        let mut program = match task {
+            Task::Function(gated) => {
+                self.adopt(gated.pid());
+                self.function = Some(gated);
+                log = self.store.open_log(self.name)?;
+                None
+            }
+            Task::Program(mut command) => {
+                self.record.add(&format!("pid = {}\n", std::process::id()))?;
+                log = self.store.open_log(self.name)?;
+                let path = self.store.log_path(self.name);
+                let output = || log.try_clone().map(Stdio::from).map_err(Error::io("use", &path));
+                command.stdout(output()?).stderr(output()?);
+                process::start_without_inherited_signals(&mut command);
+                Some(command)
+            }
+        };
         let mut was_held = false;
         let end = self.hold_back(record, &mut || {
             was_held = true;
@@ -142,7 +153,9 @@ impl Supervisor<'_> {
             report(Ok(false));
             return Ok(end);
         }
-        self.run_attempts(&mut task, &log, was_held, report)
+        let end = self.run_attempts(program.as_deref_mut(), &log, was_held, report);
+        self.dismiss_spare();
+        end
     }
 
     fn adopt(&mut self, pid: u32) {
@@ -150,28 +163,33 @@ impl Supervisor<'_> {
     }
 
     /// Runs it as often as the plan says, until it succeeds.
-    fn run_attempts(&mut self, task: &mut Task, log: &File, was_held: bool, report: Report<'_>) -> Result<End> {
+    fn run_attempts(
+        &mut self,
+        mut program: Option<&mut Command>,
+        log: &File,
+        was_held: bool,
+        report: Report<'_>,
+    ) -> Result<End> {
         let attempts = self.plan.retry.map(|retry| retry.saturating_add(1));
         let mut attempt = 1;
         loop {
             let more = attempts.is_some_and(|attempts| attempt < attempts);
-            match self.start(task, log, attempt, more) {
+            match self.start(program.as_deref_mut(), log, attempt, more) {
                 Ok(()) => report(Ok(true)),
-                Err(error) if attempt == 1 && !was_held => {
-                    self.end_child();
-                    report(Err(io::Error::new(error.kind(), error.to_string())));
-                    return Err(match task {
-                        Task::Function(_) => Error::io("start the task of", &self.store.log_path(self.name))(error),
-                        Task::Program(command) => Error::io("start the program", command.get_program().as_ref())(error),
-                    });
-                }
                 Err(error) => {
                     self.end_child();
+                    if attempt == 1 && !was_held {
+                        report(Err(io::Error::new(error.kind(), error.to_string())));
+                        return Err(match program {
+                            Some(command) => Error::io("start the program", command.get_program().as_ref())(error),
+                            None => Error::io("start the task of", &self.store.log_path(self.name))(error),
+                        });
+                    }
                     self.say(log, &format!("can't be started: {error}"));
-                    let rc = match task {
-                        Task::Function(_) => FAILED,
-                        Task::Program(_) if error.kind() == io::ErrorKind::NotFound => NOT_FOUND,
-                        Task::Program(_) => NOT_EXECUTABLE,
+                    let rc = match program {
+                        None => FAILED,
+                        Some(_) if error.kind() == io::ErrorKind::NotFound => NOT_FOUND,
+                        Some(_) => NOT_EXECUTABLE,
                     };
                     let attempts = attempts.map(|_| attempt - 1);
                     return Ok(End { rc, cause: Some(Cause::Unstartable), attempts, ..End::default() });
@@ -199,24 +217,34 @@ impl Supervisor<'_> {
     }
 
     /// Starts the task once; there may be `more` attempts after that.
-    fn start(&mut self, task: &mut Task, log: &File, attempt: u32, more: bool) -> io::Result<()> {
-        let pid = match task {
-            Task::Function(gated) if attempt == 1 => gated.pid(),
-            Task::Function(gated) => gated.next()?,
-            Task::Program(command) => command.spawn().map_err(|error| explained(error, command.get_program()))?.id(),
+    fn start(&mut self, program: Option<&mut Command>, log: &File, attempt: u32, more: bool) -> io::Result<()> {
+        let pid = match (program, &mut self.function) {
+            (Some(command), _) => command.spawn().map_err(|error| explained(error, command.get_program()))?.id(),
+            (None, Some(gated)) if attempt > 1 => gated.take_spare()?,
+            (None, Some(gated)) => gated.pid(),
+            (None, None) => return Err(Errno::ESRCH.into()),
         };
         self.adopt(pid);
-        match task {
-            Task::Function(_) if attempt == 1 => {}
-            _ => self
-                .record
-                .add(&format!("task = {pid}\n"))
-                .map_err(io::Error::other)
-                .inspect_err(|_| self.end_child())?,
+        // That of a function's first attempt was there before the record.
+        if attempt > 1 || self.function.is_none() {
+            self.record.add(&format!("task = {pid}\n")).map_err(io::Error::other)?;
         }
-        match task {
-            Task::Function(gated) => gated.open(log, more, &self.store.place_of(self.name)),
-            Task::Program(_) => Ok(()),
+        match &mut self.function {
+            Some(gated) => gated.open(log, more, &self.store.place_of(self.name)),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends what a function has left for an attempt that there is not to be.
+    fn dismiss_spare(&mut self) {
+        let running = self.child;
+        if let Some(Ok(spare)) = self.function.as_mut().map(Gated::take_spare) {
+            self.adopt(spare);
+            if let Some(spare) = self.child.filter(|spare| Some(*spare) != running) {
+                let _ = kill(spare, Signal::SIGKILL);
+                let _ = waitpid(spare, None);
+            }
+            self.child = running;
         }
     }
 
@@ -272,7 +300,9 @@ impl Supervisor<'_> {
         Ok(End { rc, cause: Some(Cause::Cancelled), ended, ..End::default() })
     }
 
-    fn end_tree(&self, grace: Millis) -> Result<Ended> {
+    fn end_tree(&mut self, grace: Millis) -> Result<Ended> {
+        // It has run nothing yet, so it is none of what is ended.
+        self.dismiss_spare();
         let ended = tree::end(&|| tree::children(std::process::id()), grace);
         ended.map_err(Error::io("stop the processes of", &self.store.log_path(self.name)))
     }
