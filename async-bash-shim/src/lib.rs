@@ -20,20 +20,18 @@ pub enum Profile {
 
 /// What a file to be sourced is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options<'a> {
+pub struct Options {
     /// How tasks behave.
     pub profile: Profile,
     /// Whether tasks run in the background where no variable says so.
     pub parallel: bool,
-    /// The version of the program.
-    pub version: &'a str,
 }
 
-impl<'a> Options<'a> {
+impl Options {
     /// The options of a profile.
     #[must_use]
-    pub fn of(profile: Profile, version: &'a str) -> Self {
-        Self { profile, parallel: profile == Profile::Standalone, version }
+    pub fn of(profile: Profile) -> Self {
+        Self { profile, parallel: profile == Profile::Standalone }
     }
 }
 
@@ -54,13 +52,14 @@ struct File<'a> {
 
 /// The text of the file to be sourced.
 ///
-/// # Errors
-/// None that the template can have.
-pub fn render(options: &Options<'_>) -> Result<String, askama::Error> {
-    let Options { profile, parallel, version } = *options;
+/// # Panics
+/// Never: the template is checked when this is compiled.
+#[must_use]
+pub fn render(options: &Options) -> String {
+    let Options { profile, parallel } = *options;
     let devstack = profile == Profile::Devstack;
     let mut arguments = if devstack { " shim --profile devstack".to_owned() } else { " shim".to_owned() };
-    if parallel != Options::of(profile, version).parallel {
+    if parallel != Options::of(profile).parallel {
         arguments += &format!(" --parallel-default {parallel}");
     }
     let variable = if devstack { "${DEVSTACK_PARALLEL-}" } else { "${ASYNC_PARALLEL:-${DEVSTACK_PARALLEL-}}" };
@@ -77,9 +76,10 @@ pub fn render(options: &Options<'_>) -> Result<String, askama::Error> {
         parallel_setting,
         arguments,
         in_background,
-        version,
+        version: env!("CARGO_PKG_VERSION"),
     }
     .render()
-    // Templates end without one.
-    .map(|text| text + "\n")
+    .expect("text can be written to memory")
+        // Templates end without one.
+        + "\n"
 }

@@ -26,9 +26,6 @@ pub(crate) enum Failure {
     /// What was to be printed could not be, so it was not handed over.
     #[error("can't write the output: {0}")]
     Output(#[source] io::Error),
-    /// The functions of the shim can't be written out.
-    #[error("can't write the functions out: {0}")]
-    Template(#[source] askama::Error),
     /// The function of the shim that asked can't be answered.
     #[error("can't answer the shell: {0}: these functions are of another version?")]
     Answer(#[source] io::Error),

@@ -127,7 +127,7 @@ fn nested_futures_are_stopped_and_none_of_them_is_lost() {
             }
             async_run t outer
             for i in 1 2 3; do read -r _; done <>there
-            async block quick
+            async wait --keep --quiet quick
             stay",
         );
         script.call(&["cancel", "--grace", "1s", "t"]).says(" killed after the grace period\n").exits(0);
@@ -157,7 +157,7 @@ fn what_is_stopped_inside_of_another_is_cancelled_too_and_what_ended_by_itself_i
             async run --retry 1 --retry-delay 1h again -- false
             async run killed -- bash -c "kill -TERM \$\$"
             async run fails -- false
-            async block killed; async block fails; echo >there; sleep 1000'
+            async wait --keep --quiet killed; async wait --keep --quiet fails; echo >there; sleep 1000'
         for i in 1 2 3; do read -r _; done <>there
         stay"#,
     );
@@ -281,7 +281,7 @@ fn all_of_them_or_those_that_are_named() {
         "for i in 1 2 3; do async run t$i -- sleep 1000; done
         async run --wait over -- true
         async run fine -- true
-        async block fine
+        async wait --keep --quiet fine
         stay",
     );
     script.call(&["cancel", "t1", "nobody"]).complains("there is no future `nobody`").exits(125);
@@ -331,7 +331,7 @@ fn a_task_that_ends_well_when_it_is_asked_to() {
 fn by_a_task_of_its_own_tree() {
     let mut script = Staying::plain(
         "async run --quiet t -- bash -c 'async cancel --grace 100ms t; sleep 1000'
-        async block t
+        async wait --keep --quiet t
         stay
         async wait t",
     );

@@ -55,7 +55,7 @@ enum Others {
 /// Runs a script with the functions of the standalone profile.
 fn trace(sandbox: &Sandbox, script: &str) -> Trace {
     let shim = sandbox.path("shim");
-    fs::write(&shim, render(&Options::of(Profile::Standalone, "0")).expect("a template")).expect("a file");
+    fs::write(&shim, render(&Options::of(Profile::Standalone))).expect("a file");
     let go = sandbox.path("cwd/go");
     nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
     let script = format!("source {}\nfunction mark {{ [[ ! -e /$1 ]]; }}\n{script}", shim.display());

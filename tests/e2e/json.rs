@@ -107,14 +107,14 @@ fn real_futures_are_valid_and_told_exactly() {
             async run killed -- bash -c 'kill -KILL $$'
             async run --timeout 0.01 --grace 1 slow -- sleep 1000
             async run fails -- false
-            async block -- fails
+            async wait --keep --quiet fails
             async run --after fails never -- true
             async run cancelled -- sleep 1000
             async cancel cancelled
             async run waits -- sleep 1000
             async run --after waits queued -- true
             async run done -- true
-            for name in exact killed slow never; do async block -- $name; done
+            for name in exact killed slow never; do async wait --keep --quiet $name; done
             async wait done
         } >&2
         async status --json --all
@@ -191,7 +191,7 @@ fn the_runs_of_a_name_are_valid() {
             async wait t
         done >&2
         async run t -- bash -c 'exit 7' >&2
-        async block -- t
+        async wait --keep --quiet t
         async log --list-runs --json t",
     );
     let seen = document(&finished, "RunsDocument");
@@ -486,7 +486,7 @@ fn what_was_cancelled_is_told_of_and_how() {
                 read <ready
                 async run orphan -- sleep 1000
                 kill -KILL $(async pid orphan)
-                async block -- orphan
+                async wait --keep --quiet orphan
             } >&2",
         )
         .exits(0);

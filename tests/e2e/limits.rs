@@ -92,7 +92,7 @@ fn tasks_of_both_profiles_are_limited() {
     in_each_case(|case| {
         let sandbox = case.sandbox();
         let finished = sandbox.run(&case.script(
-            "ASYNC_JOBS=2
+            "export ASYNC_JOBS=2
             function quick { quiet; sleep 0.01; }
             function outer { quiet; async_run \"in $1\" quick; async_wait \"in $1\"; }
             for i in {0..5}; do async_run \"t$i\" quick; async_run \"o$i\" outer $i; done
@@ -120,7 +120,7 @@ fn whoever_is_killed_makes_room_at_once() {
             [[ {victim} == first ]] || open_gate go
             gate over
             cat ran
-            async block fourth
+            async wait --keep --quiet fourth
             stay"
         ));
         let all = ["second", "third", "fourth"];

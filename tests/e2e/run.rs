@@ -60,7 +60,7 @@ fn its_command_is_shown_as_a_shell_reads_it() {
         &Sandbox::default(),
         r#"async run --quiet t -- printf '<%s>\n' plain -j4 ./a/b 'a b' '' "it's" '"$HOME"' '*' '~' '!!' 'a=b' '{a,b}' \
             '#' '\' 'c\d' '`x`' 'a;b' ü $'two\nlines of "it'"'"$'s\\"' $'\t' $'\e[31m\r' $'\xff' $'\u009b' $'\u202ea'
-        async block t
+        async wait --keep --quiet t
         shown=$(async status | cut -f7)
         echo "$shown"
         eval "$shown" >pasted
@@ -291,7 +291,7 @@ fn a_name_that_runs_is_refused_and_one_that_was_never_waited_for_is_kept() {
         async run --quiet t -- touch second
         echo \"again $?\"
         open_gate go
-        async block t
+        async wait --keep --quiet t
         async run --quiet t -- echo third
         echo \"then $?\"
         async wait t

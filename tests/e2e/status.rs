@@ -125,7 +125,7 @@ fn a_name_that_was_used_again_is_listed_with_all_its_futures() {
             async wait t
         done >/dev/null
         async run t -- true >/dev/null
-        async block -- t
+        async wait --keep --quiet t
         async status --all t | cut -f 1-3",
     );
     assert_eq!(finished.stdout, "t\tcollected\t0\nt\tcollected\t4\nt\tfinished\t0\n", "{finished}");

@@ -184,7 +184,7 @@ fn a_record_is_read_again_only_when_it_has_changed() {
 fn c_cancels_after_a_question() {
     let sandbox = Sandbox::default();
     made_up::empty_store(&sandbox);
-    sandbox.run("async run t -- sleep 1000; async run over -- true; async block -- over").exits(0);
+    sandbox.run("async run t -- sleep 1000; async run over -- true; async wait --keep --quiet over").exits(0);
     let mut terminal = watch(&sandbox, 24, 80, "");
     terminal.wait_for(|screen| screen.contains("log of t ─"));
     terminal.type_in(b"c");

@@ -24,7 +24,9 @@ pub use subjects::{Host, Input, Kind, SUBJECTS, Subject, Target};
 use regex::{Captures, Regex};
 
 use crate::shell::{Finished, Sandbox, bashes, binary_dir};
-fn builtin() -> &'static Path { unimplemented!() }
+fn builtin() -> &'static Path {
+    unimplemented!()
+}
 use crate::strace::{self, Call};
 use crate::wait_until;
 

@@ -13,8 +13,7 @@ pub(crate) struct Shim {
 
 impl Shim {
     pub(crate) fn run(&self) -> Result<(), String> {
-        let options = Options::of(Profile::Devstack, env!("CARGO_PKG_VERSION"));
-        let wanted = render(&options).map_err(|error| error.to_string())?;
+        let wanted = render(&Options::of(Profile::Devstack));
         crate::generated::write("async-bash-shim/inc/async", &wanted, self.check, "shim")
     }
 }

@@ -28,10 +28,9 @@ pub(crate) struct Shim {
 
 impl Shim {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        let mut options = Options::of(self.profile.into(), env!("CARGO_PKG_VERSION"));
+        let mut options = Options::of(self.profile.into());
         options.parallel = self.parallel_default.unwrap_or(options.parallel);
-        let text = async_bash_shim::render(&options).map_err(Failure::Template)?;
-        place.stdout()?.print(&text)?;
+        place.stdout()?.print(&async_bash_shim::render(&options))?;
         Ok(ExitCode::SUCCESS)
     }
 }

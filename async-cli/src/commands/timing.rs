@@ -194,7 +194,8 @@ impl Timing {
         let now = clock::wall() / 1000;
         let elapsed = |begin: i64| now.saturating_sub(begin).max(0);
         let collected = || Ok::<_, Failure>(place.store()?.collected()?);
-        let first = |collected: &[(_, async_core::Record)]| collected.iter().map(|(_, record)| record.start_time / 1000).min();
+        let first =
+            |collected: &[(_, async_core::Record)]| collected.iter().map(|(_, record)| record.start_time / 1000).min();
         if let (Some(background_ms), Some(waited_ms)) = (self.background, self.waited) {
             let begin = self.begin.map_or_else(|| Ok::<_, Failure>(first(&collected()?).unwrap_or(now)), Ok)?;
             return Ok(Summary { background_ms, waited_ms, elapsed_s: elapsed(begin) });

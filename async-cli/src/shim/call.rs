@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use async_core::FutureName;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, FromArgMatches};
 
 use crate::cli::{Place, Profile};
@@ -39,6 +39,11 @@ impl Call {
         parsed.and_then(|matches| Self::from_arg_matches(&matches)).map_err(|error| {
             if error.kind() == ErrorKind::MissingRequiredArgument {
                 return Failure::Usage(format!("async_run: there is no name; {TO_TYPE}"));
+            }
+            if error.kind() == ErrorKind::UnknownArgument {
+                let option = error.get(ContextKind::InvalidArg).map_or_else(String::new, ToString::to_string);
+                let what = format!("async_run has no option '{option}'; a name like that goes behind --");
+                return Failure::Usage(format!("{what}; {TO_TYPE}"));
             }
             let text = error.render().to_string();
             let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();

@@ -146,16 +146,16 @@ fn a_wait_does_not_report_a_later_future_of_the_name() {
             function first { gate go; }
             function second { return 5; }
             async_run t first
-            read -r _ _ _ _ _ from since _ <<<"$(async collect --report 2 --shell $$ -- t)"
+            mapfile -t answer < <(async collect --answer 3 --report 2 --shell $$ -- t 3>&1)
             open_gate go
             async wait t
             async_run t second
             # Its own line is out by then.
             wait "$!"
-            async collect --report 1 --shell $$ --from "$from" --since "$since" --status 0 -- t
+            async collect --answer 3 --report 1 --shell $$ --resume "${answer[6]}" --status 0 -- t 3>&1
             async_wait t"#,
         )
-        .says("Not waiting for async task t that we never started or has already been waited for\ndone 0 0 0\n")
+        .says("Not waiting for async task t that we never started or has already been waited for\ndone\n0\n0\n0\n")
         .says("finished second with result 5 in 0 seconds\n")
         .exits(5);
     });
@@ -194,7 +194,7 @@ fn a_shell_does_not_wait_for_itself() {
         sandbox
             .run(&case.script(
                 "DEVSTACK_PARALLEL=False
-                async begin --process $$ -- t task >/dev/null
+                async begin-here --answer 3 --shell $$ -- t task 3>&1 >/dev/null
                 async status
                 async_wait t
                 echo \"wait $?\"",

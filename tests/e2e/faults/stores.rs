@@ -322,9 +322,10 @@ fn a_file_system_without_locks() {
         let sandbox = case.sandbox();
         sandbox.run(&case.script("")).exits(0);
         let wrapper = sandbox.path("cwd/lockless");
-        fs::write(&wrapper, "#!/bin/sh\nexec strace -o /dev/null -e inject=flock:error=ENOLCK async \"$@\"\n").unwrap();
+        fs::write(&wrapper, "#!/bin/sh\nexec strace -D -o /dev/null -e inject=flock:error=ENOLCK async \"$@\"\n")
+            .unwrap();
         fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
-        let script = format!("export ASYNC_BIN=$PWD/lockless ASYNC_BUILTIN=off\n{START}");
+        let script = format!("export ASYNC_BIN=$PWD/lockless\n{START}");
         sandbox.run(&case.sourced(&script)).complains("has no locks").says("run 125\n");
         assert!(!sandbox.path("cwd/started").exists());
     });

@@ -65,7 +65,6 @@ impl Place {
             .env("LANG", "C.UTF-8")
             .env("DEST", dest)
             .env("DEVSTACK_PARALLEL", "True")
-            .env("ASYNC_BUILTIN", "off")
             .current_dir(dest)
             .stdin(Stdio::null());
         command

@@ -35,8 +35,6 @@ impl Build {
 pub(crate) struct Programs {
     /// The build that is given to people, then the others.
     pub(crate) builds: Vec<Build>,
-    /// The bash builtin that belongs to the first build.
-    pub(crate) builtin: Tool,
     pub(crate) tsp: Tool,
     pub(crate) pueue: Tool,
     pub(crate) pueued: Tool,
@@ -51,16 +49,14 @@ pub(crate) struct Programs {
 impl Programs {
     /// `program` stands in for the builds.
     pub(crate) fn find(program: Option<&Path>, async_cmd: Option<&Path>) -> Result<Self, String> {
-        let (builds, builtin) = if let Some(program) = program {
-            let missing = Tool::Missing("the builtin (without --program, it is built)".into());
-            (vec![Build { suffix: "", title: "the program given", path: absolute(program)? }], missing)
+        let builds = if let Some(program) = program {
+            vec![Build { suffix: "", title: "the program given", path: absolute(program)? }]
         } else {
             let target = dist::target()?;
-            let builds = vec![
+            vec![
                 Build { suffix: "", title: "static", path: dist::build(&target)? },
                 Build { suffix: "-dynamic", title: "dynamic", path: build_dynamic()? },
-            ];
-            (builds, Tool::There(dist::build_builtin(&target)?))
+            ]
         };
         let async_cmd = match async_cmd {
             Some(path) => Tool::There(absolute(path)?),
@@ -70,7 +66,6 @@ impl Programs {
         };
         Ok(Self {
             builds,
-            builtin,
             tsp: on_path("tsp", "apt-get install task-spooler"),
             pueue: on_path("pueue", "cargo install --locked pueue"),
             pueued: on_path("pueued", "cargo install --locked pueue"),

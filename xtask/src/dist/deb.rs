@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::files::{self, DOC, File, MAN, ZSH};
-use super::{failed, needs, output};
+use super::{failed, output};
 
 /// What the functions are for.
 const BASH: &str = "bash (>= 4.4)";
@@ -31,12 +31,7 @@ pub(super) fn pack(files: &[File], target: &str, epoch: &str, dir: &Path) -> Res
     let sums = output(Command::new("md5sum").args(&paths).current_dir(&tree))?;
     let bytes: usize = files.iter().map(|file| file.content.len()).sum();
     // The program itself is static.
-    let libraries = files.iter().filter(|file| Path::new(&file.path).extension() == Some("so".as_ref()));
-    let mut needed = vec![BASH.to_owned()];
-    for library in libraries {
-        needed.extend(needs::of_library(&library.content)?);
-    }
-    let control = control(&version, architecture, bytes.div_ceil(1024), &needed.join(", "));
+    let control = control(&version, architecture, bytes.div_ceil(1024), BASH);
     files::write(&[File::new("DEBIAN/control", control), File::new("DEBIAN/md5sums", sums)], &tree)?;
 
     let mut build = Command::new("dpkg-deb");

@@ -34,14 +34,12 @@ impl File {
     }
 }
 
-/// All files, with the program and the builtin of those paths.
-pub(super) fn collect(program: &Path, builtin: &Path, target: &str) -> Result<Vec<File>, String> {
+/// All files, with the program of that path.
+pub(super) fn collect(program: &Path, target: &str) -> Result<Vec<File>, String> {
     let read = |path: &Path| fs::read(path).map_err(failed("read", path));
     let completion = |shell| output(Command::new(program).args(["completions", shell]));
     let mut files = vec![
         File::new("bin/async", read(program)?),
-        // Where the program looks for it.
-        File::new("lib/async/libasync_builtin.so", read(builtin)?),
         File::new("share/async/inc/async", read(&crate::root().join("async-bash-shim/inc/async"))?),
         File::new("share/bash-completion/completions/async", completion("bash")?),
         File::new(format!("{ZSH}/_async"), completion("zsh")?),

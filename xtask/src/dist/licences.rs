@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::{failed, output};
 
 const HEAD: &str = "\
-The program async and its builtin have parts that others wrote, among them the Rust standard library (MIT or Apache-2.0).
-The program is linked statically with the GNU C library (LGPL-2.1-or-later); from its sources it can be linked with another.
+The program async has parts that others wrote, among them the Rust standard library (MIT or Apache-2.0).
+It is linked statically with the GNU C library (LGPL-2.1-or-later); from its sources it can be linked with another.
 The licenses of all further parts follow, each behind the parts that it is for.
 ";
 
@@ -38,11 +38,11 @@ pub(super) fn of_others(target: &str) -> Result<String, String> {
     Ok(all)
 }
 
-/// The packages in the program and in the builtin, which has all of the program, each with its licence's name, and the folders of their sources.
+/// The packages in the program, each with its licence's name, and the folders of their sources.
 fn parts(target: &str) -> Result<Vec<(String, String)>, String> {
     let locked = ["--locked", "--quiet"];
     let mut tree = crate::cargo();
-    tree.arg("tree").args(locked).args(["--package", "async-builtin", "--edges", "normal", "--prefix", "none"]);
+    tree.arg("tree").args(locked).args(["--package", "async-cli", "--edges", "normal", "--prefix", "none"]);
     let tree = output(tree.args(["--format", "{p}", "--target", target]))?;
     let linked: BTreeSet<(&str, &str)> = tree
         .lines()

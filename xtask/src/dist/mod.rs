@@ -4,7 +4,6 @@ mod archive;
 mod deb;
 mod files;
 mod licences;
-mod needs;
 pub(crate) mod program;
 
 use std::fs;
@@ -15,8 +14,7 @@ use clap::Args;
 
 /// Builds the program and packs it with all that belongs to it: a tarball, and a package for Debian
 ///
-/// That is the bash builtin, the shim, man pages and completions. The program is linked statically, so a start loads no
-/// libraries. The same sources make the same files, whose time is `SOURCE_DATE_EPOCH`, else the commit's.
+/// That is the shim, man pages and completions. The program is linked statically, so a start loads no libraries. The same sources make the same files, whose time is `SOURCE_DATE_EPOCH`, else the commit's.
 #[derive(Args)]
 pub(crate) struct Dist {
     /// The folder for what is made [default: target/dist]
@@ -31,8 +29,7 @@ impl Dist {
     pub(crate) fn run(self) -> Result<(), String> {
         let target = program::target()?;
         let program = program::build(&target)?;
-        let builtin = program::build_builtin(&target)?;
-        let files = files::collect(&program, &builtin, &target)?;
+        let files = files::collect(&program, &target)?;
         if let Some(prefix) = self.install {
             files::write(&files, &prefix)?;
             println!("Installed {}", prefix.join("bin/async").display());

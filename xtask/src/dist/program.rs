@@ -1,4 +1,4 @@
-//! The program as users get it, and the builtin that belongs to it.
+//! The program as users get it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -16,11 +16,6 @@ pub(crate) fn target() -> Result<String, String> {
 /// Builds the program, statically linked, and gives its path.
 pub(crate) fn build(target: &str) -> Result<PathBuf, String> {
     make("async-cli", "release", target, &["-Ctarget-feature=+crt-static"], "async")
-}
-
-/// Builds the bash builtin, which a shell loads and which is not static therefore, and gives its path.
-pub(crate) fn build_builtin(target: &str) -> Result<PathBuf, String> {
-    make("async-builtin", "builtin", target, &[], "libasync_builtin.so")
 }
 
 fn make(package: &str, profile: &str, target: &str, flags: &[&str], file: &str) -> Result<PathBuf, String> {

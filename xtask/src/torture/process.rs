@@ -85,10 +85,11 @@ fn kind(pid: i32) -> Option<Kind> {
     let program = words.next().map(|word| Path::new(OsStr::from_bytes(word)))?;
     if program.file_name() == Some(OsStr::new("async")) {
         return Some(match words.next()? {
-            b"begin" => Kind::Begin,
-            b"end" | b"watch" => Kind::End,
+            b"supervise" if !holds_record(pid) => Kind::Begin,
+            b"begin-here" => Kind::Begin,
+            b"supervise" | b"end-here" => Kind::End,
+            b"collect" if cmdline.split(|&byte| byte == 0).any(|word| word == b"--block") => Kind::Block,
             b"collect" => Kind::Collect,
-            b"block" => Kind::Block,
             b"wait" => Kind::Wait,
             b"cancel" => Kind::Cancel,
             _ => Kind::Other,
@@ -97,10 +98,14 @@ fn kind(pid: i32) -> Option<Kind> {
     if target(pid, "1").is_some_and(|path| path.extension() == Some(OsStr::new("log"))) {
         return Some(Kind::Task);
     }
-    let open = fs::read_dir(entry(pid, "fd")).ok()?;
-    let holds = |path: PathBuf| path.extension() == Some(OsStr::new("ini"));
-    let background = open.flatten().any(|fd| fs::read_link(fd.path()).is_ok_and(holds));
-    Some(if background { Kind::Background } else { Kind::Subshell })
+    Some(Kind::Subshell)
+}
+
+/// Whether it has a record open, as a supervisor has once its future has begun.
+fn holds_record(pid: i32) -> bool {
+    let open = fs::read_dir(entry(pid, "fd")).into_iter().flatten().flatten();
+    let is_record = |path: PathBuf| path.extension() == Some(OsStr::new("ini"));
+    open.map(|fd| fs::read_link(fd.path())).any(|path| path.is_ok_and(is_record))
 }
 
 fn entry(pid: i32, name: &str) -> PathBuf {

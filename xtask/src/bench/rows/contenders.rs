@@ -184,14 +184,6 @@ fn contenders(bench: &Bench, programs: &Programs, place: &Place) -> Vec<Contende
                 .env("FUNCTIONS", place.standalone()),
         );
     }
-    if let Some(Build { path, .. }) = programs.builds.first() {
-        all.push(
-            functions("builtin".into(), "`async_run`, `async_wait`: standalone, with the builtin".into())
-                .env("ASYNC_BIN", path)
-                .env("FUNCTIONS", place.standalone())
-                .tool("ASYNC_BUILTIN", &programs.builtin),
-        );
-    }
     for Build { suffix, title, path } in &programs.builds {
         all.push(
             functions(format!("devstack{suffix}"), format!("`async_run`, `async_wait`: devstack, {title}"))

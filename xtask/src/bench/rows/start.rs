@@ -17,7 +17,7 @@ const START: Section = Section {
 pub(super) fn rows(programs: &Programs) -> Vec<Row> {
     let mut rows = vec![row("true", "`true`, a program of C".into(), programs.truth.clone(), &[])];
     for build in &programs.builds {
-        for (name, args) in [("version", &["--version"][..]), ("live", &["live"])] {
+        for (name, args) in [("version", &["--version"][..]), ("status", &["status"])] {
             let who = format!("`async {}`, {}", args[0], build.title);
             rows.push(row(&format!("{name}{}", build.suffix), who, build.path.clone(), args));
         }
