@@ -181,8 +181,8 @@ fn has_parser() -> bool {
     let there = command.output().is_ok_and(|output| output.status.success());
     if !there {
         let ci = std::env::var_os("CI").is_some_and(|value| value == "true");
-        assert!(!ci, "prometheus-client is missing: pip install prometheus-client");
-        eprintln!("skipped, because prometheus-client is missing: pip install prometheus-client");
+        assert!(!ci, "prometheus-client is missing: apt-get install python3-prometheus-client");
+        eprintln!("skipped, because prometheus-client is missing: apt-get install python3-prometheus-client");
     }
     there
 }

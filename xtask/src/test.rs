@@ -71,7 +71,7 @@ const STEPS: &[Step] = &[
         name: "bashate",
         command: &["bashate", "-iE006", "-eE005,E042"],
         files: &["async-bash-shim/inc/async"],
-        install: Some("pip install bashate"),
+        install: Some("apt-get install python3-bashate"),
         ..NO_STEP
     },
     // A release build, and packages of it.
