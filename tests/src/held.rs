@@ -64,7 +64,7 @@ impl Held {
     /// If that fails.
     pub fn begin_in_process(&self, name: &str) {
         let start = Start::InProcess(std::process::id());
-        self.store.begin(&name.parse().expect("a name"), &Request::new(&["make".into()]), &start).expect("it begins");
+        self.store.begin(&name.parse().expect("a name"), &Request::new(&["make".into()]), start).expect("it begins");
     }
 
     /// Starts the program with these arguments.
