@@ -47,9 +47,11 @@ const NOT_EXECUTABLE: i32 = 126;
 /// The exit status of a program that is not there, as shells have it.
 const NOT_FOUND: i32 = 127;
 
-/// Is called when it is known whether the task has been started (true), or is held back for now (false). What it hears
-/// first counts: a failure after that is recorded.
-pub type Report<'a> = &'a mut dyn FnMut(io::Result<bool>);
+/// Is called when it is known whether the task starts (true), or is held back for now (false). What it hears first counts: a
+/// failure after that is recorded.
+///
+/// A function is let go after that, so that none runs that somebody takes for not started; if this fails, it never is.
+pub type Report<'a> = &'a mut dyn FnMut(io::Result<bool>) -> io::Result<()>;
 
 /// What a supervisor runs. The output goes to the future's log.
 pub enum Task {
@@ -131,35 +133,50 @@ impl Supervisor<'_> {
             command.stdout(output()?).stderr(output()?);
             process::start_without_inherited_signals(command);
         }
-        let mut was_held = false;
+        let mut told = None;
         let end = self.hold_back(record, &mut || {
-            was_held = true;
-            report(Ok(false));
+            let result = report(Ok(false));
+            let goes_on = result.is_ok();
+            told.get_or_insert(result);
+            goes_on
         });
-        if let Some(end) = end {
-            self.end_child();
+        let was_held = told.is_some();
+        if end.is_some() && !was_held {
             // It has begun, and why it never started is recorded.
-            report(Ok(false));
-            return Ok(end);
+            told = Some(report(Ok(false)));
         }
-        self.run_attempts(&mut task, &log, was_held, report)
+        if end.is_some() || matches!(told, Some(Err(_))) {
+            self.end_child();
+        }
+        told.transpose().map_err(Error::io("tell who waits for the start of", &self.store.log_path(self.name)))?;
+        match end {
+            Some(end) => Ok(end),
+            None => self.run_attempts(&mut task, &log, was_held, report),
+        }
     }
 
     fn adopt(&mut self, pid: u32) {
         self.child = Some(Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX)));
     }
 
-    /// Runs it as often as the plan says, until it succeeds.
-    fn run_attempts(&mut self, task: &mut Task, log: &File, was_held: bool, report: Report<'_>) -> Result<End> {
+    /// Runs it as often as the plan says, until it succeeds. `told` says that whoever waits for the start has been told.
+    fn run_attempts(&mut self, task: &mut Task, log: &File, mut told: bool, report: Report<'_>) -> Result<End> {
         let attempts = self.plan.retry.map(|retry| retry.saturating_add(1));
         let mut attempt = 1;
         loop {
             let more = attempts.is_some_and(|attempts| attempt < attempts);
-            match self.start(task, log, attempt, more) {
-                Ok(()) => report(Ok(true)),
-                Err(error) if attempt == 1 && !was_held => {
+            let mut tell = || {
+                if !told {
+                    report(Ok(true))?;
+                    told = true;
+                }
+                Ok(())
+            };
+            match self.start(task, log, attempt, more, &mut tell) {
+                Ok(()) => {}
+                Err(error) if !told => {
                     self.end_child();
-                    report(Err(io::Error::new(error.kind(), error.to_string())));
+                    let _ = report(Err(io::Error::new(error.kind(), error.to_string())));
                     return Err(match task {
                         Task::Function(_) => Error::io("start the task of", &self.store.log_path(self.name))(error),
                         Task::Program(command) => Error::io("start the program", command.get_program().as_ref())(error),
@@ -199,7 +216,14 @@ impl Supervisor<'_> {
     }
 
     /// Starts the task once; there may be `more` attempts after that.
-    fn start(&mut self, task: &mut Task, log: &File, attempt: u32, more: bool) -> io::Result<()> {
+    fn start(
+        &mut self,
+        task: &mut Task,
+        log: &File,
+        attempt: u32,
+        more: bool,
+        tell: &mut dyn FnMut() -> io::Result<()>,
+    ) -> io::Result<()> {
         let pid = match task {
             Task::Function(gated) if attempt == 1 => gated.pid(),
             Task::Function(gated) => gated.next()?,
@@ -215,8 +239,16 @@ impl Supervisor<'_> {
                 .inspect_err(|_| self.end_child())?,
         }
         match task {
-            Task::Function(gated) => gated.open(log, more, &self.store.place_of(self.name)),
-            Task::Program(_) => Ok(()),
+            Task::Function(gated) => {
+                let order = gated.order(log, more, &self.store.place_of(self.name))?;
+                tell()?;
+                gated.open(&order)
+            }
+            Task::Program(_) => {
+                // It runs, whether or not somebody hears of it.
+                let _ = tell();
+                Ok(())
+            }
         }
     }
 

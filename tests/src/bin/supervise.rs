@@ -34,12 +34,15 @@ fn main() -> ExitCode {
         }
     };
     let supervised = store.and_then(|store| {
-        let mut report = |result: io::Result<bool>| match result {
-            Ok(_) => hears("started "),
-            Err(error) => {
-                store.abandon(&name);
-                hears(&format!("failed {error}"));
+        let mut report = |result: io::Result<bool>| {
+            match result {
+                Ok(_) => hears("started "),
+                Err(error) => {
+                    store.abandon(&name);
+                    hears(&format!("failed {error}"));
+                }
             }
+            Ok(())
         };
         let end = supervise(&store, &name, record, planned, Task::Program(command), &mut report);
         if end.is_err() && !caller_knows.get() {
