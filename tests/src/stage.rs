@@ -97,11 +97,16 @@ task 5>&- 9>&- 0</dev/null 2>/dev/null &
 exec "${@/#PID/$!}" 6<&- 8>&-
 "#;
 
-/// Runs a command with an answer, and ends after the task that waits at a gate, if there is one.
-const CALLER: &str = r#"
+/// Runs a command with an answer.
+const CALLER: &str = r#"exec "$@" 9>"$0/answer""#;
+
+/// Runs a command with an answer, and ends after the task that waits at the gate. It says nothing of its own, as of a command
+/// that was killed.
+const CALLER_OF_TASK: &str = r#"
 exec 7<>"$0/life" 8>"$0/life"
 exec 7<"$0/life"
-"$@" 7<&- 9>"$0/answer"
+exec 3>&2 2>/dev/null
+"$@" 2>&3 3>&- 7<&- 9>"$0/answer"
 status=$?
 exec 8>&-
 read -r -u 7
@@ -224,9 +229,9 @@ impl Stage {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("its mode");
     }
 
-    /// Opens a record as a shell has it, with the lock that is its life.
+    /// Opens a record as its supervisor has it, with the lock that is its life.
     fn hold(&self, name: &str) -> File {
-        let file = OpenOptions::new().append(true).open(self.store().join(name)).expect("the record");
+        let file = OpenOptions::new().read(true).append(true).open(self.store().join(name)).expect("the record");
         file.lock().expect("a lock");
         file
     }
@@ -271,7 +276,8 @@ impl Stage {
         let log = self.sandbox.path("strace");
         let inject: Vec<String> = self.subject.lacks.iter().copied().chain(inject).map(str::to_owned).collect();
         let mut command = self.sandbox.command("bash");
-        command.args(["-c", CALLER]).arg(self.folder()).arg("strace").args(strace::arguments(&log, &inject));
+        let caller = if self.subject.host == Host::ProgramForShell { CALLER_OF_TASK } else { CALLER };
+        command.args(["-c", caller]).arg(self.folder()).arg("strace").args(strace::arguments(&log, &inject));
         let room = self.subject.room.map(|room| room.to_string()).unwrap_or_default();
         match self.subject.host {
             Host::ProgramForShell => {
@@ -331,12 +337,13 @@ impl Stage {
         let mut answer = Vec::new();
         // Where somebody still could write, it is an error that nobody has.
         let _ = (&self.answer).read_to_end(&mut answer);
-        String::from_utf8(answer).expect("text")
+        // It leaves out newlines that come first.
+        String::from_utf8(answer).expect("text").trim_start_matches('\n').to_owned()
     }
 
-    /// Runs the command, and ends the task of `t` when the command sleeps until then.
+    /// Runs the command, and ends the task of `t`, or of `busy`, when the command sleeps until then.
     fn ending_meanwhile(&self, run: impl FnOnce() -> Finished) -> Finished {
-        let Some(record) = self.record.as_ref().filter(|_| self.subject.sleeps) else {
+        let Some(record) = self.record.as_ref().or(self.held.first()).filter(|_| self.subject.sleeps) else {
             return run();
         };
         let inode = record.metadata().expect("the record").ino();

@@ -69,8 +69,9 @@ impl Stage {
         }
         self.count_is_right()?;
         let states = self.states()?;
+        let ends = self.subject.kind == Kind::Tasks && self.subject.sleeps;
         self.ensure(
-            !self.subject.busy || states.get("busy").is_some_and(|state| state == "running"),
+            !self.subject.busy || ends || states.get("busy").is_some_and(|state| state == "running"),
             "busy is harmed",
         )?;
         if self.subject.target != Target::NoStore && self.subject.kind != Kind::Inits && !self.takes("other") {

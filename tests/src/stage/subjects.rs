@@ -91,7 +91,7 @@ pub struct Subject {
     pub room: Option<u64>,
     /// What runs it.
     pub host: Host,
-    /// Whether the task of `t` ends, without a word, once the command sleeps until it does.
+    /// Whether the task of `t`, or of `busy` if there is no `t` yet, ends without a word once the command sleeps until it does.
     pub sleeps: bool,
 }
 
@@ -111,6 +111,12 @@ const fn subject(title: &'static str, args: &'static [&'static str], kind: Kind,
 }
 
 impl Subject {
+    /// Whether it fails on a run where no call does.
+    #[must_use]
+    pub fn is_to_fail(&self) -> bool {
+        self.room.is_some() || self.kind == Kind::Tasks && self.target == Target::Running
+    }
+
     const fn with(self, input: Input) -> Self {
         Self { input, ..self }
     }
@@ -220,6 +226,7 @@ pub const SUBJECTS: &[Subject] = &[
     supervise!("supervise, limited", "--jobs", "1"),
     supervise!("supervise, after another", "--after-any", "other"),
     supervise!("supervise, after another that failed", "--after", "other"),
+    supervise!("supervise, held back", "--after-any", "busy").sleeping(),
     supervise!("supervise, twice", "--retry", "1"),
     // Up to a figure that would be wrong: `end_time = 17`.
     Subject { title: "supervise, no room", room: Some(13), ..SUPERVISE },
