@@ -17,12 +17,10 @@
 //!
 //! # What a future costs
 //!
-//! With the shim, `async_run` of a function and an `async_wait` after its end make 4 `clone` and 3 `execve` calls in all:
-//! one of each for the program that begins the future, two `clone` for the background subshell and the task's own, one
-//! `execve` with which the former turns into the program that watches the task, and one of each for the program that
-//! collects. A wait for a task that still runs asks the program once more. With the builtin it is 2 `clone` and no `execve`:
-//! the background subshell, and the task that this subshell forks off by [`fork_and_supervise`]. Counted with
-//! `strace -f -e trace=execve,clone,clone3,fork,vfork bash SCRIPT`.
+//! With the shim, `async_run` of a function and an `async_wait` after its end make 3 `clone` and 2 `execve` calls in all:
+//! two `clone` for the background subshell and the task's own, one `execve` with which the former turns into the program
+//! that begins the future and is the task's parent, and one of each for the program that collects. A wait for a task that
+//! still runs asks the program once more. Counted with `strace -f -e trace=execve,clone,clone3,fork,vfork bash SCRIPT`.
 //!
 //! # Example
 //!

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
 use async_core::{Claim, FutureName, Permissions, Request, Start, Store, Wait};
@@ -24,11 +23,8 @@ impl Place {
     }
 
     /// Starts a future whose life ends with the file that is given back.
-    fn begin(&self, id: &str) -> async_core::Result<File> {
-        let file = File::create_new(self.dir.join(format!(".starting/new{id}"))).expect("a new record");
-        let start = Start::OnDescriptor { fd: file.as_raw_fd(), id: id.as_ref() };
-        self.store.begin(&self.name, &Request::new(&["x".into()]), &start)?;
-        Ok(file)
+    fn begin(&self) -> async_core::Result<File> {
+        Ok(self.store.begin(&self.name, &Request::new(&["x".into()]), Start::OnRecord)?.record)
     }
 
     /// The log as the next waiter gets it.
@@ -56,7 +52,7 @@ impl Place {
 fn init_takes_a_directory_where_another_init_and_a_start_were_cut_short() {
     let place = Place::new();
     fs::remove_dir(place.dir.join(".collected")).unwrap();
-    let left = ["new.7.1", "gate.7.1"].map(|name| place.dir.join(".starting").join(name));
+    let left = ["new.7.self.0", "new.7.self.1"].map(|name| place.dir.join(".starting").join(name));
     for path in &left {
         fs::write(path, "").unwrap();
     }
@@ -67,7 +63,7 @@ fn init_takes_a_directory_where_another_init_and_a_start_were_cut_short() {
 #[test]
 fn a_start_that_was_cut_before_it_made_a_log_does_not_get_the_log_of_an_earlier_one() {
     let place = Place::new();
-    drop(place.begin(".1.1").unwrap());
+    drop(place.begin().unwrap());
     fs::write(place.store.log_path(&place.name), "mine\n").unwrap();
     assert_eq!(place.log().unwrap(), "mine\n");
     // As it is until the log is made.
@@ -77,7 +73,7 @@ fn a_start_that_was_cut_before_it_made_a_log_does_not_get_the_log_of_an_earlier_
     assert_eq!(place.log(), None);
     // Nor does it take it away.
     let started = place.start_time();
-    drop(place.begin(".1.2").unwrap());
+    drop(place.begin().unwrap());
     assert!(place.dir.join(format!(".collected/t.{started}.ini")).exists());
     assert!(!place.dir.join(format!(".collected/t.{started}.log")).exists());
 }
@@ -85,13 +81,13 @@ fn a_start_that_was_cut_before_it_made_a_log_does_not_get_the_log_of_an_earlier_
 #[test]
 fn a_future_that_makes_room_keeps_its_log_even_if_that_is_cut_short() {
     let place = Place::new();
-    drop(place.begin(".1.1").unwrap());
+    drop(place.begin().unwrap());
     fs::write(place.store.log_path(&place.name), "mine\n").unwrap();
     let kept = place.dir.join(format!(".collected/t.{}.log", place.start_time()));
     // This is how it stands after the log and before the record.
     fs::rename(place.store.log_path(&place.name), &kept).unwrap();
     assert_eq!(place.log().unwrap(), "mine\n");
-    drop(place.begin(".1.3").unwrap());
+    drop(place.begin().unwrap());
     assert_eq!(fs::read_to_string(&kept).unwrap(), "mine\n");
     assert!(kept.with_extension("ini").exists());
 }
@@ -99,7 +95,7 @@ fn a_future_that_makes_room_keeps_its_log_even_if_that_is_cut_short() {
 #[test]
 fn a_status_that_is_not_the_tasks_is_not_taken_for_it() {
     let place = Place::new();
-    drop(place.begin(".1.1").unwrap());
+    drop(place.begin().unwrap());
     let Claim::Ready(ready) = place.store.claim(&place.name).unwrap() else {
         panic!("it is not there");
     };

@@ -91,7 +91,7 @@ impl Trace {
     }
 
     /// What the shell did between two marks, each a look at a file of that name, and what its children did that it
-    /// started there; but not those that became the watcher of a task, nor their children.
+    /// started there; but not those that became the supervisor of a task, nor their children.
     ///
     /// # Panics
     /// If a mark is missing.
@@ -104,14 +104,14 @@ impl Trace {
         let range = at(from) + 1..at(to);
         self.count(|index, pid| match self.child_of_the_shell(pid) {
             None => range.contains(&index),
-            Some(child) => range.contains(&(self.births[&child].1 - 1)) && !self.watches(child),
+            Some(child) => range.contains(&(self.births[&child].1 - 1)) && !self.supervises(child),
         })
     }
 
     /// What the background subshell did that the first task ran in, all its children included.
     #[must_use]
     pub fn of_task(&self) -> Count {
-        self.count(|_, pid| self.child_of_the_shell(pid).is_some_and(|child| self.watches(child)))
+        self.count(|_, pid| self.child_of_the_shell(pid).is_some_and(|child| self.supervises(child)))
     }
 
     /// The calls that the program made in its own code, of each run of that command.
@@ -146,10 +146,9 @@ impl Trace {
         }
     }
 
-    /// Whether it turns into the program that watches a task, or does so itself, which is when it takes that name.
-    fn watches(&self, pid: i32) -> bool {
-        let renamed = |call: &Call| call.name == "prctl" && call.text.contains("\"async watch\"");
-        self.calls.iter().any(|call| call.pid == pid && (runs(call, "watch") || renamed(call)))
+    /// Whether it turns into the supervisor of a task.
+    fn supervises(&self, pid: i32) -> bool {
+        self.calls.iter().any(|call| call.pid == pid && runs(call, "supervise"))
     }
 }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{PipeReader, Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
@@ -21,12 +21,11 @@ use std::time::Duration;
 
 pub use subjects::{Host, Input, Kind, SUBJECTS, Subject, Target};
 
+use async_core::{Permissions, Request, Start, Store};
+use nix::fcntl::OFlag;
 use regex::{Captures, Regex};
 
 use crate::shell::{Finished, Sandbox, bashes, binary_dir};
-fn builtin() -> &'static Path {
-    unimplemented!()
-}
 use crate::strace::{self, Call};
 use crate::wait_until;
 
@@ -34,9 +33,8 @@ use crate::wait_until;
 const LOG: &str = "one of t\ntwo of t\nthree of t\n";
 /// What the log of `other` holds.
 const OTHER_LOG: &str = "one of other\n";
-/// What the names of the files end with that a shell makes for a new future.
-/// It names a process that there can't be, as one that is gone.
-const ID: &str = ".4194304.1";
+/// What a task adds to the log of `t` that waits at a gate.
+const TASK_LOG: &str = "the task of t\n";
 
 /// What a command left.
 #[derive(Debug)]
@@ -45,6 +43,10 @@ pub struct Ran {
     pub finished: Finished,
     /// What `collect` reported.
     pub report: String,
+    /// What the shell was answered.
+    pub answer: String,
+    /// The processes that have run the task of `t`, of those that waited at a gate.
+    pub tasks: Vec<u32>,
     /// Its system calls.
     pub calls: Vec<Call>,
     /// The store's files, with figures replaced.
@@ -61,42 +63,55 @@ pub struct Stage {
     process: Option<Child>,
     /// What the program that is run waits at.
     gate: Option<File>,
+    /// Where the shell reads what it is answered.
+    answer: File,
     before: BTreeMap<String, String>,
 }
 
-/// A task that waits at the gate, and after that until its supervisor is gone, which it turns into.
-const SUPERVISED: &str = r#"
-mkfifo "$0"
-exec 5<>"$0"
-(
-    exec 6<"$0" 5>&- 0</dev/null
-    read -r -u 6 && read -r -u 6
-) &
-printf 'pid = %s\ntask = %s\n' "$$" "$!" >&0
-exec "${@/#PID/$!}"
+/// Starts a task that waits at a gate, as the shim's background subshell does, and turns into the program, whose answer goes
+/// to the descriptor 9. The task ends once its supervisor sleeps, so that each run makes the same calls; or if it is to stay,
+/// with its supervisor.
+const GATED: &str = r#"
+folder=$0
+exec 5<>"$folder/gate" 6<"$folder/gate" 8<>"$folder/life" 9>"$folder/answer"
+exec 5>"$folder/gate"
+function task {
+    local skip told stat=""
+    read -r -d "" -u 6 skip && mapfile -t -d "" -n 3 -u 6 told || exit 125
+    [[ -z ${told[2]} ]] || ( task & echo "$!" >>"${told[2]}" )
+    exec 7>>"${told[0]}" || exit 125
+    echo "$BASHPID" >>"$folder/ran"
+    echo 'the task of t' >&7
+    if [[ -n $ROOM ]]; then
+        prlimit --pid "$$" --fsize="$(($(stat -c %s "$folder/dest/async/t.ini") + ROOM))"
+    fi
+    if [[ -n $STAYS ]]; then
+        read -r -u 6
+    fi
+    until [[ ${stat##*) } == [SZ]* ]]; do
+        read -r stat </proc/$$/stat || break
+    done
+    exit 3
+}
+task 5>&- 9>&- 0</dev/null 2>/dev/null &
+exec "${@/#PID/$!}" 6<&- 8>&-
 "#;
 
-/// Starts a task that waits at the gate, as the shim's background subshell does, and turns into the program.
-const TASK: &str = r#"
-mkfifo "$0"
-exec 5<>"$0"
-(
-    exec 6<"$0" 5>&- 0</dev/null
-    read -r -u 6 && exit 3
-) &
-exec "${@/#PID/$!}"
-"#;
+/// Runs a command with an answer.
+const CALLER: &str = r#"exec "$@" 9>"$0/answer""#;
 
-/// Runs a command in the shell itself. If that makes it two, the new one is the task.
-const GUEST: &str = r#"
-[[ ! -e $2/t.log ]] || exec 11>>"$2/t.log"
-enable -f "$0" async_builtin || exit
-before=$BASHPID
-async_builtin "$@" || exit
-[[ $BASHPID == "$before" ]] || { echo 'the task of t' >&11; exit 3; }
+/// Runs a command with an answer, and ends after the task that waits at the gate. It says nothing of its own, as of a command
+/// that was killed.
+const CALLER_OF_TASK: &str = r#"
+exec 7<>"$0/life" 8>"$0/life"
+exec 7<"$0/life"
+exec 3>&2 2>/dev/null
+"$@" 2>&3 3>&- 7<&- 9>"$0/answer"
+status=$?
+exec 8>&-
+read -r -u 7
+exit "$status"
 "#;
-/// What the task adds to the log then.
-const GUEST_LOG: &str = "the task of t\n";
 
 impl Drop for Stage {
     fn drop(&mut self) {
@@ -110,7 +125,7 @@ pub fn subjects() -> Vec<(Subject, PathBuf)> {
     let bashes: Vec<PathBuf> = bashes().into_iter().map(|bash| bash.path).collect();
     let of = |subject: &Subject| match subject.host {
         Host::Program | Host::Supervisor => 1,
-        Host::ProgramForShell | Host::Shell => bashes.len(),
+        Host::ProgramForShell => bashes.len(),
     };
     SUBJECTS.iter().flat_map(|subject| bashes[..of(subject)].iter().map(|bash| (*subject, bash.clone()))).collect()
 }
@@ -122,14 +137,22 @@ impl Stage {
     /// If that fails.
     #[must_use]
     pub fn set(subject: Subject, bash: &Path) -> Self {
+        let sandbox = Sandbox::default();
+        for name in ["answer", "gate", "life"] {
+            nix::unistd::mkfifo(&sandbox.path(name), nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
+        }
+        let mut reading = OpenOptions::new();
+        reading.read(true).custom_flags(OFlag::O_NONBLOCK.bits());
+        let answer = reading.open(sandbox.path("answer")).expect("the fifo");
         let mut stage = Self {
-            sandbox: Sandbox::default(),
+            sandbox,
             bash: bash.to_owned(),
             subject,
             held: Vec::new(),
             record: None,
             process: None,
             gate: None,
+            answer,
             before: BTreeMap::new(),
         };
         if subject.args.contains(&"PID") && subject.host == Host::Program || subject.target == Target::RunsInProcess {
@@ -167,30 +190,26 @@ impl Stage {
                 self.write("t.ini", &text("make t", "pid = 4242\n"));
                 self.record = Some(self.hold("t.ini"));
             }
-            Target::Launched => {
-                self.write("t.ini", &text("make t", ""));
-                self.record = Some(self.hold("t.ini"));
-            }
             Target::Queued => {
                 self.write("t.ini", &text("make t", "plan = {\"jobs\":1}\npid = 4242\n"));
                 self.record = Some(self.hold("t.ini"));
             }
             Target::Supervised => {
-                self.write("t.ini", &text("make t", ""));
-                let record = self.hold("t.ini");
                 let mut supervisor = self.sandbox.command("bash");
-                supervisor.args(["-c", SUPERVISED]).arg(self.sandbox.path("supervised"));
+                supervisor.env("ROOM", "").env("STAYS", "yes").args(["-c", GATED]).arg(self.folder());
                 supervisor.arg(binary_dir().join("async")).arg("--dir").arg(self.store());
-                supervisor.args(["watch", "--fd", "0", "--gate", "5", "--id", ID, "--task", "PID", "--", "t"]);
-                let child = supervisor.stdin(record).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-                let child = child.expect("bash runs");
-                let name = format!("/proc/{}/comm", child.id());
-                wait_until("the supervisor", || fs::read_to_string(&name).is_ok_and(|name| name == "async watch\n"));
-                self.process = Some(child);
+                supervisor.args(["supervise", "--answer", "9", "--gate", "5", "--task", "PID", "--", "t", "make"]);
+                let child = supervisor.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+                self.process = Some(child.expect("bash runs"));
+                let log = self.store().join("t.log");
+                wait_until("the task", || fs::read_to_string(&log).is_ok_and(|log| log == TASK_LOG));
+                self.write("t.log", LOG);
             }
             Target::RunsInProcess => {
-                let pid = self.pid();
-                assert_eq!(self.call(&["begin", "--process", &pid, "--", "t", "make"]).status, 0);
+                let shell = self.process.as_ref().expect("a process").id();
+                let store = Store::open(&self.store(), Permissions::Private).expect("a store");
+                let name = "t".parse().expect("a name");
+                store.begin(&name, &Request::new(&["make".into()]), Start::InProcess(shell)).expect("it begins");
             }
             Target::Lost => self.write("t.ini", &text("make t", "pid = 4242\n")),
             Target::Finished => {
@@ -202,12 +221,6 @@ impl Stage {
             nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
             self.gate = Some(OpenOptions::new().read(true).write(true).open(path).expect("the fifo"));
         }
-        if self.subject.input == Input::NewRecord {
-            let name = format!(".starting/new{ID}");
-            self.write(&name, "");
-            let new = OpenOptions::new().write(true).open(self.store().join(name));
-            self.record = Some(new.expect("the new record"));
-        }
     }
 
     fn write(&self, name: &str, content: &str) {
@@ -216,9 +229,9 @@ impl Stage {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("its mode");
     }
 
-    /// Opens a record as a shell has it, with the lock that is its life.
+    /// Opens a record as its supervisor has it, with the lock that is its life.
     fn hold(&self, name: &str) -> File {
-        let file = OpenOptions::new().append(true).open(self.store().join(name)).expect("the record");
+        let file = OpenOptions::new().read(true).append(true).open(self.store().join(name)).expect("the record");
         file.lock().expect("a lock");
         file
     }
@@ -262,27 +275,28 @@ impl Stage {
     pub fn run(&self, inject: Option<&str>) -> Ran {
         let log = self.sandbox.path("strace");
         let inject: Vec<String> = self.subject.lacks.iter().copied().chain(inject).map(str::to_owned).collect();
-        let mut command = self.sandbox.command("strace");
-        command.args(strace::arguments(&log, &inject));
-        if let Some(room) = self.subject.room {
-            let length = fs::metadata(self.store().join("t.ini")).expect("a record").len();
-            command.args(["prlimit".to_owned(), format!("--fsize={}", length + room)]);
-        }
+        let mut command = self.sandbox.command("bash");
+        let caller = if self.subject.host == Host::ProgramForShell { CALLER_OF_TASK } else { CALLER };
+        command.args(["-c", caller]).arg(self.folder()).arg("strace").args(strace::arguments(&log, &inject));
+        let room = self.subject.room.map(|room| room.to_string()).unwrap_or_default();
         match self.subject.host {
-            Host::Program => command.arg(binary_dir().join("async")),
-            Host::Supervisor => command.arg(binary_dir().join("supervise")),
-            Host::ProgramForShell => command
-                .arg(&self.bash)
-                .args(["-c", TASK])
-                .arg(self.sandbox.path("gate"))
-                .arg(binary_dir().join("async")),
-            Host::Shell => command.arg(&self.bash).args(["-c", GUEST]).arg(builtin()),
-        };
+            Host::ProgramForShell => {
+                command.env("ROOM", room).env("STAYS", "").arg(&self.bash).args(["-c", GATED]).arg(self.folder());
+            }
+            _ if self.subject.room.is_some() => {
+                let length = fs::metadata(self.store().join("t.ini")).expect("a record").len();
+                let room = self.subject.room.unwrap_or_default();
+                command.args(["prlimit".to_owned(), format!("--fsize={}", length + room)]);
+            }
+            _ => {}
+        }
+        let program = if self.subject.host == Host::Supervisor { "supervise" } else { "async" };
+        command.arg(binary_dir().join(program));
         let reported = self.sandbox.path("report");
         let mut pipe: Option<PipeReader> = None;
         match self.subject.input {
             Input::Nothing => {}
-            Input::NewRecord | Input::Record => {
+            Input::Record => {
                 let record = self.record.as_ref().expect("a record").try_clone();
                 command.stdin(record.expect("another descriptor"));
             }
@@ -307,12 +321,29 @@ impl Stage {
         } else {
             fs::read_to_string(reported).unwrap_or_default()
         };
-        Ran { finished, report, calls: strace::calls(&log), store: self.snapshot() }
+        let tasks = fs::read_to_string(self.sandbox.path("ran")).unwrap_or_default();
+        Ran {
+            finished,
+            report,
+            answer: self.answered(),
+            tasks: tasks.lines().map(|pid| pid.parse().expect("a process id")).collect(),
+            calls: strace::calls(&log),
+            store: self.snapshot(),
+        }
     }
 
-    /// Runs the command, and ends the task of `t` when the command sleeps until then.
+    /// What the shell can read of its answer.
+    fn answered(&self) -> String {
+        let mut answer = Vec::new();
+        // Where somebody still could write, it is an error that nobody has.
+        let _ = (&self.answer).read_to_end(&mut answer);
+        // It leaves out newlines that come first.
+        String::from_utf8(answer).expect("text").trim_start_matches('\n').to_owned()
+    }
+
+    /// Runs the command, and ends the task of `t`, or of `busy`, when the command sleeps until then.
     fn ending_meanwhile(&self, run: impl FnOnce() -> Finished) -> Finished {
-        let Some(record) = self.record.as_ref().filter(|_| self.subject.sleeps) else {
+        let Some(record) = self.record.as_ref().or(self.held.first()).filter(|_| self.subject.sleeps) else {
             return run();
         };
         let inode = record.metadata().expect("the record").ino();
@@ -403,7 +434,7 @@ fn read(path: &Path) -> String {
 /// Figures that differ from run to run are replaced; statuses are not.
 fn figures_apart(text: &str) -> String {
     static FIGURES: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?:\b(?:rc = |rc |result |done |finished\t)\d+)|(\d+(?:\.\d+)*)").expect("a regular expression")
+        Regex::new(r"(?:\b(?:rc = |rc |result |finished\t)\d+)|(\d+(?:\.\d+)*)").expect("a regular expression")
     });
     let replaced = |found: &Captures<'_>| if found.get(1).is_some() { "N".to_owned() } else { found[0].to_owned() };
     FIGURES.replace_all(text, replaced).into_owned()
@@ -412,7 +443,7 @@ fn figures_apart(text: &str) -> String {
 impl std::fmt::Display for Ran {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut text = told("it", &self.finished);
-        let _ = write!(text, "\n--- report\n{}", self.report);
+        let _ = write!(text, "\n--- report\n{}\n--- answer {:?}, tasks {:?}", self.report, self.answer, self.tasks);
         f.write_str(&text)
     }
 }

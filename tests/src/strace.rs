@@ -11,9 +11,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// What is in the path of the builtin.
-const LIBRARY: &str = "/libasync_builtin.so";
-
 /// A system call of a traced run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
@@ -37,9 +34,8 @@ pub fn arguments(log: &Path, inject: &[String]) -> Vec<OsString> {
     arguments
 }
 
-/// The calls of the program in what strace wrote to that file. The program is what the process ran last, or the builtin that
-/// it loaded last; what ran in it before, such as a shell, counts for the numbers alone. Other processes are not traced:
-/// neither has threads.
+/// The calls of the program in what strace wrote to that file. The program is what the process ran last; what ran in it
+/// before, such as a shell, counts for the numbers alone. Other processes and threads are not traced.
 ///
 /// # Panics
 /// If the file can't be read.
@@ -58,7 +54,7 @@ pub fn calls(log: &Path) -> Vec<Call> {
         let number = 1 + found.iter().filter(|call| call.name == name).count();
         let runs = name == "execve" && text.ends_with("= 0");
         found.push(Call { name: name.to_owned(), number, text: text.to_owned() });
-        if runs || text.contains(LIBRARY) {
+        if runs {
             program = found.len();
         }
     }

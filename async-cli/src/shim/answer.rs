@@ -25,15 +25,17 @@ impl Answer {
         self.pipe.is_none()
     }
 
-    /// Gives it: a line of words that bash takes as they are. Only the first one counts.
-    pub(crate) fn give(&mut self, lines: &str) -> Result<(), Failure> {
-        let Some(mut pipe) = self.pipe.take() else {
+    /// Gives it: words that bash takes as they are. Only the first one that could be given counts.
+    pub(crate) fn give(&mut self, words: &str) -> io::Result<()> {
+        let Some(pipe) = &mut self.pipe else {
             return Ok(());
         };
-        match pipe.write_all(lines.as_bytes()) {
+        match pipe.write_all(words.as_bytes()) {
             // The shell has gone away, and needs none.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.map_err(Failure::Answer),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            written => written?,
         }
+        self.pipe = None;
+        Ok(())
     }
 }

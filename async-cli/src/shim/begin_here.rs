@@ -57,8 +57,8 @@ impl BeginHere {
         warn_of_superseded(&name, started.superseded);
         let line = messages::line(&name, Some("self"), &format!("Running synchronously: {}", started.command));
         let told = place.stdout().and_then(|mut output| output.print(&line));
-        told.and_then(|()| answer.give(&format!("{}\n", call.skip(&self.words))))
-            .inspect_err(|_| store.abandon(&name))?;
+        let give = |()| answer.give(&format!("{}\n", call.skip(&self.words))).map_err(Failure::Answer);
+        told.and_then(give).inspect_err(|_| store.abandon(&name))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -150,7 +150,7 @@ impl Collect {
             // What was collected before still counts.
             Err(failure) => ("done", failure.report(), "0\n0\n-".to_owned()),
         };
-        answer.give(&format!("{what}\n{rc}\n{background}\n{waited}\n{next}\n"))?;
+        answer.give(&format!("{what}\n{rc}\n{background}\n{waited}\n{next}\n")).map_err(Failure::Answer)?;
         Ok(ExitCode::SUCCESS)
     }
 

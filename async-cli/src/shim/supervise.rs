@@ -50,7 +50,7 @@ impl Supervise {
             Err(failure) if answer.is_given() => return Err(failure),
             Err(failure) => {
                 let status = failure.report();
-                answer.give(&format!("\n\n{status}\0{}\0", 0))?;
+                answer.give(&format!("\n\n{status}\0{}\0", 0)).map_err(Failure::Answer)?;
                 return Ok(status.into());
             }
         };
@@ -76,12 +76,12 @@ impl Supervise {
         warn_of_superseded(&name, started.superseded);
         let pid = std::process::id().to_string();
         let mut report = |result: io::Result<bool>| {
-            if answer.is_given() {
-                return;
-            }
             let Ok(runs) = result else {
-                return;
+                return Ok(());
             };
+            if answer.is_given() {
+                return Ok(());
+            }
             let verb = if runs { "running" } else { "queued" };
             let line = messages::line(&name, Some(&pid), &format!("{verb}: {}", started.command));
             let told = place.stdout().and_then(|mut output| output.print(&line));
@@ -89,7 +89,7 @@ impl Supervise {
             if let Err(failure) = told {
                 warn(&failure.to_string());
             }
-            let _ = answer.give(&format!("\n\n0\0{}\0", started.start_time));
+            answer.give(&format!("\n\n0\0{}\0", started.start_time))
         };
         drop(started.log);
         let end = supervise(&store, &name, started.record, plan.is_some(), Task::Function(task), &mut report);

@@ -237,10 +237,10 @@ impl Store {
 }
 
 /// The file, which this user can open again whatever the umask is.
-fn readable_by_us(made: File) -> io::Result<File> {
-    let mode = made.metadata()?.mode();
+fn readable_by_us(file: File) -> io::Result<File> {
+    let mode = file.metadata()?.mode();
     if mode & 0o600 != 0o600 {
-        made.set_permissions(fs::Permissions::from_mode(mode & 0o777 | 0o600))?;
+        file.set_permissions(fs::Permissions::from_mode(mode & 0o777 | 0o600))?;
     }
-    Ok(made)
+    Ok(file)
 }

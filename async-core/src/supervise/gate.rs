@@ -41,9 +41,9 @@ impl Gated {
         self.pid
     }
 
-    /// Has the task run, and first leave a spare of itself if there may be `more` attempts. `parent` is what its programs
-    /// are told of where they run.
-    pub(super) fn open(&mut self, log: &File, more: bool, parent: &OsStr) -> io::Result<()> {
+    /// What the task is to be told: to run, and first to leave a spare of itself if there may be `more` attempts. `parent` is
+    /// what its programs are told of where they run.
+    pub(super) fn order(&mut self, log: &File, more: bool, parent: &OsStr) -> io::Result<Vec<u8>> {
         if more && self.spares.is_none() {
             let (reader, writer) = io::pipe()?;
             fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
@@ -56,8 +56,13 @@ impl Gated {
         let mut told = format!("\n\n{}\0{}\0", self.skip, path_of(log)).into_bytes();
         told.extend_from_slice(parent.as_bytes());
         told.extend_from_slice(format!("\0{spare}\0").as_bytes());
+        Ok(told)
+    }
+
+    /// Tells it that.
+    pub(super) fn open(&mut self, order: &[u8]) -> io::Result<()> {
         // In one piece, so that whoever has the first text has all.
-        self.gate.write_all(&told)
+        self.gate.write_all(order)
     }
 
     /// The process that the last attempt has left for another one. The error is `ESRCH` if it was killed before it could leave

@@ -28,9 +28,9 @@ enum Turn {
 }
 
 impl Supervisor<'_> {
-    /// Keeps the task from starting until its plan allows it, and calls `held` if that is not so at once. Gives the end of
-    /// the future if it comes to that instead.
-    pub(super) fn hold_back(&mut self, record: &Record, held: &mut dyn FnMut()) -> Option<End> {
+    /// Keeps the task from starting until its plan allows it, and calls `held` if that is not so at once, which says whether to
+    /// go on. Gives the end of the future if it comes to that instead.
+    pub(super) fn hold_back(&mut self, record: &Record, held: &mut dyn FnMut() -> bool) -> Option<End> {
         if !self.plan.may_queue() {
             return None;
         }
@@ -40,10 +40,10 @@ impl Supervisor<'_> {
         })
     }
 
-    fn hold_back_as_planned(&mut self, record: &Record, held: &mut dyn FnMut()) -> Result<Option<End>> {
+    fn hold_back_as_planned(&mut self, record: &Record, held: &mut dyn FnMut() -> bool) -> Result<Option<End>> {
         if self.plan.has_dependencies() {
-            if self.store.has_pending(&record.dependencies)? {
-                held();
+            if self.store.has_pending(&record.dependencies)? && !held() {
+                return Ok(None);
             }
             let (store, plan, found) = (self.store.clone(), self.plan.clone(), record.dependencies.clone());
             let waiting = Sleeper::start(move || store.wait_for_dependencies(&plan, &found))?;
@@ -63,7 +63,9 @@ impl Supervisor<'_> {
             };
             self.slot = self.store.slot_at_once(&place, jobs)?;
             if self.slot.is_none() {
-                held();
+                if !held() {
+                    return Ok(None);
+                }
                 lent_by = match self.wait_for_slot(place, jobs)? {
                     Turn::End(end) => return Ok(Some(end)),
                     Turn::Own => None,

@@ -47,9 +47,11 @@ const NOT_EXECUTABLE: i32 = 126;
 /// The exit status of a program that is not there, as shells have it.
 const NOT_FOUND: i32 = 127;
 
-/// Is called when it is known whether the task has been started (true), or is held back for now (false). What it hears
-/// first counts: a failure after that is recorded.
-pub type Report<'a> = &'a mut dyn FnMut(io::Result<bool>);
+/// Is called when it is known whether the task starts (true), or is held back for now (false). What it hears first counts: a
+/// failure after that is recorded.
+///
+/// A function is let go after that, so that none runs that somebody takes for not started; if this fails, it never is.
+pub type Report<'a> = &'a mut dyn FnMut(io::Result<bool>) -> io::Result<()>;
 
 /// What a supervisor runs. The output goes to the future's log.
 pub enum Task {
@@ -142,15 +144,23 @@ impl Supervisor<'_> {
                 Some(command)
             }
         };
-        let mut was_held = false;
+        let mut told = None;
         let end = self.hold_back(record, &mut || {
-            was_held = true;
-            report(Ok(false));
+            let result = report(Ok(false));
+            let goes_on = result.is_ok();
+            told.get_or_insert(result);
+            goes_on
         });
-        if let Some(end) = end {
-            self.end_child();
+        let was_held = told.is_some();
+        if end.is_some() && !was_held {
             // It has begun, and why it never started is recorded.
-            report(Ok(false));
+            told = Some(report(Ok(false)));
+        }
+        if end.is_some() || matches!(told, Some(Err(_))) {
+            self.end_child();
+        }
+        told.transpose().map_err(Error::io("tell who waits for the start of", &self.store.log_path(self.name)))?;
+        if let Some(end) = end {
             return Ok(end);
         }
         let end = self.run_attempts(program.as_deref_mut(), &log, was_held, report);
@@ -162,29 +172,37 @@ impl Supervisor<'_> {
         self.child = Some(Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX)));
     }
 
-    /// Runs it as often as the plan says, until it succeeds.
+    /// Runs it as often as the plan says, until it succeeds. `told` says that whoever waits for the start has been told.
     fn run_attempts(
         &mut self,
         mut program: Option<&mut Command>,
         log: &File,
-        was_held: bool,
+        mut told: bool,
         report: Report<'_>,
     ) -> Result<End> {
         let attempts = self.plan.retry.map(|retry| retry.saturating_add(1));
         let mut attempt = 1;
         loop {
             let more = attempts.is_some_and(|attempts| attempt < attempts);
-            match self.start(program.as_deref_mut(), log, attempt, more) {
-                Ok(()) => report(Ok(true)),
+            let mut tell = || {
+                if !told {
+                    report(Ok(true))?;
+                    told = true;
+                }
+                Ok(())
+            };
+            match self.start(program.as_deref_mut(), log, attempt, more, &mut tell) {
+                Ok(()) => {}
+                Err(error) if !told => {
+                    self.end_child();
+                    let _ = report(Err(io::Error::new(error.kind(), error.to_string())));
+                    return Err(match program {
+                        Some(command) => Error::io("start the program", command.get_program().as_ref())(error),
+                        None => Error::io("start the task of", &self.store.log_path(self.name))(error),
+                    });
+                }
                 Err(error) => {
                     self.end_child();
-                    if attempt == 1 && !was_held {
-                        report(Err(io::Error::new(error.kind(), error.to_string())));
-                        return Err(match program {
-                            Some(command) => Error::io("start the program", command.get_program().as_ref())(error),
-                            None => Error::io("start the task of", &self.store.log_path(self.name))(error),
-                        });
-                    }
                     self.say(log, &format!("can't be started: {error}"));
                     let rc = match program {
                         None => FAILED,
@@ -216,8 +234,15 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Starts the task once; there may be `more` attempts after that.
-    fn start(&mut self, program: Option<&mut Command>, log: &File, attempt: u32, more: bool) -> io::Result<()> {
+    /// Starts the task once; there may be `more` attempts after that. A function is let go only when its start has been told.
+    fn start(
+        &mut self,
+        program: Option<&mut Command>,
+        log: &File,
+        attempt: u32,
+        more: bool,
+        tell: &mut dyn FnMut() -> io::Result<()>,
+    ) -> io::Result<()> {
         let pid = match (program, &mut self.function) {
             (Some(command), _) => command.spawn().map_err(|error| explained(error, command.get_program()))?.id(),
             (None, Some(gated)) if attempt > 1 => gated.take_spare()?,
@@ -229,10 +254,14 @@ impl Supervisor<'_> {
         if attempt > 1 || self.function.is_none() {
             self.record.add(&format!("task = {pid}\n")).map_err(io::Error::other)?;
         }
-        match &mut self.function {
-            Some(gated) => gated.open(log, more, &self.store.place_of(self.name)),
-            None => Ok(()),
-        }
+        let Some(gated) = &mut self.function else {
+            // It runs, whether or not somebody hears of it.
+            let _ = tell();
+            return Ok(());
+        };
+        let order = gated.order(log, more, &self.store.place_of(self.name))?;
+        tell()?;
+        gated.open(&order)
     }
 
     /// Ends what a function has left for an attempt that there is not to be.

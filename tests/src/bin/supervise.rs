@@ -3,11 +3,10 @@
 
 use std::cell::Cell;
 use std::io;
-use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 
-use async_core::{Error, FutureName, Permissions, Store, Task, supervise};
+use async_core::{FutureName, Permissions, Store, Task, descriptor, supervise};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -25,6 +24,9 @@ fn main() -> ExitCode {
     let mut command = Box::new(Command::new(program));
     command.arg0("sh").args(arguments).stdin(Stdio::null());
     let name: FutureName = name.parse().unwrap_or_else(|_| std::process::exit(2));
+    let Ok(record) = descriptor::take(0) else {
+        return ExitCode::from(2);
+    };
     let caller_knows = Cell::new(false);
     let hears = |text: &str| {
         if !caller_knows.replace(true) {
@@ -32,14 +34,16 @@ fn main() -> ExitCode {
         }
     };
     let supervised = store.and_then(|store| {
-        let mut report = |result: io::Result<bool>| match result {
-            Ok(_) => hears("started "),
-            Err(error) => {
-                store.abandon(&name);
-                hears(&format!("failed {error}"));
+        let mut report = |result: io::Result<bool>| {
+            match result {
+                Ok(_) => hears("started "),
+                Err(error) => {
+                    store.abandon(&name);
+                    hears(&format!("failed {error}"));
+                }
             }
+            Ok(())
         };
-        let record = std::io::stdin().as_fd().try_clone_to_owned().map_err(Error::io("use", store.dir()))?.into();
         let end = supervise(&store, &name, record, planned, Task::Program(command), &mut report);
         if end.is_err() && !caller_knows.get() {
             store.abandon(&name);

@@ -1,16 +1,30 @@
 //! What must hold after a command.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::path::Path;
 
-use async_core::{Permissions, Store};
+use async_core::{Cause, Permissions, Record, Store};
 
-use super::{GUEST_LOG, Kind, LOG, OTHER_LOG, Ran, Stage, Target, figures_apart, read, told};
-use crate::shell::{Finished, binary_dir};
+use super::{Kind, LOG, OTHER_LOG, Ran, Stage, TASK_LOG, Target, figures_apart, read, told};
+use crate::shell::Finished;
 
 /// What messages begin with: those to people, and those of a supervisor to the command that has started it.
 const OURS: [&str; 3] = ["async: ", "error ", "failed "];
+
+/// When what was there before has begun.
+const BEFORE: i64 = 1_700_000_000_000;
+
+/// What the shell was answered when a task was to be started.
+#[derive(Debug)]
+enum Answer {
+    /// It was started or queued, then.
+    Started(i64),
+    /// It was refused, with that status.
+    Refused(i32),
+    /// Nothing, so that the shell waits for the supervisor's end, and says that the task was not started.
+    None,
+}
 
 impl Stage {
     /// The live futures and their states.
@@ -55,8 +69,9 @@ impl Stage {
         }
         self.count_is_right()?;
         let states = self.states()?;
+        let ends = self.subject.kind == Kind::Tasks && self.subject.sleeps;
         self.ensure(
-            !self.subject.busy || states.get("busy").is_some_and(|state| state == "running"),
+            !self.subject.busy || ends || states.get("busy").is_some_and(|state| state == "running"),
             "busy is harmed",
         )?;
         if self.subject.target != Target::NoStore && self.subject.kind != Kind::Inits && !self.takes("other") {
@@ -65,9 +80,8 @@ impl Stage {
         let state = states.get("t").map(String::as_str);
         match self.subject.kind {
             Kind::Inits => self.after_init(),
-            Kind::Begins => self.after_begin(state, failed && !killed),
-            Kind::Forks => self.after_fork(state, &ran.finished),
-            Kind::Launches => self.after_launch(state, ran),
+            Kind::Begins => self.after_begin(state, ran, failed && !killed),
+            Kind::Tasks => self.after_task(state, ran),
             Kind::Ends => self.after_end(&ran.finished),
             Kind::Runs => self.after_run(state, ran, failed && !killed),
             Kind::Supervises => self.after_supervising(&ran.finished),
@@ -137,42 +151,109 @@ impl Stage {
 
     /// A begin that failed leaves no future; one that was killed at most one that is lost once nobody holds it. What
     /// was there before under that name can be waited for, or is kept with its log.
-    fn after_begin(&mut self, state: Option<&str>, failed: bool) -> Result<(), String> {
+    fn after_begin(&mut self, state: Option<&str>, ran: &Ran, failed: bool) -> Result<(), String> {
         let before = self.subject.target == Target::Finished;
         self.ensure(!failed || matches!(state, None | Some("finished")), "a future that failed to begin is there")?;
         self.ensure(before || state != Some("finished"), "finished before it began")?;
+        // Who has an answer runs the task.
+        self.ensure(ran.answer.is_empty() || state == Some("running"), "the shell is to run what has not begun")?;
+        self.ensure(ran.finished.status != 0 || ran.answer == "1\n", "it says that it has begun, without an answer")?;
         self.release();
         match state {
             None => {}
             Some("finished") => return self.wait("t", 3, LOG),
             Some(_) => self.wait("t", 125, "")?,
         }
-        self.begin_again(".4194304.2")?;
-        if before {
-            let kept =
-                self.snapshot().iter().any(|(name, content)| has_extension(name, "log") && content.contains(LOG));
-            self.ensure(kept, "the log from before is lost")?;
-            self.ensure(self.collected("t") >= 1, "the record from before is lost")?;
+        self.run_again()?;
+        self.ensure(!before || self.is_kept(), "what was there before is lost")
+    }
+
+    /// What the shell is told is true: a task that was refused, or of which nothing is heard, never ran and is no future's;
+    /// one that was started is that of a future, which tells how it ended, or is lost if its supervisor was killed or says
+    /// that it failed.
+    fn after_task(&mut self, state: Option<&str>, ran: &Ran) -> Result<(), String> {
+        let killed = ran.finished.status == 137;
+        self.release();
+        let new = self.record()?.filter(|record| record.start_time != BEFORE);
+        let text = new.as_ref().map(|_| read(&self.store().join("t.ini"))).unwrap_or_default();
+        let is_noted = |pid: &u32| text.lines().any(|line| line == format!("task = {pid}"));
+        self.ensure(ran.tasks.iter().all(is_noted), "a task that nothing tells of has run")?;
+        let most = if self.subject.args.contains(&"--retry") { 2 } else { 1 };
+        self.ensure(ran.tasks.len() <= most, "it has run too often")?;
+        match ran.answered().ok_or_else(|| told("half an answer", &ran.finished))? {
+            Answer::Started(at) => {
+                let is_it = new.as_ref().is_some_and(|record| record.start_time == at);
+                self.ensure(is_it, "what was started is not there")?;
+            }
+            Answer::Refused(status) => {
+                self.ensure(status != 0 && ran.tasks.is_empty() && new.is_none(), "what was refused is there")?;
+                self.ensure(killed || status == ran.finished.status, "it was refused with another status")?;
+                self.ensure(ran.complains(), "it was refused without a reason")?;
+            }
+            Answer::None => {
+                self.ensure(ran.finished.status != 0, "it is well without an answer")?;
+                self.ensure(ran.tasks.is_empty(), "what the shell takes for not started has run")?;
+                self.ensure(killed || ran.complains() && new.is_none(), "it failed without a word, or is still there")?;
+            }
         }
-        self.wait_for_lost()
+        if let Some(record) = new {
+            self.after_start(&record, state, ran, killed)?;
+        }
+        let running = self.subject.target == Target::Running;
+        self.ensure(!running || state == Some("running") && ran.tasks.is_empty(), "another one was harmed")?;
+        if state.is_some() && self.record()?.is_some_and(|record| record.start_time == BEFORE) {
+            return if running { self.wait("t", 125, LOG) } else { self.wait("t", 3, LOG) };
+        }
+        self.run_again()?;
+        self.ensure(self.subject.target != Target::Finished || self.is_kept(), "what was there before is lost")
     }
 
-    /// With another record of the shell's, as this is how logs are made anew.
-    fn begin_again(&self, id: &str) -> Result<(), String> {
-        let record = OpenOptions::new()
-            .append(true)
-            .create_new(true)
-            .open(self.store().join(format!(".starting/new{id}")))
-            .expect("a record");
-        let mut command = self.sandbox.command(binary_dir().join("async"));
-        command.stdin(record.try_clone().expect("another descriptor"));
-        let begun = self.program(&mut command, &["begin", "--fd", "0", "--id", id, "--", "t", "again"]);
-        let _ = record.unlock();
-        if begun.status == 0 { Ok(()) } else { Err(told("the name can't be used again", &begun)) }
+    /// What the future says that was started.
+    fn after_start(&self, record: &Record, state: Option<&str>, ran: &Ran, killed: bool) -> Result<(), String> {
+        let Some(rc) = record.rc else {
+            self.ensure(state == Some("lost"), "it has no end, and is not lost")?;
+            self.ensure(killed || ran.says_that_it_failed(), "its supervisor left it without a word")?;
+            return self.wait("t", 125, "");
+        };
+        self.ensure(state == Some("finished"), "it has an end, and is not over")?;
+        self.ensure(killed || ran.finished.status == rc, "its supervisor has another status")?;
+        if rc == 3 {
+            self.ensure(!ran.tasks.is_empty(), "it has the status of a task that did not run")?;
+            return self.wait("t", 3, TASK_LOG);
+        }
+        let never =
+            matches!(record.cause, Some(Cause::Skipped | Cause::Unstartable)) && record.attempts.unwrap_or(0) == 0;
+        self.ensure(never == ran.tasks.is_empty(), "it does not say whether it ran")?;
+        // The record says of itself what it was to come after; for other reasons there is the log.
+        let why = if record.cause == Some(Cause::Skipped) { "what it was to come after" } else { "can't be started: " };
+        let waited = self.call(&["wait", "t"]);
+        let is_told = waited.status == 125 && ["(never started", why].iter().all(|text| waited.stdout.contains(text));
+        if is_told { Ok(()) } else { Err(told("`wait t` should say why it was not started", &waited)) }
     }
 
-    fn wait_for_lost(&self) -> Result<(), String> {
-        self.wait("t", 125, "")
+    /// The record of `t`, as a program finds it.
+    fn record(&self) -> Result<Option<Record>, String> {
+        let store = Store::open(&self.store(), Permissions::Private).map_err(|error| error.to_string())?;
+        store.read(&"t".parse().expect("a name")).map_err(|error| error.to_string())
+    }
+
+    /// Whether the record and the log from before are among what was collected.
+    fn is_kept(&self) -> bool {
+        let store = self.snapshot();
+        let mut kept = store.iter().filter(|(name, _)| name.starts_with(".collected/t."));
+        let log = kept.clone().any(|(name, content)| has_extension(name, "log") && content.contains(LOG));
+        log && kept.any(|(name, content)| has_extension(name, "ini") && content.contains("rc = 3"))
+    }
+
+    /// Another one of that name, with a log of its own.
+    fn run_again(&self) -> Result<(), String> {
+        let run = self.call(&["run", "t", "--", "true"]);
+        if run.status != 0 {
+            return Err(told("the name can't be used again", &run));
+        }
+        let waited = self.call(&["wait", "t"]);
+        let is_bare = waited.stdout.lines().all(|line| line.starts_with("[Async t:"));
+        if waited.status == 0 && is_bare { Ok(()) } else { Err(told("`wait t` should say nothing of before", &waited)) }
     }
 
     fn after_end(&mut self, finished: &Finished) -> Result<(), String> {
@@ -183,26 +264,6 @@ impl Stage {
             Some("lost") if finished.status != 3 => self.wait("t", 125, ""),
             other => self.ensure(false, &format!("`end` left it {other:?}")),
         }
-    }
-
-    /// If the task could not be started its future says so, and nothing of it has run. Else it is as after `end`.
-    fn after_fork(&mut self, state: Option<&str>, finished: &Finished) -> Result<(), String> {
-        let ran = read(&self.store().join("t.log")).contains(GUEST_LOG);
-        if state != Some("finished") || ran {
-            return self.after_end(finished);
-        }
-        let waited = self.call(&["wait", "t"]);
-        let says_so = waited.status == 125 && waited.stdout.contains("result 125 in 0 seconds (never started)\n");
-        if says_so { Ok(()) } else { Err(told("`wait t` should say that the task never started", &waited)) }
-    }
-
-    /// Whatever becomes of the line about it, it runs on. Where its process could not be noted, that is said.
-    fn after_launch(&mut self, state: Option<&str>, ran: &Ran) -> Result<(), String> {
-        self.ensure(state == Some("running"), "what has been launched does not run")?;
-        let noted = self.call(&["pid", "t"]).stdout == "4242\n";
-        self.ensure(noted || ran.finished.status == 137 || ran.complains(), "its process is not known")?;
-        self.release();
-        self.wait_for_lost()
     }
 
     /// A start that failed leaves no future. One that was killed leaves one that runs or is lost, if any.
@@ -304,8 +365,7 @@ impl Stage {
         self.ensure(states.is_empty(), "`cleanup` leaves something")?;
         let torn = self.snapshot().iter().any(|(name, content)| has_extension(name, "ini") && !content.ends_with('\n'));
         self.ensure(!torn, "a record is torn")?;
-        self.begin_again(".4194304.3")?;
-        self.wait_for_lost()?;
+        self.run_again()?;
         self.count_is_right()?;
         self.init()?;
         self.ensure(self.leftovers() == 0, "`init` leaves new records of the dead")
@@ -321,13 +381,35 @@ impl Ran {
     #[must_use]
     pub fn is_like(&self, good: &Self) -> bool {
         let outputs = |ran: &Self| (figures_apart(&ran.finished.stdout), figures_apart(&ran.report));
-        self.finished.status == good.finished.status && outputs(self) == outputs(good) && self.store == good.store
+        outputs(self) == outputs(good) && self.has_done_the_same(good)
+    }
+
+    /// Each text of the answer, with figures replaced but in those that are statuses.
+    fn answers(&self) -> Vec<String> {
+        let ends = ['\0', '\n'];
+        let statuses = if self.answer.contains('\0') { 1 } else { 2 };
+        let texts = self.answer.split(ends).enumerate();
+        texts.map(|(index, text)| if index < statuses { text.to_owned() } else { figures_apart(text) }).collect()
+    }
+
+    /// What the shell makes of what a supervisor answers; none if it can't be made out.
+    fn answered(&self) -> Option<Answer> {
+        if self.answer.is_empty() {
+            return Some(Answer::None);
+        }
+        let (status, rest) = self.answer.split_once('\0')?;
+        let (time, rest) = rest.split_once('\0')?;
+        match (status.parse().ok()?, time.parse().ok()?, rest) {
+            (0, time, "") => Some(Answer::Started(time)),
+            (status, 0, "") => Some(Answer::Refused(status)),
+            _ => None,
+        }
     }
 
     /// Whether it says that it failed, to people and to programs.
     #[must_use]
     pub fn says_that_it_failed(&self) -> bool {
-        let replied = self.finished.stdout.lines().last().is_some_and(|line| line.starts_with("done 125 "));
+        let replied = self.answer.starts_with("done\n125\n");
         let status = matches!(self.finished.status, 2 | 125) || self.finished.status == 0 && replied;
         status && self.complains()
     }
@@ -339,9 +421,26 @@ impl Ran {
         !stderr.is_empty() && stderr.lines().all(|line| OURS.iter().any(|start| line.starts_with(start)))
     }
 
-    /// Whether the store is as after a run where all went well.
+    /// Whether the store and the answer are as after a run where all went well.
     #[must_use]
     pub fn has_done_the_same(&self, good: &Self) -> bool {
-        self.finished.status == good.finished.status && self.store == good.store
+        self.results() == good.results() && self.store == good.store
+    }
+
+    /// The same, where remarks in the log of `t` don't count.
+    #[must_use]
+    pub fn lacks_only_remarks(&self, good: &Self) -> bool {
+        let without = |ran: &Self| {
+            let mut store = ran.store.clone();
+            if let Some(log) = store.get_mut("t.log") {
+                *log = log.lines().filter(|line| !line.starts_with("[Async t:")).collect();
+            }
+            store
+        };
+        self.results() == good.results() && without(self) == without(good)
+    }
+
+    fn results(&self) -> (i32, Vec<String>, usize) {
+        (self.finished.status, self.answers(), self.tasks.len())
     }
 }

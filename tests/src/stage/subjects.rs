@@ -1,18 +1,14 @@
 //! The commands, and the stages they are set on.
 
-use super::ID;
-
 /// What the command does with the futures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Makes the store, or clears it.
     Inits,
-    /// Starts `t`.
+    /// Begins `t`, whose task a shell runs.
     Begins,
-    /// Makes the shell two, of which one runs `t` and the other records its end.
-    Forks,
-    /// Notes which process runs `t`.
-    Launches,
+    /// Starts the task of `t`, which waits at a gate, and records its end.
+    Tasks,
     /// Records the end of `t`.
     Ends,
     /// Hands over `t`, or all.
@@ -36,8 +32,6 @@ pub enum Target {
     Absent,
     /// Runs, its life a lock on its record.
     Running,
-    /// Runs, and nobody knows yet in which process; its life a lock on its record.
-    Launched,
     /// Is held back by a limit, its life a lock on its record.
     Queued,
     /// Runs under a supervisor.
@@ -55,8 +49,6 @@ pub enum Target {
 pub enum Input {
     /// The null device.
     Nothing,
-    /// A new record for `begin`.
-    NewRecord,
     /// The record of `t`.
     Record,
     /// A file for the report of `collect`.
@@ -72,10 +64,8 @@ pub enum Host {
     Program,
     /// None but the supervisor that `async run` leaves behind, alone.
     Supervisor,
-    /// The program, in the place of a shell that has started the task of `t`, which is the process `PID`.
+    /// The program, in the place of a shell that has started the task of `t`, which is the process `PID` and waits at a gate.
     ProgramForShell,
-    /// A shell, with the builtin. It has the log of `t`, if there is one, as its descriptor 11.
-    Shell,
 }
 
 /// A command on a stage.
@@ -83,7 +73,8 @@ pub enum Host {
 pub struct Subject {
     /// What it is called in complaints.
     pub title: &'static str,
-    /// Its arguments; `PID` stands for a process that lives as long as the stage.
+    /// Its arguments; `PID` stands for a process that lives as long as the stage, or for the task's. What the shell is
+    /// answered goes to the descriptor 9.
     pub args: &'static [&'static str],
     /// What it does.
     pub kind: Kind,
@@ -95,11 +86,12 @@ pub struct Subject {
     pub input: Input,
     /// What fails or is made up in every run of it, as when a file system lacks something.
     pub lacks: &'static [&'static str],
-    /// How many bytes more the record of `t` may have, where there is a limit.
+    /// How many bytes more the record of `t` may have, where there is a limit; from when its task is let go, if it waits at a
+    /// gate.
     pub room: Option<u64>,
     /// What runs it.
     pub host: Host,
-    /// Whether the task of `t` ends, without a word, once the command sleeps until it does.
+    /// Whether the task of `t`, or of `busy` if there is no `t` yet, ends without a word once the command sleeps until it does.
     pub sleeps: bool,
 }
 
@@ -119,6 +111,12 @@ const fn subject(title: &'static str, args: &'static [&'static str], kind: Kind,
 }
 
 impl Subject {
+    /// Whether it fails on a run where no call does.
+    #[must_use]
+    pub fn is_to_fail(&self) -> bool {
+        self.room.is_some() || self.kind == Kind::Tasks && self.target == Target::Running
+    }
+
     const fn with(self, input: Input) -> Self {
         Self { input, ..self }
     }
@@ -131,10 +129,6 @@ impl Subject {
         Self { sleeps: true, ..self }
     }
 
-    const fn in_shell(self) -> Self {
-        Self { host: Host::Shell, ..self }
-    }
-
     const fn without_noreplace(self, title: &'static str) -> Self {
         Self { title, lacks: &["renameat2:error=EINVAL"], ..self }
     }
@@ -145,39 +139,28 @@ impl Subject {
 }
 
 const INIT: Subject = subject("init, a store", &["init"], Kind::Inits, Target::Finished);
-const BEGIN_FD: Subject =
-    subject("begin --fd", &["begin", "--fd", "0", "--id", ID, "--", "t", "make", "docs"], Kind::Begins, Target::Absent)
-        .with(Input::NewRecord);
-const BEGIN_PROCESS: Subject =
-    subject("begin --process", &["begin", "--process", "PID", "--", "t", "make"], Kind::Begins, Target::Absent);
-const WATCH: Subject = Subject {
-    host: Host::ProgramForShell,
-    ..subject(
-        "watch",
-        &["watch", "--fd", "0", "--gate", "5", "--id", ID, "--task", "PID", "--", "t"],
-        Kind::Ends,
-        Target::Running,
-    )
-    .with(Input::Record)
-};
-const BEGIN_OPEN: Subject =
-    subject("begin --open", &["begin", "--open", "--", "t", "make", "docs"], Kind::Begins, Target::Absent).in_shell();
-const FORK: Subject = Subject {
-    // Only a subshell may fork so, and strace follows none. By the second look at its process id, the shell is no more
-    // what it was by the first.
-    lacks: &["getpid:retval=1:when=2+"],
-    ..subject("fork", &["fork", "--record", "0", "--log", "11", "--", "t"], Kind::Forks, Target::Launched)
-        .with(Input::Record)
-        .in_shell()
-};
-const LAUNCHED: Subject = subject(
-    "launched",
-    &["launched", "--record", "0", "--log", "11", "--pid", "4242", "--", "t", "make docs"],
-    Kind::Launches,
-    Target::Launched,
-)
-.with(Input::Record)
-.in_shell();
+/// What starts the task of `t`, with options of `async_run`.
+macro_rules! supervise {
+    ($title:expr $(, $option:expr)*) => {
+        Subject {
+            host: Host::ProgramForShell,
+            ..subject(
+                $title,
+                &["supervise", "--answer", "9", "--gate", "5", "--task", "PID", "--", $($option,)* "t", "make", "docs"],
+                Kind::Tasks,
+                Target::Absent,
+            )
+        }
+    };
+}
+
+const SUPERVISE: Subject = supervise!("supervise");
+const BEGIN_HERE: Subject = subject(
+    "begin-here",
+    &["begin-here", "--answer", "9", "--shell", "PID", "--", "t", "make"],
+    Kind::Begins,
+    Target::Absent,
+);
 const PROGRAM: Subject = Subject {
     host: Host::Supervisor,
     ..subject("the supervisor of a program", &["t", "/bin/sh", "-c", "exit 3"], Kind::Supervises, Target::Running)
@@ -187,48 +170,69 @@ const RUN: Subject =
     subject("run", &["run", "t", "--", "sh", "-c", "read -r line <\"$DEST/gate\"; exit 3"], Kind::Runs, Target::Absent);
 const COLLECT: Subject = subject(
     "collect, finished",
-    &["collect", "--report", "0", "--shell", "1", "--", "t"],
+    &["collect", "--answer", "9", "--report", "0", "--shell", "1", "--", "t"],
     Kind::Collects(&["t"]),
     Target::Finished,
 )
 .with(Input::ReportFile);
+const CLEANUP: Subject = Subject {
+    title: "collect --cleanup",
+    args: &["collect", "--answer", "9", "--report", "0", "--shell", "1", "--cleanup"],
+    kind: Kind::Collects(&["other", "t"]),
+    ..COLLECT
+}
+.alone();
 
 /// As the shell asks again, once its own wait is over.
 const COLLECT_LOST: Subject = Subject {
     title: "collect, lost",
-    args: &["collect", "--report", "0", "--shell", "1", "--since", "1700000000000", "--", "t"],
+    args: &[
+        "collect",
+        "--answer",
+        "9",
+        "--report",
+        "0",
+        "--shell",
+        "1",
+        "--resume",
+        "0.0.1700000000000/1700000000000",
+        "--",
+        "t",
+    ],
     target: Target::Lost,
     ..COLLECT
 };
+
+/// As another process of the shell's waits for it.
+const BLOCK: Subject = subject(
+    "collect --block",
+    &["collect", "--block", "--resume", "0.0.1700000000000/1700000000000", "--", "t"],
+    Kind::Looks,
+    Target::Lost,
+);
 
 /// All commands that have to do with a store, each in the states that make a difference to it.
 pub const SUBJECTS: &[Subject] = &[
     subject("init, no store", &["init"], Kind::Inits, Target::NoStore).alone(),
     INIT,
     INIT.without_links("init, a store, no links"),
-    BEGIN_FD,
-    Subject { title: "begin --fd, uncollected before", target: Target::Finished, ..BEGIN_FD },
-    BEGIN_FD.without_noreplace("begin --fd, no RENAME_NOREPLACE"),
-    Subject { target: Target::Finished, ..BEGIN_FD.without_links("begin --fd, uncollected before, no links") },
-    BEGIN_PROCESS,
-    Subject { title: "begin --process, uncollected before", target: Target::Finished, ..BEGIN_PROCESS },
-    Subject {
-        title: "begin --fd, limited",
-        args: &["begin", "--jobs", "1", "--fd", "0", "--id", ID, "--", "t", "make", "docs"],
-        ..BEGIN_FD
-    },
-    Subject {
-        title: "begin --fd, after another",
-        args: &["begin", "--after", "other", "--fd", "0", "--id", ID, "--", "t", "make", "docs"],
-        ..BEGIN_FD
-    },
-    BEGIN_OPEN,
-    Subject { title: "begin --open, uncollected before", target: Target::Finished, ..BEGIN_OPEN },
-    FORK,
-    // Up to figures that would be wrong, as in `task = 12`.
-    Subject { title: "fork, no room", room: Some(9), ..FORK },
-    LAUNCHED,
-    Subject { title: "launched, no room", room: Some(8), ..LAUNCHED },
+    BEGIN_HERE,
+    Subject { title: "begin-here, uncollected before", target: Target::Finished, ..BEGIN_HERE },
+    BEGIN_HERE.without_noreplace("begin-here, no RENAME_NOREPLACE"),
+    SUPERVISE,
+    Subject { title: "supervise, uncollected before", target: Target::Finished, ..SUPERVISE },
+    SUPERVISE.without_noreplace("supervise, no RENAME_NOREPLACE"),
+    Subject { target: Target::Finished, ..SUPERVISE.without_links("supervise, uncollected before, no links") },
+    supervise!("supervise, limited", "--jobs", "1"),
+    supervise!("supervise, after another", "--after-any", "other"),
+    supervise!("supervise, after another that failed", "--after", "other"),
+    supervise!("supervise, held back", "--after-any", "busy").sleeping(),
+    supervise!("supervise, twice", "--retry", "1"),
+    // Up to a figure that would be wrong: `end_time = 17`.
+    Subject { title: "supervise, no room", room: Some(13), ..SUPERVISE },
+    // The same with the second attempt's `task = 12`.
+    Subject { room: Some(9), ..supervise!("supervise, twice, no room", "--retry", "1") },
+    Subject { title: "supervise, while it runs", target: Target::Running, ..SUPERVISE },
     RUN,
     PROGRAM,
     Subject {
@@ -238,10 +242,7 @@ pub const SUBJECTS: &[Subject] = &[
         ..PROGRAM
     },
     subject("cancel", &["cancel", "t"], Kind::Cancels, Target::Supervised),
-    WATCH,
-    // Up to a figure that would be wrong: `end_time = 17`.
-    Subject { title: "watch, no room", room: Some(13), ..WATCH },
-    subject("end", &["end", "--rc", "3", "--pid", "4242", "--", "t"], Kind::Ends, Target::RunsInProcess),
+    subject("end-here", &["end-here", "--rc", "3", "--", "t"], Kind::Ends, Target::RunsInProcess),
     COLLECT,
     Subject { title: "collect, finished, to a pipe", input: Input::ReportPipe, ..COLLECT },
     COLLECT_LOST,
@@ -251,6 +252,25 @@ pub const SUBJECTS: &[Subject] = &[
     Subject { title: "collect, lost, no room", room: Some(13), ..COLLECT_LOST },
     COLLECT.without_noreplace("collect, finished, no RENAME_NOREPLACE"),
     COLLECT.without_links("collect, finished, no links"),
+    CLEANUP,
+    Subject { title: "collect --cleanup, to a pipe", input: Input::ReportPipe, ..CLEANUP },
+    Subject { title: "collect --cleanup, no room", room: Some(13), ..CLEANUP },
+    Subject {
+        title: "collect --cleanup, once more",
+        args: &[
+            "collect",
+            "--answer",
+            "9",
+            "--report",
+            "0",
+            "--shell",
+            "1",
+            "--resume",
+            "0.0.1700000000000/1700000000000/0/74",
+            "--cleanup",
+        ],
+        ..COLLECT_LOST
+    },
     subject("wait, finished", &["wait", "t"], Kind::Collects(&["t"]), Target::Finished),
     subject("wait, lost", &["wait", "t"], Kind::Collects(&["t"]), Target::Lost),
     subject("wait, to keep", &["wait", "--keep", "t"], Kind::Looks, Target::Finished),
@@ -264,14 +284,20 @@ pub const SUBJECTS: &[Subject] = &[
     subject("status", &["status"], Kind::Looks, Target::RunsInProcess),
     subject("status --json", &["status", "--all", "--json"], Kind::Looks, Target::Finished),
     subject("wait, running", &["wait", "t"], Kind::Collects(&["t"]), Target::Running).sleeping(),
-    subject("block, running", &["block", "--", "t"], Kind::Looks, Target::Running).sleeping(),
-    subject("live", &["live"], Kind::Looks, Target::Finished),
+    Subject { title: "collect --block, running", target: Target::Running, ..BLOCK }.sleeping(),
+    Subject {
+        title: "collect --block, running, of a cleanup",
+        args: &["collect", "--block", "--resume", "0.0.1700000000000/1700000000000/0/74", "--cleanup"],
+        target: Target::Running,
+        ..BLOCK
+    }
+    .sleeping(),
     subject("log", &["log", "t"], Kind::Looks, Target::Finished),
     subject("log, the last lines of two", &["log", "-n", "2", "--prefix", "t", "other"], Kind::Looks, Target::Running),
     subject("log, the runs", &["log", "--list-runs", "t", "old"], Kind::Looks, Target::Finished),
     subject("message", &["message", "--", "t", "it is %command"], Kind::Looks, Target::Running),
     subject("pid", &["pid", "t"], Kind::Looks, Target::Running),
-    subject("block", &["block", "--", "t"], Kind::Looks, Target::Lost),
+    BLOCK,
     subject("timing", &["timing"], Kind::Looks, Target::Finished),
     subject(
         "timing, from the shell",

@@ -32,13 +32,16 @@ impl Supervisor<'_> {
         let Self { store, name, record, planned, mut command, stdin, cwd, mut caller } = self;
         let detached = detach(&record, &stdin, &caller, cwd).map_err(Failure::Task);
         command.stdin(stdin);
-        let mut report = |result: io::Result<bool>| match result {
-            Ok(true) => caller.hears("started "),
-            Ok(false) => caller.hears("queued "),
-            Err(error) => {
-                store.abandon(name);
-                caller.hears(&format!("failed {error}"));
+        let mut report = |result: io::Result<bool>| {
+            match result {
+                Ok(true) => caller.hears("started "),
+                Ok(false) => caller.hears("queued "),
+                Err(error) => {
+                    store.abandon(name);
+                    caller.hears(&format!("failed {error}"));
+                }
             }
+            Ok(())
         };
         let task = Task::Program(command);
         let end = detached.and_then(|()| Ok(supervise(store, name, record, planned, task, &mut report)?));
