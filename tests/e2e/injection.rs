@@ -10,7 +10,7 @@ use async_tests::strace::{self, Call};
 use async_tests::tools;
 
 /// The count that must at least be reached, lest the sweep shrink unseen.
-const FAULTS: usize = 3450;
+const FAULTS: usize = 5100;
 
 struct Fault<'a> {
     subject: &'a Subject,

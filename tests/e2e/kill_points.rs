@@ -9,7 +9,7 @@ use async_tests::strace::{self, Call};
 use async_tests::tools;
 
 /// The count that must at least be reached, lest the sweep shrink unseen.
-const POINTS: usize = 780;
+const POINTS: usize = 1200;
 
 struct Point<'a> {
     subject: &'a Subject,
