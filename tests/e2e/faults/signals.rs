@@ -7,6 +7,7 @@ use std::process::{Child, Stdio};
 
 use async_tests::fault::{Case, in_each_case};
 use async_tests::shell::Sandbox;
+use async_tests::wait_until;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
@@ -21,7 +22,19 @@ fn waiting_shell(case: &Case, sandbox: &Sandbox, script: &str) -> Child {
         assert_ne!(stdout.read(&mut byte).unwrap(), 0, "the shell ended: {}", String::from_utf8_lossy(&seen));
         seen.push(byte[0]);
     }
+    // Bash takes no notice of an interrupt that comes with the end of a program.
+    wait_until("the shell's own wait", || waits_by_itself(child.id()));
     child
+}
+
+/// Whether a shell has no children but supervisors, and what sleeps for it until another shell's future is over.
+fn waits_by_itself(shell: u32) -> bool {
+    let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap_or_default();
+    children.split_whitespace().all(|child| {
+        let words = fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+        let has = |word: &str| words.split(|&byte| byte == 0).any(|it| it == word.as_bytes());
+        has("supervise") || has("--block")
+    })
 }
 
 /// What the shell prints from there to its end.
