@@ -43,7 +43,7 @@ _ASYNC_WAIT_TIME=0    # the time spent in these waits, in ms
 _ASYNC_NULL=/dev/null # where a trace goes that nobody is to see
 #{%- endif %}
 _ASYNC_FROM=$PWD     #{% if !devstack %} #{% endif %}# where a path of the store is meant from that is relative
-_ASYNC_STARTED[0]="" #{% if !devstack %} #{% endif %}# when each future of this shell began, by the supervisor's process id
+_ASYNC_STARTED[0]="" #{% if !devstack %} #{% endif %}# who started a future and when, by its supervisor's process id
 #{%- if !devstack %}
 # When this file was sourced, in seconds since the epoch
 builtin printf -v _ASYNC_BEGIN '%(%s)T' -1
@@ -182,7 +182,7 @@ function _async_start {
     _async_pid=$! && exec {_async_out}>&-
     # A trap may have changed $! by now, so the process says its id too.
     if _async_hear 1 && _async_pid=${_async_answer[0]} && _async_hear 2; then
-        _async_rc=${_async_answer[0]} _ASYNC_STARTED[_async_pid]=${_async_answer[1]}
+        _async_rc=${_async_answer[0]} _ASYNC_STARTED[_async_pid]=$BASHPID-${_async_answer[1]}
     else
         { builtin wait "$_async_pid"; } 2>/dev/null
         # 126 and 127 are of a program that can't be executed, and bash has said so.
@@ -209,7 +209,7 @@ function _async_collect {
         _ASYNC_BG_TIME=${_async_answer[2]} #{% if devstack %}_TIME_TOTAL[async_wait]#{% else %}_ASYNC_WAIT_TIME#{% endif %}=${_async_answer[3]}
         [[ ${_async_answer[0]} == wait ]] || builtin return "${_async_answer[1]}"
         _async_pid=${_async_answer[4]} _async_words=(--resume "${_async_answer[6]}")
-        if [[ ${_ASYNC_STARTED[_async_pid]-} == "${_async_answer[5]}" ]]; then
+        if [[ ${_ASYNC_STARTED[_async_pid]-} == "$BASHPID-${_async_answer[5]}" ]]; then
             # Our own wait for our own child, so that traps run at once
             { builtin wait "$_async_pid"; } 2>/dev/null
             _async_words+=(--status "$?")

@@ -101,8 +101,9 @@ fn a_socket() {
 
 #[test]
 fn a_terminal() {
+    let sandbox = Sandbox::default();
     let mut terminal = Terminal::new(
-        &Sandbox::default(),
+        &sandbox,
         80,
         &format!(
             "source <(async shim); async_init >/dev/null

@@ -28,7 +28,7 @@ impl Call {
             return Self::with_options(words);
         }
         let Some((name, command)) = words.split_first() else {
-            return Err(usage(place, "it has neither"));
+            return Err(usage(to_type(place), "it has neither"));
         };
         Ok(Self { planning: Planning::default(), name: name.clone(), command: command.to_owned() })
     }
@@ -38,7 +38,7 @@ impl Call {
         let parsed = Self::augment_args(parser).try_get_matches_from(words);
         parsed.and_then(|matches| Self::from_arg_matches(&matches)).map_err(|error| {
             if error.kind() == ErrorKind::MissingRequiredArgument {
-                return Failure::Usage(format!("async_run: there is no name; {TO_TYPE}"));
+                return usage(TO_TYPE, "it has neither");
             }
             if error.kind() == ErrorKind::UnknownArgument {
                 let option = error.get(ContextKind::InvalidArg).map_or_else(String::new, ToString::to_string);
@@ -55,7 +55,7 @@ impl Call {
     pub(crate) fn name(&self, place: &Place) -> Result<FutureName, Failure> {
         let name = commands::name(&self.name)?;
         if self.command.is_empty() {
-            return Err(usage(place, &format!("`{name}` is the name, and nothing stands behind it")));
+            return Err(usage(to_type(place), &format!("`{name}` is the name, and nothing stands behind it")));
         }
         Ok(name)
     }
@@ -68,10 +68,14 @@ impl Call {
 
 const TO_TYPE: &str = "type `async_run [OPTION...] NAME COMMAND [ARGUMENT...]`";
 
-fn usage(place: &Place, what: &str) -> Failure {
-    let to_type =
-        if place.profile() == Profile::Standalone { TO_TYPE } else { "type `async_run NAME COMMAND [ARGUMENT...]`" };
-    Failure::Usage(format!(
-        "async_run needs a name and a command: {what}; {to_type}, or for a function by its own name `async_runfunc FUNCTION`"
-    ))
+/// What to type where there are no options.
+const TO_TYPE_IN_DEVSTACK: &str = "type `async_run NAME COMMAND [ARGUMENT...]`";
+
+fn to_type(place: &Place) -> &'static str {
+    if place.profile() == Profile::Standalone { TO_TYPE } else { TO_TYPE_IN_DEVSTACK }
+}
+
+fn usage(to_type: &str, what: &str) -> Failure {
+    let or = "or for a function by its own name `async_runfunc FUNCTION`";
+    Failure::Usage(format!("async_run needs a name and a command: {what}; {to_type}, {or}"))
 }

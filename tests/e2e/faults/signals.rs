@@ -22,18 +22,15 @@ fn waiting_shell(case: &Case, sandbox: &Sandbox, script: &str) -> Child {
         assert_ne!(stdout.read(&mut byte).unwrap(), 0, "the shell ended: {}", String::from_utf8_lossy(&seen));
         seen.push(byte[0]);
     }
-    // Bash takes no notice of an interrupt that comes with the end of a program.
-    wait_until("the shell's own wait", || waits_by_itself(child.id()));
     child
 }
 
-/// Whether a shell has no children but supervisors, and what sleeps for it until another shell's future is over.
+/// Whether a shell has no children but supervisors.
 fn waits_by_itself(shell: u32) -> bool {
     let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap_or_default();
     children.split_whitespace().all(|child| {
         let words = fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
-        let has = |word: &str| words.split(|&byte| byte == 0).any(|it| it == word.as_bytes());
-        has("supervise") || has("--block")
+        words.split(|&byte| byte == 0).any(|word| word == b"supervise")
     })
 }
 
@@ -109,6 +106,8 @@ fn an_interrupt_ends_the_script_and_the_future_can_still_be_collected() {
             async_wait t
             echo 'not reached'",
         );
+        // Bash takes no notice of an interrupt that comes with the end of a program.
+        wait_until("the shell's own wait", || waits_by_itself(shell.id()));
         // As a terminal does it: to the whole process group.
         killpg(pid(&shell), Signal::SIGINT).unwrap();
         let ended = shell.wait().unwrap();

@@ -164,7 +164,8 @@ impl Probe {
             let right = is(call) == Some(status) && said(call).lines().count() == usize::from(speaks);
             all_right &= right;
             // Without a start, a wait is no success either.
-            let no_start = call == "wait" && !starts && is(call) != Some(0);
+            let wrong_usage = is("run") == Some(2);
+            let no_start = call == "wait" && !starts && (is(call) != Some(0) || wrong_usage);
             let failed = !matches!(is(call), None | Some(0)) && (call != "wait" || refused(call));
             let tolerated = no_start || (honest && failed) || (may_refuse && refused(call));
             let undefined = source_refused && is(call) == Some(127);
