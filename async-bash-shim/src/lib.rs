@@ -58,10 +58,12 @@ struct File<'a> {
 pub fn render(options: &Options) -> String {
     let Options { profile, parallel } = *options;
     let devstack = profile == Profile::Devstack;
-    let mut arguments = if devstack { " shim --profile devstack".to_owned() } else { " shim".to_owned() };
-    if parallel != Options::of(profile).parallel {
-        arguments += &format!(" --parallel-default {parallel}");
-    }
+    let profile_argument = if devstack { " --profile devstack" } else { "" };
+    let parallel_argument = match parallel {
+        _ if parallel == Options::of(profile).parallel => "",
+        true => " --parallel-default true",
+        false => " --parallel-default false",
+    };
     let variable = if devstack { "${DEVSTACK_PARALLEL-}" } else { "${ASYNC_PARALLEL:-${DEVSTACK_PARALLEL-}}" };
     // As devstack's trueorfalse has it: what is neither stands for the default.
     let parallel_setting = if parallel {
@@ -74,7 +76,7 @@ pub fn render(options: &Options) -> String {
         devstack,
         profile: if devstack { "devstack" } else { "standalone" },
         parallel_setting,
-        arguments,
+        arguments: format!(" shim{profile_argument}{parallel_argument}"),
         in_background,
         version: env!("CARGO_PKG_VERSION"),
     }

@@ -16,7 +16,6 @@ use crate::commands::{
     run::Run, schema::Schema, shim::Shim, status::Status, timing::Timing, wait::Wait,
 };
 use crate::failure::Failure;
-use crate::messages::Output;
 use crate::shim::{
     begin_here::BeginHere, collect::Collect, end_here::EndHere, guard::Guard, message::Message, supervise::Supervise,
 };
@@ -49,10 +48,10 @@ struct PlaceArgs {
     /// The store of futures
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath, help = STORE_HELP)]
     dir: Option<PathBuf>,
-    /// The variable ASYNC_JOBS of the functions that call
+    /// The variable `ASYNC_JOBS` of the functions that call
     #[arg(long, global = true, hide = true, value_name = "N|PERCENT%")]
     limit: Option<OsString>,
-    /// The variable DEST of the functions that call
+    /// The variable `DEST` of the functions that call
     #[arg(long, global = true, hide = true, value_name = "DIR")]
     dest: Option<OsString>,
     /// Where a relative path of the store is meant from
@@ -113,7 +112,7 @@ impl Place {
     }
 
     fn dir_as_given(&self) -> Result<PathBuf, Error> {
-        let set = |name| self.variable(name).map(PathBuf::from);
+        let set = |name| variable(name).map(PathBuf::from);
         if let Some(dir) = self.args.dir.clone().or_else(|| set("ASYNC_DIR")) {
             return Ok(dir);
         }
@@ -144,23 +143,18 @@ impl Place {
 
     /// How many tasks may run at once, as the functions that call or the environment say; empty if they say nothing.
     pub(crate) fn limit(&self) -> Option<OsString> {
-        self.args.limit.clone().or_else(|| self.variable("ASYNC_JOBS")).filter(|limit| !limit.is_empty())
+        self.args.limit.clone().or_else(|| variable("ASYNC_JOBS")).filter(|limit| !limit.is_empty())
     }
 
     /// Opens the store.
     pub(crate) fn store(&self) -> Result<Store, Failure> {
         Ok(Store::open(&self.dir()?, self.permissions())?)
     }
+}
 
-    /// A variable of the environment, unless it is empty.
-    pub(crate) fn variable(&self, name: &str) -> Option<OsString> {
-        std::env::var_os(name).filter(|value| !value.is_empty())
-    }
-
-    /// Standard output.
-    pub(crate) fn stdout(&self) -> Result<Output, Failure> {
-        Output::stdout()
-    }
+/// A variable of the environment, unless it is empty.
+pub(crate) fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 /// What reads one command's arguments, and what makes the command of what was read.
@@ -248,9 +242,9 @@ impl Cli {
             Command::Pid(command) => command.run(place),
             Command::Cleanup(command) => command.run(place),
             Command::Timing(command) => command.run(place),
-            Command::Shim(command) => command.run(place),
-            Command::Completions(command) => command.run(place),
-            Command::Schema(command) => command.run(place),
+            Command::Shim(command) => command.run(),
+            Command::Completions(command) => command.run(),
+            Command::Schema(command) => command.run(),
             Command::Supervise(command) => command.run(place),
             Command::BeginHere(command) => command.run(place),
             Command::EndHere(command) => command.run(place),

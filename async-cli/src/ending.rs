@@ -4,18 +4,17 @@ use std::process::ExitCode;
 
 use async_core::{End, FutureName};
 
-use crate::cli::Place;
 use crate::failure::warn;
-use crate::messages;
+use crate::messages::{self, Output};
 
 /// Says how the task ended. The result is safe by then, so a failure to say so changes nothing.
-pub(crate) fn announce(place: &Place, name: &FutureName, pid: &str, end: &End) {
+pub(crate) fn announce(name: &FutureName, pid: &str, end: &End) {
     let text = match end.rc {
         0 => "finished successfully".to_owned(),
         rc => format!("FAILED with rc {rc}{}", messages::why(rc, end.cause)),
     };
     let line = messages::line(name, Some(pid), &text);
-    if let Err(failure) = place.stdout().and_then(|mut output| output.print(&line)) {
+    if let Err(failure) = Output::stdout().and_then(|mut output| output.print(&line)) {
         warn(&failure.to_string());
     }
 }

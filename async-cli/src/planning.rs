@@ -8,7 +8,7 @@ use async_core::store::{INSIDE, MAX_JOBS};
 use async_core::{FutureName, Plan, Store};
 use clap::Args;
 
-use crate::cli::Place;
+use crate::cli::{Place, variable};
 use crate::commands;
 use crate::duration;
 use crate::failure::Failure;
@@ -82,13 +82,13 @@ fn jobs_of_variable(place: &Place) -> Result<Option<u32>, Failure> {
 }
 
 /// The live future of that store inside whose task this process runs, if any, as the environment says (see [`INSIDE`]).
-pub(crate) fn enclosing(place: &Place, store: &Store) -> Option<FutureName> {
-    store.inside(&place.variable(INSIDE)?)
+pub(crate) fn enclosing(store: &Store) -> Option<FutureName> {
+    store.inside(&variable(INSIDE)?)
 }
 
 /// The script that has its futures cancelled when it ends, if there is one, as the environment says.
-pub(crate) fn owner(place: &Place) -> Option<u32> {
-    place.variable("ASYNC_OWNER")?.to_str()?.parse().ok()
+pub(crate) fn owner() -> Option<u32> {
+    variable("ASYNC_OWNER")?.to_str()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use async_core::clock::{self, Millis};
 use async_core::{FutureName, Store};
 
 use crate::account::Account;
-use crate::cli::Place;
 use crate::collecting::{Collecting, Failed, Manner, Resumed, Step, Tally};
 use crate::failure::{Failure, quoted, warn};
 use crate::messages::Output;
@@ -13,7 +12,6 @@ use crate::sleeper::{Sleeper, Woken};
 
 /// Where a wait takes place, and how.
 pub(crate) struct Waiting<'a> {
-    pub(crate) place: &'a Place,
     pub(crate) store: &'a Store,
     pub(crate) output: &'a mut Output,
     pub(crate) manner: Manner,
@@ -31,7 +29,7 @@ impl Waiting<'_> {
             words: &[],
             output: self.output,
             shell: None,
-            inside: planning::enclosing(self.place, store),
+            inside: planning::enclosing(store),
             manner,
             began: None,
             tally: Tally::default(),
@@ -62,7 +60,7 @@ impl Waiting<'_> {
             words: &[],
             output: self.output,
             shell: None,
-            inside: planning::enclosing(self.place, store),
+            inside: planning::enclosing(store),
             manner: self.manner,
             began: Some(clock::wall()),
             tally: Tally::default(),

@@ -30,20 +30,6 @@ pub fn take(fd: RawFd) -> io::Result<File> {
     Ok(unsafe { File::from_raw_fd(fd) })
 }
 
-/// The open file under a descriptor that is fit to be left to the shell that this process is: one of those that bash itself
-/// takes. It is closed at an exec.
-#[allow(unsafe_code)]
-pub fn out_of_the_way(file: File) -> io::Result<File> {
-    /// The first of those that scripts do not name.
-    const FIRST: RawFd = 10;
-    if file.as_raw_fd() >= FIRST {
-        return Ok(file);
-    }
-    let fd = fcntl(file, FcntlArg::F_DUPFD_CLOEXEC(FIRST))?;
-    // SAFETY: it has just been made, for us.
-    Ok(unsafe { File::from_raw_fd(fd) })
-}
-
 /// Closes all descriptors of this process but the standard ones and these.
 ///
 /// What is open by those that are closed must not be used any more, in this process.

@@ -20,6 +20,7 @@ mod pages;
 mod plans;
 mod readme;
 mod records;
+mod renderings;
 mod run;
 mod status;
 mod suggestions;

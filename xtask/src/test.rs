@@ -28,8 +28,9 @@ const NO_STEP: Step = Step { name: "", command: &[], files: &[], env: &[], insta
 /// The versions of bash that tests run under beside the system's, which is enough for the quick set.
 const BASHES: &str = "ASYNC_TEST_BASHES";
 
-/// What linters take for bash. The template of the shim counts: its placeholders stand in quotes.
-const SHELL_FILES: &[&str] = &["async-bash-shim/inc/async", "*.bash", "*.sh", ".ci/*"];
+/// What linters take for bash. The template of the shim does not count: a test of its own has them read what is rendered.
+const SHELL_FILES: &[&str] =
+    &["async-bash-shim/inc/async", "*.bash", "*.sh", ".ci/*", ":!async-bash-shim/src/async.bash"];
 
 /// The tests come last, so that their results stand at the end of the output.
 const STEPS: &[Step] = &[

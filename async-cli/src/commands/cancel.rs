@@ -13,7 +13,7 @@ use crate::cli::Place;
 use crate::duration;
 use crate::failure::{Failure, warn};
 use crate::json::{self, Cancellation, Cancellations, Envelope};
-use crate::messages;
+use crate::messages::{self, Output};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -61,7 +61,7 @@ impl Cancel {
             }
             names
         };
-        let mut output = place.stdout()?;
+        let mut output = Output::stdout()?;
         let mut status = ExitCode::SUCCESS;
         let mut cancellations = Vec::new();
         for (name, result) in cancel_at_once(&store, names, self.grace) {

@@ -10,6 +10,7 @@ use crate::cli::Place;
 use crate::collecting::Manner;
 use crate::failure::{Failure, warn};
 use crate::json::{self, Envelope, WaitEnd, Waited};
+use crate::messages::Output;
 use crate::sleeper::Sleeper;
 use crate::waiting::Waiting;
 
@@ -32,7 +33,7 @@ pub(crate) struct Cleanup {
 impl Cleanup {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let store = place.store()?;
-        let mut output = place.stdout()?;
+        let mut output = Output::stdout()?;
         let sleeper = Sleeper::new(None);
         let mut account = self.json.then(Account::default);
         let manner = if self.json { Manner::ACCOUNTED } else { Manner::USUAL };
@@ -43,7 +44,7 @@ impl Cleanup {
             }
             // One that can't be collected must not keep the others from being.
             let account = account.as_mut();
-            let waiting = Waiting { place, store: &store, output: &mut output, manner, sleeper: &sleeper, account };
+            let waiting = Waiting { store: &store, output: &mut output, manner, sleeper: &sleeper, account };
             if let Err(failure) = waiting.for_all(slice::from_ref(name)) {
                 warn(&failure.to_string());
                 status = 125;

@@ -8,6 +8,7 @@ use clap::Args;
 use crate::cli::Place;
 use crate::completing::{Candidate, Shell, Typed, candidates};
 use crate::failure::Failure;
+use crate::messages::Output;
 
 /// Prints the words that may follow what was typed, a line each
 ///
@@ -37,7 +38,7 @@ impl Complete {
         };
         let store = place.at(typed.directory()).store().ok();
         let lines: String = candidates(&typed, store.as_ref()).into_iter().filter_map(line).collect();
-        place.stdout()?.print(&lines)?;
+        Output::stdout()?.print(&lines)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::cli::Place;
 use crate::completing::Shell;
 use crate::failure::Failure;
+use crate::messages::Output;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,8 +25,8 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        place.stdout()?.print(self.shell.script())?;
+    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+        Output::stdout()?.print(self.shell.script())?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -6,7 +6,7 @@ use async_core::Store;
 use async_core::store::KEPT_RUNS;
 use clap::Args;
 
-use crate::cli::Place;
+use crate::cli::{Place, variable};
 use crate::failure::{Failure, warn};
 
 const EXAMPLES: &str = "\
@@ -32,7 +32,7 @@ const KEEP_RUNS_HELP: &str = "How many earlier runs to keep; 0 keeps none [defau
 
 impl Init {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        let runs = self.keep_runs.map_or_else(|| kept_runs(place), Ok)?;
+        let runs = self.keep_runs.map_or_else(kept_runs, Ok)?;
         let (_, leftovers) = Store::init_keeping(&place.dir()?, place.permissions(), runs)?;
         for name in leftovers.running {
             warn(&format!("`{name}` of an earlier run still runs, so it was kept: wait for it by name"));
@@ -42,8 +42,8 @@ impl Init {
 }
 
 /// How many runs the environment says are to be kept.
-fn kept_runs(place: &Place) -> Result<usize, Failure> {
-    let Some(value) = place.variable(KEEP_RUNS) else {
+fn kept_runs() -> Result<usize, Failure> {
+    let Some(value) = variable(KEEP_RUNS) else {
         return Ok(KEPT_RUNS);
     };
     value.to_str().and_then(|value| value.parse().ok()).ok_or_else(|| {

@@ -17,6 +17,7 @@ use clap::Args;
 
 use crate::cli::Place;
 use crate::failure::{Failure, warn};
+use crate::messages::Output;
 
 use printer::{Labels, Printer};
 use source::Source;
@@ -71,7 +72,7 @@ impl Log {
     fn print(self, place: &Place) -> Result<ExitCode, Failure> {
         let store = place.store()?;
         let names = self.names.iter().map(|name| super::name(name)).collect::<Result<Vec<FutureName>, _>>()?;
-        let mut output = place.stdout()?;
+        let mut output = Output::stdout()?;
         if self.list_runs {
             return runs::list(&store, &names, self.json, &mut output);
         }

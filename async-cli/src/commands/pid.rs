@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::cli::Place;
 use crate::failure::Failure;
+use crate::messages::Output;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,7 +30,7 @@ impl Pid {
             Ok(name) => place.store()?.read(&name)?,
             Err(_) => None,
         };
-        let mut output = place.stdout()?;
+        let mut output = Output::stdout()?;
         let Some(record) = record else {
             output.print("UNKNOWN\n")?;
             return Ok(ExitCode::FAILURE);

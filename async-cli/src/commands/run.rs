@@ -22,7 +22,7 @@ use crate::cli::Place;
 use crate::collecting::Manner;
 use crate::failure::{Failure, warn};
 use crate::json::{self, Envelope, Future};
-use crate::messages;
+use crate::messages::{self, Output};
 use crate::planning::{self, Planning};
 use crate::sleeper::Sleeper;
 use crate::waiting::Waiting;
@@ -92,8 +92,8 @@ impl Run {
             .map_err(|source| Failure::Directory { path: place.dir().unwrap_or_default(), source })?;
         let store = Store::open_or_make(&dir, place.permissions())?;
         let request = Request {
-            parent: planning::enclosing(place, &store),
-            owner: planning::owner(place),
+            parent: planning::enclosing(&store),
+            owner: planning::owner(),
             plan: plan.clone(),
             program: true,
             ..Request::new(&self.command)
@@ -132,22 +132,22 @@ impl Run {
         if !self.quiet && !self.json {
             let line = messages::line(&name, Some(&pid.to_string()), &format!("{what}: {}", started.command));
             // It runs, whether or not that can be said.
-            if let Err(failure) = place.stdout().and_then(|mut output| output.print(&line)) {
+            if let Err(failure) = Output::stdout().and_then(|mut output| output.print(&line)) {
                 warn(&failure.to_string());
             }
         }
         let mut account = Account::default();
         let waited = if self.wait {
-            let (output, sleeper) = (&mut place.stdout()?, &Sleeper::new(None));
+            let (output, sleeper) = (&mut Output::stdout()?, &Sleeper::new(None));
             let manner = if self.json { Manner::ACCOUNTED } else { Manner::USUAL };
             let account = self.json.then_some(&mut account);
-            let waiting = Waiting { place, store: &store, output, manner, sleeper, account };
+            let waiting = Waiting { store: &store, output, manner, sleeper, account };
             waiting.for_all(&[name]).map(|tally| tally.rc)
         } else {
             Ok(0)
         };
         if let Some(live) = told {
-            match tell(&store, &live, account, place) {
+            match tell(&store, &live, account) {
                 Err(failure) if !self.wait => warn(&failure.to_string()),
                 told => told?,
             }
@@ -170,10 +170,10 @@ impl Run {
 }
 
 /// Tells of the future, and with that hands it over if it has been waited for.
-fn tell(store: &Store, live: &Live, account: Account, place: &Place) -> Result<(), Failure> {
+fn tell(store: &Store, live: &Live, account: Account) -> Result<(), Failure> {
     let together = account.claim(store, false)?;
     let entry = together.entries().next().cloned().map_or_else(|| live.entry(), Ok)?;
-    json::print(&Envelope::new(store.dir(), Future::from(entry)), &mut place.stdout()?)?;
+    json::print(&Envelope::new(store.dir(), Future::from(entry)), &mut Output::stdout()?)?;
     together.finish()
 }
 

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::cli::Place;
 use crate::failure::Failure;
+use crate::messages::Output;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,8 +19,8 @@ pub(crate) struct Schema {}
 
 impl Schema {
     #[allow(clippy::unused_self, reason = "a command like the others")]
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        place.stdout()?.print(include_str!("../../schema/async-1.json"))?;
+    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+        Output::stdout()?.print(include_str!("../../schema/async-1.json"))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use async_bash_shim::Options;
 use clap::Args;
 
-use crate::cli::{Place, Profile};
+use crate::cli::Profile;
 use crate::failure::Failure;
+use crate::messages::Output;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,10 +28,10 @@ pub(crate) struct Shim {
 }
 
 impl Shim {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         let mut options = Options::of(self.profile.into());
         options.parallel = self.parallel_default.unwrap_or(options.parallel);
-        place.stdout()?.print(&async_bash_shim::render(&options))?;
+        Output::stdout()?.print(&async_bash_shim::render(&options))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -91,7 +91,7 @@ pub(crate) struct Timing {
 
 impl Timing {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        let mut output = place.stdout()?;
+        let mut output = Output::stdout()?;
         let taken = self.exports.takes_stdout()?;
         if taken && self.json {
             return Err(Failure::Usage("standard output can be a file (-) or JSON, not both".into()));

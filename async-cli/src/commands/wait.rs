@@ -68,10 +68,10 @@ impl Wait {
         if self.any && names.is_empty() {
             return Err(Failure::Usage(format!("there is nothing to wait for in {}", store.dir().display())));
         }
-        let mut output = place.stdout()?;
+        let mut output = Output::stdout()?;
         let sleeper = Sleeper::new(self.timeout);
         if self.json {
-            return self.run_in_json(place, &store, &names, &sleeper, &mut output);
+            return self.run_in_json(&store, &names, &sleeper, &mut output);
         }
         let shown = match (self.quiet, self.no_log || self.keep) {
             (true, _) => Shown::Nothing,
@@ -79,7 +79,7 @@ impl Wait {
             (false, false) => Shown::All,
         };
         let manner = Manner { shown, keep: self.keep, stop: !self.all };
-        let waiting = Waiting { place, store: &store, output: &mut output, manner, sleeper: &sleeper, account: None };
+        let waiting = Waiting { store: &store, output: &mut output, manner, sleeper: &sleeper, account: None };
         if self.any {
             let (name, tally) = waiting.for_any(&names)?;
             output.print(&format!("{name}\n"))?;
@@ -90,7 +90,6 @@ impl Wait {
 
     fn run_in_json(
         &self,
-        place: &Place,
         store: &Store,
         names: &[FutureName],
         sleeper: &Sleeper,
@@ -99,7 +98,7 @@ impl Wait {
         loop {
             let mut account = Account::default();
             let manner = Manner { stop: !self.all, ..Manner::ACCOUNTED };
-            let waiting = Waiting { place, store, output, manner, sleeper, account: Some(&mut account) };
+            let waiting = Waiting { store, output, manner, sleeper, account: Some(&mut account) };
             let waited = if self.any { waiting.for_any(names).map(|(_, tally)| tally) } else { waiting.for_all(names) };
             let together = account.claim(store, self.keep)?;
             if self.any && waited.is_ok() && together.entries().next().is_none() {

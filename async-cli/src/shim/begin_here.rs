@@ -12,7 +12,7 @@ use super::call::Call;
 use crate::cli::Place;
 use crate::commands::warn_of_superseded;
 use crate::failure::Failure;
-use crate::messages;
+use crate::messages::{self, Output};
 use crate::planning;
 
 /// Begins a future whose task the calling shell runs; answers how many of the words come before the command
@@ -50,13 +50,13 @@ impl BeginHere {
             program: false,
             shortened: self.shortened,
             plan,
-            parent: planning::enclosing(place, &store),
-            owner: planning::owner(place),
+            parent: planning::enclosing(&store),
+            owner: planning::owner(),
         };
         let started = store.begin(&name, &request, Start::InProcess(self.shell))?;
         warn_of_superseded(&name, started.superseded);
         let line = messages::line(&name, Some("self"), &format!("Running synchronously: {}", started.command));
-        let told = place.stdout().and_then(|mut output| output.print(&line));
+        let told = Output::stdout().and_then(|mut output| output.print(&line));
         let give = |()| answer.give(&format!("{}\n", call.skip(&self.words))).map_err(Failure::Answer);
         told.and_then(give).inspect_err(|_| store.abandon(&name))?;
         Ok(ExitCode::SUCCESS)

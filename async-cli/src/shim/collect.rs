@@ -131,7 +131,7 @@ impl Collect {
             words: &self.names,
             output: &mut output,
             shell: Some(self.shell),
-            inside: planning::enclosing(place, &store),
+            inside: planning::enclosing(&store),
             manner: Manner::USUAL,
             began: None,
             tally: Tally::default(),

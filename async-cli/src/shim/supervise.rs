@@ -14,7 +14,7 @@ use crate::cli::Place;
 use crate::commands::warn_of_superseded;
 use crate::ending;
 use crate::failure::{Failure, warn};
-use crate::messages;
+use crate::messages::{self, Output};
 use crate::planning;
 
 /// Begins a future, has its task run, and records how it ended; exits with its status
@@ -69,8 +69,8 @@ impl Supervise {
             program: false,
             shortened: self.shortened,
             plan: plan.clone(),
-            parent: planning::enclosing(place, &store),
-            owner: planning::owner(place),
+            parent: planning::enclosing(&store),
+            owner: planning::owner(),
         };
         let started = store.begin(&name, &request, Start::Supervised(self.task))?;
         warn_of_superseded(&name, started.superseded);
@@ -84,7 +84,7 @@ impl Supervise {
             }
             let verb = if runs { "running" } else { "queued" };
             let line = messages::line(&name, Some(&pid), &format!("{verb}: {}", started.command));
-            let told = place.stdout().and_then(|mut output| output.print(&line));
+            let told = Output::stdout().and_then(|mut output| output.print(&line));
             // It runs, whether or not that can be said.
             if let Err(failure) = told {
                 warn(&failure.to_string());
@@ -97,7 +97,7 @@ impl Supervise {
             store.abandon(&name);
         }
         let end = end?;
-        ending::announce(place, &name, &pid, &end);
+        ending::announce(&name, &pid, &end);
         Ok(end)
     }
 }

@@ -70,11 +70,11 @@ impl Status {
         let selection = Selection { names, collected: self.all };
         let store = place.store()?;
         if self.watch {
-            return screen::run(&place.stdout()?, store, selection);
+            return screen::run(&Output::stdout()?, store, selection);
         }
         let (entries, complete) = entries(&store, &selection)?;
         let failed = entries.iter().any(Entry::has_failed);
-        let mut output = place.stdout()?;
+        let mut output = Output::stdout()?;
         if self.json {
             let futures = entries.into_iter().map(Future::from).collect();
             json::print(&Envelope::new(store.dir(), Futures { futures }), &mut output)?;
