@@ -2,11 +2,11 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs::{self, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::str::FromStr;
@@ -89,6 +89,27 @@ pub fn outlive_file_size_limit() -> io::Result<()> {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGXFSZ);
     Ok(signals.thread_block()?)
+}
+
+/// Has the process table show these words in place of this process's arguments, which may be secrets: every user may see
+/// them for as long as it lives.
+///
+/// They are overwritten where the kernel reads them, between fields 48 and 49 of `/proc/self/stat` (see proc(5)); `shown`
+/// is cut where it is longer than they are.
+pub fn hide_arguments(shown: &[&OsStr]) -> io::Result<()> {
+    let stat = stat_line(std::process::id())?;
+    // The fields after the name begin with field 3.
+    let mut fields = fields_after_name(&stat).into_iter().flatten().skip(45);
+    let mut next = || fields.next().and_then(|field| field.parse::<u64>().ok()).ok_or(io::ErrorKind::InvalidData);
+    let (start, end) = (next()?, next()?);
+    let length = usize::try_from(end.saturating_sub(start)).map_err(|_| io::ErrorKind::InvalidData)?;
+    let mut words: Vec<u8> = shown.iter().flat_map(|word| [word.as_bytes(), b"\0"].concat()).collect();
+    words.resize(length, 0);
+    if let Some(last) = words.last_mut() {
+        // Else the kernel takes it for a title that goes on in the environment.
+        *last = 0;
+    }
+    File::options().write(true).open("/proc/self/mem")?.write_all_at(&words, start)
 }
 
 /// Which of the two processes a fork has come back in.

@@ -528,7 +528,7 @@ fn a_task_does_not_start_without_a_supervisor() {
             ("#!/no/such/interpreter\n", "/cwd/program: "),
             (
                 "#!/bin/bash\n[[ $1 != supervise ]] || kill -KILL $$\nexec async \"$@\"\n",
-                "its supervisor ended before it answered",
+                "was not started: no supervisor",
             ),
         ] {
             let sandbox = case.sandbox();

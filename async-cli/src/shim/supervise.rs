@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::process::ExitCode;
 
-use async_core::{End, Gated, Request, Start, Task, descriptor, supervise};
+use async_core::{End, Gated, Request, Start, Task, descriptor, process, supervise};
 use clap::Args;
 
 use super::answer::Answer;
@@ -74,6 +74,8 @@ impl Supervise {
         };
         let started = store.begin(&name, &request, Start::Supervised(self.task))?;
         warn_of_superseded(&name, started.superseded);
+        // Whoever lists processes need not see what the task was given. It is in the record, for who may read that.
+        let _ = process::hide_arguments(&["async".as_ref(), "supervise".as_ref(), name.as_str().as_ref()]);
         let pid = std::process::id().to_string();
         let mut report = |result: io::Result<bool>| {
             let Ok(runs) = result else {

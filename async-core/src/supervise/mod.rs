@@ -261,7 +261,11 @@ impl Supervisor<'_> {
         };
         let order = gated.order(log, more, &self.store.place_of(self.name))?;
         tell()?;
-        gated.open(&order)
+        match gated.open(&order) {
+            // Its process has been killed meanwhile, and that is how it ended.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            opened => opened,
+        }
     }
 
     /// Ends what a function has left for an attempt that there is not to be.

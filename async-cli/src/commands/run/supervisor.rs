@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Command;
 
-use async_core::{FutureName, Store, Task, descriptor, supervise};
+use async_core::{FutureName, Store, Task, descriptor, process, supervise};
 
 use crate::failure::Failure;
 
@@ -32,6 +32,8 @@ impl Supervisor<'_> {
         let Self { store, name, record, planned, mut command, stdin, cwd, mut caller } = self;
         let detached = detach(&record, &stdin, &caller, cwd).map_err(Failure::Task);
         command.stdin(stdin);
+        // Its arguments are the program's, and may be secrets, as may the variables that it is to have.
+        let _ = process::hide_arguments(&["async".as_ref(), "run".as_ref(), name.as_str().as_ref()]);
         let mut report = |result: io::Result<bool>| {
             match result {
                 Ok(true) => caller.hears("started "),
