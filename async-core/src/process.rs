@@ -167,7 +167,11 @@ pub(crate) fn wake_supervisor(pid: u32) {
     }
 }
 
-/// Whether the process with that id is there and was started at `since` or later, in ms since boot.
+/// How long a function's task may have been there before its future began, in ms.
+const FORKED_BEFORE: Millis = 60_000;
+
+/// Whether the process with that id is there and may be of a future that began at `since`, in ms since boot: it was not
+/// started more than a minute before.
 #[must_use]
 pub fn is_alive_since(pid: u32, since: Option<Millis>) -> bool {
     let (Some(since), Ok(stat)) = (since, stat_line(pid)) else {
@@ -179,7 +183,7 @@ pub fn is_alive_since(pid: u32, since: Option<Millis>) -> bool {
     };
     let started = start_ticks(&stat).and_then(|ticks| Millis::try_from(ticks).ok());
     // The kernel cuts the start to whole ticks.
-    started.is_some_and(|ticks| (ticks + 1) * tick_ms >= since) && runs(&stat)
+    started.is_some_and(|ticks| (ticks + 1) * tick_ms + FORKED_BEFORE >= since) && runs(&stat)
 }
 
 /// What is to be seen of a process.
@@ -380,7 +384,7 @@ mod tests {
     fn a_process_is_told_from_an_earlier_one_by_its_start() {
         let me = std::process::id();
         assert!(is_alive_since(me, Some(0)));
-        assert!(!is_alive_since(me, Some(crate::clock::since_boot() + 1000)));
+        assert!(!is_alive_since(me, Some(crate::clock::since_boot() + 2 * FORKED_BEFORE)));
         assert!(!is_alive_since(me, None));
     }
 

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::process::{Child, Command, Stdio};
 
-use async_tests::fault::PRELUDE;
+use async_tests::fault::{PRELUDE, in_each_case};
 use async_tests::shell::{Finished, Sandbox, binary_dir};
 use nix::fcntl::OFlag;
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
@@ -422,4 +422,26 @@ fn a_program_whose_supervisor_is_killed_is_lost_and_said_to_run_on() {
     .says("with result unknown in 0 seconds (lost)\n")
     .says("of its task still runs\n")
     .says("wait 125\n");
+}
+
+#[test]
+fn what_a_task_is_given_is_not_in_the_process_list() {
+    in_each_case(|case| {
+        let finished = case.run(
+            "make_gate go on
+            function logs_in { quiet; gate go; echo \"with $*\"; }
+            async_run f logs_in --password s3cret >/dev/null
+            async run --quiet --env TOKEN=s3cret p -- bash -c ': s3cret; read -r _ <on'
+            for name in f p; do
+                tr '\\0' ' ' <\"/proc/$(async_pidof $name)/cmdline\"
+                echo
+            done
+            open_gate go
+            open_gate on
+            async_wait f",
+        );
+        finished.says("async supervise f ").says("async run p ").says("with --password s3cret\n");
+        let listed = finished.stdout.lines().filter(|line| line.starts_with("async ") && line.contains("s3cret"));
+        assert_eq!(listed.count(), 0, "{finished}");
+    });
 }
