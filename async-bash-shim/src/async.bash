@@ -72,8 +72,9 @@ function _async_check {
 
 # Set _async_program to the program, its subcommand $1, and what it needs to find the store
 function _async_prepare {
-    _async_check && _async_program=("${ASYNC_BIN:-async}" "$1" --for @{ profile }@ --from "$_ASYNC_FROM"
-        ${ASYNC_DIR:+"--dir=$ASYNC_DIR"} ${DEST+"--dest=$DEST"}#{% if !devstack %} ${ASYNC_JOBS:+"--limit=$ASYNC_JOBS"}#{% endif %})
+    _async_check && _async_program=("${ASYNC_BIN:-async}" "$1" --for @{ profile }@ --script "$$"
+        --from "$_ASYNC_FROM" ${ASYNC_DIR:+"--dir=$ASYNC_DIR"} ${DEST+"--dest=$DEST"}#{% if !devstack %}
+        ${ASYNC_JOBS:+"--limit=$ASYNC_JOBS"}#{% endif %})
 }
 
 function _async_call {

@@ -54,6 +54,9 @@ struct PlaceArgs {
     /// The variable `DEST` of the functions that call
     #[arg(long, global = true, hide = true, value_name = "DIR")]
     dest: Option<OsString>,
+    /// The process id of the script that calls, `$$`
+    #[arg(long, global = true, hide = true, value_name = "PID")]
+    script: Option<u32>,
     /// Where a relative path of the store is meant from
     #[arg(long, global = true, hide = true, value_name = "DIR")]
     from: Option<PathBuf>,
@@ -144,6 +147,11 @@ impl Place {
     /// How many tasks may run at once, as the functions that call or the environment say; empty if they say nothing.
     pub(crate) fn limit(&self) -> Option<OsString> {
         self.args.limit.clone().or_else(|| variable("ASYNC_JOBS")).filter(|limit| !limit.is_empty())
+    }
+
+    /// The process id of the script that calls, if its functions do.
+    pub(crate) fn script(&self) -> Option<u32> {
+        self.args.script
     }
 
     /// Opens the store.

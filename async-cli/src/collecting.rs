@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use async_core::clock::{self, Millis};
+use async_core::process::ProcessIdentity;
 use async_core::{Claim, FutureName, Ready, Store, Wait, text};
 
 use crate::failure::{Failure, warn};
@@ -124,6 +125,8 @@ pub(crate) struct Collecting<'a> {
     pub(crate) output: &'a mut Output,
     /// The shell that asks, if one does: its own wait may know the status of a future that left no result.
     pub(crate) shell: Option<u32>,
+    /// The script that the shell is of. What it has started and somebody else has taken is an error.
+    pub(crate) script: Option<u32>,
     /// The future inside whose task this happens, which lends its place to one that is waited for.
     pub(crate) inside: Option<FutureName>,
     pub(crate) manner: Manner,
@@ -162,7 +165,10 @@ impl Collecting<'_> {
                     continue;
                 };
                 match self.step(&name, expected, resumed)? {
-                    Step::NotThere => self.not_waiting_for(text)?,
+                    Step::NotThere => {
+                        self.must_not_be_taken(&name)?;
+                        self.not_waiting_for(text)?;
+                    }
                     Step::Collected { .. } if self.tally.rc == 0 => {}
                     Step::Collected { .. } => {
                         self.say_that_it_stops(&text::printable_command(self.words))?;
@@ -242,6 +248,29 @@ impl Collecting<'_> {
         self.inside.as_ref().map_or(Ok(()), |inside| Ok(self.store.lend(inside, name, waiter)?))
     }
 
+    /// The script's identity. Without a /proc it has none, and nor have the futures that it started.
+    fn script(&self) -> Option<ProcessIdentity> {
+        self.script.and_then(|pid| ProcessIdentity::of(pid).ok())
+    }
+
+    /// What this script started and has not collected is not "never started".
+    fn must_not_be_taken(&self, name: &FutureName) -> Result<(), Failure> {
+        let Some(script) = self.script() else {
+            return Ok(());
+        };
+        match self.store.taken_from(&script, name)? {
+            None => Ok(()),
+            Some(record) => Err(Failure::Taken {
+                name: name.to_string(),
+                how: match (record.wait_end, record.taken_by) {
+                    (Some(_), Some(other)) => format!("the script with process id {} has collected it", other.pid()),
+                    (Some(_), None) => "`async wait` or `async cleanup` has collected it".to_owned(),
+                    (None, _) => "an init has cleared it away".to_owned(),
+                },
+            }),
+        }
+    }
+
     pub(crate) fn not_waiting_for(&mut self, name: &OsStr) -> Result<(), Failure> {
         let name = text::printable(name);
         self.say(&format!("Not waiting for async task {name} that we never started or has already been waited for\n"))
@@ -282,7 +311,7 @@ impl Collecting<'_> {
             self.say(&messages::record_line(name, ready.record(), &messages::lost(ready.record())))?;
         }
         if !self.manner.keep {
-            ready.archive(wait, &outcome)?;
+            ready.archive_for(self.script().as_ref(), wait, &outcome)?;
         }
         self.tally.rc = outcome.rc.map_or(125, |rc| u8::try_from(rc).unwrap_or(125));
         if self.tally.rc != 0 {

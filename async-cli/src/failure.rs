@@ -29,6 +29,16 @@ pub(crate) enum Failure {
     /// The function of the shim that asked can't be answered.
     #[error("can't answer the shell: {0}: these functions are of another version?")]
     Answer(#[source] io::Error),
+    /// What the script has started is somebody else's by now.
+    #[error(
+        "the result of `{name}`, which this script has started, is gone: {how}; `async log --list-runs {name}` may have it"
+    )]
+    Taken {
+        /// The future.
+        name: String,
+        /// Who took it.
+        how: String,
+    },
     /// The user's keys can't be read.
     #[error("can't read the keyboard: {0}")]
     Keyboard(#[source] io::Error),

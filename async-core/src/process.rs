@@ -97,9 +97,9 @@ pub fn outlive_file_size_limit() -> io::Result<()> {
 /// They are overwritten where the kernel reads them, between fields 48 and 49 of `/proc/self/stat` (see proc(5)); `shown`
 /// is cut where it is longer than they are.
 pub fn hide_arguments(shown: &[&OsStr]) -> io::Result<()> {
-    let stat = stat_line(std::process::id())?;
+    let line = stat_line(std::process::id())?;
     // The fields after the name begin with field 3.
-    let mut fields = fields_after_name(&stat).into_iter().flatten().skip(45);
+    let mut fields = fields_after_name(&line).into_iter().flatten().skip(45);
     let mut next = || fields.next().and_then(|field| field.parse::<u64>().ok()).ok_or(io::ErrorKind::InvalidData);
     let (start, end) = (next()?, next()?);
     let length = usize::try_from(end.saturating_sub(start)).map_err(|_| io::ErrorKind::InvalidData)?;

@@ -8,7 +8,7 @@
 //! start_boot = 918273
 //! log = none
 //! log = own
-//! shell = 4100
+//! script = 4100 91827 6f1ed8a4-…
 //! pid = 4242
 //! task = 4243
 //! end_time = 1795503107123
@@ -171,6 +171,12 @@ pub struct Record {
     pub pid: Option<String>,
     /// The process id of the task's own subshell.
     pub task: Option<u32>,
+    /// The script that started it: the shell that `$$` names there.
+    #[serde(skip)]
+    pub script: Option<ProcessIdentity>,
+    /// The script that collected it, if one of its shells did.
+    #[serde(skip)]
+    pub taken_by: Option<ProcessIdentity>,
     /// The process whose life is the future's, where that is not a lock on the record.
     #[serde(skip)]
     pub life: Option<ProcessIdentity>,
@@ -414,6 +420,8 @@ fn set(record: &mut Record, key: &str, value: &str) -> Result<(), ()> {
         "log" => record.has_log = value == "own",
         "pid" => record.pid = Some(value.to_owned()),
         "task" => record.task = number(value)?,
+        "script" => record.script = Some(value.parse().map_err(|_| ())?),
+        "taken_by" => record.taken_by = Some(value.parse().map_err(|_| ())?),
         "life" => record.life = Some(value.parse().map_err(|_| ())?),
         "end_time" => record.end_time = number(value)?,
         "run_time" => record.run_time = Some(value.parse().ok().filter(|&run_time| run_time >= 0).ok_or(())?),
@@ -514,6 +522,7 @@ impl Record {
         add("log", (!self.has_log).then(|| "none".to_owned()));
         add("pid", self.pid.clone());
         add("task", self.task.map(|task| task.to_string()));
+        add("script", self.script.as_ref().map(ToString::to_string));
         add("life", self.life.as_ref().map(ToString::to_string));
         add("parent", self.parent.clone());
         add("owner", self.owner.map(|owner| owner.to_string()));

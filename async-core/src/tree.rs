@@ -141,7 +141,7 @@ fn with_descendants(mut found: Vec<u32>, table: &HashMap<u32, Look>) -> Vec<u32>
 }
 
 /// What a supervisor is called in the process table, whichever program it is.
-pub(crate) const SUPERVISOR: &CStr = c"async watch";
+pub(crate) const SUPERVISOR: &CStr = c"async supervise";
 
 /// Whether that process is the supervisor of a future that the tree has started.
 fn is_supervisor(pid: u32) -> bool {

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::fd::RawFd;
 use std::process::ExitCode;
 
+use async_core::process::ProcessIdentity;
 use async_core::{Request, Start};
 use clap::Args;
 
@@ -51,6 +52,7 @@ impl BeginHere {
             shortened: self.shortened,
             plan,
             parent: planning::enclosing(&store),
+            script: place.script().and_then(|pid| ProcessIdentity::of(pid).ok()),
             owner: planning::owner(),
         };
         let started = store.begin(&name, &request, Start::InProcess(self.shell))?;

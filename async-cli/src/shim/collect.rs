@@ -131,6 +131,7 @@ impl Collect {
             words: &self.names,
             output: &mut output,
             shell: Some(self.shell),
+            script: place.script(),
             inside: planning::enclosing(&store),
             manner: Manner::USUAL,
             began: None,

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::process::ExitCode;
 
+use async_core::process::ProcessIdentity;
 use async_core::{End, Gated, Request, Start, Task, descriptor, process, supervise};
 use clap::Args;
 
@@ -70,6 +71,7 @@ impl Supervise {
             shortened: self.shortened,
             plan: plan.clone(),
             parent: planning::enclosing(&store),
+            script: place.script().and_then(|pid| ProcessIdentity::of(pid).ok()),
             owner: planning::owner(),
         };
         let started = store.begin(&name, &request, Start::Supervised(self.task))?;

@@ -47,6 +47,8 @@ pub struct Request<'a> {
     pub plan: Option<Plan>,
     /// The future inside whose task this happens.
     pub parent: Option<FutureName>,
+    /// The script that starts it: the shell that `$$` names there.
+    pub script: Option<ProcessIdentity>,
     /// The process id of the script that has it cancelled when it ends.
     pub owner: Option<u32>,
 }
@@ -122,6 +124,7 @@ impl Store {
             start_boot: Some(clock::since_boot()),
             pid,
             task,
+            script: request.script.clone(),
             life: holder.map(ProcessIdentity::of).transpose().map_err(Error::io("look at the process of", new))?,
             parent: request.parent.as_ref().map(FutureName::to_string),
             owner: request.owner,

@@ -184,6 +184,11 @@ impl Ready<'_> {
 
     /// Takes the future out of the live ones, once it has been handed over. Its log stays where it is.
     pub fn archive(self, wait: Wait, outcome: &Outcome) -> Result<()> {
+        self.archive_for(None, wait, outcome)
+    }
+
+    /// The same once it has been handed over to that script.
+    pub fn archive_for(self, script: Option<&ProcessIdentity>, wait: Wait, outcome: &Outcome) -> Result<()> {
         let path = self.store.record_path(&self.name);
         let mut lines = format!("wait_start = {}\nwait_end = {}\n", wait.start, wait.end);
         if self.record.run_time.is_none() {
@@ -191,6 +196,9 @@ impl Ready<'_> {
         }
         if self.record.end_time.is_none() {
             lines.insert_str(0, &format!("end_time = {}\n", outcome.end_time));
+        }
+        if let Some(script) = script {
+            lines.insert_str(0, &format!("taken_by = {script}\n"));
         }
         append(&self.file, &self.record, &lines).map_err(Error::io("write the times of the wait to", &path))?;
         self.store.shelve(&self.name, &self.record, Shelved::Stays)

@@ -13,6 +13,7 @@ use super::{Entry, Store};
 use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::name::FutureName;
+use crate::process::ProcessIdentity;
 use crate::record::{Record, State};
 
 /// The subdirectory of the runs before this one.
@@ -79,6 +80,20 @@ impl Store {
             *log = Some(self.log_path(name)).filter(|path| path.exists());
         }
         Ok(found)
+    }
+
+    /// What became of the last future of that name that the script started, if it is not live any more and somebody else has
+    /// taken it, or an init has cleared it away.
+    pub fn taken_from(&self, script: &ProcessIdentity, name: &FutureName) -> Result<Option<Record>> {
+        for path in self.records_of(name)? {
+            if let Some(file) = open_for_reading(&path)? {
+                let record = read_record(&file, &path)?;
+                if record.script.as_ref() == Some(script) {
+                    return Ok(Some(record).filter(|record| record.taken_by.as_ref() != Some(script)));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// How long a future of that name usually runs, in ms: the median of its newest successful ones. None if there is

@@ -204,3 +204,30 @@ fn a_shell_does_not_wait_for_itself() {
             .says("wait 125\n");
     });
 }
+
+#[test]
+fn what_this_script_started_and_somebody_else_took_is_an_error() {
+    in_each_case(|case| {
+        let other = format!("bash -c 'source <(async shim --profile {} --parallel-default true); ", case.profile);
+        for (taking, who) in [
+            (format!("{other} async_init'"), "an init has cleared it away"),
+            (format!("{other} async_wait t' >/dev/null"), "the script with process id "),
+            (format!("{other} async_cleanup' >/dev/null"), "the script with process id "),
+            ("async wait t >/dev/null".to_owned(), "`async wait` or `async cleanup` has collected it"),
+        ] {
+            let finished = case.run(&format!(
+                "function fails {{ return 3; }}
+                async_run t fails
+                wait \"$!\"
+                {taking}
+                async_wait t
+                echo \"wait $?\"
+                async_wait other
+                echo \"other $?\"",
+            ));
+            finished.complains(&format!("the result of `t`, which this script has started, is gone: {who}"));
+            finished.says("wait 125\n").says("other 0\n");
+        }
+        case.run("async_run t true; (async_wait t); async_wait t; echo \"wait $?\"").says("wait 0\n");
+    });
+}
