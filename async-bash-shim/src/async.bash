@@ -59,10 +59,11 @@ function _async_refuse {
     (POSIXLY_CORRECT=1 && unset -f printf && printf 'async: %s\n' "$1" >&2 && exit 125)
 }
 
-# Check that nothing of the script is in the way
 function _async_check {
-    if ! builtin local -a "${_ASYNC_LOCALS[@]}"#{% if !devstack %} _async_x#{% endif %} "${!_ASYNC_@}" "_async_line=yes" 2>/dev/null; then
-        _async_refuse "a variable called _async_... or _ASYNC_... is read-only, or an associative array"
+    if ! builtin local -a "${_ASYNC_LOCALS[@]}"#{% if !devstack %} _async_x#{% endif %} "_async_line=yes" 2>/dev/null; then
+        _async_refuse "a variable called _async_... is read-only, or an associative array"
+    elif [[ ${_ASYNC_BG_TIME@a}${_ASYNC_STARTED@a}#{% if !devstack %}${_ASYNC_WAIT_TIME@a}#{% endif %} == *r* ]]; then
+        _async_refuse "a variable called _ASYNC_... is read-only"
     elif [[ ${_async_line-} != yes ]] || builtin declare -F exec; then
         _async_refuse "a function named builtin or exec hides the builtin: unset -f builtin exec"
     elif ! builtin type -P "${ASYNC_BIN:-async}"; then
@@ -297,7 +298,6 @@ function async_run {
     fi
 }
 
-# Shortcut for running a shell function async. Uses the function name as the async name.
 function async_runfunc {
 #{%- if !devstack %}
     { builtin local "_async_x=$-" && builtin set +x && _async_retrace; }@{ silent("    ") }@

@@ -543,7 +543,9 @@ fn a_task_does_not_start_without_a_supervisor() {
                 ls",
             ));
             finished.says("run 125\nUNKNOWN\n").complains(why).lacks("\nstarted\n");
-            assert_eq!(finished.stderr.lines().filter(|line| !line.starts_with('+')).count(), 1, "{finished}");
+            // Bash 5.1 has two lines of its own about an interpreter that is not there.
+            let said = finished.stderr.lines().filter(|line| !line.starts_with('+') && !line.ends_with(": Success"));
+            assert_eq!(said.count(), 1, "{finished}");
         }
     });
 }

@@ -104,3 +104,25 @@ fn jobs_of_a_trap_on_chld_amid_the_functions_delay_nothing() {
         waits_for_nothing_else(bash, profile, trap, "True");
     });
 }
+
+/// The signal comes while the functions are anywhere in their own work, and the trap calls one of them.
+#[test]
+fn a_trap_amid_the_functions_has_the_right_statuses() {
+    in_each(|bash, profile| {
+        let script = sourced(
+            profile,
+            "export DEVSTACK_PARALLEL=True
+            mkfifo go
+            function interrupts { kill -USR1 $$; read -r _ <go || :; return 4; }
+            trap 'async_pidof none >/dev/null; echo \"trap $?\"; : >go' USR1
+            for _ in {1..40}; do
+                async_run t interrupts >/dev/null 2>&1
+                async_wait t >/dev/null 2>&1
+                echo \"wait $?\"
+            done",
+        );
+        let finished = Sandbox::new(&bash.path).run(&script);
+        let count = |line: &str| finished.stdout.lines().filter(|it| *it == line).count();
+        assert_eq!((count("trap 1"), count("wait 4")), (40, 40), "{finished}");
+    });
+}

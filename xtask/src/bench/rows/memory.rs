@@ -8,7 +8,7 @@ use super::{Row, Section};
 const MEMORY: Section = Section {
     id: "memory",
     title: "Memory",
-    note: "The most that is resident at a time, program and libraries included, as GNU time tells; of the watcher, which \
+    note: "The most that is resident at a time, program and libraries included, as GNU time tells; of the supervisor, which \
            is there as long as its task, as /proc tells.",
     unit: "KiB",
     base: "true",
@@ -29,7 +29,7 @@ pub(super) fn rows(bench: &Bench, programs: &Programs, place: &Place) -> Vec<Row
     )];
     for Build { suffix, title, path } in &programs.builds {
         let (program, functions) = (path.clone(), place.standalone());
-        rows.push(MEMORY.measured(&format!("watch{suffix}"), format!("watcher of a task, {title}"), move |place| {
+        rows.push(MEMORY.measured(&format!("supervise{suffix}"), format!("supervisor of a task, {title}"), move |place| {
             let dest = place.fresh()?;
             let mut command = place.script("watch.bash", dest.path());
             peak(place, command.env("ASYNC_BIN", &program).env("FUNCTIONS", &functions))
@@ -41,7 +41,7 @@ pub(super) fn rows(bench: &Bench, programs: &Programs, place: &Place) -> Vec<Row
                 place.time(place.command(&program, dest.path()).arg("init"))?;
                 let mut command = place.command(&time, dest.path());
                 command.args(FORMAT).arg(&program);
-                peak(place, command.args(["begin", "--process", &pid, "--", "t", "true"]))
+                peak(place, command.args(["begin-here", "--answer", "1", "--shell", &pid, "--", "t", "true"]))
             }
         });
         rows.push(MEMORY.row(&format!("begin{suffix}"), format!("start of a future, {title}"), begin));
