@@ -114,7 +114,8 @@ fn a_trap_amid_the_functions_has_the_right_statuses() {
             "export DEVSTACK_PARALLEL=True
             mkfifo go
             function interrupts { kill -USR1 $$; read -r _ <go || :; return 4; }
-            trap 'async_pidof none >/dev/null; echo \"trap $?\"; : >go' USR1
+            exec 9>&1
+            trap 'async_pidof none >/dev/null; echo \"trap $?\" >&9; : >go' USR1
             for _ in {1..40}; do
                 async_run t interrupts >/dev/null 2>&1
                 async_wait t >/dev/null 2>&1

@@ -29,11 +29,15 @@ pub(super) fn rows(bench: &Bench, programs: &Programs, place: &Place) -> Vec<Row
     )];
     for Build { suffix, title, path } in &programs.builds {
         let (program, functions) = (path.clone(), place.standalone());
-        rows.push(MEMORY.measured(&format!("supervise{suffix}"), format!("supervisor of a task, {title}"), move |place| {
-            let dest = place.fresh()?;
-            let mut command = place.script("watch.bash", dest.path());
-            peak(place, command.env("ASYNC_BIN", &program).env("FUNCTIONS", &functions))
-        }));
+        rows.push(MEMORY.measured(
+            &format!("supervise{suffix}"),
+            format!("supervisor of a task, {title}"),
+            move |place| {
+                let dest = place.fresh()?;
+                let mut command = place.script("watch.bash", dest.path());
+                peak(place, command.env("ASYNC_BIN", &program).env("FUNCTIONS", &functions))
+            },
+        ));
         let (program, pid) = (path.clone(), pid.clone());
         let begin = programs.time.with(|time| {
             move |place: &Place| {
