@@ -38,7 +38,7 @@ fn collect(store: &Store, future: &str) {
 }
 
 fn init(store: &Store, keep: usize) {
-    Store::init_keeping(store.dir(), Permissions::Private, keep).unwrap();
+    Store::init_keeping(store.dir(), Permissions::Private, keep, None).unwrap();
 }
 
 fn text(earlier: &Entry) -> String {

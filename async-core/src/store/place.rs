@@ -10,12 +10,13 @@ use nix::unistd::geteuid;
 
 use super::collect::Shelved;
 use super::count::COUNT;
-use super::files::{names_if_there, names_in, remove_if_there};
+use super::files::{append, names_if_there, names_in, open_regular, remove_if_there};
 use super::queue::is_of_the_limit;
 use super::{KEPT_RUNS, Permissions, STARTING, Store};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
-use crate::record::State;
+use crate::process::ProcessIdentity;
+use crate::record::{Record, State};
 use crate::text::printable;
 
 /// What [`Store::init`] met.
@@ -31,11 +32,17 @@ impl Store {
     ///
     /// Only what a store has is removed, and only from a directory that is empty, a store, or the original's.
     pub fn init(dir: &Path, permissions: Permissions) -> Result<(Self, Leftovers)> {
-        Self::init_keeping(dir, permissions, KEPT_RUNS)
+        Self::init_keeping(dir, permissions, KEPT_RUNS, None)
     }
 
-    /// The same with another number of runs to keep, which may be 0.
-    pub fn init_keeping(dir: &Path, permissions: Permissions, runs: usize) -> Result<(Self, Leftovers)> {
+    /// The same with another number of runs to keep, which may be 0, for that script, which doesn't want what it has
+    /// started and not collected any more.
+    pub fn init_keeping(
+        dir: &Path,
+        permissions: Permissions,
+        runs: usize,
+        script: Option<&ProcessIdentity>,
+    ) -> Result<(Self, Leftovers)> {
         match fs::symlink_metadata(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 DirBuilder::new()
@@ -51,7 +58,7 @@ impl Store {
         if !is_there(&store.collected_dir())? && !is_there(&store.runs_dir())? {
             store.refuse_a_strangers_directory()?;
         }
-        let leftovers = store.clear(runs)?;
+        let leftovers = store.clear(runs, script)?;
         store.make_starting_dir()?;
         store.make_collected_dir()?;
         // So that it is known from now on.
@@ -113,7 +120,7 @@ impl Store {
     }
 
     /// Puts what is of earlier runs where that many of them are kept, but not what still runs.
-    fn clear(&self, runs: usize) -> Result<Leftovers> {
+    fn clear(&self, runs: usize, script: Option<&ProcessIdentity>) -> Result<Leftovers> {
         let mut leftovers = Leftovers::default();
         let mut over = Vec::new();
         for name in self.names()? {
@@ -126,6 +133,9 @@ impl Store {
             }
         }
         for (name, record) in over.into_iter().filter(|_| runs > 0) {
+            if let Some(script) = script.filter(|script| record.script.as_ref() == Some(script)) {
+                self.give_up(&name, &record, script)?;
+            }
             // Without the lock of those who collect: one of them may sleep until somebody reads what it writes.
             match self.shelve(&name, &record, Shelved::MakesRoom) {
                 Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
@@ -151,6 +161,15 @@ impl Store {
             }
         }
         Ok(leftovers)
+    }
+
+    /// Notes that the script itself has cleared its future away, so that its wait is of one that was never started.
+    fn give_up(&self, name: &FutureName, record: &Record, script: &ProcessIdentity) -> Result<()> {
+        let path = self.record_path(name);
+        let Some(file) = open_regular(&path)? else {
+            return Ok(());
+        };
+        append(&file, record, &format!("taken_by = {script}\n")).map_err(Error::io("write to", &path))
     }
 
     /// Removes what shells and programs that were killed halfway left. One that is at work would fail with an error.

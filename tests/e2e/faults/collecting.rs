@@ -229,5 +229,9 @@ fn what_this_script_started_and_somebody_else_took_is_an_error() {
             finished.says("wait 125\n").says("other 0\n");
         }
         case.run("async_run t true; (async_wait t); async_wait t; echo \"wait $?\"").says("wait 0\n");
+        // Its own init is no stranger's: from then on there is no such future, as with the original.
+        case.run("async_run t false; wait \"$!\"; async_init; async_wait t; echo \"wait $?\"")
+            .says("Not waiting for async task t ")
+            .says("wait 0\n");
     });
 }

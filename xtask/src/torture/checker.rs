@@ -144,7 +144,11 @@ impl<'a> Checker<'a> {
         if let (false, Some(Entry::Waited { rc, why })) = (disturbed, self.entry(step)) {
             let expected =
                 reports.iter().rev().find_map(|report| report.result).map_or(0, |last| last.rc.unwrap_or(125));
-            let absent = manner == Manner::Program && *rc == 125 && why.contains("there is no future");
+            let absent = *rc == 125
+                && (manner == Manner::Program && why.contains("there is no future")
+                    || names.iter().any(|name| {
+                        why.contains(&format!("the result of `{name}`, which this script has started, is gone: "))
+                    }));
             if *rc != expected && !absent {
                 let what = format!("the wait returned {rc}, and its last report says {expected}: {why}");
                 self.accuse(step, &what);
