@@ -1,11 +1,10 @@
 //! The command line.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Mutex, PoisonError};
 
+use async_core::process::ProcessIdentity;
 use async_core::{Error, Permissions, Store};
 use clap::FromArgMatches as _;
 use clap::{ArgMatches, Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -149,9 +148,10 @@ impl Place {
         self.args.limit.clone().or_else(|| variable("ASYNC_JOBS")).filter(|limit| !limit.is_empty())
     }
 
-    /// The process id of the script that calls, if its functions do.
-    pub(crate) fn script(&self) -> Option<u32> {
-        self.args.script
+    /// The script that calls, if its functions do. Without a /proc it has no identity, and nor have the futures that it
+    /// started.
+    pub(crate) fn script(&self) -> Option<ProcessIdentity> {
+        self.args.script.and_then(|pid| ProcessIdentity::of(pid).ok())
     }
 
     /// Opens the store.
@@ -190,10 +190,7 @@ fn reader(name: &str) -> Option<Reader> {
     })
 }
 
-/// The parsers made so far. A program makes one; a shell and its subshells use them again and again.
-static PARSERS: Mutex<BTreeMap<String, clap::Command>> = Mutex::new(BTreeMap::new());
-
-/// Each command is one file in `commands`.
+/// Each command is one file, in `commands` or `shim`.
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Run),
@@ -226,12 +223,8 @@ impl Cli {
         let [_, name, args @ ..] = args else {
             return None;
         };
-        let name = name.to_str()?;
-        let (parser, command) = reader(name)?;
-        let mut parsers = PARSERS.lock().unwrap_or_else(PoisonError::into_inner);
-        let parser = parsers.entry(name.to_owned()).or_insert_with(parser);
-        let mut matches = parser.try_get_matches_from_mut(args).ok()?;
-        drop(parsers);
+        let (parser, command) = reader(name.to_str()?)?;
+        let mut matches = parser().try_get_matches_from(args).ok()?;
         let place = PlaceArgs::from_arg_matches_mut(&mut matches).ok()?;
         Some(Self { place, command: command(&mut matches).ok()? })
     }

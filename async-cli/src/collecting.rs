@@ -8,6 +8,7 @@ use async_core::clock::{self, Millis};
 use async_core::process::ProcessIdentity;
 use async_core::{Claim, FutureName, Ready, Store, Wait, text};
 
+use crate::cli::Place;
 use crate::failure::{Failure, warn};
 use crate::messages::{self, Output};
 
@@ -125,8 +126,8 @@ pub(crate) struct Collecting<'a> {
     pub(crate) output: &'a mut Output,
     /// The shell that asks, if one does: its own wait may know the status of a future that left no result.
     pub(crate) shell: Option<u32>,
-    /// The script that the shell is of. What it has started and somebody else has taken is an error.
-    pub(crate) script: Option<u32>,
+    /// The place of the functions that ask, if they do. What their script has started and somebody else has taken is an error.
+    pub(crate) place: Option<&'a Place>,
     /// The future inside whose task this happens, which lends its place to one that is waited for.
     pub(crate) inside: Option<FutureName>,
     pub(crate) manner: Manner,
@@ -248,9 +249,9 @@ impl Collecting<'_> {
         self.inside.as_ref().map_or(Ok(()), |inside| Ok(self.store.lend(inside, name, waiter)?))
     }
 
-    /// The script's identity. Without a /proc it has none, and nor have the futures that it started.
+    /// Read only where it matters: most waits need not know.
     fn script(&self) -> Option<ProcessIdentity> {
-        self.script.and_then(|pid| ProcessIdentity::of(pid).ok())
+        self.place.and_then(Place::script)
     }
 
     /// What this script started and has not collected is not "never started".

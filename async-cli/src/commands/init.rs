@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use async_core::Store;
-use async_core::process::ProcessIdentity;
 use async_core::store::KEPT_RUNS;
 use clap::Args;
 
@@ -34,8 +33,7 @@ const KEEP_RUNS_HELP: &str = "How many earlier runs to keep; 0 keeps none [defau
 impl Init {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let runs = self.keep_runs.map_or_else(kept_runs, Ok)?;
-        let script = place.script().and_then(|pid| ProcessIdentity::of(pid).ok());
-        let (_, leftovers) = Store::init_keeping(&place.dir()?, place.permissions(), runs, script.as_ref())?;
+        let (_, leftovers) = Store::init_keeping(&place.dir()?, place.permissions(), runs, place.script().as_ref())?;
         for name in leftovers.running {
             warn(&format!("`{name}` of an earlier run still runs, so it was kept: wait for it by name"));
         }

@@ -4,8 +4,7 @@ use std::ffi::OsString;
 use std::os::fd::RawFd;
 use std::process::ExitCode;
 
-use async_core::process::ProcessIdentity;
-use async_core::{Request, Start};
+use async_core::Start;
 use clap::Args;
 
 use super::answer::Answer;
@@ -14,7 +13,6 @@ use crate::cli::Place;
 use crate::commands::warn_of_superseded;
 use crate::failure::Failure;
 use crate::messages::{self, Output};
-use crate::planning;
 
 /// Begins a future whose task the calling shell runs; answers how many of the words come before the command
 #[derive(Args, Debug)]
@@ -46,15 +44,7 @@ impl BeginHere {
         {
             return Err(Failure::Skipped { name: name.to_string(), why });
         }
-        let request = Request {
-            argv: &call.command,
-            program: false,
-            shortened: self.shortened,
-            plan,
-            parent: planning::enclosing(&store),
-            script: place.script().and_then(|pid| ProcessIdentity::of(pid).ok()),
-            owner: planning::owner(),
-        };
+        let request = call.request(place, &store, plan, self.shortened);
         let started = store.begin(&name, &request, Start::InProcess(self.shell))?;
         warn_of_superseded(&name, started.superseded);
         let line = messages::line(&name, Some("self"), &format!("Running synchronously: {}", started.command));

@@ -2,14 +2,14 @@
 
 use std::ffi::OsString;
 
-use async_core::FutureName;
+use async_core::{FutureName, Plan, Request, Store};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, FromArgMatches};
 
 use crate::cli::{Place, Profile};
 use crate::commands;
 use crate::failure::Failure;
-use crate::planning::Planning;
+use crate::planning::{self, Planning};
 
 /// What a call of `async_run` asks for.
 #[derive(Args, Debug)]
@@ -58,6 +58,19 @@ impl Call {
             return Err(usage(to_type(place), &format!("`{name}` is the name, and nothing stands behind it")));
         }
         Ok(name)
+    }
+
+    /// What the store is asked for. `shortened` says that the words are not all there.
+    pub(super) fn request(&self, place: &Place, store: &Store, plan: Option<Plan>, shortened: bool) -> Request<'_> {
+        Request {
+            argv: &self.command,
+            program: false,
+            shortened,
+            plan,
+            parent: planning::enclosing(store),
+            script: place.script(),
+            owner: planning::owner(),
+        }
     }
 
     /// How many of the words come before the command.

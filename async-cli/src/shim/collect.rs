@@ -131,7 +131,7 @@ impl Collect {
             words: &self.names,
             output: &mut output,
             shell: Some(self.shell),
-            script: place.script(),
+            place: Some(place),
             inside: planning::enclosing(&store),
             manner: Manner::USUAL,
             began: None,

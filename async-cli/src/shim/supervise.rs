@@ -5,8 +5,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::process::ExitCode;
 
-use async_core::process::ProcessIdentity;
-use async_core::{End, Gated, Request, Start, Task, descriptor, process, supervise};
+use async_core::{End, Gated, Start, Task, descriptor, process, supervise};
 use clap::Args;
 
 use super::answer::Answer;
@@ -16,7 +15,6 @@ use crate::commands::warn_of_superseded;
 use crate::ending;
 use crate::failure::{Failure, warn};
 use crate::messages::{self, Output};
-use crate::planning;
 
 /// Begins a future, has its task run, and records how it ended; exits with its status
 ///
@@ -65,15 +63,7 @@ impl Supervise {
         let task = Gated::new(self.task, gate, call.skip(&self.words)).map_err(Failure::Task)?;
         let store = place.store()?;
         let plan = call.planning.plan(place)?;
-        let request = Request {
-            argv: &call.command,
-            program: false,
-            shortened: self.shortened,
-            plan: plan.clone(),
-            parent: planning::enclosing(&store),
-            script: place.script().and_then(|pid| ProcessIdentity::of(pid).ok()),
-            owner: planning::owner(),
-        };
+        let request = call.request(place, &store, plan.clone(), self.shortened);
         let started = store.begin(&name, &request, Start::Supervised(self.task))?;
         warn_of_superseded(&name, started.superseded);
         // Whoever lists processes need not see what the task was given. It is in the record, for who may read that.
