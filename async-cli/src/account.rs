@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use async_core::clock::{self, Millis};
-use async_core::{Claim, Entry, FutureName, Outcome, Ready, State, Store, Wait};
+use async_core::{Caller, Claim, Entry, FutureName, Outcome, Ready, State, Store, Wait};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::failure::Failure;
@@ -87,7 +87,7 @@ impl HandOver<'_> {
     pub(crate) fn finish(self) -> Result<(), Failure> {
         for Held { ready, wait, outcome, entry } in self.held {
             if entry.state == State::Collected {
-                ready.archive(wait, &outcome)?;
+                ready.archive(&Caller::Program, wait, &outcome)?;
             }
         }
         Ok(())

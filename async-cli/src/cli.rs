@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use async_core::process::ProcessIdentity;
-use async_core::{Error, Permissions, Store};
+use async_core::{Caller, Error, Permissions, Store};
 use clap::FromArgMatches as _;
 use clap::{ArgMatches, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
@@ -154,6 +154,16 @@ impl Place {
         self.args.script.and_then(|pid| ProcessIdentity::of(pid).ok())
     }
 
+    /// Who asks.
+    pub(crate) fn caller(&self) -> Caller {
+        self.script().map_or(Caller::Program, Caller::Script)
+    }
+
+    /// Whether it is that script whose functions call, going by its process id alone.
+    pub(crate) fn is_script(&self, script: Option<&ProcessIdentity>) -> bool {
+        script.is_some_and(|script| Some(script.pid()) == self.args.script)
+    }
+
     /// Opens the store.
     pub(crate) fn store(&self) -> Result<Store, Failure> {
         Ok(Store::open(&self.dir()?, self.permissions())?)
@@ -274,7 +284,7 @@ mod tests {
             "async begin-here --dir /d --answer 12 --shell 7 -- --jobs 2 n x",
             "async end-here --dir /d --rc 3 -- --jobs 2 name",
             "async collect --dir /d --answer 12 --report 3 --shell 9 --resume 0.1.17/18 --status 1 -- a b",
-            "async collect --answer 1 --report 3 --shell 9 --cleanup --background x --waited 7",
+            "async collect --answer 1 --report 3 --shell 9 --cleanup --noted /a/ --ran x --waited 7",
             "async run --dir /d --jobs 2 --after a --cwd /x --quiet name -- make -j4 --dir /other",
             "async run name make -j4",
             "async wait --dir /d --timeout 5s a b",

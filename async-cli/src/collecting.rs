@@ -5,11 +5,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use async_core::clock::{self, Millis};
-use async_core::process::ProcessIdentity;
-use async_core::{Claim, FutureName, Ready, Store, Wait, text};
+use async_core::{Caller, Claim, FutureName, Outcome, Ready, Record, Store, Wait, text};
 
-use crate::cli::Place;
+use crate::cli::{Place, Profile};
+use crate::commands;
 use crate::failure::{Failure, warn};
+use crate::human;
 use crate::messages::{self, Output};
 
 /// What has been collected so far.
@@ -118,6 +119,32 @@ pub(crate) struct Pending {
     pub(crate) since: Millis,
 }
 
+/// The functions of a script that wait.
+#[derive(Clone, Copy)]
+pub(crate) struct Functions<'a> {
+    pub(crate) place: &'a Place,
+    /// What they have noted of futures that were not collected since: `/NAME/` of what did not start, and `/=NAME/` of what
+    /// did, where that matters.
+    pub(crate) noted: &'a OsStr,
+}
+
+impl Functions<'_> {
+    /// Whether the script has given that name to a future that did not start.
+    fn has_not_started(&self, name: &OsStr) -> bool {
+        self.have_noted("/", name)
+    }
+
+    /// Whether the script has given that name to a future that started.
+    fn has_started(&self, name: &OsStr) -> bool {
+        self.have_noted("/=", name)
+    }
+
+    fn have_noted(&self, before: &str, name: &OsStr) -> bool {
+        let note = [before.as_bytes(), name.as_encoded_bytes(), b"/"].concat();
+        self.noted.as_encoded_bytes().windows(note.len()).any(|it| it == note)
+    }
+}
+
 /// A wait for several names that may be left when one of them still runs, and taken up again.
 pub(crate) struct Collecting<'a> {
     pub(crate) store: &'a Store,
@@ -126,14 +153,16 @@ pub(crate) struct Collecting<'a> {
     pub(crate) output: &'a mut Output,
     /// The shell that asks, if one does: its own wait may know the status of a future that left no result.
     pub(crate) shell: Option<u32>,
-    /// The place of the functions that ask, if they do. What their script has started and somebody else has taken is an error.
-    pub(crate) place: Option<&'a Place>,
+    /// The functions that ask, if they do. What their script has started and somebody else has taken is an error.
+    pub(crate) functions: Option<Functions<'a>>,
     /// The future inside whose task this happens, which lends its place to one that is waited for.
     pub(crate) inside: Option<FutureName>,
     pub(crate) manner: Manner,
     /// When the wait began, in ms since the epoch, if before its turn came.
     pub(crate) began: Option<Millis>,
     pub(crate) tally: Tally,
+    /// The names of those that were taken out of the live ones.
+    pub(crate) collected: Vec<FutureName>,
 }
 
 /// What was known of the future at hand when the wait was left.
@@ -158,27 +187,24 @@ impl Collecting<'_> {
         let mut expected = from.started;
         for (argument, given) in self.words.iter().enumerate().skip(from.argument) {
             let first = if argument == from.argument { from.word } else { 0 };
-            for (word, text) in names_in(self.store, given, first)?.iter().enumerate().skip(first) {
+            for (word, text) in names_in(self.store, self.functions, given, first)?.iter().enumerate().skip(first) {
                 let resumed = std::mem::take(&mut resumed);
                 let expected = expected.take();
-                let Ok(name) = FutureName::from_arg(text) else {
-                    self.not_waiting_for(text)?;
-                    continue;
+                let step = match FutureName::from_arg(text) {
+                    Ok(name) => self.step(&name, expected, resumed)?,
+                    Err(_) => Step::NotThere,
                 };
-                match self.step(&name, expected, resumed)? {
-                    Step::NotThere => {
-                        self.must_not_be_taken(&name)?;
-                        self.not_waiting_for(text)?;
-                    }
-                    Step::Collected { .. } if self.tally.rc == 0 => {}
-                    Step::Collected { .. } => {
-                        self.say_that_it_stops(&text::printable_command(self.words))?;
-                        return Ok(None);
-                    }
+                match step {
+                    Step::NotThere => self.is_not_there(text, expected)?,
+                    Step::Collected { .. } => {}
                     Step::StillRuns { pid, started, since } => {
                         let from = Position { argument, word, started: Some(started) };
                         return Ok(Some(Pending { from, pid, since }));
                     }
+                }
+                if self.tally.rc != 0 {
+                    self.say_that_it_stops(&text::printable_command(self.words))?;
+                    return Ok(None);
                 }
             }
         }
@@ -190,7 +216,8 @@ impl Collecting<'_> {
         let Some(given) = words.get(at.argument) else {
             return Ok(None);
         };
-        Ok(names_in(store, given, at.word)?.get(at.word).and_then(|name| FutureName::from_arg(name).ok()))
+        let names = names_in(store, None, given, at.word)?;
+        Ok(names.get(at.word).and_then(|name| FutureName::from_arg(name).ok()))
     }
 
     /// One name. If one future of it is `expected`, by its start, another one is none of ours: somebody else has collected
@@ -207,6 +234,9 @@ impl Collecting<'_> {
             Claim::Running(record) => record,
             Claim::Ready(ready) => ready.record(),
         };
+        if expected.is_none() {
+            self.must_not_be_replaced(name, record)?;
+        }
         let started = record.start_time;
         if expected.is_some_and(|expected| expected != started) {
             return Ok(Step::NotThere);
@@ -249,26 +279,80 @@ impl Collecting<'_> {
         self.inside.as_ref().map_or(Ok(()), |inside| Ok(self.store.lend(inside, name, waiter)?))
     }
 
-    /// Read only where it matters: most waits need not know.
-    fn script(&self) -> Option<ProcessIdentity> {
-        self.place.and_then(Place::script)
+    /// Who waits. Asked only where it matters: most waits need not know.
+    pub(crate) fn caller(&self) -> Caller {
+        self.functions.map_or(Caller::Program, |functions| functions.place.caller())
     }
 
-    /// What this script started and has not collected is not "never started".
-    fn must_not_be_taken(&self, name: &FutureName) -> Result<(), Failure> {
-        let Some(script) = self.script() else {
+    /// What is told of a name that no live future has, or that can't be a name. A wait for that future may have begun before,
+    /// which has the start that is `expected`.
+    fn is_not_there(&mut self, text: &OsStr, expected: Option<Millis>) -> Result<(), Failure> {
+        let Some(functions) = self.functions else {
+            return self.has_been_collected(&commands::name(text)?, expected);
+        };
+        if let (Ok(name), true) = (FutureName::from_arg(text), expected.is_some()) {
+            return self.has_been_collected(&name, expected);
+        }
+        let knows_names = functions.place.profile() == Profile::Standalone;
+        if functions.has_not_started(text) {
+            return Err(Failure::NotStarted(text.to_owned()));
+        }
+        let name = match FutureName::from_arg(text) {
+            Err(_) if !knows_names => return self.not_waiting_for(text),
+            _ => commands::name(text)?,
+        };
+        let kept = match functions.place.script() {
+            Some(script) => self.store.last_of(&script, &name)?.map(|kept| {
+                let is_ours = kept.taken_by.as_ref() == Some(&script);
+                (kept, is_ours)
+            }),
+            // Nobody can be told from anybody else.
+            None => self.store.last_kept(&name, None)?.map(|kept| (kept, true)),
+        };
+        match kept {
+            Some((kept, false)) => Err(taken(&name, &kept)),
+            // As with bash's own wait: the status again. One that the script has cleared away is one no more.
+            Some((kept, true)) if knows_names && kept.wait_end.is_some() => self.tell_again(&name, &kept),
+            _ if knows_names => Err(self.store.unknown(&name).into()),
+            None if functions.has_started(text) => {
+                let how = format!("somebody has removed its record from {}", self.store.dir().display());
+                Err(Failure::Taken { name: name.to_string(), how })
+            }
+            _ => self.not_waiting_for(text),
+        }
+    }
+
+    /// A wait that began never ends as if nothing had been there: the future has the status that its collector recorded.
+    pub(crate) fn has_been_collected(&mut self, name: &FutureName, started: Option<Millis>) -> Result<(), Failure> {
+        match self.store.last_kept(name, started)? {
+            Some(kept) => self.tell_again(name, &kept),
+            None => Err(self.store.unknown(name).into()),
+        }
+    }
+
+    /// Tells how a future ended that was collected before.
+    fn tell_again(&mut self, name: &FutureName, kept: &Record) -> Result<(), Failure> {
+        let outcome = kept.outcome(None, clock::wall());
+        let text = format!("collected before: {}, with result {}", messages::command(kept), messages::result(&outcome));
+        self.say(&messages::record_line(name, kept, &text))?;
+        self.count(name, &outcome);
+        Ok(())
+    }
+
+    /// The script's own future of that name must not have made room for this one, which somebody else has started.
+    fn must_not_be_replaced(&self, name: &FutureName, live: &Record) -> Result<(), Failure> {
+        let Some(functions) = self.functions else {
             return Ok(());
         };
-        match self.store.taken_from(&script, name)? {
-            None => Ok(()),
-            Some(record) => Err(Failure::Taken {
-                name: name.to_string(),
-                how: match (record.wait_end, record.taken_by) {
-                    (Some(_), Some(other)) => format!("the script with process id {} has collected it", other.pid()),
-                    (Some(_), None) => "`async wait` or `async cleanup` has collected it".to_owned(),
-                    (None, _) => "an init has cleared it away".to_owned(),
-                },
-            }),
+        if functions.place.is_script(live.script.as_ref()) {
+            return Ok(());
+        }
+        let Some(script) = functions.place.script() else {
+            return Ok(());
+        };
+        match self.store.last_of(&script, name)? {
+            Some(kept) if kept.taken_by.as_ref() != Some(&script) => Err(taken(name, &kept)),
+            _ => Ok(()),
         }
     }
 
@@ -312,31 +396,52 @@ impl Collecting<'_> {
             self.say(&messages::record_line(name, ready.record(), &messages::lost(ready.record())))?;
         }
         if !self.manner.keep {
-            ready.archive_for(self.script().as_ref(), wait, &outcome)?;
+            ready.archive(&self.caller(), wait, &outcome)?;
+            self.collected.push(name.clone());
         }
+        self.count(name, &outcome);
+        self.tally.background = self.tally.background.saturating_add(outcome.run_time);
+        self.tally.waited = self.tally.waited.saturating_add(wait.end.saturating_sub(wait.start));
+        Ok(())
+    }
+
+    fn count(&mut self, name: &FutureName, outcome: &Outcome) {
         self.tally.rc = outcome.rc.map_or(125, |rc| u8::try_from(rc).unwrap_or(125));
         if self.tally.rc != 0 {
             self.tally.failed.push(Failed {
                 name: name.clone(),
                 rc: Some(self.tally.rc),
-                how: messages::failed(&outcome),
+                how: messages::failed(outcome),
             });
         }
-        self.tally.background = self.tally.background.saturating_add(outcome.run_time);
-        self.tally.waited = self.tally.waited.saturating_add(wait.end.saturating_sub(wait.start));
-        Ok(())
     }
 }
 
-/// The names that an argument stands for. The original splits arguments at blanks, so one that names no future is
-/// taken for several names; `word` is past 0 only if that was seen before.
-fn names_in(store: &Store, given: &OsStr, word: usize) -> Result<Vec<OsString>, Failure> {
-    let several = given.to_str().filter(|text| text.contains(char::is_whitespace));
-    let exact = || FutureName::from_arg(given).map_or(Ok(false), |name| Ok(store.read(&name)?.is_some()));
-    match several {
-        Some(text) if word > 0 || !exact().map_err(|error: async_core::Error| Failure::from(error))? => {
-            Ok(text.split_whitespace().map(OsString::from).collect())
-        }
+/// The names that an argument stands for. The original splits arguments at blanks, so one that names no future is taken for
+/// several names; `word` is past 0 only if that was seen before.
+fn names_in(
+    store: &Store,
+    functions: Option<Functions<'_>>,
+    given: &OsStr,
+    word: usize,
+) -> Result<Vec<OsString>, Failure> {
+    let is_one = || -> Result<bool, Failure> {
+        let is_noted = functions.is_some_and(|functions| functions.has_not_started(given));
+        let is_live = |name| Ok::<_, Failure>(store.read(&name)?.is_some());
+        Ok(is_noted || FutureName::from_arg(given).map_or(Ok(false), is_live)?)
+    };
+    match given.to_str().filter(|text| text.contains(char::is_whitespace)) {
+        Some(text) if word > 0 || !is_one()? => Ok(text.split_whitespace().map(OsString::from).collect()),
         _ => Ok(vec![given.to_owned()]),
     }
+}
+
+/// The failure of a wait for a future of the script's own that is somebody else's by now.
+fn taken(name: &FutureName, kept: &Record) -> Failure {
+    let how = match (kept.wait_end, &kept.taken_by) {
+        (Some(end), Some(taker)) => format!("process {} has collected it at {}", taker.pid(), human::moment(end)),
+        (Some(end), None) => format!("somebody has collected it at {}", human::moment(end)),
+        (None, _) => "a later future has its name".to_owned(),
+    };
+    Failure::Taken { name: name.to_string(), how }
 }

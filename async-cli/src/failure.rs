@@ -39,6 +39,9 @@ pub(crate) enum Failure {
         /// Who took it.
         how: String,
     },
+    /// What is waited for is a future that the script could not start.
+    #[error("`{}` was not started, so there is nothing to wait for", async_core::text::printable(.0))]
+    NotStarted(OsString),
     /// The user's keys can't be read.
     #[error("can't read the keyboard: {0}")]
     Keyboard(#[source] io::Error),

@@ -19,6 +19,7 @@ mod progress;
 mod shim;
 mod signal;
 mod sleeper;
+mod standard_output;
 mod suggestion;
 mod waiting;
 

@@ -10,6 +10,7 @@ use async_core::{Cause, FutureName, Outcome, Record, process, text};
 
 use crate::failure::Failure;
 use crate::kernel_copy::copy_what_goes;
+use crate::standard_output;
 
 /// `[Async NAME:PID]: TEXT`, with a newline. The pid is empty where none is known.
 pub(crate) fn line(name: &FutureName, pid: Option<&str>, text: &str) -> String {
@@ -83,7 +84,13 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn stdout() -> Result<Self, Failure> {
-        Ok(Self { file: io::stdout().as_fd().try_clone_to_owned().map_err(Failure::Output)?.into() })
+        let file = if standard_output::was_closed() {
+            // What is written there fails as it would have, and nothing that writes nothing.
+            File::open("/dev/null")
+        } else {
+            io::stdout().as_fd().try_clone_to_owned().map(File::from)
+        };
+        Ok(Self { file: file.map_err(Failure::Output)? })
     }
 
     pub(crate) fn descriptor(fd: i32) -> Result<Self, Failure> {

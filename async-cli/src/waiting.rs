@@ -29,11 +29,12 @@ impl Waiting<'_> {
             words: &[],
             output: self.output,
             shell: None,
-            place: None,
+            functions: None,
             inside: planning::enclosing(store),
             manner,
             began: None,
             tally: Tally::default(),
+            collected: Vec::new(),
         };
         for (number, name) in names.iter().enumerate() {
             match wait_for_first(&names[number..], &mut collecting, sleeper, account.as_deref_mut()) {
@@ -61,11 +62,12 @@ impl Waiting<'_> {
             words: &[],
             output: self.output,
             shell: None,
-            place: None,
+            functions: None,
             inside: planning::enclosing(store),
             manner: self.manner,
             began: Some(clock::wall()),
             tally: Tally::default(),
+            collected: Vec::new(),
         };
         let mut left = Vec::new();
         for name in names {
@@ -126,7 +128,7 @@ fn wait_for_first(
                 if let Some(account) = account {
                     account.not_there(name);
                 }
-                return collecting.not_waiting_for(name.as_str().as_ref());
+                return collecting.has_been_collected(name, expected);
             }
             Step::Collected { started, since } => {
                 if let Some(account) = account {

@@ -25,7 +25,7 @@
 //! # Example
 //!
 //! ```
-//! use async_core::{Claim, FutureName, Permissions, Request, Start, Store, Wait};
+//! use async_core::{Caller, Claim, FutureName, Permissions, Request, Start, Store, Wait};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let temp = tempfile::tempdir()?;
@@ -40,12 +40,13 @@
 //! let Claim::Ready(ready) = store.claim(&name)? else { unreachable!() };
 //! let outcome = ready.outcome(None);
 //! assert_eq!(outcome.rc, Some(3));
-//! ready.archive(Wait::none(), &outcome)?;
+//! ready.archive(&Caller::Program, Wait::none(), &outcome)?;
 //! assert!(matches!(store.claim(&name)?, Claim::Unknown));
 //! # Ok(())
 //! # }
 //! ```
 
+mod caller;
 pub mod clock;
 pub mod descriptor;
 mod error;
@@ -61,6 +62,7 @@ pub mod text;
 pub mod timing;
 pub mod tree;
 
+pub use caller::Caller;
 pub use error::{Error, Result};
 pub use name::{FutureName, InvalidName, MAX_NAME_BYTES};
 pub use plan::Plan;

@@ -204,6 +204,19 @@ pub(crate) fn look(pid: u32) -> Option<Look> {
     Some(Look { parent, start_ticks: start_ticks(&stat)?, runs: runs(&stat) })
 }
 
+/// Whether this process descends from that one, or is it.
+pub(crate) fn descends_from(ancestor: &ProcessIdentity) -> bool {
+    let parent = |pid: &u32| look(*pid).map(|process| process.parent).filter(|&pid| pid != 0);
+    let mut line = std::iter::successors(Some(std::process::id()), parent);
+    line.any(|pid| pid == ancestor.pid) && ancestor.is_alive().unwrap_or(false)
+}
+
+/// Whether there is a process with that id, whichever it is.
+pub(crate) fn exists(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().filter(|&pid| pid > 0);
+    pid.is_some_and(|pid| kill(nix::unistd::Pid::from_raw(pid), None) != Err(Errno::ESRCH))
+}
+
 /// The ids of all processes.
 pub(crate) fn all() -> io::Result<Vec<u32>> {
     let entries = fs::read_dir("/proc")?.collect::<io::Result<Vec<_>>>()?;

@@ -534,7 +534,8 @@ impl Record {
     }
 
     /// How it ended, given what the shell's own wait saw and that it was over by `now` (ms since the epoch).
-    pub(crate) fn outcome(&self, shell_status: Option<i32>, now: Millis) -> Outcome {
+    #[must_use]
+    pub fn outcome(&self, shell_status: Option<i32>, now: Millis) -> Outcome {
         let end_time = self.end_time.unwrap_or(now);
         Outcome {
             // The shell has waited for the program that was to record the result, not for the task: that it was killed is

@@ -51,7 +51,7 @@ fn begin(store: &Store, name: &FutureName) {
 fn collect(store: &Store, name: &FutureName) {
     if let Claim::Ready(ready) = store.claim(name).expect("a look") {
         let outcome = ready.outcome(None);
-        ready.archive(Wait::none(), &outcome).expect("it is collected");
+        ready.archive(&async_core::Caller::Program, Wait::none(), &outcome).expect("it is collected");
     }
 }
 

@@ -52,7 +52,7 @@ impl Place {
 fn init_takes_a_directory_where_another_init_and_a_start_were_cut_short() {
     let place = Place::new();
     fs::remove_dir(place.dir.join(".collected")).unwrap();
-    let left = ["new.7.self.0", "new.7.self.1"].map(|name| place.dir.join(".starting").join(name));
+    let left = ["new.4194305.0", "new.4194305.1"].map(|name| place.dir.join(".starting").join(name));
     for path in &left {
         fs::write(path, "").unwrap();
     }
@@ -103,5 +103,5 @@ fn a_status_that_is_not_the_tasks_is_not_taken_for_it() {
     assert_eq!(ready.outcome(Some(125)).rc, None);
     let killed = ready.outcome(Some(137));
     assert_eq!((killed.rc, killed.lost), (Some(137), true));
-    ready.archive(Wait::none(), &killed).unwrap();
+    ready.archive(&async_core::Caller::Program, Wait::none(), &killed).unwrap();
 }

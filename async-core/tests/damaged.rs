@@ -94,7 +94,7 @@ fn is_read_or_refused(bytes: &[u8]) {
                 let Claim::Ready(ready) = store.claim(&name).unwrap() else { panic!("it is over") };
                 let outcome = ready.outcome(None);
                 assert!(outcome.run_time >= 0);
-                ready.archive(Wait { start: 6, end: 7 }, &outcome).unwrap();
+                ready.archive(&async_core::Caller::Program, Wait { start: 6, end: 7 }, &outcome).unwrap();
                 let (collected_as, collected) = store.collected().unwrap().pop().unwrap();
                 is_within_its_ranges(&collected);
                 assert_eq!((&collected_as, collected.rc, collected.wait_end), (&name, rc, Some(7)));

@@ -58,7 +58,7 @@ fn begin(store: &Store, name: &FutureName, argv: &[OsString]) -> async_core::Sta
 fn collect(store: &Store, name: &FutureName) {
     let Claim::Ready(ready) = store.claim(name).unwrap() else { panic!("it is over") };
     let outcome = ready.outcome(None);
-    ready.archive(Wait { start: 6, end: 7 }, &outcome).unwrap();
+    ready.archive(&async_core::Caller::Program, Wait { start: 6, end: 7 }, &outcome).unwrap();
 }
 
 proptest! {
@@ -174,7 +174,7 @@ fn what_is_added_to_a_record_with_other_sections_is_read() {
         fs::write(&path, format!("[job]\ncommand = x\nstart_time = 5\nrc = 3\n{tail}")).unwrap();
         let Claim::Ready(ready) = store.claim(&name).unwrap() else { panic!("it is over") };
         let outcome = ready.outcome(None);
-        ready.archive(Wait { start: 6, end: 7 }, &outcome).unwrap();
+        ready.archive(&async_core::Caller::Program, Wait { start: 6, end: 7 }, &outcome).unwrap();
         let (_, record) = store.collected().unwrap().pop().unwrap();
         assert_eq!((record.rc, record.wait_start, record.wait_end), (Some(3), Some(6), Some(7)), "{tail}");
     }

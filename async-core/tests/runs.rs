@@ -34,11 +34,11 @@ fn collect(store: &Store, future: &str) {
     let name = name(future);
     let Claim::Ready(ready) = store.claim(&name).unwrap() else { panic!("it is over") };
     let outcome = ready.outcome(None);
-    ready.archive(Wait::none(), &outcome).unwrap();
+    ready.archive(&async_core::Caller::Program, Wait::none(), &outcome).unwrap();
 }
 
 fn init(store: &Store, keep: usize) {
-    Store::init_keeping(store.dir(), Permissions::Private, keep, None).unwrap();
+    Store::init_keeping(store.dir(), Permissions::Private, keep, &async_core::Caller::Program).unwrap();
 }
 
 fn text(earlier: &Entry) -> String {

@@ -82,7 +82,7 @@ fn with_store(others: usize, state: Others) -> Sandbox {
             && let Claim::Ready(ready) = store.claim(&name).expect("a future")
         {
             let outcome = ready.outcome(None);
-            ready.archive(Wait::none(), &outcome).expect("it is collected");
+            ready.archive(&async_core::Caller::Program, Wait::none(), &outcome).expect("it is collected");
         }
     }
     // The logs were made by a stranger to the store, after whom somebody has to count once.

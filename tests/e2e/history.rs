@@ -37,7 +37,7 @@ fn init_keeps_the_newest_runs_with_what_was_never_waited_for() {
                 async_wait t
                 async_run left echo \"left in {word}\"
                 wait
-                {keep} async init"
+                {keep} async_init"
             ))
             .exits(0)
             .lacks("async: ");

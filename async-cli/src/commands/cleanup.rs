@@ -3,8 +3,10 @@
 use std::process::ExitCode;
 use std::slice;
 
+use async_core::Caller;
 use clap::Args;
 
+use super::may_take;
 use crate::account::Account;
 use crate::cli::Place;
 use crate::collecting::Manner;
@@ -21,7 +23,7 @@ Examples:
                                    # because a task failed
   async cleanup --json | jq -r '.futures[] | select(.failed) | .name'";
 
-/// Waits for all live futures, with a warning for each, and hands them over
+/// Waits for all live futures but those of scripts that run, with a warning for each, and hands them over
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Cleanup {
@@ -37,7 +39,9 @@ impl Cleanup {
         let sleeper = Sleeper::new(None);
         let mut account = self.json.then(Account::default);
         let manner = if self.json { Manner::ACCOUNTED } else { Manner::USUAL };
-        let (names, mut status) = (store.names()?, 0);
+        let names = store.names()?.into_iter();
+        let (names, others): (Vec<_>, Vec<_>) = names.partition(|name| may_take(&Caller::Program, &store, name));
+        let mut status = 0;
         for name in &names {
             if !self.json {
                 output.print(&format!("WARNING: uncollected async future {name}\n"))?;
@@ -53,7 +57,7 @@ impl Cleanup {
         if let Some(account) = account {
             let ended = if status == 0 { WaitEnd::Complete } else { WaitEnd::Error };
             let together = account.claim(&store, false)?;
-            let document = Waited::new(&together, &names, ended, status);
+            let document = Waited::new(&together, &names, &others, ended, status);
             json::print(&Envelope::new(store.dir(), document), &mut output)?;
             together.finish()?;
         }

@@ -6,6 +6,7 @@ use async_core::Store;
 use async_core::store::KEPT_RUNS;
 use clap::Args;
 
+use super::uncollected_by;
 use crate::cli::{Place, variable};
 use crate::failure::{Failure, warn};
 
@@ -16,7 +17,7 @@ Examples:
   DEST=/opt/stack async init       # devstack's, in /opt/stack/async
   async --dir ./futures init       # one of your own: say so each time";
 
-/// Makes the store, or clears it of what earlier runs left; what still runs stays
+/// Makes the store, or clears it of what earlier runs left; what still runs, or is a running script's, stays
 ///
 /// What is over is kept as an earlier run, with its logs, until there are too many of these.
 #[derive(Args, Debug)]
@@ -33,9 +34,12 @@ const KEEP_RUNS_HELP: &str = "How many earlier runs to keep; 0 keeps none [defau
 impl Init {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let runs = self.keep_runs.map_or_else(kept_runs, Ok)?;
-        let (_, leftovers) = Store::init_keeping(&place.dir()?, place.permissions(), runs, place.script().as_ref())?;
+        let (_, leftovers) = Store::init_keeping(&place.dir()?, place.permissions(), runs, &place.caller())?;
         for name in leftovers.running {
             warn(&format!("`{name}` of an earlier run still runs, so it was kept: wait for it by name"));
+        }
+        for (name, script) in leftovers.of_others {
+            warn(&format!("{}, so it was kept", uncollected_by(&name, script)));
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -16,7 +16,7 @@ pub(crate) mod wait;
 
 use std::ffi::OsStr;
 
-use async_core::{Error, FutureName, State, text};
+use async_core::{Caller, Error, FutureName, State, Store, text};
 
 use crate::failure::warn;
 
@@ -30,6 +30,22 @@ pub(crate) fn name(arg: &OsStr) -> Result<FutureName, Error> {
         }
         Error::InvalidName { name, why }
     })
+}
+
+/// What is said of a future that another script, which has that process id, has started and not collected.
+pub(crate) fn uncollected_by(name: &FutureName, script: u32) -> String {
+    format!("`{name}` is of the script with process id {script}, which has not collected it")
+}
+
+/// Whether the future of that name is the caller's to take when it takes all there are; if not, says whose it is.
+pub(crate) fn may_take(caller: &Caller, store: &Store, name: &FutureName) -> bool {
+    // One that can't be read is told of by whoever takes it.
+    let record = store.read(name).ok().flatten();
+    let Some(script) = record.as_ref().and_then(|record| caller.other_script(record)) else {
+        return true;
+    };
+    warn(&format!("{}, so it was left alone", uncollected_by(name, script.pid())));
+    false
 }
 
 /// Says that a future of that name was never collected.

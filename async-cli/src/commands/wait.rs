@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use async_core::clock::Millis;
-use async_core::{Error, FutureName, Store};
+use async_core::{Caller, Error, FutureName, Store};
 use clap::Args;
 
+use super::may_take;
 use crate::account::Account;
 use crate::cli::Place;
 use crate::collecting::{Manner, Shown, Tally};
@@ -38,7 +39,7 @@ pub(crate) struct Wait {
     /// The names of the futures
     #[arg(required_unless_present_any = ["all", "any"], conflicts_with = "all", value_name = "NAME")]
     names: Vec<OsString>,
-    /// Wait for all live futures, also after one has failed
+    /// Wait for all live futures but those of other scripts that run, also after one has failed
     #[arg(long)]
     all: bool,
     /// Wait for the first of them, or of all live ones, to end; its name is the last line of the output
@@ -64,14 +65,14 @@ pub(crate) struct Wait {
 impl Wait {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let store = place.store()?;
-        let names = self.names(&store)?;
+        let (names, others) = self.names(&store)?;
         if self.any && names.is_empty() {
             return Err(Failure::Usage(format!("there is nothing to wait for in {}", store.dir().display())));
         }
         let mut output = Output::stdout()?;
         let sleeper = Sleeper::new(self.timeout);
         if self.json {
-            return self.run_in_json(&store, &names, &sleeper, &mut output);
+            return self.run_in_json(&store, &names, &others, &sleeper, &mut output);
         }
         let shown = match (self.quiet, self.no_log || self.keep) {
             (true, _) => Shown::Nothing,
@@ -92,6 +93,7 @@ impl Wait {
         &self,
         store: &Store,
         names: &[FutureName],
+        others: &[FutureName],
         sleeper: &Sleeper,
         output: &mut Output,
     ) -> Result<ExitCode, Failure> {
@@ -107,7 +109,7 @@ impl Wait {
             }
             let status = waited.as_ref().map_or_else(Failure::status, |tally| self.status_of(tally, names.len()));
             let ended = WaitEnd::of(waited.as_ref(), !self.any && !self.all);
-            let document = Waited::new(&together, names, ended, status);
+            let document = Waited::new(&together, names, others, ended, status);
             json::print(&Envelope::new(store.dir(), document), output)?;
             together.finish()?;
             return waited.map(|_| status.into());
@@ -118,10 +120,11 @@ impl Wait {
         if self.all && !self.any { status_of_all(tally, count) } else { tally.rc }
     }
 
-    /// All of which are there.
-    fn names(&self, store: &Store) -> Result<Vec<FutureName>, Failure> {
+    /// All of which are there; and those that are left alone.
+    fn names(&self, store: &Store) -> Result<(Vec<FutureName>, Vec<FutureName>), Failure> {
         if self.names.is_empty() {
-            return in_order_of_start(store);
+            let names = in_order_of_start(store)?.into_iter();
+            return Ok(names.partition(|name| self.keep || may_take(&Caller::Program, store, name)));
         }
         let mut names = Vec::new();
         for arg in &self.names {
@@ -131,7 +134,7 @@ impl Wait {
             }
             names.push(name);
         }
-        Ok(names)
+        Ok((names, Vec::new()))
     }
 }
 

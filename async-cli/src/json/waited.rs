@@ -40,14 +40,20 @@ pub(crate) enum WaitEnd {
 }
 
 impl Waited {
-    /// Of a wait for these names.
-    pub(crate) fn new(together: &HandOver<'_>, names: &[FutureName], ended: WaitEnd, status: u8) -> Self {
+    /// Of a wait for these names, while the `others` were left alone.
+    pub(crate) fn new(
+        together: &HandOver<'_>,
+        names: &[FutureName],
+        others: &[FutureName],
+        ended: WaitEnd,
+        status: u8,
+    ) -> Self {
         let over = together.entries().map(|entry| &entry.name);
         let told: BTreeSet<_> = over.chain(&together.not_there).collect();
         Self {
             futures: together.entries().cloned().map(Future::from).collect(),
             not_there: together.not_there.iter().map(FutureName::to_string).collect(),
-            left: names.iter().filter(|name| !told.contains(name)).map(FutureName::to_string).collect(),
+            left: names.iter().filter(|name| !told.contains(name)).chain(others).map(FutureName::to_string).collect(),
             ended,
             status,
         }

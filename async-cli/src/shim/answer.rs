@@ -26,11 +26,11 @@ impl Answer {
     }
 
     /// Gives it: words that bash takes as they are. Only the first one that could be given counts.
-    pub(crate) fn give(&mut self, words: &str) -> io::Result<()> {
+    pub(crate) fn give(&mut self, words: impl AsRef<[u8]>) -> io::Result<()> {
         let Some(pipe) = &mut self.pipe else {
             return Ok(());
         };
-        match pipe.write_all(words.as_bytes()) {
+        match pipe.write_all(words.as_ref()) {
             // The shell has gone away, and needs none.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             written => written?,

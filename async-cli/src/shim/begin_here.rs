@@ -49,7 +49,7 @@ impl BeginHere {
         warn_of_superseded(&name, started.superseded);
         let line = messages::line(&name, Some("self"), &format!("Running synchronously: {}", started.command));
         let told = Output::stdout().and_then(|mut output| output.print(&line));
-        let give = |()| answer.give(&format!("{}\n", call.skip(&self.words))).map_err(Failure::Answer);
+        let give = |()| answer.give(format!("{}\n", call.skip(&self.words))).map_err(Failure::Answer);
         told.and_then(give).inspect_err(|_| store.abandon(&name))?;
         Ok(ExitCode::SUCCESS)
     }

@@ -12,16 +12,17 @@ use clap::Args;
 
 use super::answer::Answer;
 use crate::cli::Place;
-use crate::collecting::{Collecting, Manner, Pending, Position, Resumed, Step, Tally};
+use crate::collecting::{Collecting, Functions, Manner, Pending, Position, Resumed, Step, Tally};
+use crate::commands::may_take;
 use crate::failure::Failure;
 use crate::messages::Output;
 use crate::planning;
 
 /// Collects the futures that are over, in order, up to the first that still runs or fails
 ///
-/// The report goes to --report. The script is answered seven lines: `done`, or `wait` if it is to wait and to ask again; the
+/// The report goes to --report. The script is answered eight lines: `done`, or `wait` if it is to wait and to ask again; the
 /// status; the sums of how long what was collected has run, and was waited for, in ms; the process to wait for, and when its
-/// future began, in ms since the epoch; and a word to ask again with.
+/// future began, in ms since the epoch; a word to ask again with; and what of --noted still holds.
 #[derive(Args, Debug)]
 #[command(hide = true)]
 pub(crate) struct Collect {
@@ -36,7 +37,7 @@ pub(crate) struct Collect {
     shell: u32,
     /// How long all that was collected before has run
     #[arg(long, value_name = "MS", default_value = "0")]
-    background: Sum,
+    ran: Sum,
     /// How long it was waited for
     #[arg(long, value_name = "MS", default_value = "0")]
     waited: Sum,
@@ -49,6 +50,10 @@ pub(crate) struct Collect {
     /// Sleep until that one is over, and do nothing else
     #[arg(long, requires = "resume")]
     block: bool,
+    /// What the script has noted of futures that were not collected since: `/NAME/` of what did not start, where there may be
+    /// other words among the names, and `/=NAME/` of what did
+    #[arg(long, value_name = "/NAME/=NAME/...", default_value = "")]
+    noted: OsString,
     /// All live futures, with a warning for each
     #[arg(long)]
     cleanup: bool,
@@ -131,15 +136,16 @@ impl Collect {
             words: &self.names,
             output: &mut output,
             shell: Some(self.shell),
-            place: Some(place),
+            functions: Some(Functions { place, noted: &self.noted }),
             inside: planning::enclosing(&store),
             manner: Manner::USUAL,
             began: None,
             tally: Tally::default(),
+            collected: Vec::new(),
         };
         let found = if self.cleanup { self.clean_up(&mut collecting) } else { self.wait(&mut collecting) };
         let Tally { rc, background, waited, .. } = collecting.tally;
-        let background = self.background.0.saturating_add(background);
+        let background = self.ran.0.saturating_add(background);
         let waited = self.waited.0.saturating_add(waited);
         let (what, rc, next) = match found {
             Ok(None) => ("done", rc, "0\n0\n-".to_owned()),
@@ -151,7 +157,14 @@ impl Collect {
             // What was collected before still counts.
             Err(failure) => ("done", failure.report(), "0\n0\n-".to_owned()),
         };
-        answer.give(&format!("{what}\n{rc}\n{background}\n{waited}\n{next}\n")).map_err(Failure::Answer)?;
+        // One that was started after all, and collected, is there for any later wait.
+        let mut noted = self.noted.clone().into_encoded_bytes();
+        for name in &collecting.collected {
+            noted = without(&without(&noted, &format!("/{name}/")), &format!("/={name}/"));
+        }
+        let mut text = format!("{what}\n{rc}\n{background}\n{waited}\n{next}\n").into_bytes();
+        text.extend(noted.into_iter().map(|byte| if byte == b'\n' { b' ' } else { byte }).chain(*b"\n"));
+        answer.give(&text).map_err(Failure::Answer)?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -194,6 +207,9 @@ impl Collect {
             if resumed.is_none() && at.as_ref() == Some(&name) {
                 continue;
             }
+            if resumed.is_none() && !may_take(&collecting.caller(), collecting.store, &name) {
+                continue;
+            }
             let expected = resumed.and_then(|_| self.resume.as_ref()?.from.started());
             if resumed.is_none() {
                 collecting.output.print(&format!("WARNING: uncollected async future {name}\n"))?;
@@ -216,4 +232,19 @@ impl Collect {
         collecting.tally.rc = status;
         Ok(None)
     }
+}
+
+/// What is noted without that, which stands between two slashes; the second one may be the next one's first.
+fn without(noted: &[u8], that: &str) -> Vec<u8> {
+    let mut left = Vec::with_capacity(noted.len());
+    let mut rest = noted;
+    while let Some((first, others)) = rest.split_first() {
+        if rest.starts_with(that.as_bytes()) {
+            rest = &rest[that.len() - 1..];
+        } else {
+            left.push(*first);
+            rest = others;
+        }
+    }
+    left
 }

@@ -49,7 +49,7 @@ impl Supervise {
             Err(failure) if answer.is_given() => return Err(failure),
             Err(failure) => {
                 let status = failure.report();
-                answer.give(&format!("\n\n{status}\0{}\0", 0)).map_err(Failure::Answer)?;
+                answer.give(format!("\n\n{status}\0{}\0", 0)).map_err(Failure::Answer)?;
                 return Ok(status.into());
             }
         };
@@ -83,7 +83,7 @@ impl Supervise {
             if let Err(failure) = told {
                 warn(&failure.to_string());
             }
-            answer.give(&format!("\n\n0\0{}\0", started.start_time))
+            answer.give(format!("\n\n0\0{}\0", started.start_time))
         };
         drop(started.log);
         let end = supervise(&store, &name, started.record, plan.is_some(), Task::Function(task), &mut report);

@@ -1,6 +1,6 @@
 //! The start of a future.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -19,8 +19,8 @@ use crate::process::ProcessIdentity;
 use crate::record::{self, Argument, FutureId, Record, State};
 use crate::text::{command_line, shell_line};
 
-/// The beginning of the path of a record that is being made.
-const NEW: &str = ".starting/new";
+/// The beginning of the path of a record that is being made. The process id of who makes it, or for whom, comes next.
+const NEW: &str = ".starting/new.";
 
 /// Who holds a new future's life.
 #[derive(Clone, Copy, Debug)]
@@ -200,12 +200,11 @@ impl Store {
     /// A new record's file for a future whose life is the process `pid`.
     fn make_record(&self, pid: u32) -> Result<(PathBuf, File)> {
         for attempt in 0.. {
-            let path = self.dir.join(format!("{NEW}.{pid}.self.{attempt}"));
+            let path = self.dir.join(format!("{NEW}{pid}.{attempt}"));
             match self.create(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound && !self.starting_dir().exists() => {
-                    self.make_starting_dir()?;
-                }
+                // An error if the store is gone.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_starting_dir()?,
                 result => return result.map(|file| (path.clone(), file)).map_err(Error::io("make the record", &path)),
             }
         }
@@ -237,6 +236,12 @@ impl Store {
         };
         made.map_err(Error::io("make the log", &path))
     }
+}
+
+/// The process that makes the record of that name, or for which it is made.
+pub(super) fn maker(file: &OsStr) -> Option<u32> {
+    let prefix = Path::new(NEW).file_name()?.to_str()?;
+    file.to_str()?.strip_prefix(prefix)?.split('.').next()?.parse().ok()
 }
 
 /// The file, which this user can open again whatever the umask is.

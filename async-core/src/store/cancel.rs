@@ -117,7 +117,7 @@ impl Store {
         let of_record = file.metadata().ok();
         let log = fs::symlink_metadata(self.log_path(name)).ok().filter(|_| record.has_log);
         // A later future makes its log after its record, so if the record is still there the log is no later one's.
-        let log = log.filter(|_| is_same_file(file, &self.record_path(name)));
+        let log = log.filter(|_| is_same_file(file, &self.record_path(name)).unwrap_or(false));
         let mut told = OsString::from(INSIDE);
         told.push("=");
         told.push(self.place_of(name));

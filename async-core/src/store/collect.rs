@@ -5,11 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::files::{
-    append, are_same_file, is_same_file, means_no_links, open_for_reading, open_regular, parse_record, read_bytes,
-    rename_new,
+    FileIdentity, append, are_same_file, is_named, means_no_links, open_for_reading, open_identified, parse_record,
+    read_bytes, rename_new,
 };
 use super::runs::stem;
 use super::{Store, is_alive};
+use crate::caller::Caller;
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::lock::Right;
@@ -39,6 +40,7 @@ pub struct Ready<'a> {
     name: FutureName,
     record: Record,
     file: File,
+    identity: FileIdentity,
 }
 
 impl Store {
@@ -56,7 +58,7 @@ impl Store {
         let path = self.record_path(name);
         let is_own = |record: &Record| shell.is_some() && record.life.as_ref().map(ProcessIdentity::pid) == shell;
         loop {
-            let Some(file) = open_regular(&path)? else {
+            let Some((file, identity)) = open_identified(&path)? else {
                 return Ok(Claim::Unknown);
             };
             let bytes = read_bytes(&file, &path)?;
@@ -71,7 +73,7 @@ impl Store {
                 return Ok(Claim::Running(record));
             }
             // Whoever had the lock before may have collected it, and the name may have been used again.
-            if is_same_file(&file, &path) {
+            if is_named(identity, &path).map_err(Error::io("look at", &path))? {
                 let again = read_bytes(&file, &path)?;
                 let record = if again == bytes { record } else { parse_record(&again, &path)? };
                 if is_alive(&file, &path, &record)?
@@ -79,43 +81,42 @@ impl Store {
                 {
                     let _ = process::wait_at_most(pid, LAST_WORDS);
                 }
-                return Ok(Claim::Ready(Ready { store: self, name: name.clone(), record, file }));
+                return Ok(Claim::Ready(Ready { store: self, name: name.clone(), record, file, identity }));
             }
         }
     }
 
-    /// Takes a future out of the live ones: its record goes to the collected ones, and its log is there too, under the
-    /// same name, which no other has.
+    /// Takes the future that has that file as its record out of the live ones: the record goes to the collected ones, and its log is
+    /// there too, under the same name, which no other has. One that is no longer live is left where it is.
     ///
     /// The log goes first: as long as the record is there the future is live, and [`Ready::log`] finds the log at both
     /// places. The other way round, a log whose record is gone would be replaced by the next one of that name.
-    pub(super) fn shelve(&self, name: &FutureName, record: &Record, log: Shelved) -> Result<()> {
+    pub(super) fn shelve(&self, name: &FutureName, file: FileIdentity, record: &Record, log: Shelved) -> Result<()> {
         let (from, from_log) = (self.record_path(name), self.log_path(name));
         let mut number = 0;
         loop {
             let to = self.collected_dir().join(stem(name, record.start_time, number) + ".ini");
             let to_log = to.with_extension("log");
-            if record.has_log && !keep_log(&from_log, &to_log, log).map_err(Error::io("keep the log", &from_log))? {
-                number += 1;
-                continue;
-            }
+            // At one go, as an init and a start of that name may do so too.
             let moved = self.changing(|live| -> io::Result<bool> {
+                if !is_named(file, &from)? {
+                    return Ok(true);
+                }
+                if record.has_log && !keep_log(&from_log, &to_log, log)? {
+                    return Ok(false);
+                }
                 let moved = rename_new(&from, &to)?;
                 *live -= isize::from(moved);
+                if !moved && record.has_log {
+                    rename_new(&to_log, &from_log).or_else(unless_missing)?;
+                }
                 Ok(moved)
             });
             match moved {
                 Ok(true) => return Ok(()),
-                Ok(false) => {
-                    if record.has_log {
-                        let back = self.changing(|_| rename_new(&to_log, &from_log).or_else(unless_missing));
-                        back.map_err(Error::io("move", &to_log))?;
-                    }
-                    number += 1;
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound && !self.collected_dir().exists() => {
-                    self.make_collected_dir()?;
-                }
+                Ok(false) => number += 1,
+                // An init has made another run of the collected ones.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_collected_dir()?,
                 Err(error) => return Err(Error::io("move to the collected futures", &from)(error)),
             }
         }
@@ -182,13 +183,8 @@ impl Ready<'_> {
         }
     }
 
-    /// Takes the future out of the live ones, once it has been handed over. Its log stays where it is.
-    pub fn archive(self, wait: Wait, outcome: &Outcome) -> Result<()> {
-        self.archive_for(None, wait, outcome)
-    }
-
-    /// The same once it has been handed over to that script.
-    pub fn archive_for(self, script: Option<&ProcessIdentity>, wait: Wait, outcome: &Outcome) -> Result<()> {
+    /// Takes the future out of the live ones, once it has been handed over to `caller`. Its log stays where it is.
+    pub fn archive(self, caller: &Caller, wait: Wait, outcome: &Outcome) -> Result<()> {
         let path = self.store.record_path(&self.name);
         let mut lines = format!("wait_start = {}\nwait_end = {}\n", wait.start, wait.end);
         if self.record.run_time.is_none() {
@@ -197,15 +193,15 @@ impl Ready<'_> {
         if self.record.end_time.is_none() {
             lines.insert_str(0, &format!("end_time = {}\n", outcome.end_time));
         }
-        if let Some(script) = script {
-            lines.insert_str(0, &format!("taken_by = {script}\n"));
+        if let Some(taker) = caller.taker(&self.record) {
+            lines.insert_str(0, &format!("taken_by = {taker}\n"));
         }
         append(&self.file, &self.record, &lines).map_err(Error::io("write the times of the wait to", &path))?;
-        self.store.shelve(&self.name, &self.record, Shelved::Stays)
+        self.store.shelve(&self.name, self.identity, &self.record, Shelved::Stays)
     }
 
     /// Makes room for another future of that name: the log and the record of this one go to the collected ones.
     pub(super) fn archive_uncollected(self) -> Result<()> {
-        self.store.shelve(&self.name, &self.record, Shelved::MakesRoom)
+        self.store.shelve(&self.name, self.identity, &self.record, Shelved::MakesRoom)
     }
 }

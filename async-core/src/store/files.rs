@@ -104,19 +104,25 @@ pub(super) fn refuse_unless_regular(metadata: &Metadata, path: &Path) -> Result<
 
 /// Opens a file of the store to read and to append; none if there is none.
 pub(super) fn open_regular(path: &Path) -> Result<Option<File>> {
+    Ok(open_identified(path)?.map(|(file, _)| file))
+}
+
+/// The same, with what tells it from any other.
+pub(super) fn open_identified(path: &Path) -> Result<Option<(File, FileIdentity)>> {
     open_checked(OpenOptions::new().read(true).append(true), path)
 }
 
 pub(super) fn open_for_reading(path: &Path) -> Result<Option<File>> {
-    open_checked(OpenOptions::new().read(true), path)
+    Ok(open_checked(OpenOptions::new().read(true), path)?.map(|(file, _)| file))
 }
 
-fn open_checked(options: &mut OpenOptions, path: &Path) -> Result<Option<File>> {
+fn open_checked(options: &mut OpenOptions, path: &Path) -> Result<Option<(File, FileIdentity)>> {
     // Without O_NONBLOCK, opening a planted fifo would wait for its other end.
     match options.custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits()).open(path) {
         Ok(file) => {
-            refuse_unless_regular(&file.metadata().map_err(Error::io("look at", path))?, path)?;
-            Ok(Some(file))
+            let metadata = file.metadata().map_err(Error::io("look at", path))?;
+            refuse_unless_regular(&metadata, path)?;
+            Ok(Some((file, identity(&metadata))))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => {
@@ -162,7 +168,6 @@ pub(super) fn read_bytes(file: &File, path: &Path) -> Result<Vec<u8>> {
 /// Adds whole lines to a record with one write; if only a part fits, takes it back.
 pub(super) fn append(mut file: &File, record: &Record, lines: &str) -> io::Result<()> {
     let lines = record.joint() + lines;
-    let before = file.metadata()?.len();
     let written = loop {
         match file.write(lines.as_bytes()) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -172,18 +177,32 @@ pub(super) fn append(mut file: &File, record: &Record, lines: &str) -> io::Resul
     if written == lines.len() {
         return Ok(());
     }
-    if file.metadata()?.len() == before + written as u64 {
+    // Unless somebody has added to it since.
+    let before = file.metadata()?.len().saturating_sub(written as u64);
+    let mut end = vec![0; written];
+    if file.read_exact_at(&mut end, before).is_ok() && end == lines.as_bytes()[..written] {
         file.set_len(before)?;
     }
     Err(Errno::ENOSPC.into())
 }
 
-/// Whether the open file is the one of that name.
-pub(super) fn is_same_file(file: &File, path: &Path) -> bool {
-    file.metadata().is_ok_and(|open| fs::symlink_metadata(path).is_ok_and(|named| identity(&named) == identity(&open)))
+/// Whether the open file is the one of that name; not if there is none.
+pub(super) fn is_same_file(file: &File, path: &Path) -> io::Result<bool> {
+    is_named(identity(&file.metadata()?), path)
+}
+
+/// Whether that file is the one of that name; not if there is none.
+pub(super) fn is_named(file: FileIdentity, path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(named) => Ok(identity(&named) == file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// What tells a file from any other: its device and its inode.
-fn identity(metadata: &Metadata) -> (u64, u64) {
+pub(super) type FileIdentity = (u64, u64);
+
+fn identity(metadata: &Metadata) -> FileIdentity {
     (metadata.dev(), metadata.ino())
 }

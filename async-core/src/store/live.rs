@@ -94,7 +94,7 @@ impl Live {
         }
         let named = open_for_reading(&self.store.log_path(&self.name))?;
         // A later future makes its log after its record, so if the record is still there the log is no later one's.
-        if named.is_some() && is_same_file(&self.file, &self.path) {
+        if named.is_some() && is_same_file(&self.file, &self.path).map_err(Error::io("look at", &self.path))? {
             return Ok(named);
         }
         match self.store.earlier(&self.name)?.iter().find(|earlier| earlier.is_of(&self.record)) {

@@ -8,14 +8,16 @@ use std::path::Path;
 
 use nix::unistd::geteuid;
 
+use super::begin::maker;
 use super::collect::Shelved;
 use super::count::COUNT;
-use super::files::{append, names_if_there, names_in, open_regular, remove_if_there};
+use super::files::{append, is_named, names_if_there, names_in, open_identified, read_record, remove_if_there};
 use super::queue::is_of_the_limit;
 use super::{KEPT_RUNS, Permissions, STARTING, Store};
+use crate::caller::Caller;
 use crate::error::{Error, Result};
 use crate::name::FutureName;
-use crate::process::ProcessIdentity;
+use crate::process;
 use crate::record::{Record, State};
 use crate::text::printable;
 
@@ -24,24 +26,27 @@ use crate::text::printable;
 pub struct Leftovers {
     /// Futures of an earlier run whose tasks still run; they were left alone.
     pub running: Vec<FutureName>,
+    /// Futures that are over, and that another script, which has this process id, has started and not collected; they were
+    /// left alone too.
+    pub of_others: Vec<(FutureName, u32)>,
 }
 
 impl Store {
-    /// Makes the directory a store without futures, keeping what still runs in it. What is over is kept among the runs
-    /// before this one, of which there are [`KEPT_RUNS`] at most.
+    /// Makes the directory a store without futures, keeping what still runs in it, and what a script that runs has started and
+    /// not collected. What is over is kept among the runs before this one, of which there are [`KEPT_RUNS`] at most.
     ///
     /// Only what a store has is removed, and only from a directory that is empty, a store, or the original's.
     pub fn init(dir: &Path, permissions: Permissions) -> Result<(Self, Leftovers)> {
-        Self::init_keeping(dir, permissions, KEPT_RUNS, None)
+        Self::init_keeping(dir, permissions, KEPT_RUNS, &Caller::Program)
     }
 
-    /// The same with another number of runs to keep, which may be 0, for that script, which doesn't want what it has
+    /// The same with another number of runs to keep, which may be 0, for `caller`, whose own script doesn't want what it has
     /// started and not collected any more.
     pub fn init_keeping(
         dir: &Path,
         permissions: Permissions,
         runs: usize,
-        script: Option<&ProcessIdentity>,
+        caller: &Caller,
     ) -> Result<(Self, Leftovers)> {
         match fs::symlink_metadata(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -58,7 +63,7 @@ impl Store {
         if !is_there(&store.collected_dir())? && !is_there(&store.runs_dir())? {
             store.refuse_a_strangers_directory()?;
         }
-        let leftovers = store.clear(runs, script)?;
+        let leftovers = store.clear(runs, caller)?;
         store.make_starting_dir()?;
         store.make_collected_dir()?;
         // So that it is known from now on.
@@ -119,65 +124,81 @@ impl Store {
         Ok(())
     }
 
-    /// Puts what is of earlier runs where that many of them are kept, but not what still runs.
-    fn clear(&self, runs: usize, script: Option<&ProcessIdentity>) -> Result<Leftovers> {
+    /// Puts what is of earlier runs where that many of them are kept. What still runs is not, nor what another script wants, nor
+    /// what begins meanwhile.
+    fn clear(&self, runs: usize, caller: &Caller) -> Result<Leftovers> {
         let mut leftovers = Leftovers::default();
-        let mut over = Vec::new();
         for name in self.names()? {
             match self.look(&name) {
                 Ok(Some((_, State::Running | State::Queued))) => leftovers.running.push(name),
-                Ok(Some((record, _))) => over.push((name, record)),
-                Ok(None) | Err(Error::BadRecord { .. } | Error::Planted { .. }) => {}
+                Ok(Some((record, _))) => match caller.not_this_script(&record) {
+                    Some(script) => leftovers.of_others.push((name, script.pid())),
+                    None => self.clear_future(&name, &record, runs, caller)?,
+                },
+                Ok(None) => {}
+                Err(Error::BadRecord { .. } | Error::Planted { .. }) => {
+                    self.remove_if(&self.record_path(&name), || self.look(&name).is_err())?;
+                }
                 // It may run, so nothing is removed.
                 Err(error) => return Err(error),
             }
         }
-        for (name, record) in over.into_iter().filter(|_| runs > 0) {
-            if let Some(script) = script.filter(|script| record.script.as_ref() == Some(script)) {
-                self.give_up(&name, &record, script)?;
-            }
-            // Without the lock of those who collect: one of them may sleep until somebody reads what it writes.
-            match self.shelve(&name, &record, Shelved::MakesRoom) {
-                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
-                result => result?,
-            }
-        }
-        self.end_run(runs)?;
+        self.end_run(runs, caller)?;
         self.clear_beginnings()?;
-        for extension in ["ini", "log", "fifo"] {
+        for extension in ["log", "fifo"] {
             for stem in self.files(extension)? {
-                if leftovers.running.iter().any(|name| stem == OsStr::new(name.as_str())) {
-                    continue;
-                }
-                let mut file = stem;
-                file.push(format!(".{extension}"));
-                let path = self.dir.join(file);
-                let removed = self.changing(|live| {
-                    let removed = remove_if_there(&path)?;
-                    *live -= isize::from(removed && extension == "ini");
-                    Ok(())
-                });
-                removed.map_err(Error::io("remove", &path))?;
+                let with = |extension: &str| {
+                    let mut file = stem.clone();
+                    file.push(format!(".{extension}"));
+                    self.dir.join(file)
+                };
+                self.remove_if(&with(extension), || !with("ini").exists())?;
             }
         }
         Ok(leftovers)
     }
 
-    /// Notes that the script itself has cleared its future away, so that its wait is of one that was never started.
-    fn give_up(&self, name: &FutureName, record: &Record, script: &ProcessIdentity) -> Result<()> {
+    /// Puts a future that is over among those that are kept, or removes it where none are.
+    fn clear_future(&self, name: &FutureName, looked: &Record, runs: usize, caller: &Caller) -> Result<()> {
         let path = self.record_path(name);
-        let Some(file) = open_regular(&path)? else {
+        let Some((file, identity)) = open_identified(&path)? else {
             return Ok(());
         };
-        append(&file, record, &format!("taken_by = {script}\n")).map_err(Error::io("write to", &path))
+        let record = read_record(&file, &path)?;
+        if (record.start_time, record.start_boot) != (looked.start_time, looked.start_boot) {
+            return Ok(());
+        }
+        if runs == 0 {
+            return self.remove_if(&path, || is_named(identity, &path).unwrap_or(false));
+        }
+        if let Some(script) = record.script.as_ref().filter(|script| *caller == Caller::Script((*script).clone())) {
+            // The script itself has cleared it away, so for its wait it was never started.
+            append(&file, &record, &format!("taken_by = {script}\n")).map_err(Error::io("write to", &path))?;
+        }
+        // Without the lock of those who collect: one of them may sleep until somebody reads what it writes.
+        self.shelve(name, identity, &record, Shelved::MakesRoom)
     }
 
-    /// Removes what shells and programs that were killed halfway left. One that is at work would fail with an error.
+    /// Removes a file if `is_so`, while no future begins and none is collected.
+    fn remove_if(&self, path: &Path, is_so: impl Fn() -> bool) -> Result<()> {
+        let is_record = path.extension() == Some(OsStr::new("ini"));
+        let removed = self.changing(|live| {
+            if is_so() && remove_if_there(path)? && is_record {
+                *live -= 1;
+            }
+            Ok(())
+        });
+        removed.map_err(Error::io("remove", path))
+    }
+
+    /// Removes what shells and programs that were killed halfway left.
     fn clear_beginnings(&self) -> Result<()> {
         let dir = self.starting_dir();
         for name in names_if_there(&dir)? {
-            let path = dir.join(name);
-            remove_if_there(&path).map_err(Error::io("remove", &path))?;
+            if !maker(&name).is_some_and(process::exists) {
+                let path = dir.join(name);
+                remove_if_there(&path).map_err(Error::io("remove", &path))?;
+            }
         }
         Ok(())
     }

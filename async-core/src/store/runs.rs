@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::{names_if_there, open_for_reading, read_record};
 use super::{Entry, Store};
+use crate::caller::Caller;
 use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::name::FutureName;
@@ -82,14 +83,24 @@ impl Store {
         Ok(found)
     }
 
-    /// What became of the last future of that name that the script started, if it is not live any more and somebody else has
-    /// taken it, or an init has cleared it away.
-    pub fn taken_from(&self, script: &ProcessIdentity, name: &FutureName) -> Result<Option<Record>> {
+    /// What is kept of the last future of that name, of those that are no longer live, that the script started or took.
+    pub fn last_of(&self, script: &ProcessIdentity, name: &FutureName) -> Result<Option<Record>> {
+        let is_its = |record: &Record| [&record.script, &record.taken_by].contains(&&Some(script.clone()));
+        self.find_kept(name, is_its)
+    }
+
+    /// What is kept of the last future of that name, of those that are no longer live; of that start if it is given, in ms
+    /// since the epoch.
+    pub fn last_kept(&self, name: &FutureName, started: Option<Millis>) -> Result<Option<Record>> {
+        self.find_kept(name, |record| started.is_none_or(|started| record.start_time == started))
+    }
+
+    fn find_kept(&self, name: &FutureName, is_it: impl Fn(&Record) -> bool) -> Result<Option<Record>> {
         for path in self.records_of(name)? {
             if let Some(file) = open_for_reading(&path)? {
                 let record = read_record(&file, &path)?;
-                if record.script.as_ref() == Some(script) {
-                    return Ok(Some(record).filter(|record| record.taken_by.as_ref() != Some(script)));
+                if is_it(&record) {
+                    return Ok(Some(record));
                 }
             }
         }
@@ -108,17 +119,22 @@ impl Store {
         run_times.get(run_times.len() / 2).copied()
     }
 
-    /// Makes the collected futures a run before this one, and removes all but the newest `keep` of these.
-    pub(super) fn end_run(&self, keep: usize) -> Result<()> {
+    /// Makes the collected futures a run before this one, and removes all but the newest `keep` of these. One with a future that
+    /// somebody else took from a script that runs is kept until that has heard of it.
+    pub(super) fn end_run(&self, keep: usize, caller: &Caller) -> Result<()> {
         let collected = self.collected_dir();
         let starts = stems_in(&collected)?;
-        if let Some(started) = starts.iter().map(|(_, (start, _), _)| *start).min().filter(|_| keep > 0) {
+        if let Some(started) = starts.iter().map(|(_, (start, _), _)| *start).min() {
             self.move_to_runs(&collected, started)?;
         } else if !names_if_there(&collected)?.is_empty() {
             remove_all(&collected)?;
         }
+        let is_missed = |record: &Record| record.taken_by != record.script && caller.not_this_script(record).is_some();
         for run in self.past_runs()?.iter().skip(keep) {
-            remove_all(&run.dir)?;
+            // One with a record that can't be read is one that nobody can hear of.
+            if !run.futures().is_ok_and(|futures| futures.iter().any(|(_, record)| is_missed(record))) {
+                remove_all(&run.dir)?;
+            }
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Waiting for futures, from anywhere.
 
 use async_tests::fault::in_each_case;
+use async_tests::stay::Staying;
 
 #[test]
 fn cleanup_collects_each_with_a_warning() {
@@ -143,7 +144,7 @@ fn a_wait_does_not_report_a_later_future_of_the_name() {
         // What async_wait does, step by step: another waiter is faster, and the name is used again meanwhile.
         case.run(
             r#"make_gate go
-            function first { gate go; }
+            function first { gate go; return 4; }
             function second { return 5; }
             async_run t first
             mapfile -t answer < <(async collect --answer 3 --report 2 --shell $$ -- t 3>&1)
@@ -155,7 +156,7 @@ fn a_wait_does_not_report_a_later_future_of_the_name() {
             async collect --answer 3 --report 1 --shell $$ --resume "${answer[6]}" --status 0 -- t 3>&1
             async_wait t"#,
         )
-        .says("Not waiting for async task t that we never started or has already been waited for\ndone\n0\n0\n0\n")
+        .says("]: collected before: first, with result 4 in 0 seconds\nStopping async wait due to error: t\ndone\n4\n0\n0\n")
         .says("finished second with result 5 in 0 seconds\n")
         .exits(5);
     });
@@ -210,10 +211,20 @@ fn what_this_script_started_and_somebody_else_took_is_an_error() {
     in_each_case(|case| {
         let other = format!("bash -c 'source <(async shim --profile {} --parallel-default true); ", case.profile);
         for (taking, who) in [
-            (format!("{other} async_init'"), "an init has cleared it away"),
-            (format!("{other} async_wait t' >/dev/null"), "the script with process id "),
-            (format!("{other} async_cleanup' >/dev/null"), "the script with process id "),
-            ("async wait t >/dev/null".to_owned(), "`async wait` or `async cleanup` has collected it"),
+            (format!("{other} async_wait t' >/dev/null"), "process "),
+            (format!("{other} async_run t true >/dev/null; async_wait t' >/dev/null"), "a later future has its name"),
+            (format!("{other} async_run t true' >/dev/null"), "a later future has its name"),
+            ("async run t true >/dev/null".to_owned(), "a later future has its name"),
+            ("async wait t >/dev/null".to_owned(), "process "),
+            ("(async wait --all) >/dev/null".to_owned(), "process "),
+            ("bash -c 'async cleanup; :' >/dev/null".to_owned(), "process "),
+            ("async wait t --json >/dev/null".to_owned(), "process "),
+            // However many runs are kept, it is told.
+            ("async wait t >/dev/null; async init --keep-runs 0".to_owned(), "process "),
+            (
+                "bash -c 'async wait t; async init --keep-runs 0; async init --keep-runs 0' >/dev/null".to_owned(),
+                "process ",
+            ),
         ] {
             let finished = case.run(&format!(
                 "function fails {{ return 3; }}
@@ -221,17 +232,220 @@ fn what_this_script_started_and_somebody_else_took_is_an_error() {
                 wait \"$!\"
                 {taking}
                 async_wait t
-                echo \"wait $?\"
-                async_wait other
-                echo \"other $?\"",
+                echo \"wait $?\"",
             ));
             finished.complains(&format!("the result of `t`, which this script has started, is gone: {who}"));
-            finished.says("wait 125\n").says("other 0\n");
+            finished.says("wait 125\n");
+            if who == "process " {
+                finished.complains(" has collected it at ");
+            }
         }
         case.run("async_run t true; (async_wait t); async_wait t; echo \"wait $?\"").says("wait 0\n");
-        // Its own init is no stranger's: from then on there is no such future, as with the original.
-        case.run("async_run t false; wait \"$!\"; async_init; async_wait t; echo \"wait $?\"")
-            .says("Not waiting for async task t ")
-            .says("wait 0\n");
+    });
+}
+
+#[test]
+fn a_scripts_own_init_forgets_what_it_has_started() {
+    in_each_case(|case| {
+        // From then on there is no such future, as with the original.
+        for keep in ["5", "0"] {
+            let finished = case.run(&format!(
+                "ASYNC_KEEP_RUNS={keep}; export ASYNC_KEEP_RUNS
+                async_run t false; wait \"$!\"; async_init; async_wait t; echo \"wait $?\"",
+            ));
+            match case.profile {
+                "devstack" => finished.says("Not waiting for async task t ").says("wait 0\n"),
+                _ => finished.complains("there is no future `t` in ").says("wait 125\n"),
+            };
+        }
+    });
+}
+
+#[test]
+fn others_leave_alone_what_a_running_script_has_not_collected() {
+    in_each_case(|case| {
+        let other = format!("source <(async shim --profile {} --parallel-default true); ", case.profile);
+        let mut script = Staying::start(
+            case.sandbox(),
+            &case.script(
+                "function fails { echo the log; return 3; }
+                async_run t fails
+                wait \"$!\"
+                stay
+                async_wait t
+                echo \"wait $?\"",
+            ),
+        );
+        let run = |command: &str| {
+            let finished = script.sandbox.run(command);
+            finished.complains("async: `t` is of the script with process id ").lacks("the log").exits(0);
+            finished
+        };
+        for init in ["async init", "async init --keep-runs 0", &format!("{other} async_init")] {
+            run(init).complains(", which has not collected it, so it was kept\n");
+        }
+        for all in ["async wait --all", "async cleanup", &format!("{other} async_cleanup")] {
+            run(all).complains(", which has not collected it, so it was left alone\n");
+        }
+        for json in ["async wait --all --json", "async cleanup --json"] {
+            run(json).says("\"futures\": [],\n").says("\"left\": [\n    \"t\"\n  ],\n").says("\"status\": 0\n");
+        }
+        script.go_on().says("the log\n").says("with result 3 in ").says("wait 3\n");
+        // One that no script wants any more is there for all.
+        let gone =
+            case.run("bash -c \"$(declare -p _ASYNC_FROM); source <(async shim); async_run t false\"; async cleanup");
+        gone.says("WARNING: uncollected async future t\n").says("with result 1 in ").exits(0);
+    });
+}
+
+#[test]
+fn a_wait_for_what_did_not_start_fails() {
+    in_each_case(|case| {
+        let refused = |start: &str, name: &str| {
+            let finished = case.run(&format!(
+                "function ok {{ :; }}
+                {start} || echo refused
+
+                async_wait {name}
+                echo \"wait $?\"",
+            ));
+            finished
+                .says("refused\n")
+                .complains("was not started, so there is nothing to wait for\n")
+                .says("wait 125\n");
+        };
+        for parallel in ["True", "False"] {
+            let set = format!("DEVSTACK_PARALLEL={parallel} ASYNC_PARALLEL={parallel}");
+            let with = |start: &str| format!("{set}\n{start}");
+            refused(&with("async_run t"), "t");
+            refused(&with("async_run 'a b'"), "'a b'");
+            refused(&with("async_run a/b ok"), "a/b");
+            refused(&with("async_run '' ok"), "''");
+            refused(&with("ASYNC_BIN=/nowhere/async async_run t ok"), "t");
+            refused(&with("ASYNC_BIN=$(type -P false) async_run t ok"), "t");
+            refused(&with("builtin() { :; }; async_run t ok || { unset -f builtin; false; }"), "t");
+            refused(&with("rm -r \"$DEST/async\"; async_run t ok || { async init; false; }"), "t");
+            // A future of that name that succeeded before says nothing of this one.
+            refused(&with("async_run t ok; async_wait t; async_run t"), "t");
+            refused(
+                &with("async_run t ok; async_wait t; async_run u ok; async_run t || { async_wait u; false; }"),
+                "t",
+            );
+            // A later one that is started does.
+            case.run(&with(
+                "function fails { return 3; }
+                async_run t
+                async_run t fails
+                async_wait t
+                echo \"wait $?\"
+                async_wait t
+                echo \"again $?\"",
+            ))
+            .says("wait 3\n")
+            .says(if case.profile == "devstack" { "again 0\n" } else { "again 3\n" });
+        }
+        if case.profile == "standalone" {
+            refused("async_run --after nothing -- t ok", "t");
+            refused("async_run --nope t ok", "t");
+            refused("async_run --jobs", "--jobs");
+        }
+    });
+}
+
+#[test]
+fn a_future_whose_record_is_gone_was_started_all_the_same() {
+    in_each_case(|case| {
+        for parallel in ["True", "False"] {
+            let finished = case.run(&format!(
+                "DEVSTACK_PARALLEL={parallel} ASYNC_PARALLEL={parallel}
+                async_run t false
+                [[ {parallel} == False ]] || wait \"$!\"
+                rm \"$DEST\"/async/t.*
+                async_wait t
+                echo \"wait $?\"",
+            ));
+            finished.says("wait 125\n").complains(if case.profile == "devstack" {
+                "the result of `t`, which this script has started, is gone: somebody has removed its record from "
+            } else {
+                "there is no future `t` in "
+            });
+        }
+    });
+}
+
+#[test]
+fn a_name_that_was_waited_for_before() {
+    in_each_case(|case| {
+        let finished = case.run(
+            "function fails { echo the log; return 3; }
+            async_run t fails
+            async_wait t >/dev/null
+            async_wait t
+            echo \"again $?\"
+            async_wait nothing
+            echo \"unknown $?\"",
+        );
+        finished.lacks("\nthe log\n");
+        match case.profile {
+            // As the original has it.
+            "devstack" => finished.says("Not waiting for async task t ").says("again 0\n").says("unknown 0\n"),
+            // As bash's own wait has it.
+            _ => finished
+                .says("]: collected before: fails, with result 3 in 0 seconds\n")
+                .says("again 3\n")
+                .complains("there is no future `nothing` in ")
+                .says("unknown 125\n"),
+        };
+    });
+}
+
+#[test]
+fn of_several_that_wait_for_a_failure_none_is_told_of_a_success() {
+    in_each_case(|case| {
+        for wait in ["async_wait t", "async wait t", "async wait --all", "async wait --json t", "async wait --no-log t"]
+        {
+            let finished = case.run(
+                &format!(
+                    "make_gate go
+                function fails {{ gate go; echo the log; return 3; }}
+                async_run t fails
+                # Each has begun: it is a reader of the store's record.
+                for i in {{1..5}}; do {{ {wait}; echo \"wait $?\"; }} >out$i & waiting+=($!); done
+                until [[ $(async_waiters) == 5 ]]; do :; done
+                open_gate go
+                wait \"${{waiting[@]}}\"
+                cat out*",
+                )
+                .replace("async_waiters", "grep -c FLOCK.*READ /proc/locks"),
+            );
+            assert_eq!(finished.stdout.matches("wait 3\n").count(), 5, "{wait}: {finished}");
+        }
+    });
+}
+
+#[test]
+fn what_starts_beside_inits_is_not_in_their_way() {
+    in_each_case(|case| {
+        case.run(
+            "make_gate go
+            function fails { gate go$1; return 3; }
+            { while [[ ! -e over ]]; do async init --keep-runs $((RANDOM % 3)); done; } 2>/dev/null &
+            inits=$!
+            for i in {1..30}; do
+                mkfifo go$i
+                async_run t$i fails $i >/dev/null || echo \"t$i does not start\"
+                open_gate go$i
+            done
+            for i in {1..30}; do
+                async_wait t$i >/dev/null
+                [[ $? == 3 ]] || echo \"t$i has another status\"
+            done
+            : >over
+            wait $inits
+            echo done",
+        )
+        .says("done\n")
+        .lacks("does not start")
+        .lacks("another status");
     });
 }

@@ -28,6 +28,30 @@ fn a_log_that_can_not_be_handed_over_can_still_be_collected() {
 }
 
 #[test]
+fn a_program_whose_output_is_closed_collects_nothing() {
+    in_each_case(|case| {
+        case.run(
+            "async run t -- sh -c 'echo the log; exit 3' >&-
+            echo \"run $?\"
+            for wait in 'wait t' 'wait --all' 'wait --any' 'wait --json t' cleanup 'cleanup --json' 'log t' status; do
+                async $wait >&-
+                echo \"$wait $?\"
+            done
+            # What prints nothing needs no output.
+            async wait --keep --quiet t >&-
+            echo \"quiet $?\"
+            async wait t
+            echo \"at last $?\"",
+        )
+        .complains("async: can't write the output: Bad file descriptor (os error 9)\n")
+        .says("run 0\nwait t 125\nwait --all 125\nwait --any 125\nwait --json t 125\n")
+        .says("\ncleanup 125\ncleanup --json 125\nlog t 125\nstatus 125\nquiet 3\n")
+        .says("the log\n")
+        .says("at last 3\n");
+    });
+}
+
+#[test]
 fn a_reader_that_goes_away_does_not_take_the_future_with_it() {
     in_each_case(|case| {
         case.run(
