@@ -53,8 +53,8 @@ _ASYNC_WAIT_TIME=0 _ASYNC_NULL=/dev/null
 # When this file was sourced, in seconds since the epoch
 builtin printf -v _ASYNC_BEGIN '%(%s)T' -1
 #{%- endif %}
-_ASYNC_LOCALS=(+ilnux _async_answer _async_in _async_line _async_log _async_out _async_pid _async_program
-    _async_rc _async_set _async_shell _async_words#{% if !devstack %} _async_note#{% endif %})
+_ASYNC_LOCALS=(+ilnux _async_answer _async_in _async_line _async_out _async_pid _async_program _async_rc
+    _async_set _async_shell _async_words#{% if devstack %} _async_log#{% else %} _async_note#{% endif %})
 
 # A script may have functions named like builtins, so each builtin is called by "builtin"; only "exec" closes
 # descriptors without it alone. Statuses are returned explicitly: a bare "return" in a trap has an older one.
@@ -141,7 +141,7 @@ function _async_task {
         builtin printf '%s\n' "$!" >>"${_async_answer[3]}"
     )
 #{%- endif %}
-    exec {_async_in}<&- {_async_log}>>"${_async_answer[1]}" || builtin exit 125
+    exec {_async_in}<&- #{% if devstack %}{_async_log}>>"${_async_answer[1]}"#{% else %}>>"${_async_answer[1]}" 2>&1#{% endif %} || builtin exit 125
     builtin export "ASYNC_FUTURE=${_async_answer[2]}" 2>/dev/null || builtin true
     [[ $_async_set != *T* ]] || builtin set -T
     builtin shift "${_async_answer[0]}" && _async_rc=0
@@ -153,7 +153,6 @@ function _async_task {
     builtin exit "$_async_rc"
 }
 #{%- else %}
-    exec >&"$_async_log" 2>&1 {_async_log}>&-
     _async_words=("$@")
     # A caller like "async_run ... || exit" switches set -e off for all that it calls, subshells included.
     # The builtin jobs -x is the one way to call a function that does not pass that on.
@@ -176,7 +175,7 @@ function _async_supervise {
     [[ $- == *m* ]] || builtin trap '' INT QUIT # bash 5.3 leaves that out here
     [[ -e /proc/self/fd/0 ]] || exec </dev/null
     _async_open || builtin exit 125
-    { _async_task "$@"; } <&0 {_async_shell}>&- {_async_out}>&- &
+    { _async_task "$@"; } <&0#{% if !devstack %} >/dev/null 2>&1#{% endif %} {_async_shell}>&- {_async_out}>&- &
     builtin exec "${_async_program[@]}" --answer "$_async_shell" --gate "$_async_out" --task "$!" \
         "${_async_words[@]}" {_async_in}<&-
 }

@@ -154,14 +154,14 @@ impl Place {
         self.args.script.and_then(|pid| ProcessIdentity::of(pid).ok())
     }
 
+    /// The same by its process id alone.
+    pub(crate) fn script_pid(&self) -> Option<u32> {
+        self.args.script
+    }
+
     /// Who asks.
     pub(crate) fn caller(&self) -> Caller {
         self.script().map_or(Caller::Program, Caller::Script)
-    }
-
-    /// Whether it is that script whose functions call, going by its process id alone.
-    pub(crate) fn is_script(&self, script: Option<&ProcessIdentity>) -> bool {
-        script.is_some_and(|script| Some(script.pid()) == self.args.script)
     }
 
     /// Opens the store.

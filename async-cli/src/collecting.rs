@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use async_core::clock::{self, Millis};
+use async_core::process::ProcessIdentity;
 use async_core::{Caller, Claim, FutureName, Outcome, Ready, Record, Store, Wait, text};
 
 use crate::cli::{Place, Profile};
@@ -344,7 +345,8 @@ impl Collecting<'_> {
         let Some(functions) = self.functions else {
             return Ok(());
         };
-        if functions.place.is_script(live.script.as_ref()) {
+        // The process id will do: a later process that has it can't have started what this script waits for.
+        if live.script.is_some() && live.script.as_ref().map(ProcessIdentity::pid) == functions.place.script_pid() {
             return Ok(());
         }
         let Some(script) = functions.place.script() else {

@@ -33,13 +33,52 @@ pub fn take(fd: RawFd) -> io::Result<File> {
 /// Closes all descriptors of this process but the standard ones and these.
 ///
 /// What is open by those that are closed must not be used any more, in this process.
-#[allow(unsafe_code)]
 pub fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
-    for fd in open_ones()?.filter(|fd| kept.iter().all(|kept| kept.as_raw_fd() != *fd)) {
-        // SAFETY: as the caller says, nobody uses it. That of the listing itself is closed already.
-        unsafe { libc::close(fd) };
+    let mut kept: Vec<u32> = kept.iter().map(|kept| kept.as_raw_fd().unsigned_abs()).collect();
+    kept.sort_unstable();
+    let mut first = STANDARD;
+    for fd in kept.into_iter().filter(|fd| *fd >= STANDARD).chain([u32::MAX]) {
+        if fd > first {
+            close_range(first, fd - 1)?;
+        }
+        first = fd.saturating_add(1);
     }
     Ok(())
+}
+
+/// Closes all descriptors that this process was started with but the standard ones and `kept`. Its own are those that are
+/// closed at an exec.
+#[allow(unsafe_code)]
+pub(crate) fn close_inherited(kept: RawFd) -> io::Result<()> {
+    for fd in open_ones()?.filter(|&fd| fd != kept) {
+        // SAFETY: the borrow ends with this statement, and the call touches no memory.
+        let flags = fcntl(unsafe { BorrowedFd::borrow_raw(fd) }, FcntlArg::F_GETFD);
+        if flags.is_ok_and(|flags| flags & FdFlag::FD_CLOEXEC.bits() == 0) {
+            // SAFETY: nothing in this process knows of it, as all that it opens is closed at an exec.
+            unsafe { libc::close(fd) };
+        }
+    }
+    Ok(())
+}
+
+/// How many descriptors are standard ones: they have the first numbers.
+const STANDARD: u32 = 3;
+
+/// Closes those from `first` to `last`.
+#[allow(unsafe_code)]
+fn close_range(first: u32, last: u32) -> io::Result<()> {
+    // SAFETY: it touches no memory, and nobody uses what it closes, as the caller of the only caller says.
+    match Errno::result(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) }) {
+        // A kernel before 5.9, or a sandbox.
+        Err(Errno::ENOSYS | Errno::EPERM) => {
+            for fd in open_ones()?.filter(|fd| (first..=last).contains(&fd.unsigned_abs())) {
+                // SAFETY: the same. That of the listing itself is closed already.
+                unsafe { libc::close(fd) };
+            }
+            Ok(())
+        }
+        closed => Ok(closed.map(drop)?),
+    }
 }
 
 /// The descriptors of this process behind the standard ones.

@@ -9,6 +9,8 @@ use std::str::FromStr;
 use async_core::clock::Millis;
 use async_core::{FutureName, Store};
 use clap::Args;
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
 
 use super::answer::Answer;
 use crate::cli::Place;
@@ -124,6 +126,8 @@ impl Collect {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let store = place.store()?;
         if self.block {
+            // It sleeps for its shell alone.
+            set_pdeathsig(Signal::SIGKILL).map_err(|errno| Failure::Task(errno.into()))?;
             if let Some(name) = self.pending(&store)? {
                 store.block(&name)?;
             }

@@ -60,7 +60,7 @@ impl Supervise {
         let gate = descriptor::take(self.gate).map_err(Failure::Task)?;
         let call = Call::read(&self.words, place)?;
         let name = call.name(place)?;
-        let task = Gated::new(self.task, gate, call.skip(&self.words)).map_err(Failure::Task)?;
+        let task = Gated::new(self.task, gate, call.skip(&self.words), place.script_pid()).map_err(Failure::Task)?;
         let store = place.store()?;
         let plan = call.planning.plan(place)?;
         let request = call.request(place, &store, plan.clone(), self.shortened);

@@ -8,13 +8,13 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpid, getppid};
 
 /// A shell function's task, which waits at its gate.
 #[derive(Debug)]
@@ -22,18 +22,34 @@ pub struct Gated {
     pid: u32,
     gate: File,
     skip: usize,
+    /// The shell that called, the parent of this process.
+    shell: Pid,
     /// Where the ids of those come from that wait for another attempt.
     spares: Option<(PipeReader, PipeWriter)>,
 }
 
 impl Gated {
-    /// The task that has that process id and waits at `gate`; `skip` of its words are not its command.
+    /// The task that has that process id and waits at `gate`; `skip` of its words are not its command. The shell that called is
+    /// this process's parent, in the script whose `$$` is `script`.
     ///
     /// It is an error (`ECHILD`) if it is no child of this process, which would wait for ever for its end.
-    pub fn new(pid: u32, gate: File, skip: usize) -> io::Result<Self> {
+    pub fn new(pid: u32, gate: File, skip: usize, script: Option<u32>) -> io::Result<Self> {
         let id = Id::Pid(Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX)));
         waitid(id, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT)?;
-        Ok(Self { pid, gate, skip, spares: None })
+        let parent = getppid();
+        // It is gone already if this is process 1's child, unless that is the script.
+        let is_orphan = parent == Pid::from_raw(1) && script != Some(1);
+        Ok(Self { pid, gate, skip, shell: if is_orphan { getpid() } else { parent }, spares: None })
+    }
+
+    /// The shell that called.
+    pub(super) fn shell(&self) -> Pid {
+        self.shell
+    }
+
+    /// The pipe that the task waits at.
+    pub(super) fn pipe(&self) -> RawFd {
+        self.gate.as_raw_fd()
     }
 
     /// The process of the first attempt.

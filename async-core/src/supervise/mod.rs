@@ -28,7 +28,7 @@ use crate::record::{Cause, Record};
 use crate::store::{End, RecordWriter, Slot, Store};
 use crate::tree::{self, Ended};
 
-use events::{Event, Events};
+use events::{Event, Events, Shell};
 
 pub use gate::Gated;
 
@@ -77,7 +77,11 @@ pub fn supervise(
     report: Report<'_>,
 ) -> Result<End> {
     let here = |error| Error::io("supervise the task of", &store.log_path(name))(error);
-    let events = Events::block().map_err(here)?;
+    let shell = match &task {
+        Task::Function(gated) => Some(Shell { pid: gated.shell(), gate: gated.pipe() }),
+        Task::Program(_) => None,
+    };
+    let events = Events::block(shell).map_err(here)?;
     // Whatever the task leaves without a parent stays in reach.
     set_child_subreaper(true).map_err(|errno| here(errno.into()))?;
     process::reset_sigchld().map_err(here)?;

@@ -353,3 +353,47 @@ fn the_summary_when_no_second_has_gone_by() {
         case.run("_TIME_BEGIN=$(($(date +%s) + 100)); async_print_timing").says(" Speedup:  n/a\n").exits(0);
     });
 }
+
+#[test]
+fn nobody_waits_for_what_a_script_has_left_behind() {
+    in_each_case(|case| {
+        // Where devstack's tasks begin, their trace is that of the script, so that its output stays open.
+        if case.profile == "devstack" {
+            return;
+        }
+        for (script, how) in [
+            ("async_run t server", "0"),
+            ("async_runfunc server", "0"),
+            ("pid=$(async_run t server)", "0"),
+            ("(async_run t server)", "0"),
+            ("{ async_run t server; } | cat", "0"),
+            ("exec 3>/dev/null; async_run t server", "0"),
+            ("ASYNC_JOBS=1; async_run t server; async_run second true; async_run --after t third true", "0"),
+            ("async_run t async run inner -- cat go", "0"),
+            ("async_run t server; kill -KILL $$", "137"),
+            ("async_run t server; kill -KILL $BASHPID", "137"),
+            // The wait for what is another's sleeps in a process of its own.
+            (
+                "async run t -- cat go; me=$$
+                (until grep -qs block /proc/$(pgrep -P $me async)/cmdline; do :; done; kill -KILL $me) >&- 2>&- &
+                async_wait t",
+                "137",
+            ),
+        ] {
+            let finished = case.run(&format!(
+                "make_gate go
+                export -f gate
+                function server {{ gate go; return 3; }}
+                export -f server
+                $BASH -c 'source <(async shim)
+                    {script}
+                    echo the step is over' 2>err | cat >out
+                echo \"status ${{PIPESTATUS[0]}}\"
+                async status
+                open_gate go
+                async wait --all --quiet",
+            ));
+            finished.says(&format!("status {how}\n")).says("\trunning\t");
+        }
+    });
+}

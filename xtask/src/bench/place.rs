@@ -29,6 +29,7 @@ pub(crate) struct Place {
     log_mib: u64,
     log: OnceCell<PathBuf>,
     crowds: RefCell<BTreeMap<(usize, bool), Crowd>>,
+    kept: RefCell<Vec<TempDir>>,
 }
 
 impl Place {
@@ -38,7 +39,7 @@ impl Place {
         fs::create_dir(dir.path().join("home"))
             .and_then(|()| fs::write(dir.path().join(STANDALONE), render(&Options::of(Profile::Standalone))))
             .map_err(|e| format!("can't fill {}: {e}", dir.path().display()))?;
-        Ok(Self { dir, futures, log_mib, log: OnceCell::new(), crowds: RefCell::default() })
+        Ok(Self { dir, futures, log_mib, log: OnceCell::new(), crowds: RefCell::default(), kept: RefCell::default() })
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -53,6 +54,12 @@ impl Place {
     /// An empty folder, for one measurement.
     pub(crate) fn fresh(&self) -> Result<TempDir, String> {
         tempfile::tempdir_in(self.dir.path()).map_err(|e| format!("can't make a temporary folder: {e}"))
+    }
+
+    /// Has a folder stay until the end of the run. For minutes after many files were removed, ext4 is slower to make new ones
+    /// (it does not reuse their inodes so soon), which would count against whoever makes the most of them.
+    pub(crate) fn keep(&self, folder: TempDir) {
+        self.kept.borrow_mut().push(folder);
     }
 
     /// A program with nothing of the caller's environment but what it needs, with `dest` as its folder.

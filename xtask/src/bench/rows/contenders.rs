@@ -125,6 +125,7 @@ impl Script<'_> {
         command.envs(more.iter().copied());
         let elapsed = place.time(&mut command)?;
         self.settle(place, dest.path());
+        place.keep(dest);
         Ok(elapsed)
     }
 
