@@ -130,6 +130,11 @@ pub(crate) struct Functions<'a> {
 }
 
 impl Functions<'_> {
+    /// Whether an argument is a name, and one that is none an error. To devstack it is what the original takes it for.
+    fn knows_names(&self) -> bool {
+        self.place.profile() == Profile::Standalone
+    }
+
     /// Whether the script has given that name to a future that did not start.
     fn has_not_started(&self, name: &OsStr) -> bool {
         self.have_noted("/", name)
@@ -188,7 +193,8 @@ impl Collecting<'_> {
         let mut expected = from.started;
         for (argument, given) in self.words.iter().enumerate().skip(from.argument) {
             let first = if argument == from.argument { from.word } else { 0 };
-            for (word, text) in names_in(self.store, self.functions, given, first)?.iter().enumerate().skip(first) {
+            let names = names_in(self.store, self.functions, given, first, expected)?;
+            for (word, text) in names.iter().enumerate().skip(first) {
                 let resumed = std::mem::take(&mut resumed);
                 let expected = expected.take();
                 let step = match FutureName::from_arg(text) {
@@ -213,11 +219,16 @@ impl Collecting<'_> {
     }
 
     /// The name at that place in the words, if it is one.
-    pub(crate) fn name_at(store: &Store, words: &[OsString], at: Position) -> Result<Option<FutureName>, Failure> {
+    pub(crate) fn name_at(
+        store: &Store,
+        functions: Option<Functions<'_>>,
+        words: &[OsString],
+        at: Position,
+    ) -> Result<Option<FutureName>, Failure> {
         let Some(given) = words.get(at.argument) else {
             return Ok(None);
         };
-        let names = names_in(store, None, given, at.word)?;
+        let names = names_in(store, functions, given, at.word, at.started)?;
         Ok(names.get(at.word).and_then(|name| FutureName::from_arg(name).ok()))
     }
 
@@ -294,7 +305,7 @@ impl Collecting<'_> {
         if let (Ok(name), true) = (FutureName::from_arg(text), expected.is_some()) {
             return self.has_been_collected(&name, expected);
         }
-        let knows_names = functions.place.profile() == Profile::Standalone;
+        let knows_names = functions.knows_names();
         if functions.has_not_started(text) {
             return Err(Failure::NotStarted(text.to_owned()));
         }
@@ -375,7 +386,7 @@ impl Collecting<'_> {
     fn hand_over(
         &mut self,
         name: &FutureName,
-        ready: Ready<'_>,
+        mut ready: Ready<'_>,
         since: Millis,
         shell_status: Option<i32>,
     ) -> Result<(), Failure> {
@@ -419,18 +430,25 @@ impl Collecting<'_> {
     }
 }
 
-/// The names that an argument stands for. The original splits arguments at blanks, so one that names no future is taken for
-/// several names; `word` is past 0 only if that was seen before.
+/// The names that an argument stands for. The original splits arguments at blanks, so in devstack one that names no future is
+/// taken for several names; `word` is past 0 only if that was seen before.
 fn names_in(
     store: &Store,
     functions: Option<Functions<'_>>,
     given: &OsStr,
     word: usize,
+    expected: Option<Millis>,
 ) -> Result<Vec<OsString>, Failure> {
     let is_one = || -> Result<bool, Failure> {
-        let is_noted = functions.is_some_and(|functions| functions.has_not_started(given));
-        let is_live = |name| Ok::<_, Failure>(store.read(&name)?.is_some());
-        Ok(is_noted || FutureName::from_arg(given).map_or(Ok(false), is_live)?)
+        let is_noted = functions.is_some_and(|functions| {
+            functions.knows_names() || functions.has_not_started(given) || functions.has_started(given)
+        });
+        let Ok(name) = FutureName::from_arg(given) else {
+            return Ok(is_noted);
+        };
+        // The one that is waited for may have been collected meanwhile.
+        let is_kept = || expected.map_or(Ok(false), |_| Ok::<_, Failure>(store.last_kept(&name, expected)?.is_some()));
+        Ok(is_noted || store.read(&name)?.is_some() || is_kept()?)
     };
     match given.to_str().filter(|text| text.contains(char::is_whitespace)) {
         Some(text) if word > 0 || !is_one()? => Ok(text.split_whitespace().map(OsString::from).collect()),

@@ -11,7 +11,7 @@ use crate::messages::{self, Output};
 pub(crate) fn announce(name: &FutureName, pid: &str, end: &End) {
     let text = match end.rc {
         0 => "finished successfully".to_owned(),
-        rc => format!("FAILED with rc {rc}{}", messages::why(rc, end.cause)),
+        rc => format!("FAILED with rc {rc}{}", messages::why(end.signal, end.cause)),
     };
     let line = messages::line(name, Some(pid), &text);
     if let Err(failure) = Output::stdout().and_then(|mut output| output.print(&line)) {

@@ -28,8 +28,8 @@ pub(crate) fn command(record: &Record) -> String {
 }
 
 /// ` (killed by signal 9, SIGKILL)` or ` (cancelled)` where there is such a reason for a status, else nothing.
-pub(crate) fn why(rc: i32, cause: Option<Cause>) -> String {
-    let killed = process::signal_of_status(rc).map(|n| format!("killed by {}", process::signal_name(n)));
+pub(crate) fn why(signal: Option<i32>, cause: Option<Cause>) -> String {
+    let killed = signal.map(|n| format!("killed by {}", process::signal_name(n)));
     let cause = cause.map(|cause| match cause {
         Cause::Cancelled => "cancelled".to_owned(),
         Cause::Timeout => "its time was up".to_owned(),
@@ -44,7 +44,7 @@ pub(crate) fn why(rc: i32, cause: Option<Cause>) -> String {
 pub(crate) fn result(outcome: &Outcome) -> String {
     let seconds = outcome.run_time / 1000;
     match outcome.rc {
-        Some(rc) => format!("{rc} in {seconds} seconds{}", why(rc, outcome.cause)),
+        Some(rc) => format!("{rc} in {seconds} seconds{}", why(outcome.signal, outcome.cause)),
         None => format!("unknown in {seconds} seconds (lost)"),
     }
 }
@@ -52,7 +52,7 @@ pub(crate) fn result(outcome: &Outcome) -> String {
 /// How a future failed, behind its name.
 pub(crate) fn failed(outcome: &Outcome) -> String {
     match outcome.rc {
-        Some(rc) => format!("with status {rc}{}", why(rc, outcome.cause)),
+        Some(rc) => format!("with status {rc}{}", why(outcome.signal, outcome.cause)),
         None => "was lost".to_owned(),
     }
 }

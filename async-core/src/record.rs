@@ -18,7 +18,8 @@
 //! wait_end = 1795503107125
 //! ```
 //!
-//! There may also be `parent`, `owner`, `plan`, `run_start`, `attempts`, `cancel_time`, `cause`, `terminated` and `killed`;
+//! There may also be `parent`, `owner`, `plan`, `run_start`, `attempts`, `cancel_time`, `signal`, `cause`, `terminated`,
+//! `killed` and `taken_by`;
 //! [`Record`] says what each is.
 //!
 //! Times with `_time` are ms since the epoch, `start_boot` is ms since boot, `run_time` is a duration in ms. `log` is
@@ -186,6 +187,9 @@ pub struct Record {
     pub run_time: Option<Millis>,
     /// The task's exit status, 0 to 255.
     pub rc: Option<i32>,
+    /// The number of the signal that ended the task's process, if one did. A shell function may have the status that stands
+    /// for a signal without that.
+    pub signal: Option<i32>,
     /// When the wait that collected it began, in ms since the epoch.
     pub wait_start: Option<Millis>,
     /// When that wait ended, in ms since the epoch.
@@ -309,6 +313,8 @@ impl FromStr for Lender {
 pub struct Outcome {
     /// The exit status: the recorded one, else 128 + N if the shell's own wait saw signal N. None if nobody knows it.
     pub rc: Option<i32>,
+    /// The number of the signal that ended it, if one did.
+    pub signal: Option<i32>,
     /// Whether the task's process went away without leaving a result.
     pub lost: bool,
     /// Why it ended, where that was not the task's own doing.
@@ -317,14 +323,6 @@ pub struct Outcome {
     pub end_time: Millis,
     /// How long it ran, in ms; never negative.
     pub run_time: Millis,
-}
-
-impl Outcome {
-    /// The number of the signal that ended it, if its status says so.
-    #[must_use]
-    pub fn signal(&self) -> Option<i32> {
-        self.rc.and_then(process::signal_of_status)
-    }
 }
 
 /// The wait that collects a future, in ms since the epoch.
@@ -426,6 +424,7 @@ fn set(record: &mut Record, key: &str, value: &str) -> Result<(), ()> {
         "end_time" => record.end_time = number(value)?,
         "run_time" => record.run_time = Some(value.parse().ok().filter(|&run_time| run_time >= 0).ok_or(())?),
         "rc" => record.rc = number::<u8>(value)?.map(i32::from),
+        "signal" => record.signal = number::<u8>(value)?.map(i32::from).filter(|number| (1..=64).contains(number)),
         "wait_start" => record.wait_start = number(value)?,
         "wait_end" => record.wait_end = number(value)?,
         "parent" => record.parent = Some(value.to_owned()),
@@ -537,10 +536,12 @@ impl Record {
     #[must_use]
     pub fn outcome(&self, shell_status: Option<i32>, now: Millis) -> Outcome {
         let end_time = self.end_time.unwrap_or(now);
+        // The shell has waited for the program that was to record the result, not for the task: that it was killed is all that
+        // its own status can tell.
+        let killed = shell_status.filter(|_| self.rc.is_none()).and_then(process::signal_of_status);
         Outcome {
-            // The shell has waited for the program that was to record the result, not for the task: that it was killed is
-            // all that its own status can tell.
-            rc: self.rc.or(shell_status.filter(|&status| process::signal_of_status(status).is_some())),
+            rc: self.rc.or(killed.map(|signal| 128 + signal)),
+            signal: self.signal.or(killed),
             lost: self.rc.is_none(),
             cause: self.cause,
             end_time,
@@ -669,12 +670,15 @@ mod tests {
     fn no_time_is_negative_and_the_recorded_status_wins() {
         let record = Record { start_time: 1000, ..Record::default() };
         let outcome = record.outcome(Some(137), 400);
-        assert_eq!(outcome, Outcome { rc: Some(137), lost: true, cause: None, end_time: 400, run_time: 0 });
-        assert_eq!(outcome.signal(), Some(9));
+        assert_eq!(
+            outcome,
+            Outcome { rc: Some(137), signal: Some(9), lost: true, cause: None, end_time: 400, run_time: 0 }
+        );
+        assert_eq!(outcome.signal, Some(9));
         let record = Record { rc: Some(3), end_time: Some(900), run_time: Some(50), ..record };
         assert_eq!(
             record.outcome(Some(127), 5000),
-            Outcome { rc: Some(3), lost: false, cause: None, end_time: 900, run_time: 50 }
+            Outcome { rc: Some(3), signal: None, lost: false, cause: None, end_time: 900, run_time: 50 }
         );
     }
 }

@@ -29,7 +29,7 @@ impl Place {
 
     /// The log as the next waiter gets it.
     fn log(&self) -> Option<String> {
-        let Claim::Ready(ready) = self.store.claim(&self.name).expect("a claim") else {
+        let Claim::Ready(mut ready) = self.store.claim(&self.name).expect("a claim") else {
             panic!("it is not there");
         };
         ready.log().expect("a log").map(|mut log| {

@@ -83,7 +83,12 @@ fn run_of(seeds: &[Seed]) -> Run {
             end: Some(task_end),
             run_time: length,
             wait,
-            status: Status { state: State::Collected, rc: Some(0), cause: seed.cancelled.then_some(Cause::Cancelled) },
+            status: Status {
+                state: State::Collected,
+                rc: Some(0),
+                signal: None,
+                cause: seed.cancelled.then_some(Cause::Cancelled),
+            },
             synchronous: seed.synchronous,
             after,
             jobs,

@@ -144,7 +144,7 @@ fn all_are_waited_for_in_the_order_of_their_starts_and_those_that_failed_are_nam
         .complains("broken.ini is not a record that can be read")
         .complains(
             "async: 4 of 5 failed: `broken` could not be waited for, \
-             `b` with status 137 (killed by signal 9, SIGKILL), `d` was lost, `a` with status 2\n",
+             `b` with status 137, `d` was lost, `a` with status 2\n",
         )
         .lacks("Stopping async wait")
         .exits(125);

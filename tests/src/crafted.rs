@@ -25,6 +25,8 @@ pub struct Crafted {
     pub wait: (i64, i64),
     /// Its exit status, if it left one.
     pub rc: Option<u8>,
+    /// The signal that ended it, if one did.
+    pub signal: Option<u8>,
     /// Why it ended, as in a record.
     pub cause: Option<&'static str>,
     /// The future inside whose task it was started.
@@ -45,6 +47,7 @@ impl Crafted {
             run,
             wait: (start + run, start + run),
             rc: Some(0),
+            signal: None,
             cause: None,
             parent: None,
             log: format!("{name} is done\n").into_bytes(),
@@ -71,6 +74,9 @@ impl Crafted {
         let _ = writeln!(text, "end_time = {}\nrun_time = {}", BEGIN + self.end(), self.run);
         if let Some(cause) = self.cause {
             let _ = writeln!(text, "cause = {cause}");
+        }
+        if let Some(signal) = self.signal {
+            let _ = writeln!(text, "signal = {signal}");
         }
         if let Some(rc) = self.rc {
             let _ = writeln!(text, "rc = {rc}");
@@ -107,10 +113,22 @@ pub fn of_each_kind() -> Vec<Crafted> {
         Crafted { rc: Some(1), wait: (7621, 7622), ..new("tests", 3000, 4000) },
         Crafted { parent: Some("tests"), wait: (3300, 4705), ..new("tests-core", 3200, 1500) },
         Crafted { parent: Some("tests"), rc: Some(3), wait: (4710, 6355), ..new("tests-cli", 3250, 3100) },
-        Crafted { rc: Some(137), wait: (7640, 7641), ..new("killed", 5200, 900) },
+        Crafted { rc: Some(137), signal: Some(9), wait: (7640, 7641), ..new("killed", 5200, 900) },
         Crafted { rc: None, wait: (7650, 7660), ..new("lost", 5300, 2300) },
-        Crafted { rc: Some(143), cause: Some("cancelled"), wait: (7660, 7661), ..new("cancelled", 5400, 1500) },
-        Crafted { rc: Some(143), cause: Some("timeout"), wait: (7665, 7670), ..new("timeout", 5450, 2000) },
+        Crafted {
+            rc: Some(143),
+            signal: Some(15),
+            cause: Some("cancelled"),
+            wait: (7660, 7661),
+            ..new("cancelled", 5400, 1500)
+        },
+        Crafted {
+            rc: Some(143),
+            signal: Some(15),
+            cause: Some("timeout"),
+            wait: (7665, 7670),
+            ..new("timeout", 5450, 2000)
+        },
         Crafted { rc: Some(125), cause: Some("skipped"), queued: 1400, wait: (7671, 7672), ..new("skipped", 5500, 0) },
         Crafted { rc: Some(127), cause: Some("unstartable"), wait: (7673, 7674), ..new("unstartable", 5600, 0) },
         Crafted { wait: (6100, 6415), ..new("serve", 5810, 600) },

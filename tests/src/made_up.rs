@@ -22,13 +22,13 @@ const FUTURES: &[(&str, &str)] = &[
     ("deploy", "command = ./deploy now\nplan = {\"after\":[\"build\"],\"timeout\":9000}\nALIVE"),
     (
         "stopped",
-        "command = sleep 1000\nend_time = 1700000012000\nrun_time = 9000\nrc = 143\ncancel_time = 1700000011000\n\
+        "command = sleep 1000\nend_time = 1700000012000\nrun_time = 9000\nsignal = 15\nrc = 143\ncancel_time = 1700000011000\n\
          cause = cancelled\nterminated = 2\nkilled = 1\n",
     ),
     ("slow", "command = ./slow\nplan = {\"timeout\":4000}\nrun_time = 4000\nrc = 124\ncause = timeout\n"),
     ("later", "command = ./later\nplan = {\"after\":[\"tests\"]}\nrun_time = 0\nrc = 125\ncause = skipped\n"),
     ("misspelt", "command = mkae\nplan = {\"jobs\":2}\nrun_time = 0\nrc = 127\ncause = unstartable\n"),
-    ("crashed", "command = ./crash\nrun_time = 100\nrc = 139\n"),
+    ("crashed", "command = ./crash\nrun_time = 100\nsignal = 11\nrc = 139\n"),
     ("gone", "command = ./gone\n"),
     (
         "a-long-name-for-what-compiles-the-firmware-of-each-board",

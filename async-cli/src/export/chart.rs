@@ -306,7 +306,7 @@ fn future_lane(run: &Run, index: usize, depth: usize) -> Lane {
 /// How a future ended, or stands, in words.
 pub(crate) fn status(status: &Status) -> String {
     let word = Look::Future(status.verdict()).word();
-    match (status.verdict(), status.signal(), status.rc) {
+    match (status.verdict(), status.signal, status.rc) {
         (Verdict::Succeeded | Verdict::Skipped, ..) | (.., None) => word.into(),
         (_, Some(signal), Some(rc)) => format!("{word}, status {rc} (killed by {})", process::signal_name(signal)),
         (_, None, Some(rc)) => format!("{word}, status {rc}"),

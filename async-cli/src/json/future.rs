@@ -2,7 +2,7 @@
 
 use async_core::clock::Millis;
 use async_core::record::{Argument, Cause, State};
-use async_core::{Entry, FutureName, Plan, process};
+use async_core::{Entry, FutureName, Plan};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -42,7 +42,7 @@ pub(crate) struct Future {
     /// The task's exit status; 128 + N if signal N ended it.
     #[schemars(range(min = 0, max = 255))]
     rc: Option<i32>,
-    /// The number of the signal that its exit status stands for.
+    /// The number of the signal that ended it, if one did. A status of 137 that the task itself returned is no signal.
     signal: Option<i32>,
     /// That signal's name, as `TERM`.
     signal_name: Option<String>,
@@ -112,14 +112,13 @@ impl From<Entry> for Future {
     fn from(entry: Entry) -> Self {
         let (failed, run_time_ms) = (entry.has_failed(), entry.run_time());
         let Entry { name, record, state, log, .. } = entry;
-        let number = record.rc.and_then(process::signal_of_status);
         Self {
             name: name.into(),
             state,
             failed,
             rc: record.rc,
-            signal: number,
-            signal_name: number.and_then(signal::name).map(str::to_owned),
+            signal: record.signal,
+            signal_name: record.signal.and_then(signal::name).map(str::to_owned),
             cause: record.cause,
             synchronous: record.is_synchronous(),
             command: async_core::text::printable(record.command.as_ref()),

@@ -125,10 +125,11 @@ type Found = Result<Option<(Pending, Resume)>, Failure>;
 impl Collect {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let store = place.store()?;
+        let functions = Functions { place, noted: &self.noted };
         if self.block {
             // It sleeps for its shell alone.
             set_pdeathsig(Signal::SIGKILL).map_err(|errno| Failure::Task(errno.into()))?;
-            if let Some(name) = self.pending(&store)? {
+            if let Some(name) = self.pending(&store, functions)? {
                 store.block(&name)?;
             }
             return Ok(ExitCode::SUCCESS);
@@ -140,7 +141,7 @@ impl Collect {
             words: &self.names,
             output: &mut output,
             shell: Some(self.shell),
-            functions: Some(Functions { place, noted: &self.noted }),
+            functions: Some(functions),
             inside: planning::enclosing(&store),
             manner: Manner::USUAL,
             began: None,
@@ -173,10 +174,10 @@ impl Collect {
     }
 
     /// The future that the last answer named.
-    fn pending(&self, store: &Store) -> Result<Option<FutureName>, Failure> {
+    fn pending(&self, store: &Store, functions: Functions<'_>) -> Result<Option<FutureName>, Failure> {
         match &self.resume {
             Some(Resume { cleanup: Some((name, _)), .. }) => Ok(Some(name.clone())),
-            Some(Resume { from, .. }) => Collecting::name_at(store, &self.names, *from),
+            Some(Resume { from, .. }) => Collecting::name_at(store, Some(functions), &self.names, *from),
             None => Ok(None),
         }
     }

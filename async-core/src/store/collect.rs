@@ -41,6 +41,7 @@ pub struct Ready<'a> {
     record: Record,
     file: File,
     identity: FileIdentity,
+    log: Result<Option<File>>,
 }
 
 impl Store {
@@ -72,6 +73,8 @@ impl Store {
             } else if !Right::Collect.try_take(&file).map_err(failed)? {
                 return Ok(Claim::Running(record));
             }
+            // A later future makes its log after its record, so if the record is still there, then this is its log.
+            let log = if record.has_log { open_for_reading(&self.log_path(name)) } else { Ok(None) };
             // Whoever had the lock before may have collected it, and the name may have been used again.
             if is_named(identity, &path).map_err(Error::io("look at", &path))? {
                 let again = read_bytes(&file, &path)?;
@@ -81,7 +84,7 @@ impl Store {
                 {
                     let _ = process::wait_at_most(pid, LAST_WORDS);
                 }
-                return Ok(Claim::Ready(Ready { store: self, name: name.clone(), record, file, identity }));
+                return Ok(Claim::Ready(Ready { store: self, name: name.clone(), record, file, identity, log }));
             }
         }
     }
@@ -172,13 +175,12 @@ impl Ready<'_> {
         self.record.outcome(shell_status, clock::wall())
     }
 
-    /// The log, to be read from its start; none if it is gone, or was never made.
-    pub fn log(&self) -> Result<Option<File>> {
-        if !self.record.has_log {
-            return Ok(None);
-        }
-        match open_for_reading(&self.store.log_path(&self.name))? {
-            None => open_for_reading(&self.store.kept_log_path(&self.name, self.record.start_time)),
+    /// The log, to be read from its start; none if it is gone, or was never made. It is given once.
+    pub fn log(&mut self) -> Result<Option<File>> {
+        match std::mem::replace(&mut self.log, Ok(None))? {
+            None if self.record.has_log => {
+                open_for_reading(&self.store.kept_log_path(&self.name, self.record.start_time))
+            }
             log => Ok(log),
         }
     }

@@ -38,7 +38,7 @@ impl Store {
             let failed = match record {
                 None => Some("is gone".to_owned()),
                 Some(Record { rc: Some(0), .. }) => None,
-                Some(Record { rc: Some(rc), .. }) => Some(match process::signal_of_status(rc) {
+                Some(Record { rc: Some(rc), signal, .. }) => Some(match signal {
                     Some(number) => format!("was killed by {}", process::signal_name(number)),
                     None => format!("failed with status {rc}"),
                 }),

@@ -15,8 +15,10 @@ use crate::tree::Ended;
 /// The end of a task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct End {
-    /// The exit status, 0 to 255.
+    /// The exit status, 0 to 255; 128 + N where signal N ended it, and maybe elsewhere.
     pub rc: i32,
+    /// The number of the signal that ended the task's process, if one did.
+    pub signal: Option<i32>,
     /// Why it ended, where that was not the task's own doing.
     pub cause: Option<Cause>,
     /// What was done to end it.
@@ -88,9 +90,11 @@ fn add_end(file: &File, path: &Path, record: Record, end: &End) -> Result<Record
     if let Some(Ended { terminated, killed }) = end.ended {
         lines.extend([format!("terminated = {terminated}"), format!("killed = {killed}")]);
     }
+    lines.extend(end.signal.map(|signal| format!("signal = {signal}")));
     lines.extend(end.cause.map(|cause| format!("cause = {}", cause.as_str())));
     // Last, so that whoever sees a status sees all of it.
     lines.push(format!("rc = {}\n", end.rc));
     append(file, &record, &lines.join("\n")).map_err(Error::io("write the result to", path))?;
-    Ok(Record { end_time: Some(end_time), run_time: Some(run_time), rc: Some(end.rc), cause: end.cause, ..record })
+    let (end_time, run_time) = (Some(end_time), Some(run_time));
+    Ok(Record { end_time, run_time, rc: Some(end.rc), signal: end.signal, cause: end.cause, ..record })
 }

@@ -65,15 +65,11 @@ impl Store {
 
     /// The futures of that name that are no longer live, newest first, this run's and those of the runs before it.
     pub fn earlier(&self, name: &FutureName) -> Result<Vec<Entry>> {
-        let mut found = Vec::new();
-        for path in self.records_of(name)? {
-            if let Some(file) = open_for_reading(&path)? {
-                let record = read_record(&file, &path)?;
-                let kept = path.with_extension("log");
-                let log = (record.has_log && kept.exists()).then_some(kept);
-                found.push(Entry { name: name.clone(), record, state: State::Collected, log });
-            }
-        }
+        let mut found = self.kept(name, usize::MAX, |path, record| {
+            let kept = path.with_extension("log");
+            let log = (record.has_log && kept.exists()).then_some(kept);
+            Some(Entry { name: name.clone(), record, state: State::Collected, log })
+        })?;
         // Where the file system has no links, the newest log is still in its first place, and only there.
         if let Some(Entry { log: log @ None, .. }) = found.iter_mut().find(|entry| entry.record.has_log)
             && !self.record_path(name).exists()
@@ -83,10 +79,13 @@ impl Store {
         Ok(found)
     }
 
-    /// What is kept of the last future of that name, of those that are no longer live, that the script started or took.
+    /// What is kept of the last future of that name, of those that are no longer live, that the script started; if it has
+    /// started none, of the last that it took.
     pub fn last_of(&self, script: &ProcessIdentity, name: &FutureName) -> Result<Option<Record>> {
-        let is_its = |record: &Record| [&record.script, &record.taken_by].contains(&&Some(script.clone()));
-        self.find_kept(name, is_its)
+        match self.find_kept(name, |record| record.script.as_ref() == Some(script))? {
+            None => self.find_kept(name, |record| record.taken_by.as_ref() == Some(script)),
+            started => Ok(started),
+        }
     }
 
     /// What is kept of the last future of that name, of those that are no longer live; of that start if it is given, in ms
@@ -96,15 +95,25 @@ impl Store {
     }
 
     fn find_kept(&self, name: &FutureName, is_it: impl Fn(&Record) -> bool) -> Result<Option<Record>> {
-        for path in self.records_of(name)? {
-            if let Some(file) = open_for_reading(&path)? {
-                let record = read_record(&file, &path)?;
-                if is_it(&record) {
-                    return Ok(Some(record));
+        Ok(self.kept(name, 1, |_, record| is_it(&record).then_some(record))?.pop())
+    }
+
+    /// What `pick` makes of the records of the futures of that name that are no longer live, newest first, up to `most`.
+    fn kept<T>(&self, name: &FutureName, most: usize, pick: impl Fn(&Path, Record) -> Option<T>) -> Result<Vec<T>> {
+        'again: loop {
+            let mut found = Vec::new();
+            for path in self.records_of(name)? {
+                // An init has just made it one of an earlier run, or removed it.
+                let Some(file) = open_for_reading(&path)? else {
+                    continue 'again;
+                };
+                found.extend(pick(&path, read_record(&file, &path)?));
+                if found.len() == most {
+                    break;
                 }
             }
+            return Ok(found);
         }
-        Ok(None)
     }
 
     /// How long a future of that name usually runs, in ms: the median of its newest successful ones. None if there is
@@ -166,10 +175,11 @@ impl Store {
 
     /// The records of the futures of that name that are no longer live, newest first.
     pub(super) fn records_of(&self, name: &FutureName) -> Result<Vec<PathBuf>> {
-        let runs = self.past_runs()?.into_iter().map(|run| run.dir);
-        let mut found = Vec::new();
-        for dir in std::iter::once(self.collected_dir()).chain(runs) {
-            found.extend(stems_in(&dir)?.into_iter().filter(|(of, ..)| of == name));
+        let in_dir = |dir: &Path| Ok::<_, Error>(stems_in(dir)?.into_iter().filter(|(of, ..)| of == name));
+        // In this order none is missed that an init moves meanwhile.
+        let mut found: Vec<_> = in_dir(&self.collected_dir())?.collect();
+        for run in self.past_runs()? {
+            found.extend(in_dir(&run.dir)?);
         }
         found.sort_by_key(|(_, stamp, _)| std::cmp::Reverse(*stamp));
         Ok(found.into_iter().map(|(.., path)| path).collect())

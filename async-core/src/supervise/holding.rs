@@ -142,7 +142,8 @@ impl Supervisor<'_> {
                 Event::Signal(signal) if self.child.is_some() => self.pass_on(signal),
                 // There is no task yet that could act on it.
                 Event::Signal(signal) if ends_attempts(signal) => {
-                    return Ok(Held::End(End { rc: 128 + signal as i32, ..End::default() }));
+                    let signal = signal as i32;
+                    return Ok(Held::End(End { rc: 128 + signal, signal: Some(signal), ..End::default() }));
                 }
                 Event::Signal(_) => {}
             }

@@ -98,10 +98,13 @@ pub fn supervise(
         function: None,
         run_start: clock::since_boot(),
         rc: None,
+        signal: None,
         stop_retrying: false,
         slot: None,
     };
     let mut end = supervisor.run(&read, task, report)?;
+    // A timeout has a status of its own.
+    end.signal = end.signal.or(supervisor.signal.filter(|signal| end.rc == 128 + signal));
     if supervisor.was_ended_from_around(&end) {
         end.cause = Some(Cause::Cancelled);
     }
@@ -122,6 +125,8 @@ struct Supervisor<'a> {
     run_start: Millis,
     /// The child's exit status, once it is over.
     rc: Option<i32>,
+    /// The signal that ended it, if one did.
+    signal: Option<i32>,
     /// Whether somebody has asked the task to end.
     stop_retrying: bool,
     /// The task counts until its end is recorded.
@@ -296,7 +301,10 @@ impl Supervisor<'_> {
                 Event::Signal(Signal::SIGCONT) if self.cancelled().is_some() => {
                     return Ok(Pause::Stop(TERMINATED, Some(Cause::Cancelled)));
                 }
-                Event::Signal(signal) if ends_attempts(signal) => return Ok(Pause::Stop(128 + signal as i32, None)),
+                Event::Signal(signal) if ends_attempts(signal) => {
+                    self.signal = Some(signal as i32);
+                    return Ok(Pause::Stop(128 + signal as i32, None));
+                }
                 _ => {}
             }
         }
@@ -380,14 +388,15 @@ impl Supervisor<'_> {
     /// Takes note of whatever has ended, of what the task left behind too. Gives the task's status once it is over.
     fn reap(&mut self) -> Option<i32> {
         loop {
-            let (pid, rc) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::Exited(pid, rc)) => (pid, rc),
-                Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, 128 + signal as i32),
+            let (pid, rc, signal) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(pid, rc)) => (pid, rc, None),
+                Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, 128 + signal as i32, Some(signal as i32)),
                 Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return self.rc,
                 Ok(_) | Err(_) => continue,
             };
             if Some(pid) == self.child {
                 self.rc = Some(rc);
+                self.signal = signal;
             }
         }
     }

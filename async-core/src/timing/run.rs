@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
-use crate::process;
 use crate::record::{Cause, Record, State};
 use crate::store::{COLLECTED, Store};
 
@@ -87,6 +86,8 @@ pub struct Status {
     pub state: State,
     /// The task's exit status, 0 to 255; none while it runs, or if nobody knows it.
     pub rc: Option<i32>,
+    /// The number of the signal that ended it, if one did.
+    pub signal: Option<i32>,
     /// Why it ended, or never started, where that was not the task's own doing.
     pub cause: Option<Cause>,
 }
@@ -128,12 +129,6 @@ pub struct Recorded {
 }
 
 impl Status {
-    /// The number of the signal that ended it, if its status says so.
-    #[must_use]
-    pub fn signal(&self) -> Option<i32> {
-        self.rc.and_then(process::signal_of_status)
-    }
-
     /// How it ended, or stands, in one word.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
@@ -356,7 +351,7 @@ fn place(recorded: Recorded, origin: Millis, now: Millis, earlier: &[Task]) -> (
     let task = Task {
         parent: record.parent.as_deref().and_then(latest),
         synchronous: record.is_synchronous(),
-        status: Status { state, rc: record.rc, cause: record.cause },
+        status: Status { state, rc: record.rc, signal: record.signal, cause: record.cause },
         jobs: plan.and_then(|plan| plan.jobs),
         command: record.command,
         name,

@@ -215,6 +215,7 @@ fn what_this_script_started_and_somebody_else_took_is_an_error() {
             (format!("{other} async_run t true >/dev/null; async_wait t' >/dev/null"), "a later future has its name"),
             (format!("{other} async_run t true' >/dev/null"), "a later future has its name"),
             ("async run t true >/dev/null".to_owned(), "a later future has its name"),
+            (format!("{other} async_run t true' >/dev/null; async wait t >/dev/null"), "a later future has its name"),
             ("async wait t >/dev/null".to_owned(), "process "),
             ("(async wait --all) >/dev/null".to_owned(), "process "),
             ("bash -c 'async cleanup; :' >/dev/null".to_owned(), "process "),

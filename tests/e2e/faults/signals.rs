@@ -162,3 +162,41 @@ fn a_stopped_task_is_waited_for_until_it_goes_on() {
         shell.wait().unwrap();
     });
 }
+
+#[test]
+fn a_status_of_the_tasks_own_that_stands_for_a_signal_is_none() {
+    in_each_case(|case| {
+        let finished = case.run(
+            "function own { return 137; }
+            function inner { bash -c 'kill -KILL $$'; }
+            function killed { kill -KILL \"$BASHPID\"; }
+            for f in own inner killed; do async_run $f $f; async_wait $f; echo \"$f $?\"; done
+            for rc in 137 143 192 255; do async run --wait s$rc -- sh -c \"exit $rc\"; echo \"s$rc $?\"; done
+            async run --wait terminated -- sh -c 'kill $$'; echo \"terminated $?\"
+            DEVSTACK_PARALLEL=False ASYNC_PARALLEL=false
+            async_run here own; async_wait here; echo \"here $?\"
+            for name in own inner killed s137 s143 s192 s255 terminated here; do
+                async log --list-runs --json $name | grep -o '\"signal\": .*,' | sed \"s/^/$name /\"
+            done",
+        );
+        for (name, rc, number) in [
+            ("own", 137, None),
+            ("inner", 137, None),
+            ("killed", 137, Some((9, "SIGKILL"))),
+            ("s137", 137, None),
+            ("s143", 143, None),
+            ("s192", 192, None),
+            ("s255", 255, None),
+            ("terminated", 143, Some((15, "SIGTERM"))),
+            ("here", 137, None),
+        ] {
+            let (json, text) = match number {
+                Some((number, name)) => (number.to_string(), format!(" (killed by signal {number}, {name})\n")),
+                None => ("null".to_owned(), "\n".to_owned()),
+            };
+            finished.says(&format!("{name} {rc}\n")).says(&format!("{name} \"signal\": {json},\n"));
+            finished.says(&format!(" with result {rc} in 0 seconds{text}"));
+        }
+        assert_eq!(finished.stdout.matches("killed by").count(), 3, "{finished}");
+    });
+}

@@ -25,6 +25,10 @@ pub(crate) struct Tally {
     pub(crate) lost: usize,
     /// Of all these, those that were cancelled.
     pub(crate) cancelled: usize,
+    /// Of all these, those that ended as planned.
+    pub(crate) as_planned: usize,
+    /// How often the other script went round.
+    pub(crate) rounds: usize,
 }
 
 /// The evidence, and what was found wrong with it so far.
@@ -38,6 +42,8 @@ pub(crate) struct Checker<'a> {
     cancelled: BTreeSet<Token>,
     /// How often each future was reported by a wait that nobody disturbed.
     pub(super) confirmed: BTreeMap<Token, usize>,
+    /// What each shell has heard of, by a step that may have been disturbed.
+    heard: BTreeSet<(usize, Token)>,
     pub(crate) tally: Tally,
     pub(crate) violations: Vec<String>,
 }
@@ -55,6 +61,7 @@ impl<'a> Checker<'a> {
             diaries,
             store,
             confirmed: BTreeMap::new(),
+            heard: BTreeSet::new(),
             tally: Tally::default(),
             violations: aftermath.hung.iter().map(|process| format!("hangs: {process}")).collect(),
         })
@@ -62,6 +69,7 @@ impl<'a> Checker<'a> {
 
     /// Applies all rules. Collects what is left in the store.
     pub(crate) fn run(&mut self) {
+        self.check_rival();
         for (step, place) in self.steps() {
             match place {
                 Step::Wait { manner, names } => self.check_wait(step, *manner, names),
@@ -130,26 +138,39 @@ impl<'a> Checker<'a> {
             let Some(verdict) = report.result else {
                 continue;
             };
-            self.check_report(step, report, verdict);
+            self.heard.insert((step.shell, verdict.token));
+            if report.again {
+                self.check_verdict(step, verdict);
+            } else {
+                self.check_report(step, report, verdict);
+            }
             if !names.contains(&report.name) {
                 self.accuse(step, &format!("nobody asked for `{}`", report.name));
             }
             if report.announced != verdict.token {
                 self.accuse(step, &format!("{} was announced and {} reported", report.announced, verdict.token));
             }
-            if !disturbed {
+            if !disturbed && !report.again {
                 *self.confirmed.entry(verdict.token).or_default() += 1;
             }
         }
         if let (false, Some(Entry::Waited { rc, why })) = (disturbed, self.entry(step)) {
+            let (rc, why) = (*rc, why.clone());
             let expected =
                 reports.iter().rev().find_map(|report| report.result).map_or(0, |last| last.rc.unwrap_or(125));
-            let absent = *rc == 125
-                && (manner == Manner::Program && why.contains("there is no future")
-                    || names.iter().any(|name| {
-                        why.contains(&format!("the result of `{name}`, which this script has started, is gone: "))
-                    }));
-            if *rc != expected && !absent {
+            let is_told = |name: &String| {
+                why.contains(&format!("there is no future `{name}` in "))
+                    || why.contains(&format!("the result of `{name}`, which this script has started, is gone: "))
+                    || why.contains(&format!("`{name}` was not started, ")) && self.was_refused(step, name)
+            };
+            let absent = rc == 125 && names.iter().any(is_told);
+            if rc == 0 && manner != Manner::Program {
+                let unheard = names.iter().filter_map(|name| self.unheard(step, name)).collect::<Vec<_>>();
+                for token in unheard {
+                    self.accuse(step, &format!("the wait returned 0, and the shell has started {token}: {why}"));
+                }
+            }
+            if rc != expected && !absent {
                 let what = format!("the wait returned {rc}, and its last report says {expected}: {why}");
                 self.accuse(step, &what);
             }
@@ -203,6 +224,60 @@ impl<'a> Checker<'a> {
             self.accuse(step, &format!("{token} of `{}` is reported as `{}`", task.name, report.name));
         }
         self.check_output(step, token, task, rc, &report.log);
+    }
+
+    /// What is only repeated is what the record says.
+    fn check_verdict(&mut self, step: Token, Verdict { token, rc, .. }: Verdict) {
+        let recorded = self.store.records.get(&token).and_then(|found| found.first()).map(|record| record.rc);
+        if recorded != Some(rc) {
+            self.accuse(step, &format!("{token} is reported again with {rc:?}, and its record says {recorded:?}"));
+        }
+    }
+
+    /// Whether the shell was refused a future of that name before.
+    fn was_refused(&self, step: Token, name: &String) -> bool {
+        self.starts_before(step, name).any(|token| !matches!(self.entry(token), Some(Entry::Started)))
+    }
+
+    /// The last future of that name that the shell has started, if no wait has told it of that or may have.
+    fn unheard(&self, step: Token, name: &String) -> Option<Token> {
+        let started = |token: &Token| matches!(self.entry(*token), Some(Entry::Started));
+        let last = self.starts_before(step, name).filter(started).last()?;
+        let may_have_told = |other: usize| {
+            let place = &self.plan.shells[step.shell].steps[other];
+            matches!(place, Step::Wait { names, .. } if names.contains(name))
+                && self.is_disturbed(Token { step: other, ..step })
+        };
+        let is_heard = self.heard.contains(&(step.shell, last)) || (last.step..step.step).any(may_have_told);
+        (!is_heard).then_some(last)
+    }
+
+    fn starts_before(&self, step: Token, name: &String) -> impl Iterator<Item = Token> {
+        let steps = self.plan.shells[step.shell].steps.iter().enumerate().take(step.step);
+        steps.filter_map(move |(number, place)| match place {
+            Step::Start(task) if task.name == *name => Some(Token { step: number, ..step }),
+            _ => None,
+        })
+    }
+
+    /// The script beside the shells takes what nobody has a right to any more, and tells of it as any other.
+    fn check_rival(&mut self) {
+        let output = fs::read(self.scene.rivals_output()).unwrap_or_default();
+        let output = String::from_utf8_lossy(&output);
+        let nobody = Token { shell: usize::MAX, step: 0 };
+        for round in output.split("round is over\n") {
+            let reports = match report::parse(round) {
+                Ok(reports) => reports,
+                Err(line) => return self.accuse(nobody, &format!("the other script printed `{line}`")),
+            };
+            for report in &reports {
+                if let Some(verdict) = report.result.filter(|_| !report.again) {
+                    self.check_report(nobody, report, verdict);
+                    *self.confirmed.entry(verdict.token).or_default() += 1;
+                }
+            }
+        }
+        self.tally.rounds = output.matches("round is over\n").count();
     }
 
     /// A log has all that the task printed if the task got to its end, and the beginning of it otherwise.

@@ -4,6 +4,7 @@
 //! is an event, `ECHILD` of waitpid(2), and nothing has to be looked for.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -70,6 +71,7 @@ fn start_and_reap(
 ) -> io::Result<Vec<bool>> {
     let mut killed = vec![false; plan.shells.len()];
     let mut waiting = plan.shells.iter().enumerate();
+    scene.rival()?.spawn()?;
     loop {
         let mut shells = roster.shells();
         while shells.len() < at_a_time
@@ -77,6 +79,9 @@ fn start_and_reap(
         {
             let child = scene.bash(index, shell, &roster.mark)?.spawn()?;
             shells.insert(i32::try_from(child.id()).map_err(io::Error::other)?, index);
+        }
+        if shells.is_empty() {
+            File::create(scene.over())?;
         }
         drop(shells);
         let (pid, by_signal) = match wait() {

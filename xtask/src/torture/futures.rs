@@ -51,7 +51,7 @@ impl Checker<'_> {
                 }
             }
             Some(137) if hit => {}
-            Some(rc) if rc == task.rc() => {}
+            Some(rc) if rc == task.rc() => self.tally.as_planned += 1,
             // What SIGTERM or SIGKILL ends, where the supervisor says that it has sent them.
             Some(137 | 143) if record.cancelled => {}
             Some(rc) => self.accuse(token, &format!("ended with {rc}, and the plan was {}", task.rc())),

@@ -29,6 +29,9 @@
 //! * A recorded status is the planned one, or 137 if one of the future's processes was killed, or 137 or 143 if the record
 //!   says that the future was cancelled; and it says so only if a shell was to cancel one of that name.
 //! * A cancel that nobody disturbed says what became of the future, or that there is none.
+//! * A wait that returns 0 without a report is of nothing that its shell has started and not heard of.
+//! * Beside the shells, another script runs `async_init`, `async_cleanup` and `async wait --all` in a loop. It
+//!   takes only what killed shells have left, and tells of that as any waiter.
 //! * Half of the shells limit how many of their tasks run at once. Whoever is killed in the queue keeps nobody waiting.
 //! * A log has exactly what its task printed, or the beginning of that if the task was killed or lost.
 //! * No time is negative, no process is left waiting, and what was left half-made does not keep `async init` from making
@@ -93,6 +96,7 @@ impl Torture {
         checker.run();
         let Checker { tally, mut violations, .. } = checker;
         violations.extend(miscount);
+        violations.extend(too_little(&tally, self.futures));
         print_summary(&tally, &aftermath.kills, begin.elapsed());
         if violations.is_empty() {
             // The last proof destroys the evidence, so it waits until nothing else is wrong.
@@ -122,6 +126,19 @@ fn build() -> Result<PathBuf, String> {
         Ok(status) => Err(format!("cargo build: {status}")),
         Err(error) => Err(format!("can't run cargo: {error}")),
     }
+}
+
+/// What there was too little of for a run to prove anything: of the plan at least two thirds, and of the other script enough.
+fn too_little(tally: &Tally, futures: usize) -> Vec<String> {
+    let mut missing = Vec::new();
+    if tally.as_planned * 3 < futures * 2 {
+        missing.push(format!("only {} of {futures} futures ended as planned", tally.as_planned));
+    }
+    let rounds = (futures / 20).min(100);
+    if tally.rounds < rounds {
+        missing.push(format!("the other script went round {} times, and was to {rounds} times", tally.rounds));
+    }
+    missing
 }
 
 /// What is wrong with the number of live futures.
@@ -156,9 +173,12 @@ fn init_again(scene: &Scene) -> Result<(), String> {
 
 fn print_summary(tally: &Tally, kills: &killer::Kills, elapsed: Duration) {
     println!(
-        "started {}, refused {}\nreported {}, in flight {}, superseded {}, collectable {}; of these lost {}, cancelled {}",
+        "started {}, refused {}; as planned {}; the other script {} rounds\n\
+         reported {}, in flight {}, superseded {}, collectable {}; of these lost {}, cancelled {}",
         tally.started,
         tally.refused,
+        tally.as_planned,
+        tally.rounds,
         tally.reported,
         tally.in_flight,
         tally.superseded,

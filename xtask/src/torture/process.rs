@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::script::{MARK, SHELL};
+use super::script::{MARK, SHELL, STEP};
 
 /// What a process is to its future or to its shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +75,8 @@ fn look(pid: i32, mark: &str, shells: &impl Fn(i32) -> bool) -> Option<Process> 
     environment(pid, MARK).filter(|found| found == mark)?;
     let shell = environment(pid, SHELL)?.parse().ok()?;
     let step = target(pid, "9").and_then(|path| path.file_name()?.to_str()?.parse().ok());
+    // A supervisor has let go of it once its shell is gone.
+    let step = step.or_else(|| environment(pid, STEP)?.parse().ok());
     let kind = if shells(pid) { Kind::Shell } else { kind(pid)? };
     Some(Process { pid, handle, kind, shell, step })
 }

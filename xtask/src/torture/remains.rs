@@ -59,7 +59,7 @@ impl Store {
         for entry in fs::read_dir(dir)? {
             let path = entry?.path();
             let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if file == ".collected" {
+            if [".collected", ".runs"].contains(&file) || collected && path.is_dir() {
                 self.read_dir(&path, true)?;
             } else if file == ".starting" {
                 self.read_dir(&path, false)?;

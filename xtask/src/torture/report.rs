@@ -12,6 +12,8 @@ pub(crate) struct Report {
     pub(crate) log: String,
     /// None if the report was cut short, or if another waiter was faster.
     pub(crate) result: Option<Verdict>,
+    /// Whether it only repeats what became of a future that was handed over before.
+    pub(crate) again: bool,
 }
 
 /// The last line about a future.
@@ -34,7 +36,17 @@ pub(crate) fn parse(output: &str) -> Result<Vec<Report>, String> {
             (Some((name, text)), open) => {
                 if let Some(command) = text.strip_prefix("Waiting for completion of ") {
                     let announced = token(command).ok_or(line)?;
-                    reports.push(Report { name: name.to_owned(), announced, log: String::new(), result: None });
+                    reports.push(Report {
+                        name: name.to_owned(),
+                        announced,
+                        log: String::new(),
+                        result: None,
+                        again: false,
+                    });
+                } else if let Some(text) = text.strip_prefix("collected before: ") {
+                    let verdict = verdict(text).ok_or(line)?;
+                    let (name, announced) = (name.to_owned(), verdict.token);
+                    reports.push(Report { name, announced, log: String::new(), result: Some(verdict), again: true });
                 } else if let Some(text) = text.strip_prefix("finished ") {
                     open.ok_or(line)?.result = Some(verdict(text).ok_or(line)?);
                 } else if !text.starts_with("its process is gone") {
@@ -42,7 +54,9 @@ pub(crate) fn parse(output: &str) -> Result<Vec<Report>, String> {
                 }
             }
             (None, _)
-                if line.starts_with("Not waiting for async task ") || line.starts_with("Stopping async wait ") => {}
+                if ["Not waiting for async task ", "Stopping async wait ", "WARNING: uncollected async future "]
+                    .iter()
+                    .any(|start| line.starts_with(start)) => {}
             // Devstack's profile traces its tasks.
             (None, _) if line.starts_with('+') => {}
             (None, Some(open)) => {
@@ -72,7 +86,7 @@ pub(crate) fn token(command: &str) -> Option<Token> {
 }
 
 fn verdict(text: &str) -> Option<Verdict> {
-    let (command, result) = text.split_once(" with result ")?;
+    let (command, result) = text.split_once(", with result ").or_else(|| text.split_once(" with result "))?;
     let (rc, rest) = result.split_once(" in ")?;
     let (seconds, rest) = rest.split_once(" seconds")?;
     let rc = if rc == "unknown" { None } else { Some(rc.parse().ok()?) };
@@ -95,7 +109,10 @@ Stopping async wait due to error: own 1.2 x
         let token = Token { shell: 1, step: 2 };
         let result = Some(Verdict { token, rc: Some(137), seconds: 0, lost: false });
         let log = "token-1-2 line 1 of 1\n".into();
-        assert_eq!(parse(text).unwrap(), [Report { name: "own 1.2".into(), announced: token, log, result }]);
+        assert_eq!(
+            parse(text).unwrap(),
+            [Report { name: "own 1.2".into(), announced: token, log, result, again: false }]
+        );
     }
 
     #[test]

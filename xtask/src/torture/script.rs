@@ -13,10 +13,16 @@ use super::plan::{Plan, Shell, Step};
 
 const FUNCTIONS: &str = include_str!("shell.bash");
 
+/// The script beside the shells.
+const RIVAL: &str = include_str!("rival.bash");
+
 /// The environment variable that every process of a run has, and no other process.
 pub(crate) const MARK: &str = "ASYNC_TORTURE";
 /// The environment variable with the index of the shell that a process descends from.
 pub(crate) const SHELL: &str = "ASYNC_TORTURE_SHELL";
+
+/// The environment variable with the number of the step that a supervisor belongs to.
+pub(crate) const STEP: &str = "ASYNC_TORTURE_STEP";
 
 /// The directory of one run.
 pub(crate) struct Scene {
@@ -30,6 +36,7 @@ impl Scene {
     pub(crate) fn set_up(dir: &Path, program: PathBuf, plan: &Plan) -> io::Result<Self> {
         let scene = Self { dir: dir.to_owned(), program };
         fs::write(dir.join("functions"), FUNCTIONS)?;
+        fs::write(dir.join("rival.bash"), RIVAL)?;
         fs::write(scene.shim(false), async_bash_shim::render(&Options::of(Profile::Standalone)))?;
         fs::write(scene.shim(true), async_bash_shim::render(&Options::of(Profile::Devstack)))?;
         nix::unistd::mkfifo(&dir.join("silence"), Mode::S_IRWXU)?;
@@ -86,6 +93,37 @@ impl Scene {
             .stdout(noise.try_clone()?)
             .stderr(noise);
         Ok(command)
+    }
+
+    /// The command that runs the script beside the shells; it is not one of those that may be killed.
+    pub(crate) fn rival(&self) -> io::Result<Command> {
+        let output = |path: PathBuf| fs::File::options().create(true).append(true).open(path);
+        let mut command = Command::new("bash");
+        command
+            .arg(self.dir.join("rival.bash"))
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("LANG", "C.UTF-8")
+            .env("ASYNC_BIN", &self.program)
+            .env("ASYNC_DIR", self.store())
+            .env("ASYNC_KEEP_RUNS", "1000000")
+            .env("TORTURE_SHIM", self.shim(false))
+            .env("TORTURE_OVER", self.over())
+            .current_dir(&self.dir)
+            .stdin(Stdio::null())
+            .stdout(output(self.rivals_output())?)
+            .stderr(output(self.dir.join("rival.err"))?);
+        Ok(command)
+    }
+
+    /// What the script beside the shells has printed.
+    pub(crate) fn rivals_output(&self) -> PathBuf {
+        self.dir.join("rival.out")
+    }
+
+    /// Is there once the shells are through.
+    pub(crate) fn over(&self) -> PathBuf {
+        self.dir.join("over")
     }
 
     /// A call of the program under test.

@@ -43,7 +43,7 @@ function task {
 # STEP NAME TOKEN LINES PAUSE ENDING
 function start {
     local rc=0
-    async_run "$2" task "${@:3}" 9>"$TORTURE_OUT/$1" >&9 2>"$TORTURE_OUT/$1.err" || rc=$?
+    ASYNC_TORTURE_STEP=$1 async_run "$2" task "${@:3}" 9>"$TORTURE_OUT/$1" >&9 2>"$TORTURE_OUT/$1.err" || rc=$?
     if [[ $rc == 0 ]]; then
         note "$1 started"
     else

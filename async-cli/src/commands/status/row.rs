@@ -1,6 +1,6 @@
 //! A future as a row of a table.
 
-use async_core::{Entry, State, process, text};
+use async_core::{Entry, State, text};
 
 use crate::{human, messages, signal};
 
@@ -49,7 +49,7 @@ fn with_times(entry: &Entry, started: String, elapsed: String) -> [String; 7] {
 
 /// What is known of how it ended: `0`, `143 TERM cancelled`.
 fn status(entry: &Entry) -> String {
-    let signal = entry.record.rc.and_then(process::signal_of_status).and_then(signal::name);
+    let signal = entry.record.signal.and_then(signal::name);
     let rc = entry.record.rc.map(|rc| rc.to_string());
     let lost = (entry.state == State::Collected && entry.is_lost()).then(|| "lost".to_owned());
     let cause = entry.record.cause.map(|cause| cause.as_str().to_owned());

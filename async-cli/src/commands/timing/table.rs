@@ -109,7 +109,7 @@ pub(super) fn status(task: &Task) -> String {
 }
 
 fn word(status: &Status) -> String {
-    match (status.verdict(), status.rc, status.signal()) {
+    match (status.verdict(), status.rc, status.signal) {
         (Verdict::Succeeded, ..) => "ok".to_owned(),
         (Verdict::Failed, _, Some(number)) => format!("killed by {}", process::signal_name(number)),
         (Verdict::Failed, Some(rc), None) => format!("failed with {rc}"),
