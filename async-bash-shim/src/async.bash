@@ -347,7 +347,8 @@ function async_init {
 # Have whatever this script leaves running cancelled when it ends, for whatever reason
 function async_cancel_on_exit {
     @{ quiet() }@
-    _async_call guard --process $$ && builtin export "ASYNC_OWNER=$$"
+    builtin local +ilnux _async_line && _async_line=$(_async_call guard --process $$) &&
+        builtin export "ASYNC_OWNER=$_async_line"
 }
 #{%- endif %}
 

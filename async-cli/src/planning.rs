@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::thread::available_parallelism;
 
 use async_core::clock::Millis;
+use async_core::process::ProcessIdentity;
 use async_core::store::{INSIDE, MAX_JOBS};
 use async_core::{FutureName, Plan, Store};
 use clap::Args;
@@ -87,7 +88,7 @@ pub(crate) fn enclosing(store: &Store) -> Option<FutureName> {
 }
 
 /// The script that has its futures cancelled when it ends, if there is one, as the environment says.
-pub(crate) fn owner() -> Option<u32> {
+pub(crate) fn owner() -> Option<ProcessIdentity> {
     variable("ASYNC_OWNER")?.to_str()?.parse().ok()
 }
 

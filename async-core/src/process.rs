@@ -10,13 +10,16 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::str::FromStr;
+use std::sync::OnceLock;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::{SigHandler, SigSet, Signal, kill, signal};
 use nix::unistd::{ForkResult, SysconfVar, sysconf};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
 
 use crate::clock::Millis;
 
@@ -47,8 +50,10 @@ impl ProcessIdentity {
 
     /// Whether that very process is still there. A zombie counts as gone: it runs nothing any more.
     ///
-    /// It is an error if that can't be found out, as when no descriptor is free.
+    /// It is an error if that can't be found out, as when no descriptor is free, or where `/proc` is not of this process's own
+    /// pid namespace.
     pub fn is_alive(&self) -> io::Result<bool> {
+        require_own_proc()?;
         let stat = match stat_line(self.pid) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             // It ended between the opening and the reading.
@@ -59,29 +64,62 @@ impl ProcessIdentity {
         Ok(same && boot_id()? == self.boot)
     }
 
-    /// Sleeps until that process is gone, or there is something to read from `other`.
+    /// Sleeps until that process is gone, or there is something to read from `other`, or it is time to look again.
     pub(crate) fn wait_or(&self, other: BorrowedFd<'_>) -> io::Result<()> {
-        let Some(pidfd) = open(self.pid)? else {
-            return Ok(());
-        };
-        if !self.is_alive()? {
+        let handle = Handle::open(self.pid)?;
+        if handle.is_none() || !self.is_alive()? {
             return Ok(());
         }
-        let mut fds = [PollFd::new(&pidfd, PollFlags::IN), PollFd::from_borrowed_fd(other, PollFlags::IN)];
-        match poll(&mut fds, None) {
+        let pidfd = handle.as_ref().and_then(Handle::pidfd);
+        let mut fds = vec![PollFd::from_borrowed_fd(other, PollFlags::IN)];
+        fds.extend(pidfd.map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
+        match poll(&mut fds, pidfd.is_none().then_some(&LOOK_AGAIN)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Sleeps until that process is gone; returns at once if it is. Needs Linux 5.3 (`pidfd_open(2)`).
+    /// Sleeps until that process is gone; returns at once if it is.
     pub fn wait(&self) -> io::Result<()> {
-        match open(self.pid)? {
+        match Handle::open(self.pid)? {
             // Only now does the descriptor pin the process, so only now is the look at its start worth something.
-            Some(pidfd) if self.is_alive()? => wait_on(&pidfd, None),
+            Some(Handle::Pidfd(pidfd)) if self.is_alive()? => wait_on(&pidfd, None),
+            Some(Handle::Refused) => {
+                while self.is_alive()? {
+                    sleep(PAUSE);
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
+}
+
+/// How long to sleep between two looks where the kernel gives no descriptors of processes.
+const PAUSE: Duration = Duration::from_millis(50);
+const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
+/// The error is `Unsupported` unless `/proc` is there, and of this process's own pid namespace: what it shows of another
+/// one's processes says nothing of those that have the same ids here.
+pub(crate) fn require_own_proc() -> io::Result<()> {
+    static IS_OWN: OnceLock<bool> = OnceLock::new();
+    let is_own = match IS_OWN.get() {
+        Some(is_own) => *is_own,
+        None => match fs::read_to_string("/proc/self/status") {
+            // The ids of this process in each namespace from that of the mount to its own.
+            Ok(status) => *IS_OWN.get_or_init(|| {
+                let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+                ids.is_some_and(|ids| ids.trim() == std::process::id().to_string())
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => *IS_OWN.get_or_init(|| false),
+            Err(error) => return Err(error),
+        },
+    };
+    if is_own {
+        return Ok(());
+    }
+    let what = "/proc is not there, or of another pid namespace, so no process can be told from another";
+    Err(io::Error::new(io::ErrorKind::Unsupported, what))
 }
 
 /// Has a write past the limit on the size of files (`ulimit -f`) fail, where it would kill this process.
@@ -158,12 +196,40 @@ pub(crate) fn start_without_inherited_signals(command: &mut Command) {
     unsafe { command.pre_exec(forget) };
 }
 
-/// Has a supervisor look at its record again. The signal (SIGCONT) does nothing to any other process that runs, whatever
-/// has become of that process id.
-pub(crate) fn wake_supervisor(pid: u32) {
-    if let Some(pid) = i32::try_from(pid).ok().filter(|&pid| pid > 1) {
+/// Has the supervisor that has this record open, and that process id, look at it again, by SIGCONT. It is an error if that
+/// can't be told from other processes; nothing happens if it is gone.
+pub(crate) fn wake_supervisor(pid: u32, record: &Metadata) -> io::Result<()> {
+    signal_if(pid, Signal::SIGCONT, || writes_to(pid, record))
+}
+
+/// Sends a signal to the process that has that id and was started then, in clock ticks since boot, if it is still there.
+pub(crate) fn signal_process(pid: u32, start_ticks: u64, signal: Signal) -> io::Result<()> {
+    signal_if(pid, signal, || look(pid).is_some_and(|process| process.start_ticks == start_ticks))
+}
+
+/// Sends a signal to the process with that id if it is the right one, which is found out when it can't become another any more.
+fn signal_if(pid: u32, signal: Signal, is_it: impl Fn() -> bool) -> io::Result<()> {
+    require_own_proc()?;
+    let Some(handle) = Handle::open(pid)? else {
+        return Ok(());
+    };
+    if !is_it() {
+        return Ok(());
+    }
+    let sent = match &handle {
+        Handle::Pidfd(pidfd) => {
+            let signal = rustix::process::Signal::from_named_raw(signal as i32);
+            signal.map_or(Ok(()), |signal| pidfd_send_signal(pidfd, signal)).map_err(io::Error::from)
+        }
+        Handle::Refused => {
+            let pid = i32::try_from(pid).map_err(|_| Errno::ESRCH)?;
+            kill(nix::unistd::Pid::from_raw(pid), signal).map_err(io::Error::from)
+        }
+    };
+    match sent {
         // It may be gone by now.
-        let _ = kill(nix::unistd::Pid::from_raw(pid), Signal::SIGCONT);
+        Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => Ok(()),
+        sent => sent,
     }
 }
 
@@ -219,6 +285,7 @@ pub(crate) fn exists(pid: u32) -> bool {
 
 /// The ids of all processes.
 pub(crate) fn all() -> io::Result<Vec<u32>> {
+    require_own_proc()?;
     let entries = fs::read_dir("/proc")?.collect::<io::Result<Vec<_>>>()?;
     Ok(entries.iter().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
 }
@@ -241,8 +308,17 @@ pub(crate) fn was_told(pid: u32, entry: &OsStr) -> bool {
 
 /// Sleeps until the process with that id, whichever it is, is gone, but no longer than `limit` ms.
 pub fn wait_at_most(pid: u32, limit: u32) -> io::Result<()> {
-    match open(pid)? {
-        Some(pidfd) => wait_on(&pidfd, Some(limit)),
+    match Handle::open(pid)? {
+        Some(Handle::Pidfd(pidfd)) => wait_on(&pidfd, Some(limit)),
+        Some(Handle::Refused) => {
+            let start = Instant::now();
+            let limit = Duration::from_millis(limit.into());
+            // A zombie is there to kill(2).
+            while exists(pid) && look(pid).is_none_or(|process| process.runs) && start.elapsed() < limit {
+                sleep(PAUSE.min(limit));
+            }
+            Ok(())
+        }
         None => Ok(()),
     }
 }
@@ -252,8 +328,9 @@ pub(crate) fn wait_for_any(pids: &[u32]) -> io::Result<()> {
     let mut open_ones = Vec::new();
     let mut limit = None;
     for &pid in pids {
-        match open(pid) {
-            Ok(Some(pidfd)) => open_ones.push(pidfd),
+        match Handle::open(pid) {
+            Ok(Some(Handle::Pidfd(pidfd))) => open_ones.push(pidfd),
+            Ok(Some(Handle::Refused)) => limit = Some(LOOK_AGAIN),
             Ok(None) => return Ok(()),
             // There are more of them than there may be descriptors.
             Err(error) if error.raw_os_error() == Some(Errno::EMFILE as i32) => {
@@ -270,15 +347,35 @@ pub(crate) fn wait_for_any(pids: &[u32]) -> io::Result<()> {
     }
 }
 
-/// A descriptor of the process; none if there is none.
-fn open(pid: u32) -> io::Result<Option<OwnedFd>> {
-    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
-        return Ok(None);
-    };
-    match pidfd_open(pid, PidfdFlags::empty()) {
-        Ok(pidfd) => Ok(Some(pidfd)),
-        Err(rustix::io::Errno::SRCH) => Ok(None),
-        Err(error) => Err(error.into()),
+/// What there is to hold on to a process by.
+enum Handle {
+    /// A descriptor, as long as which is open the process's id is nobody else's.
+    Pidfd(OwnedFd),
+    /// There is such a process, and the kernel (before Linux 5.3), or a sandbox, gives no descriptor of it.
+    Refused,
+}
+
+impl Handle {
+    /// That of the process with that id; none if there is none.
+    fn open(pid: u32) -> io::Result<Option<Self>> {
+        let Some(id) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
+            return Ok(None);
+        };
+        match pidfd_open(id, PidfdFlags::empty()) {
+            Ok(pidfd) => Ok(Some(Self::Pidfd(pidfd))),
+            Err(rustix::io::Errno::SRCH) => Ok(None),
+            Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM | rustix::io::Errno::ACCESS) => {
+                Ok(exists(pid).then_some(Self::Refused))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn pidfd(&self) -> Option<&OwnedFd> {
+        match self {
+            Self::Pidfd(pidfd) => Some(pidfd),
+            Self::Refused => None,
+        }
     }
 }
 

@@ -28,12 +28,14 @@
 //! newline is a torn one and does not count; whoever writes next puts an end to it with a control character (CAN), which
 //! marks it for good.
 
+mod codec;
+
 use std::ffi::{OsStr, OsString};
-use std::fmt::Write;
+use std::fs::File;
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::str::FromStr;
 
-use ini::{Ini, ParseOption};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{self, Millis};
@@ -41,6 +43,8 @@ use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::process::{self, ProcessIdentity};
 use crate::text::at_most;
+
+pub(crate) use codec::{Line, LogOf, parse};
 
 /// The largest record that is read, in bytes.
 pub const MAX_RECORD_BYTES: u64 = 1 << 20;
@@ -50,18 +54,6 @@ const MAX_OPENING_BYTES: usize = 1 << 19;
 
 /// How much of a command is kept where not all of it fits, in bytes.
 const MAX_CUT_COMMAND_BYTES: usize = 100_000;
-
-/// How much of a value an error shows, in bytes.
-const MAX_QUOTED_BYTES: usize = 200;
-
-/// What a torn line ends in once there is another after it: a control character, which no value of ours holds.
-const TORN: &str = "\u{18}\n";
-
-/// The line that says that the future's log has been made.
-pub(crate) const OWN_LOG: &str = "log = own\n";
-
-/// The section of a record.
-const SECTION: &str = "job";
 
 /// One argument of a command, exactly. In JSON a string, or an array of byte values if it is not UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -196,8 +188,9 @@ pub struct Record {
     pub wait_end: Option<Millis>,
     /// The future inside whose task it was started, if any.
     pub parent: Option<String>,
-    /// The process id of the script that has it cancelled when it ends, if one does.
-    pub owner: Option<u32>,
+    /// The script that has it cancelled when it ends, if one does.
+    #[serde(skip)]
+    pub owner: Option<ProcessIdentity>,
     /// How it is to be run, if not simply at once.
     pub plan: Option<Plan>,
     /// When the task itself was let go after it had been queued, in ms since the epoch. Else that is `start_time`.
@@ -289,7 +282,7 @@ impl FromStr for QueuePlace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Lender {
     /// The process that waits in it.
-    pub(crate) waiter: u32,
+    pub(crate) waiter: ProcessIdentity,
     pub(crate) name: FutureName,
 }
 
@@ -303,7 +296,9 @@ impl FromStr for Lender {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let (waiter, name) = text.split_once(' ').ok_or(())?;
+        // The identity has three words, and a name may have any number.
+        let (end, _) = text.match_indices(' ').nth(2).ok_or(())?;
+        let (waiter, name) = (&text[..end], &text[end + 1..]);
         Ok(Self { waiter: waiter.parse().map_err(|_| ())?, name: name.parse().map_err(|_| ())? })
     }
 }
@@ -343,112 +338,6 @@ impl Wait {
     }
 }
 
-/// Reads a record's text; the error is the reason for a person.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Record, String> {
-    // A writer that was stopped halfway leaves a line without its end; what it says may be cut.
-    let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |last| last + 1);
-    let lines = &bytes[..whole];
-    if lines.trim_ascii().is_empty() {
-        return Err("it is empty".into());
-    }
-    let mut record = Record { torn: whole < bytes.len(), has_log: true, ..Record::default() };
-    let mut section = None::<String>;
-    let (mut has_command, mut has_start) = (false, false);
-    for (number, line) in (1..).zip(lines.split_inclusive(|&b| b == b'\n')) {
-        if line.ends_with(TORN.as_bytes()) {
-            // It may have been torn in the middle of a character.
-            continue;
-        }
-        let line = std::str::from_utf8(line).map_err(|_| "it is not text".to_owned())?.trim_end_matches(['\r', '\n']);
-        if line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) == Some(SECTION) {
-            section = Some(SECTION.to_owned());
-            continue;
-        }
-        let inside = section.as_deref() == Some(SECTION);
-        let mut take = |key: &str, value: &str| {
-            has_command |= inside && key == "command";
-            has_start |= inside && key == "start_time";
-            let taken = if inside { set(&mut record, key, value) } else { Ok(()) };
-            taken.map_err(|()| format!("line {number}: `{key}` can't be `{}`", at_most(value, MAX_QUOTED_BYTES)))
-        };
-        if let Some((key, value)) = plain(line) {
-            take(key, value)?;
-            continue;
-        }
-        let ini = read_line(line).map_err(|why| format!("line {number}: {why}"))?;
-        if let Some(name) = ini.sections().flatten().next() {
-            section = Some(name.to_owned());
-            continue;
-        }
-        for (key, value) in ini.iter().flat_map(|(_, properties)| properties) {
-            take(key, value)?;
-        }
-    }
-    record.elsewhere = section.as_deref() != Some(SECTION);
-    if !(has_command && has_start) {
-        return Err(format!("it has no section [{SECTION}] with `command` and `start_time`"));
-    }
-    Ok(record)
-}
-
-/// A line as we write it, which says the same to rust-ini; the parser is a good part of what a short call costs.
-fn plain(line: &str) -> Option<(&str, &str)> {
-    let (key, value) = line.split_once(" = ")?;
-    let is_key = !key.is_empty() && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    let is_value = value.trim().len() == value.len() && !value.is_empty() && !value.ends_with('\\');
-    (is_key && is_value && !value.contains(char::is_control)).then_some((key, value))
-}
-
-/// One line at a time, because rust-ini takes a backslash at the end of a line for its continuation on the next one
-/// even with escapes off, and values here are raw. A carriage return would end the line to it, so it is spelt out.
-fn read_line(line: &str) -> Result<Ini, String> {
-    let raw = ParseOption { enabled_quote: false, enabled_escape: false, ..ParseOption::default() };
-    Ini::load_from_str_opt(&line.replace('\r', r"\r"), raw).map_err(|error| error.msg.into_owned())
-}
-
-fn set(record: &mut Record, key: &str, value: &str) -> Result<(), ()> {
-    fn number<T: std::str::FromStr>(value: &str) -> Result<Option<T>, ()> {
-        value.parse().map(Some).map_err(|_| ())
-    }
-    match key {
-        "command" => value.clone_into(&mut record.command),
-        "argv" => record.argv = Some(serde_json::from_str(value).map_err(|_| ())?),
-        "start_time" => record.start_time = value.parse().map_err(|_| ())?,
-        "start_boot" => record.start_boot = number(value)?,
-        "log" => record.has_log = value == "own",
-        "pid" => record.pid = Some(value.to_owned()),
-        "task" => record.task = number(value)?,
-        "script" => record.script = Some(value.parse().map_err(|_| ())?),
-        "taken_by" => record.taken_by = Some(value.parse().map_err(|_| ())?),
-        "life" => record.life = Some(value.parse().map_err(|_| ())?),
-        "end_time" => record.end_time = number(value)?,
-        "run_time" => record.run_time = Some(value.parse().ok().filter(|&run_time| run_time >= 0).ok_or(())?),
-        "rc" => record.rc = number::<u8>(value)?.map(i32::from),
-        "signal" => record.signal = number::<u8>(value)?.map(i32::from).filter(|number| (1..=64).contains(number)),
-        "wait_start" => record.wait_start = number(value)?,
-        "wait_end" => record.wait_end = number(value)?,
-        "parent" => record.parent = Some(value.to_owned()),
-        "owner" => record.owner = number(value)?,
-        "plan" => record.plan = Some(serde_json::from_str(value).map_err(|_| ())?),
-        "run_start" => record.run_start = number(value)?,
-        "attempts" => record.attempts = number(value)?,
-        "cancel_time" => record.cancel_time = number(value)?,
-        "cancel_grace" => record.cancel_grace = number(value)?,
-        "run_boot" => record.run_boot = number(value)?,
-        "queue" => record.queue = Some(value.parse()?),
-        "dependency" => record.dependencies.push(value.parse()?),
-        "lender" => record.lenders.push(value.parse()?),
-        "lent_by" => record.lent_by = Some(value.parse().map_err(|_| ())?),
-        // A later version may have others.
-        "cause" => record.cause = Cause::from_word(value),
-        "terminated" => record.terminated = number(value)?,
-        "killed" => record.killed = number(value)?,
-        // A later version's key.
-        _ => {}
-    }
-    Ok(())
-}
-
 impl Record {
     /// Whether the task ran in the calling shell, not in the background.
     #[must_use]
@@ -467,11 +356,9 @@ impl Record {
         FutureId { started: self.start_time, name: name.clone() }
     }
 
-    /// Has the supervisor look at the record again.
-    pub(crate) fn wake_supervisor(&self) {
-        if let Some(pid) = self.supervisor() {
-            process::wake_supervisor(pid);
-        }
+    /// Has the supervisor look at the record again, which is that file.
+    pub(crate) fn wake_supervisor(&self, file: &File) -> io::Result<()> {
+        self.supervisor().map_or(Ok(()), |pid| process::wake_supervisor(pid, &file.metadata()?))
     }
 
     /// Whether its task has not been let go yet, provided that it is alive.
@@ -491,11 +378,9 @@ impl Record {
         since_start.saturating_sub(held_back).max(0)
     }
 
-    /// What has to come before any lines that are added.
-    pub(crate) fn joint(&self) -> String {
-        let end = if self.torn { TORN } else { "" };
-        let section = if self.elsewhere { format!("[{SECTION}]\n") } else { String::new() };
-        end.to_owned() + &section
+    /// The text that adds those lines.
+    pub(crate) fn addition(&self, lines: &[Line]) -> String {
+        codec::joint(self) + &codec::text(lines)
     }
 
     /// The record, without its arguments and the rest of its command if its opening would leave too little room.
@@ -508,28 +393,22 @@ impl Record {
 
     /// The first text of the record, with what is known before the task starts.
     pub(crate) fn opening(&self) -> String {
-        let mut text = format!("[{SECTION}]\ncommand = {}\nstart_time = {}\n", self.command, self.start_time);
-        let mut add = |key: &str, value: Option<String>| {
-            if let Some(value) = value {
-                // Writing to memory can't fail.
-                let _ = writeln!(text, "{key} = {value}");
-            }
-        };
-        let json = |result: serde_json::Result<String>| result.unwrap_or_default();
-        add("argv", self.argv.as_ref().map(|argv| json(serde_json::to_string(argv))));
-        add("start_boot", self.start_boot.map(|start| start.to_string()));
-        add("log", (!self.has_log).then(|| "none".to_owned()));
-        add("pid", self.pid.clone());
-        add("task", self.task.map(|task| task.to_string()));
-        add("script", self.script.as_ref().map(ToString::to_string));
-        add("life", self.life.as_ref().map(ToString::to_string));
-        add("parent", self.parent.clone());
-        add("owner", self.owner.map(|owner| owner.to_string()));
-        add("plan", self.plan.as_ref().map(|plan| json(serde_json::to_string(plan))));
-        for id in &self.dependencies {
-            add("dependency", Some(id.to_string()));
-        }
-        text
+        let known = [
+            Some(Line::Command(self.command.clone())),
+            Some(Line::StartTime(self.start_time)),
+            self.argv.clone().map(Line::Argv),
+            self.start_boot.map(Line::StartBoot),
+            (!self.has_log).then_some(Line::Log(LogOf::Another)),
+            self.pid.clone().map(Line::Pid),
+            self.task.map(Line::Task),
+            self.script.clone().map(Line::Script),
+            self.life.clone().map(Line::Life),
+            self.parent.clone().map(Line::Parent),
+            self.owner.clone().map(Line::Owner),
+            self.plan.clone().map(Line::Plan),
+        ];
+        let dependencies = self.dependencies.iter().cloned().map(Line::Dependency);
+        codec::opening(&known.into_iter().flatten().chain(dependencies).collect::<Vec<_>>())
     }
 
     /// How it ended, given what the shell's own wait saw and that it was over by `now` (ms since the epoch).
@@ -552,10 +431,7 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-    use proptest::strategy::ValueTree;
-    use proptest::test_runner::TestRunner;
-
+    use super::codec::TORN;
     use super::*;
 
     /// As devstack's `iniset` leaves it: a blank line first, new options directly under the section.
@@ -586,49 +462,6 @@ mod tests {
         assert_eq!(parse(text.as_bytes()).unwrap(), record, "{text}");
         let [_, second] = record.argv.unwrap().try_into().unwrap();
         assert_eq!(OsString::from(second), odd);
-    }
-
-    #[test]
-    fn a_plain_line_says_the_same_to_rust_ini() {
-        let mut runner = TestRunner::deterministic();
-        let piece = prop_oneof![
-            Just(" = "),
-            Just("="),
-            Just(":"),
-            Just("#"),
-            Just(";"),
-            Just("["),
-            Just("]"),
-            Just("\\"),
-            Just("\""),
-            Just("'"),
-            Just(" "),
-            Just("\t"),
-            Just("\r"),
-            Just("\u{a0}"),
-            Just("\u{18}"),
-            Just("é"),
-            Just("key"),
-            Just("a_b"),
-            Just("K"),
-            Just("7"),
-            Just("$(x)"),
-            Just("%n")
-        ];
-        let line = prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat());
-        let mut plain_ones = 0;
-        for line in (0..3000).map(|_| line.new_tree(&mut runner).unwrap().current()) {
-            for line in [format!("key = {line}"), line] {
-                if let Some((key, value)) = plain(&line) {
-                    plain_ones += 1;
-                    let ini = read_line(&line).unwrap();
-                    let found: Vec<_> =
-                        ini.iter().map(|(section, properties)| (section, properties.iter().collect())).collect();
-                    assert_eq!(found, [(None, vec![(key, value)])], "{line:?}");
-                }
-            }
-        }
-        assert!(plain_ones > 200, "{plain_ones}");
     }
 
     #[test]

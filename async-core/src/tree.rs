@@ -10,8 +10,7 @@ use std::ffi::CStr;
 use std::fs;
 use std::io;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use crate::clock::{self, Millis};
 use crate::process::{self, Look};
@@ -50,45 +49,64 @@ pub(crate) fn end(roots: &dyn Fn() -> io::Result<Vec<u32>>, grace: Millis) -> io
         found.extend(known.borrow().iter().filter(is_same).map(|(pid, _)| pid));
         let mut living = with_descendants(found, &table);
         living.retain(|&pid| pid != std::process::id());
-        known.borrow_mut().extend(living.iter().filter_map(|pid| Some((*pid, table.get(pid)?.start_ticks))));
+        let living: Vec<Found> = living
+            .into_iter()
+            .filter_map(|pid| Some(Found { pid, start_ticks: table.get(&pid)?.start_ticks }))
+            .collect();
+        known.borrow_mut().extend(living.iter().map(|found| (found.pid, found.start_ticks)));
         Ok(living)
     };
     end_living(&living, grace)
 }
 
-fn end_living(living: &impl Fn() -> io::Result<Vec<u32>>, grace: Millis) -> io::Result<Ended> {
+/// A process that was found, and no other that may have its id later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Found {
+    pid: u32,
+    /// When it was started, in clock ticks since boot.
+    start_ticks: u64,
+}
+
+impl Found {
+    fn send(self, signal: Signal) {
+        // One that this user may not signal is left, and counted as such.
+        let _ = process::signal_process(self.pid, self.start_ticks, signal);
+    }
+}
+
+fn end_living(living: &impl Fn() -> io::Result<Vec<Found>>, grace: Millis) -> io::Result<Ended> {
     let asked = living()?;
-    for &pid in &asked {
-        send(pid, Signal::SIGTERM);
+    for found in &asked {
+        found.send(Signal::SIGTERM);
         // One that is stopped gets it only when it goes on.
-        send(pid, Signal::SIGCONT);
+        found.send(Signal::SIGCONT);
     }
     let deadline = clock::since_boot().saturating_add(grace);
     let mut left = living()?;
     while !left.is_empty() && clock::since_boot() < deadline {
         // Whoever is left is waited for, so one after another is as good as all at once.
-        wait_for(left[0], deadline);
+        wait_for(left[0].pid, deadline);
         left = living()?;
     }
     let killed = kill_all(left, living)?;
     Ok(Ended { terminated: count(asked.len()), killed: count(killed) })
 }
 
-fn kill_all(mut left: Vec<u32>, living: &impl Fn() -> io::Result<Vec<u32>>) -> io::Result<usize> {
+fn kill_all(mut left: Vec<Found>, living: &impl Fn() -> io::Result<Vec<Found>>) -> io::Result<usize> {
     let mut killed = HashSet::new();
     let start = clock::since_boot();
     while !left.is_empty() && clock::since_boot() < start.saturating_add(GIVE_UP) {
-        let (supervisors, others): (Vec<u32>, Vec<u32>) = left.iter().partition(|&&pid| is_supervisor(pid));
+        let (supervisors, others): (Vec<Found>, Vec<Found>) = left.iter().partition(|found| is_supervisor(found.pid));
         let patience = start.saturating_add(LAST_WORDS);
         if others.is_empty() && clock::since_boot() < patience {
-            wait_for(supervisors[0], patience);
+            wait_for(supervisors[0].pid, patience);
         } else {
             let doomed = if others.is_empty() { supervisors } else { stop(others, living)? };
-            for &pid in &doomed {
-                send(pid, Signal::SIGKILL);
+            for found in &doomed {
+                found.send(Signal::SIGKILL);
             }
-            for &pid in &doomed {
-                wait_for(pid, clock::since_boot().saturating_add(LOOK_AGAIN));
+            for found in &doomed {
+                wait_for(found.pid, clock::since_boot().saturating_add(LOOK_AGAIN));
             }
             killed.extend(doomed);
         }
@@ -98,14 +116,14 @@ fn kill_all(mut left: Vec<u32>, living: &impl Fn() -> io::Result<Vec<u32>>) -> i
 }
 
 /// Stops those, and whatever they have started meanwhile: what is stopped starts nothing.
-fn stop(mut new: Vec<u32>, living: &impl Fn() -> io::Result<Vec<u32>>) -> io::Result<Vec<u32>> {
+fn stop(mut new: Vec<Found>, living: &impl Fn() -> io::Result<Vec<Found>>) -> io::Result<Vec<Found>> {
     let mut stopped = HashSet::new();
     for _ in 0..ROUNDS {
-        for &pid in &new {
-            send(pid, Signal::SIGSTOP);
+        for found in &new {
+            found.send(Signal::SIGSTOP);
         }
         stopped.extend(new);
-        new = living()?.into_iter().filter(|pid| !stopped.contains(pid) && !is_supervisor(*pid)).collect();
+        new = living()?.into_iter().filter(|found| !stopped.contains(found) && !is_supervisor(found.pid)).collect();
         if new.is_empty() {
             break;
         }
@@ -146,13 +164,6 @@ pub(crate) const SUPERVISOR: &CStr = c"async supervise";
 /// Whether that process is the supervisor of a future that the tree has started.
 fn is_supervisor(pid: u32) -> bool {
     fs::read(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim_ascii_end() == SUPERVISOR.to_bytes())
-}
-
-fn send(pid: u32, signal: Signal) {
-    if let Ok(pid) = i32::try_from(pid) {
-        // It may be gone by now.
-        let _ = kill(Pid::from_raw(pid), signal);
-    }
 }
 
 fn wait_for(pid: u32, deadline: Millis) {

@@ -1,6 +1,7 @@
 //! A future, in JSON.
 
 use async_core::clock::Millis;
+use async_core::process::ProcessIdentity;
 use async_core::record::{Argument, Cause, State};
 use async_core::{Entry, FutureName, Plan};
 use schemars::JsonSchema;
@@ -125,7 +126,7 @@ impl From<Entry> for Future {
             argv: record.argv,
             pid: record.pid.and_then(|pid| pid.parse().ok()),
             task_pid: record.task,
-            owner_pid: record.owner,
+            owner_pid: record.owner.as_ref().map(ProcessIdentity::pid),
             parent: record.parent,
             start_time_ms: record.start_time,
             run_start_ms: record.run_start,

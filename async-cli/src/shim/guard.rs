@@ -10,6 +10,7 @@ use clap::Args;
 use crate::cli::Place;
 use crate::commands::cancel::cancel_at_once;
 use crate::failure::Failure;
+use crate::messages::Output;
 
 /// Waits in the background for a script to end, and then cancels the futures that it owns
 #[derive(Args, Debug)]
@@ -32,7 +33,7 @@ impl Guard {
             // A terminal's signals are the script's, not ours.
             nix::unistd::setsid().map_err(|errno| Failure::Task(errno.into()))?;
             identity.wait().map_err(Failure::Task)?;
-            cancel_all_of(&place.store()?, self.process)?;
+            cancel_all_of(&place.store()?, &identity)?;
             return Ok(ExitCode::SUCCESS);
         }
         // It starts here, so that it can't be another process by the time the other one looks.
@@ -49,12 +50,14 @@ impl Guard {
             .stderr(Stdio::null())
             .spawn()
             .map_err(Failure::Task)?;
+        // What its futures are to say of it.
+        Output::stdout()?.print(&format!("{identity}\n"))?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
 /// A task that is just being stopped may start another one, so it takes another look until there are none.
-fn cancel_all_of(store: &Store, owner: u32) -> Result<(), Failure> {
+fn cancel_all_of(store: &Store, owner: &ProcessIdentity) -> Result<(), Failure> {
     loop {
         let names = running(store, owner)?;
         if names.is_empty() {
@@ -67,12 +70,12 @@ fn cancel_all_of(store: &Store, owner: u32) -> Result<(), Failure> {
     }
 }
 
-fn running(store: &Store, owner: u32) -> Result<Vec<FutureName>, Failure> {
+fn running(store: &Store, owner: &ProcessIdentity) -> Result<Vec<FutureName>, Failure> {
     let mut names = Vec::new();
     for name in store.names()? {
         // One that can't be read is nobody's.
         if let Ok(Some((record, State::Running | State::Queued))) = store.look(&name)
-            && record.owner == Some(owner)
+            && record.owner.as_ref() == Some(owner)
             && !record.is_synchronous()
         {
             names.push(name);

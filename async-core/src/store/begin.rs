@@ -16,7 +16,7 @@ use crate::lock;
 use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::process::ProcessIdentity;
-use crate::record::{self, Argument, FutureId, Record, State};
+use crate::record::{Argument, FutureId, Line, LogOf, Record, State};
 use crate::text::{command_line, shell_line};
 
 /// The beginning of the path of a record that is being made. The process id of who makes it, or for whom, comes next.
@@ -49,8 +49,8 @@ pub struct Request<'a> {
     pub parent: Option<FutureName>,
     /// The script that starts it: the shell that `$$` names there.
     pub script: Option<ProcessIdentity>,
-    /// The process id of the script that has it cancelled when it ends.
-    pub owner: Option<u32>,
+    /// The script that has it cancelled when it ends.
+    pub owner: Option<ProcessIdentity>,
 }
 
 impl<'a> Request<'a> {
@@ -127,7 +127,7 @@ impl Store {
             script: request.script.clone(),
             life: holder.map(ProcessIdentity::of).transpose().map_err(Error::io("look at the process of", new))?,
             parent: request.parent.as_ref().map(FutureName::to_string),
-            owner: request.owner,
+            owner: request.owner.clone(),
             plan: request.plan.clone(),
             dependencies,
             ..Record::default()
@@ -150,7 +150,7 @@ impl Store {
             }
         }
         let own_log = || {
-            append(&made, &record, record::OWN_LOG).map_err(Error::io("write the record", &path))?;
+            append(&made, &record, &[Line::Log(LogOf::This)]).map_err(Error::io("write the record", &path))?;
             match &record.plan {
                 // It stands in the queue in the order of the calls, unless it has to wait for something else first.
                 Some(plan) if plan.jobs.is_some() && !plan.has_dependencies() => {

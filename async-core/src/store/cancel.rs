@@ -10,7 +10,7 @@ use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::process;
-use crate::record::{Cause, Record, State};
+use crate::record::{Cause, Line, Record, State};
 use crate::tree::{self, Ended};
 
 /// How long a supervisor has to get to know of a request, in ms, before it is told once more.
@@ -64,12 +64,9 @@ impl Store {
         if let Some(life) = &record.life {
             return Ok(Cancelled::InShell(life.pid()));
         }
-        let mut request = String::new();
-        if let Some(grace) = grace {
-            request = format!("cancel_grace = {grace}\n");
-        }
-        append(&file, &record, &format!("{request}cancel_time = {}\n", clock::wall()))
-            .map_err(Error::io("write the request to", &path))?;
+        let request: Vec<Line> =
+            grace.map(Line::CancelGrace).into_iter().chain([Line::CancelTime(clock::wall())]).collect();
+        append(&file, &record, &request).map_err(Error::io("write the request to", &path))?;
         let deadline = clock::since_boot().saturating_add(grace_ms).saturating_add(PATIENCE);
         let mut record = record;
         while is_alive(&file, &path, &record)? {
@@ -79,7 +76,7 @@ impl Store {
             // It hears nothing before it is up, so it is told until it acts.
             match record.supervisor() {
                 Some(pid) => {
-                    process::wake_supervisor(pid);
+                    record.wake_supervisor(&file).map_err(Error::io("tell the supervisor of", &path))?;
                     process::wait_at_most(pid, ASK_AGAIN).map_err(Error::io("wait for", &path))?;
                 }
                 // `async run` has begun it, and its supervisor is about to say so.

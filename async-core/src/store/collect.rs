@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::lock::Right;
 use crate::name::FutureName;
 use crate::process::{self, ProcessIdentity};
-use crate::record::{Outcome, Record, Wait};
+use crate::record::{Line, Outcome, Record, Wait};
 
 /// How long a collector waits for the program that recorded the end to say so, in ms. It has nothing else left to do;
 /// the bound is for one that is stopped, or whose output is.
@@ -188,16 +188,16 @@ impl Ready<'_> {
     /// Takes the future out of the live ones, once it has been handed over to `caller`. Its log stays where it is.
     pub fn archive(self, caller: &Caller, wait: Wait, outcome: &Outcome) -> Result<()> {
         let path = self.store.record_path(&self.name);
-        let mut lines = format!("wait_start = {}\nwait_end = {}\n", wait.start, wait.end);
-        if self.record.run_time.is_none() {
-            lines.insert_str(0, &format!("run_time = {}\n", outcome.run_time));
-        }
-        if self.record.end_time.is_none() {
-            lines.insert_str(0, &format!("end_time = {}\n", outcome.end_time));
-        }
-        if let Some(taker) = caller.taker(&self.record) {
-            lines.insert_str(0, &format!("taken_by = {taker}\n"));
-        }
+        let lines: Vec<Line> = [
+            caller.taker(&self.record).map(Line::TakenBy),
+            self.record.end_time.is_none().then_some(Line::EndTime(outcome.end_time)),
+            self.record.run_time.is_none().then_some(Line::RunTime(outcome.run_time)),
+            Some(Line::WaitStart(wait.start)),
+            Some(Line::WaitEnd(wait.end)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
         append(&self.file, &self.record, &lines).map_err(Error::io("write the times of the wait to", &path))?;
         self.store.shelve(&self.name, self.identity, &self.record, Shelved::Stays)
     }

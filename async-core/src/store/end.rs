@@ -9,7 +9,7 @@ use super::files::{append, open_regular, read_record};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::name::FutureName;
-use crate::record::{Cause, Record};
+use crate::record::{Cause, Line, Record};
 use crate::tree::Ended;
 
 /// The end of a task.
@@ -47,7 +47,7 @@ impl RecordWriter {
     }
 
     /// Adds lines.
-    pub(crate) fn add(&self, lines: &str) -> Result<()> {
+    pub(crate) fn add(&self, lines: &[Line]) -> Result<()> {
         append(&self.file, &self.read()?, lines).map_err(Error::io("write to the record", &self.path))
     }
 
@@ -85,16 +85,16 @@ fn add_end(file: &File, path: &Path, record: Record, end: &End) -> Result<Record
         None => end_time.saturating_sub(record.start_time),
     };
     let run_time = run_time.max(0);
-    let mut lines = vec![format!("end_time = {end_time}"), format!("run_time = {run_time}")];
-    lines.extend(end.attempts.map(|attempts| format!("attempts = {attempts}")));
+    let mut lines = vec![Line::EndTime(end_time), Line::RunTime(run_time)];
+    lines.extend(end.attempts.map(Line::Attempts));
     if let Some(Ended { terminated, killed }) = end.ended {
-        lines.extend([format!("terminated = {terminated}"), format!("killed = {killed}")]);
+        lines.extend([Line::Terminated(terminated), Line::Killed(killed)]);
     }
-    lines.extend(end.signal.map(|signal| format!("signal = {signal}")));
-    lines.extend(end.cause.map(|cause| format!("cause = {}", cause.as_str())));
+    lines.extend(end.signal.and_then(|signal| signal.try_into().ok()).map(Line::Signal));
+    lines.extend(end.cause.map(Line::Cause));
     // Last, so that whoever sees a status sees all of it.
-    lines.push(format!("rc = {}\n", end.rc));
-    append(file, &record, &lines.join("\n")).map_err(Error::io("write the result to", path))?;
+    lines.push(Line::Rc(u8::try_from(end.rc).unwrap_or(u8::MAX)));
+    append(file, &record, &lines).map_err(Error::io("write the result to", path))?;
     let (end_time, run_time) = (Some(end_time), Some(run_time));
     Ok(Record { end_time, run_time, rc: Some(end.rc), signal: end.signal, cause: end.cause, ..record })
 }

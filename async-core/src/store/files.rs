@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, renameat2};
 
 use crate::error::{Error, Result};
-use crate::record::{self, MAX_RECORD_BYTES, Record};
+use crate::record::{self, Line, MAX_RECORD_BYTES, Record};
 
 /// What most records are shorter than, in bytes.
 const MOST_RECORDS_BYTES: usize = 4096;
@@ -166,8 +166,8 @@ pub(super) fn read_bytes(file: &File, path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Adds whole lines to a record with one write; if only a part fits, takes it back.
-pub(super) fn append(mut file: &File, record: &Record, lines: &str) -> io::Result<()> {
-    let lines = record.joint() + lines;
+pub(super) fn append(mut file: &File, record: &Record, lines: &[Line]) -> io::Result<()> {
+    let lines = record.addition(lines);
     let written = loop {
         match file.write(lines.as_bytes()) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -18,7 +18,7 @@ use crate::caller::Caller;
 use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::process;
-use crate::record::{Record, State};
+use crate::record::{Line, Record, State};
 use crate::text::printable;
 
 /// What [`Store::init`] met.
@@ -173,7 +173,7 @@ impl Store {
         }
         if let Some(script) = record.script.as_ref().filter(|script| *caller == Caller::Script((*script).clone())) {
             // The script itself has cleared it away, so for its wait it was never started.
-            append(&file, &record, &format!("taken_by = {script}\n")).map_err(Error::io("write to", &path))?;
+            append(&file, &record, &[Line::TakenBy(script.clone())]).map_err(Error::io("write to", &path))?;
         }
         // Without the lock of those who collect: one of them may sleep until somebody reads what it writes.
         self.shelve(name, identity, &record, Shelved::MakesRoom)

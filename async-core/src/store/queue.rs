@@ -27,8 +27,8 @@ use super::runs::stem;
 use crate::error::{Error, Result};
 use crate::lock::Right;
 use crate::name::FutureName;
-use crate::process;
-use crate::record::{FutureId, Lender, QueuePlace, Record, State};
+use crate::process::{self, ProcessIdentity};
+use crate::record::{FutureId, Lender, Line, QueuePlace, Record, State};
 
 /// The name and the start of the last future in the queue; its locks order the queue.
 const QUEUE: &str = ".queue";
@@ -78,7 +78,7 @@ impl Store {
         let length = queue.read_at(&mut text, 0).map_err(failed("read"))?;
         let place = QueuePlace { behind: parse_tail(&text[..length]) };
         Right::QueuePlace.take(file).map_err(failed("take a place in"))?;
-        append(file, record, &format!("queue = {place}\n")).map_err(failed("record a place in"))?;
+        append(file, record, &[Line::Queue(place.clone())]).map_err(failed("record a place in"))?;
         queue.set_len(0).map_err(failed("write"))?;
         queue.write_all_at(format!("{}\n", record.id(name)).as_bytes(), 0).map_err(failed("write"))?;
         Ok(place)
@@ -201,6 +201,7 @@ impl Store {
         let Some((record, State::Running)) = self.look(lender)? else {
             return Ok(());
         };
+        let waiter = ProcessIdentity::of(waiter).map_err(Error::io("look at the process that waits in", &queue))?;
         let mut lenders = vec![Lender { waiter, name: lender.clone() }];
         self.lend_all(&lenders, wanted)?;
         if !is_limited(&record) {
@@ -242,11 +243,11 @@ impl Store {
         };
         let record = read_record(&file, &path)?;
         let new = lenders.iter().filter(|lender| !record.lenders.contains(lender));
-        let lines = new.map(|lender| format!("lender = {lender}\n")).collect::<Vec<_>>().concat();
+        let lines: Vec<Line> = new.cloned().map(Line::Lender).collect();
         if !lines.is_empty() {
             append(&file, &record, &lines).map_err(Error::io("lend a place to", &path))?;
             // Who is to hear of it may have come up since the record was read.
-            read_record(&file, &path)?.wake_supervisor();
+            read_record(&file, &path)?.wake_supervisor(&file).map_err(Error::io("wake the supervisor of", &path))?;
         }
         Ok(())
     }
@@ -276,7 +277,7 @@ impl Store {
             return Ok(None);
         };
         match record.supervisor() {
-            Some(pid) if is_limited(&record) && process::look(lender.waiter).is_some_and(|waiter| waiter.runs) => {
+            Some(pid) if is_limited(&record) && lender.waiter.is_alive().unwrap_or(true) => {
                 let slots = self.lent_slot(pid)?;
                 Ok(Some(Slot { _slots: slots, head: None, _lender: Some(file) }))
             }

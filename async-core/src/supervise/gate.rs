@@ -34,8 +34,7 @@ impl Gated {
     ///
     /// It is an error (`ECHILD`) if it is no child of this process, which would wait for ever for its end.
     pub fn new(pid: u32, gate: File, skip: usize, script: Option<u32>) -> io::Result<Self> {
-        let id = Id::Pid(Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX)));
-        waitid(id, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT)?;
+        must_be_child(pid)?;
         let parent = getppid();
         // It is gone already if this is process 1's child, unless that is the script.
         let is_orphan = parent == Pid::from_raw(1) && script != Some(1);
@@ -87,8 +86,18 @@ impl Gated {
         let mut text = [0; 32];
         let length = self.spares.as_mut().map_or(Ok(0), |(reader, _)| reader.read(&mut text));
         let pid = length.ok().and_then(|length| std::str::from_utf8(&text[..length]).ok()?.trim().parse().ok());
-        Ok(pid.ok_or(Errno::ESRCH)?)
+        let pid = pid.ok_or(Errno::ESRCH)?;
+        // Whoever has the task's descriptors may have written it.
+        must_be_child(pid).map_err(|_| Errno::ESRCH)?;
+        Ok(pid)
     }
+}
+
+/// The error is `ECHILD` if that process is no child of this one.
+fn must_be_child(pid: u32) -> io::Result<()> {
+    let id = Id::Pid(Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX)));
+    waitid(id, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT)?;
+    Ok(())
 }
 
 /// By which another process opens what this one has open, whatever its name is.

@@ -10,7 +10,7 @@ use super::{FAILED, Supervisor, ends_attempts};
 use crate::clock;
 use crate::error::Result;
 use crate::name::FutureName;
-use crate::record::{Cause, Lender, QueuePlace, Record};
+use crate::record::{Cause, Lender, Line, QueuePlace, Record};
 use crate::store::{End, Slot, Store};
 
 /// How a look at a task that is held back ended.
@@ -74,8 +74,9 @@ impl Supervisor<'_> {
             }
         }
         self.run_start = clock::since_boot();
-        let lent = lent_by.map_or_else(String::new, |name| format!("lent_by = {name}\n"));
-        self.record.add(&format!("{lent}run_start = {}\nrun_boot = {}\n", clock::wall(), self.run_start))?;
+        let lent = lent_by.map(Line::LentBy);
+        let start = [Line::RunStart(clock::wall()), Line::RunBoot(self.run_start)];
+        self.record.add(&lent.into_iter().chain(start).collect::<Vec<_>>())?;
         if self.plan.jobs.is_some() {
             Store::leave_queue(self.record.file());
         }

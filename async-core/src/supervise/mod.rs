@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::process;
-use crate::record::{Cause, Record};
+use crate::record::{Cause, Line, Record};
 use crate::store::{End, RecordWriter, Slot, Store};
 use crate::tree::{self, Ended};
 
@@ -144,7 +144,7 @@ impl Supervisor<'_> {
                 None
             }
             Task::Program(mut command) => {
-                self.record.add(&format!("pid = {}\n", std::process::id()))?;
+                self.record.add(&[Line::Pid(std::process::id().to_string())])?;
                 log = self.store.open_log(self.name)?;
                 let path = self.store.log_path(self.name);
                 let output = || log.try_clone().map(Stdio::from).map_err(Error::io("use", &path));
@@ -261,7 +261,7 @@ impl Supervisor<'_> {
         self.adopt(pid);
         // That of a function's first attempt was there before the record.
         if attempt > 1 || self.function.is_none() {
-            self.record.add(&format!("task = {pid}\n")).map_err(io::Error::other)?;
+            self.record.add(&[Line::Task(pid)]).map_err(io::Error::other)?;
         }
         let Some(gated) = &mut self.function else {
             // It runs, whether or not somebody hears of it.
@@ -348,8 +348,34 @@ impl Supervisor<'_> {
     fn end_tree(&mut self, grace: Millis) -> Result<Ended> {
         // It has run nothing yet, so it is none of what is ended.
         self.dismiss_spare();
-        let ended = tree::end(&|| tree::children(std::process::id()), grace);
-        ended.map_err(Error::io("stop the processes of", &self.store.log_path(self.name)))
+        match tree::end(&|| tree::children(std::process::id()), grace) {
+            // Without a look at the others it can end the task's own process, which is its child.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                self.say_in_log(&format!("only the task's own process was ended: {error}"));
+                self.end_child_in_time(grace)
+            }
+            ended => ended.map_err(Error::io("stop the processes of", &self.store.log_path(self.name))),
+        }
+    }
+
+    /// Ends the task's own process: SIGTERM first, and SIGKILL if it is still there `grace` ms later.
+    fn end_child_in_time(&mut self, grace: Millis) -> Result<Ended> {
+        let deadline = clock::since_boot().saturating_add(grace);
+        let mut ended = Ended::default();
+        while let Some(child) = self.child.filter(|_| self.reap().is_none()) {
+            if ended.terminated == 0 {
+                ended.terminated = 1;
+                let _ = kill(child, Signal::SIGTERM);
+                let _ = kill(child, Signal::SIGCONT);
+            }
+            if clock::since_boot() >= deadline {
+                ended.killed = 1;
+                self.end_child();
+                break;
+            }
+            self.next(&[], Some(deadline))?;
+        }
+        Ok(ended)
     }
 
     /// The grace period, if somebody has asked for the future to be cancelled.
@@ -377,8 +403,9 @@ impl Supervisor<'_> {
 
     fn pass_on(&mut self, signal: Signal) {
         self.stop_retrying |= ends_attempts(signal);
+        // Once it has been waited for, its process id may be another's.
         if signal != Signal::SIGCHLD
-            && let Some(child) = self.child
+            && let Some(child) = self.child.filter(|_| self.rc.is_none())
         {
             // It may be gone by now.
             let _ = kill(child, signal);
@@ -407,7 +434,9 @@ impl Supervisor<'_> {
             && self.reap().is_none()
         {
             let _ = kill(child, Signal::SIGKILL);
-            let _ = waitpid(child, None);
+            if let Ok(WaitStatus::Signaled(_, signal, _)) = waitpid(child, None) {
+                (self.rc, self.signal) = (Some(128 + signal as i32), Some(signal as i32));
+            }
         }
     }
 

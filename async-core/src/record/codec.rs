@@ -1,0 +1,241 @@
+//! The text of a record: which keys there are, and how they are written and read.
+
+use std::fmt;
+
+use ini::{Ini, ParseOption};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Argument, Cause, FutureId, Lender, QueuePlace, Record};
+use crate::clock::Millis;
+use crate::name::FutureName;
+use crate::plan::Plan;
+use crate::process::ProcessIdentity;
+use crate::text::at_most;
+
+/// How much of a value an error shows, in bytes.
+const MAX_QUOTED_BYTES: usize = 200;
+
+/// What a torn line ends in once there is another after it: a control character, which no value of ours holds.
+pub(super) const TORN: &str = "\u{18}\n";
+
+/// The section of a record.
+const SECTION: &str = "job";
+
+/// A value in a record: text on one line.
+trait Value: Sized {
+    fn write(&self) -> String;
+    /// None for what says nothing to this version.
+    fn read(text: &str) -> Result<Option<Self>, ()>;
+}
+
+/// What is written and read as its text is.
+macro_rules! plain_values {
+    ($($type:ty),*) => {
+        $(impl Value for $type {
+            fn write(&self) -> String {
+                self.to_string()
+            }
+
+            fn read(text: &str) -> Result<Option<Self>, ()> {
+                text.parse().map(Some).map_err(|_| ())
+            }
+        })*
+    };
+}
+
+plain_values!(String, Millis, u32, u8, ProcessIdentity, FutureName, FutureId, QueuePlace, Lender);
+
+fn write_json(value: &impl Serialize) -> String {
+    // None of them has anything that JSON can't say.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn read_json<T: DeserializeOwned>(text: &str) -> Result<Option<T>, ()> {
+    serde_json::from_str(text).map(Some).map_err(|_| ())
+}
+
+impl Value for Vec<Argument> {
+    fn write(&self) -> String {
+        write_json(self)
+    }
+
+    fn read(text: &str) -> Result<Option<Self>, ()> {
+        read_json(text)
+    }
+}
+
+impl Value for Plan {
+    fn write(&self) -> String {
+        write_json(self)
+    }
+
+    fn read(text: &str) -> Result<Option<Self>, ()> {
+        read_json(text)
+    }
+}
+
+impl Value for Cause {
+    fn write(&self) -> String {
+        self.as_str().to_owned()
+    }
+
+    fn read(text: &str) -> Result<Option<Self>, ()> {
+        // A later version may have others.
+        Ok(Self::from_word(text))
+    }
+}
+
+/// Whose the log of the future's name is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogOf {
+    /// An earlier future's: this one's has not been made.
+    Another,
+    /// This future's.
+    This,
+}
+
+impl Value for LogOf {
+    fn write(&self) -> String {
+        match self {
+            Self::Another => "none".to_owned(),
+            Self::This => "own".to_owned(),
+        }
+    }
+
+    fn read(text: &str) -> Result<Option<Self>, ()> {
+        Ok(Some(if text == "own" { Self::This } else { Self::Another }))
+    }
+}
+
+/// The keys: what a line of a record may say, and what the record has from then on.
+macro_rules! lines {
+    ($($(#[$doc:meta])* $line:ident($type:ty) = $key:literal => |$record:ident, $value:ident| $set:expr,)*) => {
+        /// A line of a record.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub(crate) enum Line {
+            $($(#[$doc])* $line($type),)*
+        }
+
+        impl fmt::Display for Line {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Self::$line(value) => writeln!(f, concat!($key, " = {}"), value.write()),)*
+                }
+            }
+        }
+
+        impl Record {
+            /// Takes in what a line says. Keys that are not known are a later version's.
+            fn set(&mut self, key: &str, text: &str) -> Result<(), ()> {
+                match key {
+                    $($key => {
+                        if let Some($value) = <$type as Value>::read(text)? {
+                            let $record = self;
+                            $set;
+                        }
+                    })*
+                    _ => {}
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+lines! {
+    Command(String) = "command" => |record, value| record.command = value,
+    StartTime(Millis) = "start_time" => |record, value| record.start_time = value,
+    Argv(Vec<Argument>) = "argv" => |record, value| record.argv = Some(value),
+    StartBoot(Millis) = "start_boot" => |record, value| record.start_boot = Some(value),
+    Log(LogOf) = "log" => |record, value| record.has_log = value == LogOf::This,
+    Pid(String) = "pid" => |record, value| record.pid = Some(value),
+    Task(u32) = "task" => |record, value| record.task = Some(value),
+    Script(ProcessIdentity) = "script" => |record, value| record.script = Some(value),
+    Life(ProcessIdentity) = "life" => |record, value| record.life = Some(value),
+    Parent(String) = "parent" => |record, value| record.parent = Some(value),
+    Owner(ProcessIdentity) = "owner" => |record, value| record.owner = Some(value),
+    Plan(Plan) = "plan" => |record, value| record.plan = Some(value),
+    Dependency(FutureId) = "dependency" => |record, value| record.dependencies.push(value),
+    Queue(QueuePlace) = "queue" => |record, value| record.queue = Some(value),
+    Lender(Lender) = "lender" => |record, value| record.lenders.push(value),
+    LentBy(FutureName) = "lent_by" => |record, value| record.lent_by = Some(value),
+    RunStart(Millis) = "run_start" => |record, value| record.run_start = Some(value),
+    RunBoot(Millis) = "run_boot" => |record, value| record.run_boot = Some(value),
+    CancelGrace(Millis) = "cancel_grace" => |record, value| record.cancel_grace = Some(value),
+    CancelTime(Millis) = "cancel_time" => |record, value| record.cancel_time = Some(value),
+    EndTime(Millis) = "end_time" => |record, value| record.end_time = Some(value),
+    /// Never negative.
+    RunTime(Millis) = "run_time" => |record, value| record.run_time = Some(if value < 0 { return Err(()) } else { value }),
+    Attempts(u32) = "attempts" => |record, value| record.attempts = Some(value),
+    Terminated(u32) = "terminated" => |record, value| record.terminated = Some(value),
+    Killed(u32) = "killed" => |record, value| record.killed = Some(value),
+    /// 1 to 64.
+    Signal(u8) = "signal" => |record, value| record.signal = Some(value.into()).filter(|number| (1..=64).contains(number)),
+    Cause(Cause) = "cause" => |record, value| record.cause = Some(value),
+    Rc(u8) = "rc" => |record, value| record.rc = Some(value.into()),
+    TakenBy(ProcessIdentity) = "taken_by" => |record, value| record.taken_by = Some(value),
+    WaitStart(Millis) = "wait_start" => |record, value| record.wait_start = Some(value),
+    WaitEnd(Millis) = "wait_end" => |record, value| record.wait_end = Some(value),
+}
+
+/// The text of lines.
+pub(crate) fn text(lines: &[Line]) -> String {
+    lines.iter().map(Line::to_string).collect()
+}
+
+/// The text of a record with these lines.
+pub(super) fn opening(lines: &[Line]) -> String {
+    format!("[{SECTION}]\n") + &text(lines)
+}
+
+/// What has to come before lines that are added to a record.
+pub(super) fn joint(record: &Record) -> String {
+    let end = if record.torn { TORN } else { "" };
+    let section = if record.elsewhere { format!("[{SECTION}]\n") } else { String::new() };
+    end.to_owned() + &section
+}
+
+/// Reads a record's text; the error is the reason for a person.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Record, String> {
+    // A writer that was stopped halfway leaves a line without its end; what it says may be cut.
+    let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |last| last + 1);
+    let lines = &bytes[..whole];
+    if lines.trim_ascii().is_empty() {
+        return Err("it is empty".into());
+    }
+    let mut record = Record { torn: whole < bytes.len(), has_log: true, ..Record::default() };
+    let mut is_ours = false;
+    let (mut has_command, mut has_start) = (false, false);
+    for (number, line) in (1..).zip(lines.split_inclusive(|&b| b == b'\n')) {
+        if line.ends_with(TORN.as_bytes()) {
+            // It may have been torn in the middle of a character.
+            continue;
+        }
+        let line = std::str::from_utf8(line).map_err(|_| "it is not text".to_owned())?.trim_end_matches(['\r', '\n']);
+        let ini = read_line(line).map_err(|why| format!("line {number}: {why}"))?;
+        if let Some(name) = ini.sections().flatten().next() {
+            is_ours = name == SECTION;
+            continue;
+        }
+        for (key, value) in ini.iter().flat_map(|(_, properties)| properties).filter(|_| is_ours) {
+            record
+                .set(key, value)
+                .map_err(|()| format!("line {number}: `{key}` can't be `{}`", at_most(value, MAX_QUOTED_BYTES)))?;
+            has_command |= key == "command";
+            has_start |= key == "start_time";
+        }
+    }
+    record.elsewhere = !is_ours;
+    if !(has_command && has_start) {
+        return Err(format!("it has no section [{SECTION}] with `command` and `start_time`"));
+    }
+    Ok(record)
+}
+
+/// One line at a time, because rust-ini takes a backslash at the end of a line for its continuation on the next one
+/// even with escapes off, and values here are raw. A carriage return would end the line to it, so it is spelt out.
+fn read_line(line: &str) -> Result<Ini, String> {
+    let raw = ParseOption { enabled_quote: false, enabled_escape: false, ..ParseOption::default() };
+    Ini::load_from_str_opt(&line.replace('\r', r"\r"), raw).map_err(|error| error.msg.into_owned())
+}
