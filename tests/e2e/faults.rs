@@ -5,6 +5,7 @@
 mod collecting;
 mod limits;
 mod names;
+mod processes;
 mod records;
 mod signals;
 mod stores;

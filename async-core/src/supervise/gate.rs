@@ -6,7 +6,7 @@
 //! of the pipe without a text means that it is not to run.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -65,10 +65,10 @@ impl Gated {
             self.spares = Some((reader, writer));
         }
         let spare = match &self.spares {
-            Some((_, writer)) if more => path_of(writer),
+            Some((_, writer)) if more => path_of(writer)?,
             _ => String::new(),
         };
-        let mut told = format!("\n\n{}\0{}\0", self.skip, path_of(log)).into_bytes();
+        let mut told = format!("\n\n{}\0{}\0", self.skip, path_of(log)?).into_bytes();
         told.extend_from_slice(parent.as_bytes());
         told.extend_from_slice(format!("\0{spare}\0").as_bytes());
         Ok(told)
@@ -101,6 +101,8 @@ fn must_be_child(pid: u32) -> io::Result<()> {
 }
 
 /// By which another process opens what this one has open, whatever its name is.
-fn path_of(file: &impl AsRawFd) -> String {
-    format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd())
+fn path_of(file: &impl AsRawFd) -> io::Result<String> {
+    // This process as the task sees it: in another pid namespace than that of `/proc` its own id says nothing there.
+    let this = fs::read_link("/proc/self")?;
+    Ok(format!("/proc/{}/fd/{}", this.display(), file.as_raw_fd()))
 }
