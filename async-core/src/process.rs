@@ -150,6 +150,18 @@ pub fn hide_arguments(shown: &[&OsStr]) -> io::Result<()> {
     File::options().write(true).open("/proc/self/mem")?.write_all_at(&words, start)
 }
 
+/// Makes a process, and tries again while there is none to be had, for as long as bash does: four times, after 1, 2, 4 and 8
+/// seconds.
+pub(crate) fn with_patience<T>(mut make: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for seconds in [1, 2, 4, 8] {
+        match make() {
+            Err(error) if error.raw_os_error() == Some(Errno::EAGAIN as i32) => sleep(Duration::from_secs(seconds)),
+            done => return done,
+        }
+    }
+    make()
+}
+
 /// Which of the two processes a fork has come back in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -173,7 +185,7 @@ pub fn fork() -> io::Result<Side> {
         return Err(Errno::EBUSY.into());
     }
     // SAFETY: there is no other thread that could have been in the middle of something.
-    match unsafe { nix::unistd::fork() }? {
+    match with_patience(|| Ok(unsafe { nix::unistd::fork() }?))? {
         ForkResult::Child => Ok(Side::Child),
         ForkResult::Parent { child } => Ok(Side::Parent(child.as_raw().unsigned_abs())),
     }

@@ -253,7 +253,10 @@ impl Supervisor<'_> {
         tell: &mut dyn FnMut() -> io::Result<()>,
     ) -> io::Result<()> {
         let pid = match (program, &mut self.function) {
-            (Some(command), _) => command.spawn().map_err(|error| explained(error, command.get_program()))?.id(),
+            (Some(command), _) => {
+                let spawned = process::with_patience(|| command.spawn());
+                spawned.map_err(|error| explained(error, command.get_program()))?.id()
+            }
             (None, Some(gated)) if attempt > 1 => gated.take_spare()?,
             (None, Some(gated)) => gated.pid(),
             (None, None) => return Err(Errno::ESRCH.into()),

@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_tests::fault::in_each_case;
+use async_tests::shell::{Finished, Sandbox, binary_dir};
+use async_tests::small_disk::is_root;
 
 #[test]
 fn a_log_that_can_not_be_handed_over_can_still_be_collected() {
@@ -218,5 +221,111 @@ fn a_script_whose_output_nobody_reads() {
         drop(child.stdout.take());
         child.wait().unwrap();
         sandbox.run(&case.sourced("async_wait t; echo \"wait $?\"")).says("wait 0\n");
+    });
+}
+
+/// How many user ids have been used: the limit is on all processes of a user, so each test has one of its own.
+static USERS: AtomicU32 = AtomicU32::new(0);
+
+/// Runs a script as another user, who has no other processes.
+fn run_as_nobody(sandbox: &Sandbox, script: &str) -> Finished {
+    let program = sandbox.path("bin");
+    fs::create_dir(&program).unwrap();
+    fs::copy(binary_dir().join("async"), program.join("async")).unwrap();
+    let user = 3_000_000 + 10 * std::process::id() + USERS.fetch_add(1, Ordering::Relaxed);
+    sandbox.run("chmod 0777 \"$HOME\" . \"$DEST\" ../ && chmod a+rx ../bin ../bin/async").exits(0);
+    fs::write(sandbox.path("script"), script).unwrap();
+    let mut command = sandbox.command("setpriv");
+    command.arg(format!("--reuid={user}")).args(["--clear-groups", "bash"]).arg(sandbox.path("script"));
+    command.env("PATH", format!("{}:/usr/bin:/bin", program.display()));
+    sandbox.finish(&mut command)
+}
+
+#[test]
+#[ignore = "in the full set"]
+fn too_few_processes() {
+    if !is_root("a user without other processes") {
+        return;
+    }
+    in_each_case(|case| {
+        let script = case.script(
+            "function fails { echo the log; return 3; }
+            # Until there is room again. No children: their end would interrupt bash's own patience.
+            for i in 1 2 3; do setsid --fork sleep 1.5; done
+            ulimit -Su 4
+            async_run later fails >/dev/null; echo \"run $?\"
+            async_wait later; echo \"later $?\"
+            # Bash itself gives up after 15 seconds, and goes no further.
+            ulimit -Su 1
+            async_run never fails; echo \"run $?\"
+            async_wait never; echo \"never $?\"",
+        );
+        let finished = run_as_nobody(&case.sandbox(), &script);
+        finished.complains("fork: retry: Resource temporarily unavailable\n").says("the log\n");
+        finished.says("run 0\n").says("later 3\n").lacks("never 0\n");
+        assert_eq!(finished.stdout.matches("run 0\n").count(), 1, "{finished}");
+    });
+}
+
+#[test]
+fn programs_when_there_are_too_few_processes() {
+    if !is_root("a user without other processes") {
+        return;
+    }
+    let sandbox = Sandbox::default();
+    let finished = run_as_nobody(
+        &sandbox,
+        "async init; sleep 1.5 & ulimit -Su 4
+        async run t -- sh -c 'exit 3'; echo \"run $?\"
+        async wait t; echo \"wait $?\"",
+    );
+    finished.says("run 0\n").says("wait 3\n");
+}
+
+#[test]
+fn too_little_memory() {
+    in_each_case(|case| {
+        for memory in [2000, 6000, 9000, 12000] {
+            // What there is too little for is refused, and nothing has run.
+            let finished = case.run(&format!(
+                "function fails {{ echo ran >ran; return 3; }}
+                (
+                    ulimit -Sv {memory}
+                    async_run t fails; echo \"run $?\"
+                    ulimit -Sv unlimited
+                    async_wait t; echo \"wait $?\"
+                )
+                echo \"shell $?\"
+                [[ ! -e ran ]] || echo ran",
+            ));
+            let ran = finished.stdout.contains("\nran\n");
+            let told = finished.stdout.contains("run 0\n") && finished.stdout.contains("wait 3\n");
+            assert!(ran == told && !finished.stdout.contains("wait 0\n"), "{memory}: {finished}");
+        }
+    });
+}
+
+#[test]
+fn an_environment_that_is_too_large() {
+    in_each_case(|case| {
+        case.run(
+            "function fails { echo the log; return 3; }
+            big=$(head -c 130000 /dev/zero | tr '\\0' x)
+            async_run before fails
+            for i in {1..20}; do export big$i=$big; done
+            async_run t fails; echo \"run $?\"
+            async_wait t; echo \"wait $?\"
+            async_wait before; echo \"early $?\"
+            for i in {1..20}; do unset big$i; done
+            async_wait t; echo \"again $?\"
+            async_wait before; echo \"before $?\"",
+        )
+        .complains("Argument list too long")
+        .lacks("wait 0\n")
+        .lacks("early 0\n")
+        .says("run 125\n")
+        .says("again 125\n")
+        .says("the log\n")
+        .says("before 3\n");
     });
 }
