@@ -52,6 +52,11 @@ pub(crate) use queue::Slot;
 use files::{names_in, open_for_reading, open_regular, read_record};
 use life::{is_alive, wait_for_end};
 
+/// Opens a log, to be read from its start; none if it is gone. What is no regular file, such as a symlink, is an error.
+pub fn open_log(path: &Path) -> Result<Option<File>> {
+    open_for_reading(path)
+}
+
 /// The subdirectory of the collected futures. Its presence, or that of [`RUNS`], marks a directory as a store.
 pub const COLLECTED: &str = ".collected";
 

@@ -4,12 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use async_tests::crafted::{self, Crafted, many, of_each_kind};
 use async_tests::shell::{Finished, Sandbox};
+use async_tests::small_disk::is_root;
 use async_tests::tools;
 use serde_json::Value;
 
@@ -294,9 +295,9 @@ fn a_file_that_can_not_be_written_is_an_error_that_names_it_and_the_old_one_stay
             "{}",
             ended.stderr
         );
-        let ended = timing(&sandbox, &of_each_kind(), &[option, "/dev/full"]);
-        assert_eq!(ended.status, 125, "{option}");
-        assert!(ended.stderr.contains(" to /dev/full: No space left on device"), "{}", ended.stderr);
+        let store = sandbox.path("crafted").display().to_string();
+        let ended = sandbox.run(&format!("async --dir '{store}' timing {option} - >/dev/full"));
+        ended.complains("async: can't write the output: No space left on device").exits(125);
     }
     let file = sandbox.path("cwd/page.html");
     fs::write(&file, "old").unwrap();
@@ -309,7 +310,7 @@ fn a_file_that_can_not_be_written_is_an_error_that_names_it_and_the_old_one_stay
 }
 
 #[test]
-fn a_file_is_replaced_whole_and_what_is_no_file_of_its_own_is_written_to() {
+fn a_file_is_replaced_whole_and_what_is_no_file_is_refused() {
     let sandbox = Sandbox::default();
     let cwd = sandbox.path("cwd");
     let write = |path: &str| {
@@ -332,8 +333,72 @@ fn a_file_is_replaced_whole_and_what_is_no_file_of_its_own_is_written_to() {
     write("link");
     assert!(is_picture(&file) && cwd.join("link").is_symlink());
 
-    write("/dev/null");
+    // No mode goes beyond what a file of this kind has.
+    for (mode, kept) in [(0o6777, 0o666), (0o755, 0o644), (0o600, 0o600)] {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        write("file");
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, kept, "{mode:o}");
+    }
+
+    nix::unistd::mkfifo(&cwd.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    fs::create_dir(cwd.join("folder")).unwrap();
+    for path in ["/dev/null", "fifo", "folder", "folder/", "folder/.", "nowhere/file", "file/file", "loop"] {
+        if path == "loop" {
+            symlink("loop", cwd.join("loop")).unwrap();
+        }
+        let ended = timing(&sandbox, &of_each_kind(), &["--svg", path]);
+        assert_eq!(ended.status, 125, "{path}");
+        assert!(ended.stderr.starts_with(&format!("async: can't write the picture to {path}: ")), "{}", ended.stderr);
+    }
     assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    let left: Vec<_> = fs::read_dir(&cwd).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".async-")), "{left:?}");
+}
+
+#[test]
+fn no_file_is_written_by_way_of_another_user() {
+    if !is_root("a file of another user") {
+        return;
+    }
+    let sandbox = Sandbox::default();
+    let there = sandbox.path("there");
+    let stranger = Some(4_000_001);
+    fs::create_dir(&there).unwrap();
+    let write = |path: &Path| timing(&sandbox, &of_each_kind(), &["--html", path.to_str().unwrap()]);
+
+    // Over a file that another user has planted, with the right to be somebody else: the page is nobody's but ours.
+    let planted = there.join("planted");
+    fs::write(&planted, "#!/bin/sh").unwrap();
+    chown(&planted, stranger, stranger).unwrap();
+    fs::set_permissions(&planted, fs::Permissions::from_mode(0o6777)).unwrap();
+    assert_eq!(write(&planted).status, 0);
+    let page = fs::metadata(&planted).unwrap();
+    assert_eq!((page.uid(), page.mode() & 0o7777), (0, 0o644));
+
+    // No symlink of theirs is followed, wherever in the path, and ours are.
+    let target = sandbox.path("cwd/target");
+    for (ours, link, path) in [(false, "link", "link"), (false, "dir", "dir/file"), (true, "own", "own")] {
+        fs::create_dir_all(sandbox.path("cwd/folder")).unwrap();
+        symlink(if link == "dir" { sandbox.path("cwd/folder") } else { target.clone() }, there.join(link)).unwrap();
+        if !ours {
+            lchown(there.join(link), stranger, stranger).unwrap();
+        }
+        let ended = write(&there.join(path));
+        assert_eq!(ended.status, if ours { 0 } else { 125 }, "{link}: {}", ended.stderr);
+        assert_eq!(target.exists(), ours, "{link}");
+        assert!(fs::read_dir(sandbox.path("cwd/folder")).unwrap().next().is_none());
+    }
+}
+
+#[test]
+fn a_log_that_is_a_symlink_gets_into_no_page_and_no_report() {
+    let sandbox = Sandbox::default();
+    sandbox.run("echo 's3cret' >secret").exits(0);
+    let script = "async run t -- echo hi; until [[ $(async status) == *finished* ]]; do :; done
+        rm \"$DEST/async/t.log\"; ln -s \"$PWD/secret\" \"$DEST/async/t.log\"
+        async timing --html page.html --junit report.xml; echo \"timing $?\"
+        cat page.html report.xml";
+    sandbox.run(script).says("timing 0\n").says("is a symlink, not a regular file of ours").lacks("s3cret");
 }
 
 #[test]

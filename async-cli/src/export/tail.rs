@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use anstream::adapter::strip_str;
+use async_core::store::open_log;
 use async_core::text;
 
 /// What was read of a log.
@@ -19,7 +20,8 @@ pub(crate) struct Tail {
 impl Tail {
     /// Reads no more than that many bytes and lines.
     pub(crate) fn read(path: &Path, bytes: usize, lines: usize) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+        let opened = open_log(path).map_err(|error| io::Error::other(error.to_string()))?;
+        let mut file: File = opened.ok_or(io::ErrorKind::NotFound)?;
         // Measured once: a task that runs may write on.
         let size = file.metadata()?.len();
         let start = size.saturating_sub(bytes as u64);
