@@ -15,7 +15,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, readlinkat, renameat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstatat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
-/// How many symlinks a path may have, as for the kernel (path_resolution(7)).
+/// How many symlinks a path may have, as for the kernel (`path_resolution(7)`).
 const MOST_LINKS: usize = 40;
 
 /// The mode that a new file is asked for with; an old one's bits beyond that are not kept.

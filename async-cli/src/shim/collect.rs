@@ -119,6 +119,9 @@ impl FromStr for Resume {
     }
 }
 
+/// How much is kept of what the script has noted, in bytes. A pipe has 64 KiB.
+const MAX_NOTED_BYTES: usize = 30_000;
+
 /// How far it got: the future to wait for, or none when done.
 type Found = Result<Option<(Pending, Resume)>, Failure>;
 
@@ -168,6 +171,8 @@ impl Collect {
             noted = without(&without(&noted, &format!("/{name}/")), &format!("/={name}/"));
         }
         let mut text = format!("{what}\n{rc}\n{background}\n{waited}\n{next}\n").into_bytes();
+        // The shell reads it only after this process's end, so all of it has to fit in the pipe.
+        noted.truncate(MAX_NOTED_BYTES);
         text.extend(noted.into_iter().map(|byte| if byte == b'\n' { b' ' } else { byte }).chain(*b"\n"));
         answer.give(&text).map_err(Failure::Answer)?;
         Ok(ExitCode::SUCCESS)
