@@ -41,6 +41,9 @@ impl Init {
         for (name, script) in leftovers.of_others {
             warn(&format!("{}, so it was kept", uncollected_by(&name, script)));
         }
+        for path in leftovers.no_records {
+            warn(&format!("{} is no record that can be read, so it was left alone", path.display()));
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -4,14 +4,16 @@ use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
 use super::begin::maker;
 use super::collect::Shelved;
 use super::count::COUNT;
-use super::files::{append, is_named, names_if_there, names_in, open_identified, read_record, remove_if_there};
+use super::files::{
+    append, is_named, names_if_there, names_in, open_for_reading, open_identified, read_record, remove_if_there,
+};
 use super::queue::is_of_the_limit;
 use super::{KEPT_RUNS, Permissions, STARTING, Store};
 use crate::caller::Caller;
@@ -29,6 +31,8 @@ pub struct Leftovers {
     /// Futures that are over, and that another script, which has this process id, has started and not collected; they were
     /// left alone too.
     pub of_others: Vec<(FutureName, u32)>,
+    /// Files with the names of records that are none; they were left alone too.
+    pub no_records: Vec<PathBuf>,
 }
 
 impl Store {
@@ -112,12 +116,22 @@ impl Store {
         Ok(Self { dir: dir.to_owned(), permissions })
     }
 
-    /// A directory is taken over if all that is in it could be the original's, or what an init that was cut short left.
+    /// A directory is taken over if all that is in it is the original's, or what an init that was cut short left: records, and
+    /// logs that belong to one. In devstack's own directory there may be logs alone: that is what the original leaves.
     fn refuse_a_strangers_directory(&self) -> Result<()> {
         for name in names_in(&self.dir)? {
-            let extension = Path::new(&name).extension().and_then(OsStr::to_str);
-            let is_ours = name == STARTING || name == COUNT || is_of_the_limit(&name);
-            if !(is_ours || matches!(extension, Some("ini" | "log" | "fifo"))) {
+            let path = self.dir.join(&name);
+            let is_record = |path: &Path| {
+                open_for_reading(path).is_ok_and(|file| file.is_some_and(|file| read_record(&file, path).is_ok()))
+            };
+            let is_ours = match path.extension().and_then(OsStr::to_str) {
+                Some("ini") => is_record(&path),
+                Some("log" | "fifo") => {
+                    self.permissions == Permissions::Umask || is_record(&path.with_extension("ini"))
+                }
+                _ => name == STARTING || name == COUNT || is_of_the_limit(&name),
+            };
+            if !is_ours {
                 return Err(Error::NotAStore { dir: self.dir.clone(), example: printable(&name) });
             }
         }
@@ -128,7 +142,8 @@ impl Store {
     /// what begins meanwhile.
     fn clear(&self, runs: usize, caller: &Caller) -> Result<Leftovers> {
         let mut leftovers = Leftovers::default();
-        for name in self.names()? {
+        let had = self.names()?;
+        for name in had.clone() {
             match self.look(&name) {
                 Ok(Some((_, State::Running | State::Queued))) => leftovers.running.push(name),
                 Ok(Some((record, _))) => match caller.not_this_script(&record) {
@@ -136,17 +151,24 @@ impl Store {
                     None => self.clear_future(&name, &record, runs, caller)?,
                 },
                 Ok(None) => {}
+                // Whoever made it knows what it is.
                 Err(Error::BadRecord { .. } | Error::Planted { .. }) => {
-                    self.remove_if(&self.record_path(&name), || self.look(&name).is_err())?;
+                    leftovers.no_records.push(self.record_path(&name));
                 }
                 // It may run, so nothing is removed.
                 Err(error) => return Err(error),
             }
         }
+        let mut cleared = self.kept_names()?;
+        cleared.extend(had);
         self.end_run(runs, caller)?;
         self.clear_beginnings()?;
         for extension in ["log", "fifo"] {
             for stem in self.files(extension)? {
+                let is_ours = FutureName::from_arg(&stem).is_ok_and(|name| cleared.contains(&name));
+                if !is_ours && self.permissions != Permissions::Umask {
+                    continue;
+                }
                 let with = |extension: &str| {
                     let mut file = stem.clone();
                     file.push(format!(".{extension}"));

@@ -2,6 +2,7 @@
 //!
 //! A **run** is what happens in a store between one init and the next.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;
@@ -167,6 +168,15 @@ impl Store {
                 Err(error) => return Err(Error::io("keep the collected futures in", collected)(error)),
             }
         }
+    }
+
+    /// The names of all futures that are no longer live and of which something is kept.
+    pub(super) fn kept_names(&self) -> Result<HashSet<FutureName>> {
+        let mut names: HashSet<_> = stems_in(&self.collected_dir())?.into_iter().map(|(name, ..)| name).collect();
+        for run in self.past_runs()? {
+            names.extend(stems_in(&run.dir)?.into_iter().map(|(name, ..)| name));
+        }
+        Ok(names)
     }
 
     pub(super) fn runs_dir(&self) -> PathBuf {

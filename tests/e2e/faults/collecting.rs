@@ -354,6 +354,22 @@ fn a_wait_for_what_did_not_start_fails() {
 }
 
 #[test]
+fn however_much_did_not_start_a_wait_is_not_held_up() {
+    in_each_case(|case| {
+        case.run(
+            "_ASYNC_STARTED[0]=$(printf '/name-%s/' {1..9000})
+            async_run t false
+            async_wait t
+            echo \"wait $?\"
+            async_wait name-7
+            echo \"first $?\"",
+        )
+        .says("wait 1\n")
+        .says("first 125\n");
+    });
+}
+
+#[test]
 fn a_future_whose_record_is_gone_was_started_all_the_same() {
     in_each_case(|case| {
         for parallel in ["True", "False"] {

@@ -98,8 +98,10 @@ fn what_is_no_record_is_named_and_the_others_go_on() {
             assert_eq!(fs::read(&file).unwrap(), bytes, "{kind} is left as it was");
             sandbox
                 .run(&case.sourced("async_init; echo \"init $?\"; ls \"$DEST/async\""))
+                .complains("bad.ini is no record that can be read, so it was left alone\n")
                 .says("init 0\n")
-                .lacks("bad.ini");
+                .says("bad.ini\n");
+            assert_eq!(fs::read(&file).unwrap(), bytes, "{kind} is left as it was");
         }
     });
 }

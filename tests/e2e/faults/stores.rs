@@ -214,6 +214,38 @@ fn init_leaves_a_directory_alone_that_is_no_store() {
             .run(&case.sourced("export ASYNC_DIR=$HOME; echo mine >\"$HOME/notes.txt\"; async_init; echo \"init $?\"; cat \"$HOME/notes.txt\""))
             .complains("holds `notes.txt`, which no store has")
             .says("init 125\nmine\n");
+        // Not even if its files have the same endings. That devstack's directory has logs alone is what the original leaves.
+        for (files, example) in [("app.log php.ini", "`"), ("php.ini", "`php.ini`"), ("app.log", "`app.log`")] {
+            if case.profile == "devstack" && files == "app.log" {
+                continue;
+            }
+            let finished = sandbox.run(&case.sourced(&format!(
+                "mkdir \"$HOME/mine\"; cd \"$HOME/mine\"; export ASYNC_DIR=$HOME/mine
+                for file in {files}; do echo '[PHP]' >$file; done
+                async_init; echo \"init $?\"
+                async run app -- true; echo \"run $?\"
+                cat {files}; rm -r ../mine"
+            )));
+            finished.complains(&format!("holds {example}")).complains(", which no store has");
+            finished.says("init 125\nrun 125\n[PHP]\n");
+        }
+    });
+}
+
+#[test]
+fn init_removes_the_logs_of_records_and_no_others() {
+    in_each_case(|case| {
+        let finished = case.run(
+            "async_run t true; async_wait t >/dev/null
+            echo mine >other.log; cp other.log \"$DEST/async/\"
+            async_init
+            ls \"$DEST/async\"; echo \"that is all\"",
+        );
+        finished.lacks("t.log\n");
+        // devstack's own directory is cleared of all logs, as the original did.
+        if case.profile == "standalone" {
+            finished.says("other.log\nthat is all\n");
+        }
     });
 }
 
