@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use async_tests::fault::{Case, in_each_case};
+use async_tests::shell::Sandbox;
 use async_tests::stay::Staying;
+use async_tests::tools::is_there;
 
 /// A tree of processes that are hard to get rid of; it says when all of them are there.
 const TREE: &str = r"
@@ -65,7 +67,7 @@ fn what_its_supervisor_can_not_stop_any_more_is_stopped() {
         cancelled.exits(0);
         assert!(script.left().is_empty(), "{signal}: {:#?}{cancelled}", script.left());
         match signal {
-            "KILL" => cancelled.says("]: its supervisor was gone; "),
+            "KILL" => cancelled.says("]: stopped without its supervisor: "),
             _ => cancelled.says("]: cancelled: "),
         };
         script.go_on().says("the log\n");
@@ -87,7 +89,7 @@ fn a_function_whose_supervisor_is_killed_is_stopped() {
             ),
         );
         let cancelled = script.call(&["cancel", "--grace", "100ms", "t"]);
-        cancelled.says("]: its supervisor was gone; ").exits(0);
+        cancelled.says("]: stopped without its supervisor: ").exits(0);
         assert!(script.left().is_empty(), "{:#?}{cancelled}", script.left());
         script.go_on().says("the log\n").says("its process is gone and left no result\n").says("wait 137\n");
     });
@@ -353,4 +355,40 @@ fn a_wait_for_it_comes_back() {
         .says("(killed by signal 15, SIGTERM; cancelled)\n")
         .says("wait 143\n");
     });
+}
+
+#[test]
+fn where_there_is_no_room_for_the_request_the_tree_is_stopped_all_the_same() {
+    in_each_case(|case| {
+        case.run(
+            "function sleeps { sleep 300 & sleep 300; }
+            async_run t sleeps
+            async run p -- sh -c 'sleep 300 & sleep 300'
+            (ulimit -f 0; async cancel --quiet t p); echo \"cancel $?\"
+            async_wait t; echo \"t $?\"
+            async_wait p; echo \"p $?\"
+            grep -c cancel_time \"$DEST\"/async/.collected/*.ini",
+        )
+        .says("cancel 0\n")
+        .says("t 143\n")
+        .says("p 143\n")
+        .lacks("ini:1\n");
+    });
+}
+
+#[test]
+fn all_at_once_are_cancelled_with_few_descriptors_and_no_threads() {
+    if !is_there("strace") {
+        return;
+    }
+    let sandbox = Sandbox::default();
+    let finished = sandbox.run(
+        "async init; for i in {1..40}; do async run -q t$i -- sleep 300; done
+        # A thread is a clone(2) that shares memory.
+        ulimit -n 20
+        strace -f -qq -o clones -e trace=clone,clone3 async cancel --all --quiet; echo \"cancel $?\"
+        wc -l <clones
+        async wait --all --quiet; echo \"wait $?\"",
+    );
+    finished.says("cancel 0\n0\nwait 143\n").complains("40 of 40 failed: ");
 }

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-use std::thread;
 
 use async_core::clock::Millis;
 use async_core::tree::Ended;
@@ -64,7 +63,7 @@ impl Cancel {
         let mut output = Output::stdout()?;
         let mut status = ExitCode::SUCCESS;
         let mut cancellations = Vec::new();
-        for (name, result) in cancel_at_once(&store, names, self.grace) {
+        for (name, result) in store.cancel_all(names, self.grace) {
             let result = result.and_then(|cancelled| {
                 let entry = if self.json { entry_after(&store, &name, &cancelled)? } else { None };
                 Ok((cancelled, entry))
@@ -108,23 +107,6 @@ fn entry_after(store: &Store, name: &FutureName, cancelled: &Cancelled) -> async
     }
 }
 
-/// Each has a grace period, which is not to add up.
-pub(crate) fn cancel_at_once(
-    store: &Store,
-    names: Vec<FutureName>,
-    grace: Option<Millis>,
-) -> Vec<(FutureName, async_core::Result<Cancelled>)> {
-    // Of one there is nothing to add up.
-    if let [name] = &names[..] {
-        return vec![(name.clone(), store.cancel(name, grace))];
-    }
-    thread::scope(|scope| {
-        let start = |name: FutureName| (name.clone(), scope.spawn(move || store.cancel(&name, grace)));
-        let running: Vec<_> = names.into_iter().map(start).collect();
-        running.into_iter().filter_map(|(name, thread)| Some((name, thread.join().ok()?))).collect()
-    })
-}
-
 /// What is said of a future that nobody but its shell can stop.
 pub(crate) fn in_shell(name: &FutureName, pid: u32) -> String {
     format!("`{name}` runs in the shell {pid} itself, so it was left alone: end that shell")
@@ -136,7 +118,9 @@ pub(crate) fn describe(name: &FutureName, cancelled: &Cancelled) -> Option<Strin
         Cancelled::Unknown | Cancelled::InShell(_) => return None,
         Cancelled::Over(record) => (record, "was over already".to_owned()),
         Cancelled::Stopped(record) => (record, format!("cancelled: {}", how(record))),
-        Cancelled::StoppedHere(record, ended) => (record, format!("its supervisor was gone; {}", counts(*ended))),
+        Cancelled::StoppedHere(record, ended) => {
+            (record, format!("stopped without its supervisor: {}", counts(*ended)))
+        }
     };
     Some(messages::record_line(name, record, &text))
 }

@@ -8,7 +8,6 @@ use async_core::{FutureName, State, Store};
 use clap::Args;
 
 use crate::cli::Place;
-use crate::commands::cancel::cancel_at_once;
 use crate::failure::Failure;
 use crate::messages::Output;
 
@@ -63,7 +62,7 @@ fn cancel_all_of(store: &Store, owner: &ProcessIdentity) -> Result<(), Failure> 
         if names.is_empty() {
             return Ok(());
         }
-        let results = cancel_at_once(store, names, None);
+        let results = store.cancel_all(names, None);
         if let Some((_, Err(error))) = results.into_iter().find(|(_, result)| result.is_err()) {
             return Err(error.into());
         }

@@ -37,38 +37,102 @@ pub enum Cancelled {
     StoppedHere(Record, Ended),
 }
 
+/// What came of a request.
+enum Asked {
+    Answered(Cancelled),
+    Pending(Pending),
+}
+
+/// A future that is to be seen to its end. It is not held open: there may be more of them than descriptors.
+struct Pending {
+    record: Record,
+    grace: Millis,
+    /// When not to wait for its supervisor any more, in ms since boot.
+    deadline: Millis,
+    /// Whether its supervisor knows, or will; else there is none, or it can't be told.
+    is_asked: bool,
+}
+
 impl Store {
     /// Stops the whole process tree of a future: SIGTERM, and SIGKILL for what is left `grace` ms later. Returns when it is
     /// over; the future can then be collected.
     ///
-    /// The request stands in the record, and its supervisor, which can see all of the tree, carries it out.
+    /// The request stands in the record, and its supervisor, which can see all of the tree, carries it out. Where it can't be
+    /// written, the tree is stopped from here.
     pub fn cancel(&self, name: &FutureName, grace: Option<Millis>) -> Result<Cancelled> {
+        match self.ask_to_end(name, grace)? {
+            Asked::Answered(answer) => Ok(answer),
+            Asked::Pending(pending) => self.see_to_end(name, pending),
+        }
+    }
+
+    /// The same for several at once: all are asked before one is waited for, so that their grace periods do not add up.
+    #[allow(clippy::must_use_candidate, reason = "it is made for what it does")]
+    pub fn cancel_all(&self, names: Vec<FutureName>, grace: Option<Millis>) -> Vec<(FutureName, Result<Cancelled>)> {
+        let asked: Vec<_> = names.into_iter().map(|name| (self.ask_to_end(&name, grace), name)).collect();
+        let end = |(asked, name): (Result<Asked>, FutureName)| {
+            let ended = asked.and_then(|asked| match asked {
+                Asked::Answered(answer) => Ok(answer),
+                Asked::Pending(pending) => self.see_to_end(&name, pending),
+            });
+            (name, ended)
+        };
+        asked.into_iter().map(end).collect()
+    }
+
+    fn ask_to_end(&self, name: &FutureName, grace: Option<Millis>) -> Result<Asked> {
         let path = self.record_path(name);
         let Some(file) = open_regular(&path)? else {
-            return Ok(Cancelled::Unknown);
+            return Ok(Asked::Answered(Cancelled::Unknown));
         };
         let record = read_record(&file, &path)?;
         let grace_ms = grace.unwrap_or_else(|| record.plan.clone().unwrap_or_default().grace());
+        let pending = |record, is_asked| {
+            let deadline = clock::since_boot().saturating_add(grace_ms).saturating_add(PATIENCE);
+            Ok(Asked::Pending(Pending { record, grace: grace_ms, deadline, is_asked }))
+        };
         match Self::state_of(&file, &path, &record)? {
-            State::Finished | State::Collected => return Ok(Cancelled::Over(record)),
+            State::Finished | State::Collected => return Ok(Asked::Answered(Cancelled::Over(record))),
             State::Lost => {
                 // It may have ended between the two looks.
                 let record = read_record(&file, &path)?;
                 return match record.rc {
-                    Some(_) => Ok(Cancelled::Over(record)),
-                    None => self.stop_survivors(name, &file, record, grace_ms),
+                    Some(_) => Ok(Asked::Answered(Cancelled::Over(record))),
+                    None => pending(record, false),
                 };
             }
             State::Running | State::Queued => {}
         }
         if let Some(life) = &record.life {
-            return Ok(Cancelled::InShell(life.pid()));
+            return Ok(Asked::Answered(Cancelled::InShell(life.pid())));
         }
         let request: Vec<Line> =
             grace.map(Line::CancelGrace).into_iter().chain([Line::CancelTime(clock::wall())]).collect();
-        append(&file, &record, &request).map_err(Error::io("write the request to", &path))?;
-        let deadline = clock::since_boot().saturating_add(grace_ms).saturating_add(PATIENCE);
-        let mut record = record;
+        let is_asked = append(&file, &record, &request).is_ok();
+        if is_asked {
+            record.wake_supervisor(&file).map_err(Error::io("tell the supervisor of", &path))?;
+        }
+        pending(record, is_asked)
+    }
+
+    fn see_to_end(&self, name: &FutureName, pending: Pending) -> Result<Cancelled> {
+        let Pending { mut record, grace, deadline, is_asked } = pending;
+        let path = self.record_path(name);
+        let (started, file) = (record.start_time, open_regular(&path)?);
+        let file = match file.map(|file| Ok::<_, Error>((read_record(&file, &path)?.start_time, file))).transpose()? {
+            Some((now, file)) if now == started => file,
+            // It has been collected meanwhile.
+            _ => {
+                return Ok(match self.last_kept(name, Some(started))? {
+                    Some(kept) if kept.cause == Some(Cause::Cancelled) => Cancelled::Stopped(kept),
+                    Some(kept) => Cancelled::Over(kept),
+                    None => Cancelled::Unknown,
+                });
+            }
+        };
+        if !is_asked {
+            return self.stop_survivors(name, &file, record, grace);
+        }
         while is_alive(&file, &path, &record)? {
             if clock::since_boot() > deadline {
                 return self.stop_survivors(name, &file, record, 0);
@@ -76,8 +140,8 @@ impl Store {
             // It hears nothing before it is up, so it is told until it acts.
             match record.supervisor() {
                 Some(pid) => {
-                    record.wake_supervisor(&file).map_err(Error::io("tell the supervisor of", &path))?;
                     process::wait_at_most(pid, ASK_AGAIN).map_err(Error::io("wait for", &path))?;
+                    record.wake_supervisor(&file).map_err(Error::io("tell the supervisor of", &path))?;
                 }
                 // `async run` has begun it, and its supervisor is about to say so.
                 None => std::thread::sleep(Duration::from_millis(10)),
@@ -87,7 +151,7 @@ impl Store {
         wait_for_end(&file, &path)?;
         let record = read_record(&file, &path)?;
         match (record.rc, record.cause) {
-            (None, _) => self.stop_survivors(name, &file, record, grace_ms),
+            (None, _) => self.stop_survivors(name, &file, record, grace),
             // It ended by itself before the request was seen.
             (Some(_), None) => Ok(Cancelled::Over(record)),
             (Some(_), Some(_)) => Ok(Cancelled::Stopped(record)),

@@ -188,7 +188,7 @@ impl<'a> Checker<'a> {
         let output = fs::read_to_string(self.scene.outputs(step.shell).join(step.step.to_string())).unwrap_or_default();
         let told = output.lines().count() == 1
             && output.starts_with(&format!("[Async {name}:"))
-            && ["]: cancelled: ", "]: was over already", "]: its supervisor was gone; "]
+            && ["]: cancelled: ", "]: was over already", "]: stopped without its supervisor: "]
                 .iter()
                 .any(|text| output.contains(text));
         let absent = *rc == 125 && why.contains("there is no future") || *rc == 0 && output.is_empty();
