@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,6 +9,7 @@ use async_core::process::ProcessIdentity;
 use async_core::{Caller, Error, Permissions, Store};
 use clap::FromArgMatches as _;
 use clap::{ArgMatches, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use nix::unistd::geteuid;
 
 use crate::VERSION;
 use crate::commands::{
@@ -122,6 +124,11 @@ impl Place {
         if dest.as_ref().is_some_and(|dest| dest.as_os_str().is_empty()) {
             return Err(Error::NoPlace("DEST is set but empty, so the store would be /async: set DEST or ASYNC_DIR"));
         }
+        if dest.is_none() && is_of_another_user(set("XDG_STATE_HOME").or_else(|| set("HOME"))) {
+            return Err(Error::NoPlace(
+                "HOME belongs to another user, who could not use it any more: set ASYNC_DIR to a directory, or name it with --dir",
+            ));
+        }
         dest.or_else(|| set("XDG_STATE_HOME"))
             .or_else(|| set("HOME").map(|home| home.join(".local/state")))
             .map(|parent| parent.join("async"))
@@ -168,6 +175,12 @@ impl Place {
     pub(crate) fn store(&self) -> Result<Store, Failure> {
         Ok(Store::open(&self.dir()?, self.permissions())?)
     }
+}
+
+/// Whether this is root, in a directory of somebody else, where it would leave what is root's.
+fn is_of_another_user(dir: Option<PathBuf>) -> bool {
+    let owner = dir.and_then(|dir| Some(dir.ancestors().find_map(|dir| dir.metadata().ok())?.uid()));
+    geteuid().is_root() && owner.is_some_and(|owner| owner != 0)
 }
 
 /// A variable of the environment, unless it is empty.

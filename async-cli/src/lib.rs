@@ -39,21 +39,28 @@ pub const VERSION: &str = env!("ASYNC_VERSION");
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // An error can be reported, a death can't; and it can fail only where the signal would not come.
     let _ = async_core::process::outlive_file_size_limit();
-    parse(args).unwrap_or_else(|error| error.exit()).run().unwrap_or_else(|failure| failure.report().into())
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = parse(&args).unwrap_or_else(|error| shown(error, &args).exit());
+    cli.run().unwrap_or_else(|failure| failure.report().into())
 }
 
-fn parse(args: impl IntoIterator<Item = OsString>) -> Result<cli::Cli, clap::Error> {
-    let args: Vec<OsString> = args.into_iter().collect();
-    if let Some(cli) = cli::Cli::of_one_command(&args) {
+/// The error for arguments that are as wrong, and have nothing in them that a terminal acts on: it quotes them as they are.
+fn shown(error: clap::Error, args: &[OsString]) -> clap::Error {
+    let printable: Vec<OsString> = args.iter().map(|arg| async_core::text::printable(arg).into()).collect();
+    if printable == args { error } else { parse(&printable).err().unwrap_or(error) }
+}
+
+fn parse(args: &[OsString]) -> Result<cli::Cli, clap::Error> {
+    if let Some(cli) = cli::Cli::of_one_command(args) {
         return Ok(cli);
     }
     let mut command = command();
     command
-        .try_get_matches_from_mut(&args)
+        .try_get_matches_from_mut(args)
         .and_then(|mut matches| {
             cli::Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
         })
-        .map_err(|error| suggestion::improve(error, &command, &args))
+        .map_err(|error| suggestion::improve(error, &command, args))
 }
 
 /// The definition of the command line, for man pages and completions.

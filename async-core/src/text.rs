@@ -14,6 +14,22 @@ fn is_acted_on(c: char) -> bool {
     c.is_control() || is_bidi_control(c)
 }
 
+/// JSON that says the same, with nothing in it that a terminal acts on: its strings may hold such characters, which it spells
+/// `\u202e`.
+#[must_use]
+pub fn printable_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Newlines are those between its lines, and none of these is beyond 16 bits.
+        if is_acted_on(c) && c != '\n' {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// The text on one line, with nothing in it that a terminal acts on.
 ///
 /// Control characters are written as Rust writes them (`\n`, `\t`, `\u{1b}`), bytes that are not UTF-8 as `\xNN`;

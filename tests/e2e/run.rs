@@ -445,3 +445,19 @@ fn what_a_task_is_given_is_not_in_the_process_list() {
         assert_eq!(listed.count(), 0, "{finished}");
     });
 }
+
+#[test]
+fn a_variable_is_passed_on_without_its_value_on_a_command_line() {
+    let sandbox = Sandbox::default();
+    let finished = sandbox.run(
+        "export TOKEN=s3cret EMPTY=
+        mkfifo go
+        async run --env TOKEN --env EMPTY t -- sh -c 'read -r _ <go; echo \"$TOKEN ${EMPTY-unset}.\"'
+        tr '\\0' '\\n' </proc/$(async pid t)/cmdline
+        echo >go; async wait t
+        async run --env NOT_SET u -- true; echo \"not set $?\"",
+    );
+    assert_eq!(finished.stdout.matches("s3cret").count(), 1, "{finished}");
+    finished.says("s3cret .\n").says("async\nrun\nt\n").says("not set 2\n");
+    finished.complains("--env takes NAME=VALUE, or the name of a variable that is set, not `NOT_SET`\n");
+}

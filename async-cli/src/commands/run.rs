@@ -54,8 +54,9 @@ pub(crate) struct Run {
     /// Run it in that directory
     #[arg(long, short = 'C', value_name = "DIR")]
     cwd: Option<PathBuf>,
-    /// Set that variable for it (may be given several times)
-    #[arg(long, short, value_name = "NAME=VALUE")]
+    /// Set that variable for it, or see that it has the one that is set here, whose value then stands on no command line
+    /// (may be given several times)
+    #[arg(long, short, value_name = "NAME[=VALUE]")]
     env: Vec<OsString>,
     /// Have it read that file as standard input, which is empty otherwise
     #[arg(long, value_name = "FILE", default_value = "/dev/null", hide_default_value = true)]
@@ -159,11 +160,22 @@ impl Run {
         let split = |pair: &OsString| {
             let bytes = pair.as_encoded_bytes();
             let equals = bytes.iter().position(|&b| b == b'=').filter(|&position| position > 0);
-            let Some(position) = equals else {
-                let pair = async_core::text::printable(pair);
-                return Err(Failure::Usage(format!("--env takes NAME=VALUE, not `{pair}`")));
-            };
-            Ok((OsStr::from_bytes(&bytes[..position]).into(), OsStr::from_bytes(&bytes[position + 1..]).into()))
+            if let Some(position) = equals {
+                return Ok((
+                    OsStr::from_bytes(&bytes[..position]).into(),
+                    OsStr::from_bytes(&bytes[position + 1..]).into(),
+                ));
+            }
+            // No variable has an empty name, or one that begins with what stands before a value.
+            match std::env::var_os(pair).filter(|_| !bytes.starts_with(b"=")) {
+                Some(value) => Ok((pair.clone(), value)),
+                None => {
+                    let pair = async_core::text::printable(pair);
+                    Err(Failure::Usage(format!(
+                        "--env takes NAME=VALUE, or the name of a variable that is set, not `{pair}`"
+                    )))
+                }
+            }
         };
         self.env.iter().map(split).collect()
     }

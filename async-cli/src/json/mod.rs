@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::messages::Output;
+use async_core::text::printable_json;
 
 pub(crate) use cancelled::{Cancellation, Cancellations};
 pub(crate) use future::{Future, Futures, NumberedRun, Runs};
@@ -75,5 +76,5 @@ pub fn schema() -> String {
 /// Prints a document with one write.
 pub(crate) fn print(document: &impl Serialize, output: &mut Output) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(document).map_err(|error| Failure::Output(error.into()))?;
-    output.print(&(text + "\n"))
+    output.print(&(printable_json(&text) + "\n"))
 }

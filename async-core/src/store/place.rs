@@ -54,11 +54,15 @@ impl Store {
     ) -> Result<(Self, Leftovers)> {
         match fs::symlink_metadata(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                DirBuilder::new()
-                    .recursive(true)
-                    .mode(permissions.of_directories())
-                    .create(dir)
-                    .map_err(Error::io("make the directory", dir))?;
+                let failed = Error::io("make the directory", dir);
+                // What is above it is for others too, and has the mode that mkdir(1) would give it.
+                dir.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
+                match DirBuilder::new().mode(permissions.of_directories()).create(dir) {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                        return Err(Error::io("make the directory", dir)(error));
+                    }
+                    _ => {}
+                }
             }
             _ => {}
         }

@@ -174,3 +174,27 @@ fn a_running_future_whose_pid_is_no_number_is_waited_for() {
         .says("wait 3\n");
     });
 }
+
+#[test]
+fn control_characters_of_arguments_are_spelt_out_in_usage_errors_and_in_json() {
+    in_each_case(|case| {
+        let finished = case.run(
+            "odd=$'\\e[31m\\u009b\\u202e'
+            for arg in \"$odd\" \"--$odd\" \"wait --$odd\" \"wait --timeout $odd x\" \"completions $odd\" \"--for $odd wait\"; do
+                async $arg; echo \"usage $?\"
+            done
+            async run \"$odd\" -- echo \"$odd\" >/dev/null
+            async status --json
+            async --dir \"$PWD/$odd\" init; async --dir \"$PWD/$odd\" status --json
+            async wait \"$odd\"",
+        );
+        assert_eq!(finished.stdout.matches("usage 2\n").count(), 6, "{finished}");
+        for output in [&finished.stdout, &finished.stderr] {
+            // But for the log, which is what it is.
+            let logs = output.matches("\n\u{1b}[31m\u{9b}\u{202e}\n").count();
+            let found = output.matches(['\u{1b}', '\u{9b}', '\u{202e}']).count();
+            assert_eq!(found, 3 * logs, "{finished}");
+        }
+        finished.says(r"\u001b[31m\u009b\u202e").complains(r"'\u{1b}[31m\u{9b}\u{202e}'");
+    });
+}

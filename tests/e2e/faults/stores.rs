@@ -362,3 +362,36 @@ fn a_file_system_without_locks() {
         assert!(!sandbox.path("cwd/started").exists());
     });
 }
+
+#[test]
+fn a_new_store_is_private_and_what_is_above_it_is_not() {
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        sandbox
+            .run(&case.sourced(
+                "umask 022; unset DEST; async_init
+                stat -c '%a %n' \"$HOME\"/.local \"$HOME\"/.local/state \"$HOME\"/.local/state/async",
+            ))
+            .says("755 ")
+            .says("/.local/state\n")
+            .says(if case.profile == "standalone" { "\n700 " } else { "\n755 " });
+    });
+}
+
+#[test]
+fn root_leaves_nothing_in_the_home_of_another_user() {
+    if !is_root("a home of another user") {
+        return;
+    }
+    in_each_case(|case| {
+        let sandbox = case.sandbox();
+        nix::unistd::chown(&sandbox.path("home"), Some(12345.into()), None).unwrap();
+        let finished = sandbox.run(&case.sourced(
+            "unset DEST; async_init; echo \"init $?\"; async run t -- true; echo \"run $?\"; ls -A \"$HOME\"
+            export DEST=$PWD; async_init; echo \"with DEST $?\"; unset DEST
+            export ASYNC_DIR=$PWD/store; async_init; echo \"with ASYNC_DIR $?\"",
+        ));
+        finished.complains("HOME belongs to another user, who could not use it any more: set ASYNC_DIR");
+        finished.says("init 2\nrun 2\nwith DEST 0\nwith ASYNC_DIR 0\n");
+    });
+}
