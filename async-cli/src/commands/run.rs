@@ -167,15 +167,11 @@ impl Run {
                 ));
             }
             // No variable has an empty name, or one that begins with what stands before a value.
-            match std::env::var_os(pair).filter(|_| !bytes.starts_with(b"=")) {
-                Some(value) => Ok((pair.clone(), value)),
-                None => {
-                    let pair = async_core::text::printable(pair);
-                    Err(Failure::Usage(format!(
-                        "--env takes NAME=VALUE, or the name of a variable that is set, not `{pair}`"
-                    )))
-                }
-            }
+            let set = std::env::var_os(pair).filter(|_| !bytes.starts_with(b"="));
+            set.map(|value| (pair.clone(), value)).ok_or_else(|| {
+                let pair = async_core::text::printable(pair);
+                Failure::Usage(format!("--env takes NAME=VALUE, or the name of a variable that is set, not `{pair}`"))
+            })
         };
         self.env.iter().map(split).collect()
     }
