@@ -12,6 +12,8 @@ use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::prctl::{set_child_subreaper, set_name};
@@ -46,6 +48,10 @@ const TERMINATED: i32 = 128 + Signal::SIGTERM as i32;
 const NOT_EXECUTABLE: i32 = 126;
 /// The exit status of a program that is not there, as shells have it.
 const NOT_FOUND: i32 = 127;
+
+/// How often what can fail for a while is tried again while a task runs, and how long to wait before that.
+const TRIES: usize = 20;
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
 /// Is called when it is known whether the task starts (true), or is held back for now (false). What it hears first counts: a
 /// failure after that is recorded.
@@ -99,10 +105,15 @@ pub fn supervise(
         run_start: clock::since_boot(),
         rc: None,
         signal: None,
+        has_started: false,
         stop_retrying: false,
         slot: None,
     };
-    let mut end = supervisor.run(&read, task, report)?;
+    let mut end = match supervisor.run(&read, task, report) {
+        // What runs must not go on without anybody who looks after it.
+        Err(error) if supervisor.has_started => supervisor.give_up(&error),
+        end => end?,
+    };
     // A timeout has a status of its own.
     end.signal = end.signal.or(supervisor.signal.filter(|signal| end.rc == 128 + signal));
     if supervisor.was_ended_from_around(&end) {
@@ -127,6 +138,8 @@ struct Supervisor<'a> {
     rc: Option<i32>,
     /// The signal that ended it, if one did.
     signal: Option<i32>,
+    /// Whether the task has been let go, so that whoever waits for its start has heard of it.
+    has_started: bool,
     /// Whether somebody has asked the task to end.
     stop_retrying: bool,
     /// The task counts until its end is recorded.
@@ -201,7 +214,7 @@ impl Supervisor<'_> {
                 Ok(())
             };
             match self.start(program.as_deref_mut(), log, attempt, more, &mut tell) {
-                Ok(()) => {}
+                Ok(()) => self.has_started = true,
                 Err(error) if !told => {
                     self.end_child();
                     let _ = report(Err(io::Error::new(error.kind(), error.to_string())));
@@ -351,14 +364,31 @@ impl Supervisor<'_> {
     fn end_tree(&mut self, grace: Millis) -> Result<Ended> {
         // It has run nothing yet, so it is none of what is ended.
         self.dismiss_spare();
-        match tree::end(&|| tree::children(std::process::id()), grace) {
-            // Without a look at the others it can end the task's own process, which is its child.
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                self.say_in_log(&format!("only the task's own process was ended: {error}"));
-                self.end_child_in_time(grace)
+        let end = || tree::end(&|| tree::children(std::process::id()), grace);
+        end().or_else(|error| {
+            let mut error = error;
+            for _ in 0..TRIES {
+                // It may be that all descriptors are taken, for a while.
+                if error.kind() == io::ErrorKind::Unsupported {
+                    break;
+                }
+                sleep(BETWEEN_TRIES);
+                match end() {
+                    Err(again) => error = again,
+                    ended => return Ok(ended.unwrap_or_default()),
+                }
             }
-            ended => ended.map_err(Error::io("stop the processes of", &self.store.log_path(self.name))),
-        }
+            // Without a look at the others it can end the task's own process, which is its child.
+            self.say_in_log(&format!("only the task's own process was ended: {error}"));
+            self.end_child_in_time(grace)
+        })
+    }
+
+    /// Ends a task that can't be looked after any more, by what needs no descriptor and no memory.
+    fn give_up(&mut self, error: &Error) -> End {
+        self.end_child();
+        self.say_in_log(&format!("killed, as its supervisor can't go on: {error}"));
+        End { rc: self.rc.unwrap_or(128 + Signal::SIGKILL as i32), ..End::default() }
     }
 
     /// Ends the task's own process: SIGTERM first, and SIGKILL if it is still there `grace` ms later.
@@ -444,7 +474,15 @@ impl Supervisor<'_> {
     }
 
     fn next(&self, others: &[Option<BorrowedFd<'_>>], deadline: Option<Millis>) -> Result<Event> {
-        self.events.next(others, deadline).map_err(Error::io("wait for the task of", &self.store.log_path(self.name)))
+        let mut event = self.events.next(others, deadline);
+        for _ in 0..TRIES {
+            if event.is_ok() {
+                break;
+            }
+            sleep(BETWEEN_TRIES);
+            event = self.events.next(others, deadline);
+        }
+        event.map_err(Error::io("wait for the task of", &self.store.log_path(self.name)))
     }
 
     fn say(&self, mut log: &File, text: &str) {

@@ -86,3 +86,23 @@ fn no_proc_at_all() {
         finished.lacks("run 0\n").lacks("u 0\n").says("run 125\n").says("u 125\n").says("here 125\n");
     });
 }
+
+#[test]
+fn no_descriptor_to_be_had_when_a_tasks_time_is_up() {
+    if !is_there("strace") {
+        return;
+    }
+    in_each_case(|case| {
+        // Of the whole system's, so that none of the supervisor's own is free for it either.
+        let sandbox = case.sandbox();
+        let none = "strace -f -qq -o trace -P /proc -e trace=openat -e inject=openat:error=ENFILE";
+        let finished = sandbox.run(&case.script(&format!(
+            "{none} async run --timeout 50ms --grace 50ms t -- sh -c 'trap \"\" TERM; exec sleep 300'
+            async wait t; echo \"t $?\"
+            async run --timeout 1h u -- sleep 300; {none} async cancel u; echo \"cancel $?\"
+            async wait u; echo \"u $?\""
+        )));
+        finished.says("only the task's own process was ended: Too many open files in system (os error 23)\n");
+        finished.says("t 124\n").says("cancel 0\n").says("u 143\n");
+    });
+}
