@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File, Metadata};
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -22,6 +22,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
 
 use crate::clock::Millis;
+use crate::interruption::again;
 
 /// One process of one boot of one machine.
 ///
@@ -135,7 +136,7 @@ pub fn outlive_file_size_limit() -> io::Result<()> {
 /// They are overwritten where the kernel reads them, between fields 48 and 49 of `/proc/self/stat` (see proc(5)); `shown`
 /// is cut where it is longer than they are.
 pub fn hide_arguments(shown: &[&OsStr]) -> io::Result<()> {
-    let line = stat_line(std::process::id())?;
+    let line = read_line("/proc/self/stat")?;
     // The fields after the name begin with field 3.
     let mut fields = fields_after_name(&line).into_iter().flatten().skip(45);
     let mut next = || fields.next().and_then(|field| field.parse::<u64>().ok()).ok_or(io::ErrorKind::InvalidData);
@@ -175,14 +176,14 @@ pub enum Side {
 /// locked would stay so.
 #[allow(unsafe_code)]
 pub fn fork() -> io::Result<Side> {
-    let threads = match fs::read_dir("/proc/self/task") {
-        Ok(threads) => threads.count(),
-        // Without a /proc it can't be seen, and no caller has started any.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => 1,
-        Err(error) => return Err(error),
-    };
-    if threads > 1 {
-        return Err(Errno::EBUSY.into());
+    match read_line("/proc/self/stat") {
+        // Field 20 of the line is the 18th after the name.
+        Ok(stat) if fields_after_name(&stat).and_then(|mut fields| fields.nth(17)) != Some("1") => {
+            return Err(Errno::EBUSY.into());
+        }
+        // Without a /proc, or with another one, it can't be seen, and no caller has started any.
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
     }
     // SAFETY: there is no other thread that could have been in the middle of something.
     match with_patience(|| Ok(unsafe { nix::unistd::fork() }?))? {
@@ -410,7 +411,15 @@ fn wait_on(pidfd: &OwnedFd, limit_ms: Option<u32>) -> io::Result<()> {
 
 /// `/proc/PID/stat`. The process's name in it may be any bytes.
 fn stat_line(pid: u32) -> io::Result<String> {
-    Ok(String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat"))?).into_owned())
+    read_line(&format!("/proc/{pid}/stat"))
+}
+
+/// A short file of the kernel's, which one read gives whole.
+fn read_line(path: &str) -> io::Result<String> {
+    let mut text = [0; 4096];
+    let mut file = File::open(path)?;
+    let length = again(|| file.read(&mut text))?;
+    Ok(String::from_utf8_lossy(&text[..length]).into_owned())
 }
 
 /// The part of `/proc/PID/stat` after the process's name, which may itself hold blanks and parentheses.
@@ -433,7 +442,7 @@ fn start_ticks(stat: &str) -> Option<u64> {
 }
 
 fn boot_id() -> io::Result<String> {
-    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+    Ok(read_line("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
 impl fmt::Display for ProcessIdentity {

@@ -15,14 +15,14 @@ use async_tests::tools::is_there;
 /// loaders and runtimes included. So a future takes 3 processes and 2 programs, and one more of each if it is waited for
 /// before its end.
 const RUN: Count = Count { processes: 1, programs: 0, calls: 235 };
-const TASK: Count = Count { processes: 1, programs: 1, calls: 400 };
-const WAIT: Count = Count { processes: 1, programs: 1, calls: 345 };
-const WAIT_WHILE_RUNNING: Count = Count { processes: 2, programs: 2, calls: 670 };
+const TASK: Count = Count { processes: 1, programs: 1, calls: 385 };
+const WAIT: Count = Count { processes: 1, programs: 1, calls: 342 };
+const WAIT_WHILE_RUNNING: Count = Count { processes: 2, programs: 2, calls: 660 };
 
 /// The most system calls that the program may make in its own code. `collect` runs twice if the task runs at first.
-const SUPERVISE: usize = 101;
-const COLLECT: usize = 68;
-const COLLECT_WHILE_RUNNING: [usize; 2] = [26, 60];
+const SUPERVISE: usize = 90;
+const COLLECT: usize = 60;
+const COLLECT_WHILE_RUNNING: [usize; 2] = [26, 54];
 
 /// The task is over when it is waited for.
 const FINISHED: &str = "
