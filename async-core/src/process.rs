@@ -37,7 +37,13 @@ pub struct ProcessIdentity {
 
 impl ProcessIdentity {
     /// The identity of a process that is alive now.
+    ///
+    /// The error is `Unsupported` where `/proc` is of another pid namespace, which knows that process by another id.
     pub fn of(pid: u32) -> io::Result<Self> {
+        // Cheaper than to be certain, and good enough where nothing is signalled.
+        if fs::read_link("/proc/self")?.to_str() != Some(&std::process::id().to_string()) {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         let stat = stat_line(pid)?;
         let start_ticks = start_ticks(&stat).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
         Ok(Self { pid, start_ticks, boot: boot_id()? })
