@@ -363,6 +363,9 @@ impl Collecting<'_> {
         let Some(script) = functions.place.script() else {
             return Ok(());
         };
+        if live.script.is_some() && functions.has_not_started(name.as_str().as_ref()) {
+            return Err(Failure::NotStarted(name.as_str().into()));
+        }
         match self.store.last_of(&script, name)? {
             Some(kept) if kept.taken_by.as_ref() != Some(&script) => Err(taken(name, &kept)),
             _ => Ok(()),

@@ -111,7 +111,7 @@ impl Store {
                 let moved = rename_new(&from, &to)?;
                 *live -= isize::from(moved);
                 if !moved && record.has_log {
-                    rename_new(&to_log, &from_log).or_else(unless_missing)?;
+                    rename_new(&to_log, &from_log).or_else(|error| unless_missing(error, &to_log))?;
                 }
                 Ok(moved)
             });
@@ -147,13 +147,14 @@ fn keep_log(from: &Path, to: &Path, log: Shelved) -> io::Result<bool> {
         // Its own, if somebody was stopped after the link.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => are_same_file(from, to),
         Err(error) if means_no_links(&error) && log == Shelved::Stays => Ok(true),
-        Err(error) if means_no_links(&error) => rename_new(from, to).or_else(unless_missing),
-        Err(error) => unless_missing(error),
+        Err(error) if means_no_links(&error) => rename_new(from, to).or_else(|error| unless_missing(error, from)),
+        Err(error) => unless_missing(error, from),
     }
 }
 
-fn unless_missing(error: io::Error) -> io::Result<bool> {
-    if error.kind() == io::ErrorKind::NotFound { Ok(true) } else { Err(error) }
+/// That the file is gone is no error; that the directory is where it should go to is one.
+fn unless_missing(error: io::Error, from: &Path) -> io::Result<bool> {
+    if error.kind() == io::ErrorKind::NotFound && !from.try_exists()? { Ok(true) } else { Err(error) }
 }
 
 impl Ready<'_> {

@@ -1,5 +1,6 @@
 //! Making, opening and clearing a store.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, Metadata};
 use std::io;
@@ -163,14 +164,33 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
-        let mut cleared = self.kept_names()?;
-        cleared.extend(had);
+        // Told by their second names, where they have one, before the runs that are too many go.
+        let logs = self.files("log")?.into_iter().chain(self.files("fifo")?).collect::<HashSet<_>>();
+        let mut kept = None;
+        let mut ours = HashSet::new();
+        for stem in logs {
+            let Ok(name) = FutureName::from_arg(&stem) else {
+                continue;
+            };
+            let has_link = fs::symlink_metadata(self.log_path(&name)).is_ok_and(|log| log.is_file() && log.nlink() > 1);
+            let mut is_kept = || {
+                Ok::<_, Error>(
+                    match &kept {
+                        Some(kept) => kept,
+                        None => kept.insert(self.kept_names()?),
+                    }
+                    .contains(&name),
+                )
+            };
+            if has_link || had.contains(&name) || is_kept()? {
+                ours.insert(stem);
+            }
+        }
         self.end_run(runs, caller)?;
         self.clear_beginnings()?;
         for extension in ["log", "fifo"] {
             for stem in self.files(extension)? {
-                let is_ours = FutureName::from_arg(&stem).is_ok_and(|name| cleared.contains(&name));
-                if !is_ours && self.permissions != Permissions::Umask {
+                if !ours.contains(&stem) && self.permissions != Permissions::Umask {
                     continue;
                 }
                 let with = |extension: &str| {

@@ -345,6 +345,16 @@ fn a_wait_for_what_did_not_start_fails() {
             .says("wait 3\n")
             .says(if case.profile == "devstack" { "again 0\n" } else { "again 3\n" });
         }
+        // Another script's future of that name is none of this one's.
+        refused(
+            &format!(
+                "bash -c 'source <(async shim --profile {} --parallel-default true); async_run t sleep 300; sleep 300' &
+                until [[ $(async status 2>&1) == *running* ]]; do :; done
+                async_run t ok",
+                case.profile
+            ),
+            "t",
+        );
         if case.profile == "standalone" {
             refused("async_run --after nothing -- t ok", "t");
             refused("async_run --nope t ok", "t");

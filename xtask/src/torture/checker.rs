@@ -165,7 +165,13 @@ impl<'a> Checker<'a> {
             };
             let absent = rc == 125 && names.iter().any(is_told);
             if rc == 0 && manner != Manner::Program {
-                let unheard = names.iter().filter_map(|name| self.unheard(step, name)).collect::<Vec<_>>();
+                // Where an earlier one of its own ran, there was one to wait for.
+                let is_own = |report: &Report| report.announced.shell == step.shell;
+                let is_told_of = |name: &String| reports.iter().any(|report| report.name == *name && is_own(report));
+                let counts =
+                    |(name, token): &(&String, Token)| !is_told_of(name) || self.entry(*token) == Some(&Entry::Started);
+                let unheard = names.iter().filter_map(|name| Some((name, self.unheard(step, name)?)));
+                let unheard = unheard.filter(counts).map(|(_, token)| token).collect::<Vec<_>>();
                 for token in unheard {
                     self.accuse(step, &format!("the wait returned 0, and the shell has started {token}: {why}"));
                 }
@@ -239,10 +245,9 @@ impl<'a> Checker<'a> {
         self.starts_before(step, name).any(|token| !matches!(self.entry(token), Some(Entry::Started)))
     }
 
-    /// The last future of that name that the shell has started, if no wait has told it of that or may have.
+    /// The last future of that name that the shell has started or was refused, if no wait has told it of that or may have.
     fn unheard(&self, step: Token, name: &String) -> Option<Token> {
-        let started = |token: &Token| matches!(self.entry(*token), Some(Entry::Started));
-        let last = self.starts_before(step, name).filter(started).last()?;
+        let last = self.starts_before(step, name).last()?;
         let may_have_told = |other: usize| {
             let place = &self.plan.shells[step.shell].steps[other];
             matches!(place, Step::Wait { names, .. } if names.contains(name))
