@@ -68,6 +68,6 @@ pub use name::{FutureName, InvalidName, MAX_NAME_BYTES};
 pub use plan::Plan;
 pub use record::{Argument, Cause, Outcome, Record, State, Wait};
 pub use store::{
-    Cancelled, Claim, End, Entry, Live, Permissions, Ready, RecordFile, Request, Run, Start, Started, Store,
+    Cancelled, Claim, End, Entry, Live, Permissions, Ready, RecordFile, RecordId, Request, Run, Start, Started, Store,
 };
 pub use supervise::{Gated, Report, Task, supervise};

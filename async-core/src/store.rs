@@ -35,7 +35,7 @@ use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::record::{Record, State};
 
-pub use begin::{Request, Start, Started};
+pub use begin::{RecordId, Request, Start, Started};
 pub use cancel::Cancelled;
 pub use changes::{Change, Changes};
 pub use collect::{Claim, Ready};
@@ -49,7 +49,7 @@ pub use runs::{KEPT_RUNS, RUNS, Run};
 pub(crate) use end::RecordWriter;
 pub(crate) use queue::Slot;
 
-use files::{names_in, open_for_reading, open_regular, read_record};
+use files::{is_named, names_in, open_for_reading, open_regular, read_record};
 use life::{is_alive, wait_for_end};
 
 /// Opens a log, to be read from its start; none if it is gone. What is no regular file, such as a symlink, is an error.
@@ -181,10 +181,15 @@ impl Store {
         })
     }
 
-    /// Removes a future that was begun and could not be started after all.
-    pub fn abandon(&self, name: &FutureName) {
+    /// Removes a future that was begun and could not be started after all. A later one of that name is left alone: once nobody
+    /// holds the life of the first, somebody may have started another.
+    pub fn abandon(&self, name: &FutureName, id: RecordId) {
         let _ = self.changing(|live| {
-            std::fs::remove_file(self.record_path(name))?;
+            let path = self.record_path(name);
+            if !is_named(id.0, &path)? {
+                return Ok(());
+            }
+            std::fs::remove_file(&path)?;
             *live -= 1;
             std::fs::remove_file(self.log_path(name))
         });

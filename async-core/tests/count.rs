@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use async_core::{Claim, FutureName, Permissions, Request, Start, Store, Wait};
+use async_core::{Claim, FutureName, Permissions, RecordId, Request, Start, Store, Wait};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use proptest::prelude::*;
@@ -79,7 +79,11 @@ fn take(place: &Place, step: Step, name: &FutureName) {
     match step {
         Step::Begin => begin(&place.store, name),
         Step::Collect => collect(&place.store, name),
-        Step::Abandon => place.store.abandon(name),
+        Step::Abandon => {
+            if let Ok(record) = fs::File::open(&path) {
+                place.store.abandon(name, RecordId::of(&record).expect("a record"));
+            }
+        }
         Step::Init => drop(Store::init(&place.dir, Permissions::Private).expect("a store")),
         Step::Ask => drop(place.counts()),
         Step::StrangeRecord => place.strangely(|| {

@@ -105,3 +105,19 @@ fn a_status_that_is_not_the_tasks_is_not_taken_for_it() {
     assert_eq!((killed.rc, killed.lost), (Some(137), true));
     ready.archive(&async_core::Caller::Program, Wait::none(), &killed).unwrap();
 }
+
+#[test]
+fn who_gives_up_a_start_leaves_a_later_future_of_the_name_alone() {
+    let place = Place::new();
+    let argv = ["x".into()];
+    let request = Request::new(&argv);
+    let first = place.store.begin(&place.name, &request, Start::OnRecord).expect("it begins");
+    let id = first.id;
+    // From now on nobody holds its life, and somebody else is faster.
+    drop(first);
+    let second = place.begin().expect("it begins");
+    place.store.abandon(&place.name, id);
+    place.store.finish(&place.name, 3).expect("its record is there");
+    drop(second);
+    assert_eq!(place.store.read(&place.name).expect("a record").and_then(|record| record.rc), Some(3));
+}

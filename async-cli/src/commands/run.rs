@@ -102,19 +102,19 @@ impl Run {
         let started = store.begin(&name, &request, Start::OnRecord)?;
         warn_of_superseded(&name, started.superseded);
         // Held on to, as somebody may collect it before this is done.
-        let told = if self.json { store.live(&name).inspect_err(|_| store.abandon(&name))? } else { None };
+        let told = if self.json { store.live(&name).inspect_err(|_| store.abandon(&name, started.id))? } else { None };
 
         let (mut report, answer) = io::pipe().map_err(Failure::Task)?;
         let mut command = Box::new(Command::new(program));
         command.arg0(&self.command[0]).args(&self.command[1..]).envs(variables).env(INSIDE, store.place_of(&name));
-        let side = process::fork().inspect_err(|_| store.abandon(&name));
+        let side = process::fork().inspect_err(|_| store.abandon(&name, started.id));
         let pid = match side.map_err(|error| Failure::Supervisor(error.to_string()))? {
             Side::Parent(child) => child,
             Side::Child => {
                 drop((report, started.log, told));
                 let (store, name, planned, caller) = (&store, &name, plan.is_some(), Caller::at(answer));
-                let record = started.record;
-                Supervisor { store, name, record, planned, command, stdin, cwd: &cwd, caller }.run();
+                let (record, id) = (started.record, started.id);
+                Supervisor { store, name, id, record, planned, command, stdin, cwd: &cwd, caller }.run();
                 std::process::exit(0);
             }
         };

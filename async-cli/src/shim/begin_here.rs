@@ -50,7 +50,7 @@ impl BeginHere {
         let line = messages::line(&name, Some("self"), &format!("Running synchronously: {}", started.command));
         let told = Output::stdout().and_then(|mut output| output.print(&line));
         let give = |()| answer.give(format!("{}\n", call.skip(&self.words))).map_err(Failure::Answer);
-        told.and_then(give).inspect_err(|_| store.abandon(&name))?;
+        told.and_then(give).inspect_err(|_| store.abandon(&name, started.id))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -85,10 +85,11 @@ impl Supervise {
             }
             answer.give(format!("\n\n0\0{}\0", started.start_time))
         };
+        let id = started.id;
         drop(started.log);
         let end = supervise(&store, &name, started.record, plan.is_some(), Task::Function(task), &mut report);
         if end.is_err() && !answer.is_given() {
-            store.abandon(&name);
+            store.abandon(&name, id);
         }
         let end = end?;
         ending::announce(&name, &pid, &end);

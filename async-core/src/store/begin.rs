@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
-use super::files::{append, refuse_unless_regular, rename_new};
+use super::files::{FileIdentity, append, identity, refuse_unless_regular, rename_new};
 use super::{Claim, STARTING, Store};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
@@ -61,9 +61,22 @@ impl<'a> Request<'a> {
     }
 }
 
+/// What tells a record from any other of the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordId(pub(super) FileIdentity);
+
+impl RecordId {
+    /// That of an open record.
+    pub fn of(record: &File) -> io::Result<Self> {
+        Ok(Self(identity(&record.metadata()?)))
+    }
+}
+
 /// A future that has begun.
 #[derive(Debug)]
 pub struct Started {
+    /// The record, for who gives it up.
+    pub id: RecordId,
     /// The record, open to read and to append to. It is closed at an exec.
     pub record: File,
     /// The log, likewise, if it has one of its own.
@@ -134,6 +147,7 @@ impl Store {
         }
         .fitting();
         made.write_all(record.opening().as_bytes()).map_err(Error::io("write the record", new))?;
+        let id = RecordId::of(&made).map_err(Error::io("look at", new))?;
 
         let path = self.record_path(name);
         let (mut superseded, mut log) = (None, None);
@@ -162,10 +176,10 @@ impl Store {
         if holder.is_none()
             && let Err(error) = own_log()
         {
-            self.abandon(name);
+            self.abandon(name, id);
             return Err(error);
         }
-        Ok(Started { record: made, log, start_time: record.start_time, command: record.command, superseded })
+        Ok(Started { id, record: made, log, start_time: record.start_time, command: record.command, superseded })
     }
 
     /// Gives a new record its name, and makes `log` if it is to have one; false if the name is taken.

@@ -203,6 +203,6 @@ pub(super) fn is_named(file: FileIdentity, path: &Path) -> io::Result<bool> {
 /// What tells a file from any other: its device and its inode.
 pub(super) type FileIdentity = (u64, u64);
 
-fn identity(metadata: &Metadata) -> FileIdentity {
+pub(super) fn identity(metadata: &Metadata) -> FileIdentity {
     (metadata.dev(), metadata.ino())
 }

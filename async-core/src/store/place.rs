@@ -165,24 +165,18 @@ impl Store {
             }
         }
         // Told by their second names, where they have one, before the runs that are too many go.
-        let logs = self.files("log")?.into_iter().chain(self.files("fifo")?).collect::<HashSet<_>>();
         let mut kept = None;
         let mut ours = HashSet::new();
-        for stem in logs {
-            let Ok(name) = FutureName::from_arg(&stem) else {
+        for stem in self.files("log")?.into_iter().chain(self.files("fifo")?) {
+            let Some(name) = FutureName::from_arg(&stem).ok().filter(|name| !self.record_path(name).exists()) else {
                 continue;
             };
             let has_link = fs::symlink_metadata(self.log_path(&name)).is_ok_and(|log| log.is_file() && log.nlink() > 1);
-            let mut is_kept = || {
-                Ok::<_, Error>(
-                    match &kept {
-                        Some(kept) => kept,
-                        None => kept.insert(self.kept_names()?),
-                    }
-                    .contains(&name),
-                )
+            let is_ours = has_link || had.contains(&name) || {
+                let kept = if let Some(kept) = &kept { kept } else { kept.insert(self.kept_names()?) };
+                kept.contains(&name)
             };
-            if has_link || had.contains(&name) || is_kept()? {
+            if is_ours {
                 ours.insert(stem);
             }
         }

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 
-use async_core::{FutureName, Permissions, Store, Task, descriptor, supervise};
+use async_core::{FutureName, Permissions, RecordId, Store, Task, descriptor, supervise};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -27,6 +27,9 @@ fn main() -> ExitCode {
     let Ok(record) = descriptor::take(0) else {
         return ExitCode::from(2);
     };
+    let Ok(id) = RecordId::of(&record) else {
+        return ExitCode::from(2);
+    };
     let caller_knows = Cell::new(false);
     let hears = |text: &str| {
         if !caller_knows.replace(true) {
@@ -38,7 +41,7 @@ fn main() -> ExitCode {
             match result {
                 Ok(_) => hears("started "),
                 Err(error) => {
-                    store.abandon(&name);
+                    store.abandon(&name, id);
                     hears(&format!("failed {error}"));
                 }
             }
@@ -46,7 +49,7 @@ fn main() -> ExitCode {
         };
         let end = supervise(&store, &name, record, planned, Task::Program(command), &mut report);
         if end.is_err() && !caller_knows.get() {
-            store.abandon(&name);
+            store.abandon(&name, id);
         }
         end
     });

@@ -44,6 +44,8 @@ pub(crate) struct Checker<'a> {
     pub(super) confirmed: BTreeMap<Token, usize>,
     /// What each shell has heard of, by a step that may have been disturbed.
     heard: BTreeSet<(usize, Token)>,
+    /// The steps in which each shell has heard of an own future, with its name.
+    own: Vec<(Token, String)>,
     pub(crate) tally: Tally,
     pub(crate) violations: Vec<String>,
 }
@@ -62,6 +64,7 @@ impl<'a> Checker<'a> {
             store,
             confirmed: BTreeMap::new(),
             heard: BTreeSet::new(),
+            own: Vec::new(),
             tally: Tally::default(),
             violations: aftermath.hung.iter().map(|process| format!("hangs: {process}")).collect(),
         })
@@ -139,6 +142,9 @@ impl<'a> Checker<'a> {
                 continue;
             };
             self.heard.insert((step.shell, verdict.token));
+            if verdict.token.shell == step.shell {
+                self.own.push((step, report.name.clone()));
+            }
             if report.again {
                 self.check_verdict(step, verdict);
             } else {
@@ -254,6 +260,10 @@ impl<'a> Checker<'a> {
                 && self.is_disturbed(Token { step: other, ..step })
         };
         let is_heard = self.heard.contains(&(step.shell, last)) || (last.step..step.step).any(may_have_told);
+        // What was refused has made no other of the shell's own void.
+        let told_of_another = |(at, of): &(Token, String)| at.shell == step.shell && at.step > last.step && of == name;
+        let is_refused = matches!(self.entry(last), Some(Entry::Refused { .. }));
+        let is_heard = is_heard || is_refused && self.own.iter().any(told_of_another);
         (!is_heard).then_some(last)
     }
 

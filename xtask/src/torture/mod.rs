@@ -167,7 +167,9 @@ fn init_again(scene: &Scene) -> Result<(), String> {
     init(scene)?;
     let left = fs::read_dir(scene.store()).map_err(|error| error.to_string())?;
     let names: Vec<_> = left.flatten().map(|entry| entry.file_name()).collect();
-    let names: Vec<_> = names.into_iter().filter(|name| !OWN.contains(&name.to_str().unwrap_or_default())).collect();
+    // A log without a record that it belongs to might be anybody's, so it is left.
+    let is_left = |name: &str| !OWN.contains(&name) && Path::new(name).extension() != Some("log".as_ref());
+    let names: Vec<_> = names.into_iter().filter(|name| is_left(name.to_str().unwrap_or_default())).collect();
     if names.is_empty() { Ok(()) } else { Err(format!("async init left {names:?}")) }
 }
 

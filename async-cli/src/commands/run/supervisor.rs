@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Command;
 
-use async_core::{FutureName, Store, Task, descriptor, process, supervise};
+use async_core::{FutureName, RecordId, Store, Task, descriptor, process, supervise};
 
 use crate::failure::Failure;
 
@@ -14,6 +14,7 @@ use crate::failure::Failure;
 pub(super) struct Supervisor<'a> {
     pub(super) store: &'a Store,
     pub(super) name: &'a FutureName,
+    pub(super) id: RecordId,
     /// Its lock is the future's life.
     pub(super) record: File,
     /// Whether the record has a plan.
@@ -29,7 +30,7 @@ pub(super) struct Supervisor<'a> {
 impl Supervisor<'_> {
     /// Does its work. What comes of it is in the record, or told to the caller while that listens.
     pub(super) fn run(self) {
-        let Self { store, name, record, planned, mut command, stdin, cwd, mut caller } = self;
+        let Self { store, name, id, record, planned, mut command, stdin, cwd, mut caller } = self;
         let detached = detach(&record, &stdin, &caller, cwd).map_err(Failure::Task);
         command.stdin(stdin);
         // Its arguments are the program's, and may be secrets, as may the variables that it is to have.
@@ -39,7 +40,7 @@ impl Supervisor<'_> {
                 Ok(true) => caller.hears("started "),
                 Ok(false) => caller.hears("queued "),
                 Err(error) => {
-                    store.abandon(name);
+                    store.abandon(name, id);
                     caller.hears(&format!("failed {error}"));
                 }
             }
@@ -50,7 +51,7 @@ impl Supervisor<'_> {
         if let Err(failure) = end
             && caller.answer.is_some()
         {
-            store.abandon(name);
+            store.abandon(name, id);
             caller.hears(&format!("error {failure}"));
         }
     }
