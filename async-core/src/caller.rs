@@ -15,11 +15,16 @@ pub enum Caller {
 }
 
 impl Caller {
+    /// Whether it is that script itself.
+    pub(crate) fn is_script(&self, script: &ProcessIdentity) -> bool {
+        matches!(self, Self::Script(this) if this == script)
+    }
+
     /// Whether it is that script, or runs in it.
     #[must_use]
     pub fn belongs_to(&self, script: &ProcessIdentity) -> bool {
         match self {
-            Self::Script(this) => this == script,
+            Self::Script(_) => self.is_script(script),
             Self::Program => process::descends_from(script),
         }
     }
@@ -34,7 +39,7 @@ impl Caller {
     /// that: also where it runs in the script, nobody knows whether that wanted it.
     #[must_use]
     pub(crate) fn not_this_script<'a>(&self, record: &'a Record) -> Option<&'a ProcessIdentity> {
-        living_script(record).filter(|script| !matches!(self, Self::Script(this) if this == *script))
+        living_script(record).filter(|script| !self.is_script(script))
     }
 
     /// Who takes the result of the future, for its record: a script, or the process that has called the program, unless that

@@ -3,8 +3,6 @@
 use std::fmt;
 
 use ini::{Ini, ParseOption};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::{Argument, Cause, FutureId, Lender, QueuePlace, Record};
 use crate::clock::Millis;
@@ -46,34 +44,23 @@ macro_rules! plain_values {
 
 plain_values!(String, Millis, u32, u8, ProcessIdentity, FutureName, FutureId, QueuePlace, Lender);
 
-fn write_json(value: &impl Serialize) -> String {
-    // None of them has anything that JSON can't say.
-    serde_json::to_string(value).unwrap_or_default()
+/// What is written and read as JSON.
+macro_rules! json_values {
+    ($($type:ty),*) => {
+        $(impl Value for $type {
+            fn write(&self) -> String {
+                // None of them has anything that JSON can't say.
+                serde_json::to_string(self).unwrap_or_default()
+            }
+
+            fn read(text: &str) -> Result<Option<Self>, ()> {
+                serde_json::from_str(text).map(Some).map_err(|_| ())
+            }
+        })*
+    };
 }
 
-fn read_json<T: DeserializeOwned>(text: &str) -> Result<Option<T>, ()> {
-    serde_json::from_str(text).map(Some).map_err(|_| ())
-}
-
-impl Value for Vec<Argument> {
-    fn write(&self) -> String {
-        write_json(self)
-    }
-
-    fn read(text: &str) -> Result<Option<Self>, ()> {
-        read_json(text)
-    }
-}
-
-impl Value for Plan {
-    fn write(&self) -> String {
-        write_json(self)
-    }
-
-    fn read(text: &str) -> Result<Option<Self>, ()> {
-        read_json(text)
-    }
-}
+json_values!(Vec<Argument>, Plan);
 
 impl Value for Cause {
     fn write(&self) -> String {

@@ -60,10 +60,7 @@ impl Store {
     /// The request stands in the record, and its supervisor, which can see all of the tree, carries it out. Where it can't be
     /// written, the tree is stopped from here.
     pub fn cancel(&self, name: &FutureName, grace: Option<Millis>) -> Result<Cancelled> {
-        match self.ask_to_end(name, grace)? {
-            Asked::Answered(answer) => Ok(answer),
-            Asked::Pending(pending) => self.see_to_end(name, pending),
-        }
+        self.see_to_end(name, self.ask_to_end(name, grace)?)
     }
 
     /// The same for several at once: all are asked before one is waited for, so that their grace periods do not add up.
@@ -71,10 +68,7 @@ impl Store {
     pub fn cancel_all(&self, names: Vec<FutureName>, grace: Option<Millis>) -> Vec<(FutureName, Result<Cancelled>)> {
         let asked: Vec<_> = names.into_iter().map(|name| (self.ask_to_end(&name, grace), name)).collect();
         let end = |(asked, name): (Result<Asked>, FutureName)| {
-            let ended = asked.and_then(|asked| match asked {
-                Asked::Answered(answer) => Ok(answer),
-                Asked::Pending(pending) => self.see_to_end(&name, pending),
-            });
+            let ended = asked.and_then(|asked| self.see_to_end(&name, asked));
             (name, ended)
         };
         asked.into_iter().map(end).collect()
@@ -115,8 +109,11 @@ impl Store {
         pending(record, is_asked)
     }
 
-    fn see_to_end(&self, name: &FutureName, pending: Pending) -> Result<Cancelled> {
-        let Pending { mut record, grace, deadline, is_asked } = pending;
+    fn see_to_end(&self, name: &FutureName, asked: Asked) -> Result<Cancelled> {
+        let Pending { mut record, grace, deadline, is_asked } = match asked {
+            Asked::Answered(answer) => return Ok(answer),
+            Asked::Pending(pending) => pending,
+        };
         let path = self.record_path(name);
         let (started, file) = (record.start_time, open_regular(&path)?);
         let file = match file.map(|file| Ok::<_, Error>((read_record(&file, &path)?.start_time, file))).transpose()? {

@@ -211,7 +211,7 @@ impl Store {
         if runs == 0 {
             return self.remove_if(&path, || is_named(identity, &path).unwrap_or(false));
         }
-        if let Some(script) = record.script.as_ref().filter(|script| *caller == Caller::Script((*script).clone())) {
+        if let Some(script) = record.script.as_ref().filter(|script| caller.is_script(script)) {
             // The script itself has cleared it away, so for its wait it was never started.
             append(&file, &record, &[Line::TakenBy(script.clone())]).map_err(Error::io("write to", &path))?;
         }

@@ -364,20 +364,8 @@ impl Supervisor<'_> {
     fn end_tree(&mut self, grace: Millis) -> Result<Ended> {
         // It has run nothing yet, so it is none of what is ended.
         self.dismiss_spare();
-        let end = || tree::end(&|| tree::children(std::process::id()), grace);
-        end().or_else(|error| {
-            let mut error = error;
-            for _ in 0..TRIES {
-                // It may be that all descriptors are taken, for a while.
-                if error.kind() == io::ErrorKind::Unsupported {
-                    break;
-                }
-                sleep(BETWEEN_TRIES);
-                match end() {
-                    Err(again) => error = again,
-                    ended => return Ok(ended.unwrap_or_default()),
-                }
-            }
+        let ended = insist(|| tree::end(&|| tree::children(std::process::id()), grace));
+        ended.or_else(|error| {
             // Without a look at the others it can end the task's own process, which is its child.
             self.say_in_log(&format!("only the task's own process was ended: {error}"));
             self.end_child_in_time(grace)
@@ -474,14 +462,7 @@ impl Supervisor<'_> {
     }
 
     fn next(&self, others: &[Option<BorrowedFd<'_>>], deadline: Option<Millis>) -> Result<Event> {
-        let mut event = self.events.next(others, deadline);
-        for _ in 0..TRIES {
-            if event.is_ok() {
-                break;
-            }
-            sleep(BETWEEN_TRIES);
-            event = self.events.next(others, deadline);
-        }
+        let event = insist(|| self.events.next(others, deadline));
         event.map_err(Error::io("wait for the task of", &self.store.log_path(self.name)))
     }
 
@@ -495,6 +476,17 @@ impl Supervisor<'_> {
             self.say(&log, text);
         }
     }
+}
+
+/// Tries again what may fail for a while, as when all descriptors are taken, but not what never works here.
+fn insist<T>(attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..TRIES {
+        match attempt() {
+            Err(error) if error.kind() != io::ErrorKind::Unsupported => sleep(BETWEEN_TRIES),
+            done => return done,
+        }
+    }
+    attempt()
 }
 
 /// The error of a program's start. What is missing may also be the interpreter of a script.
