@@ -107,14 +107,14 @@ function _async_open_without {
 #{%- endif %}
 
 # Read $1 texts that end in NUL from the process _async_pid; fail if it is gone, whoever keeps the pipe open.
-# Two newlines come first, as a "read" that times out may lose a character; the rest has arrived by then.
+# Two dots come first, as a "read" that times out may lose a character; the rest has arrived by then.
 function _async_hear {
     until builtin read -r -N 1 -t 1 -u "$_async_in" _async_line; do
         builtin kill -0 "$_async_pid" 2>/dev/null ||
             { builtin read -r -N 1 -t 1 -u "$_async_in" _async_line && builtin break; } || builtin return 1
     done
     builtin mapfile -t -d "" -n "$1" -u "$_async_in" _async_answer &&
-        _async_answer[0]=${_async_answer[0]#$'\n'}
+        _async_answer[0]=${_async_answer[0]#.}
 }
 #{%- if !devstack %}
 
@@ -171,7 +171,7 @@ function _async_run_words {
 # The subshell: forks the task's process, and turns into the program, which is then its parent
 function _async_supervise {
     _async_pid=$BASHPID _async_shell=$_async_out
-    builtin printf '\n\n%s\0' "$_async_pid" >&"$_async_shell"
+    builtin printf '..%s\0' "$_async_pid" >&"$_async_shell"
     [[ $- == *m* ]] || builtin trap '' INT QUIT # as bash before 5.3 does by itself
     [[ -e /proc/self/fd/0 ]] || exec </dev/null
     _async_open || builtin exit 125

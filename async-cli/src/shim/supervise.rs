@@ -19,8 +19,8 @@ use crate::messages::{self, Output};
 /// Begins a future, has its task run, and records how it ended; exits with its status
 ///
 /// A background subshell of the script turns into it once the task, a child of this process, waits at the gate. The script
-/// is answered, behind two newlines that it may lose, two texts with a NUL character behind each: the status, 0 if the task was started or queued, and when it was, in
-/// ms since the epoch.
+/// is answered, behind two dots that it may lose, two texts with a NUL character behind each: the status, 0 if the task was
+/// started or queued, and when it was, in ms since the epoch.
 #[derive(Args, Debug)]
 #[command(hide = true)]
 pub(crate) struct Supervise {
@@ -49,7 +49,7 @@ impl Supervise {
             Err(failure) if answer.is_given() => return Err(failure),
             Err(failure) => {
                 let status = failure.report();
-                answer.give(format!("\n\n{status}\0{}\0", 0)).map_err(Failure::Answer)?;
+                answer.give(format!("..{status}\0{}\0", 0)).map_err(Failure::Answer)?;
                 return Ok(status.into());
             }
         };
@@ -83,7 +83,7 @@ impl Supervise {
             if let Err(failure) = told {
                 warn(&failure.to_string());
             }
-            answer.give(format!("\n\n0\0{}\0", started.start_time))
+            answer.give(format!("..0\0{}\0", started.start_time))
         };
         let id = started.id;
         drop(started.log);

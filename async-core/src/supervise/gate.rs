@@ -1,6 +1,6 @@
 //! The gate that a shell function's task waits at: it is forked before its future begins, and runs once it is told to.
 //!
-//! What it is told is, behind two newlines that it may lose, four texts, each with a NUL character behind it: how many of the words that it was given are not its
+//! What it is told is, behind two dots that it may lose, four texts, each with a NUL character behind it: how many of the words that it was given are not its
 //! command; the path by which it opens its log; where it runs, as [`INSIDE`](crate::store::INSIDE) has it; and if there may
 //! be another attempt, the path of a pipe that wants the process id of a copy of it, which it leaves at the gate. The end
 //! of the pipe without a text means that it is not to run.
@@ -68,7 +68,7 @@ impl Gated {
             Some((_, writer)) if more => path_of(writer)?,
             _ => String::new(),
         };
-        let mut told = format!("\n\n{}\0{}\0", self.skip, path_of(log)?).into_bytes();
+        let mut told = format!("..{}\0{}\0", self.skip, path_of(log)?).into_bytes();
         told.extend_from_slice(parent.as_bytes());
         told.extend_from_slice(format!("\0{spare}\0").as_bytes());
         Ok(told)
