@@ -1,6 +1,6 @@
 //! The signals and other events that a supervisor sleeps for.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
@@ -8,6 +8,8 @@ use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::time::{TimeSpec, TimeValLike};
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use nix::unistd::{Pid, getppid};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
@@ -27,6 +29,8 @@ pub(super) enum Event {
 /// The signals that this process gets, as events.
 pub(super) struct Events {
     arriving: SignalFd,
+    /// Goes off at a deadline, made with the first one. What poll(2) itself counts stands still while the machine is suspended.
+    alarm: OnceCell<TimerFd>,
     /// The shell whose descriptors this process has inherited, as long as it is there.
     shell: Cell<Option<Shell>>,
 }
@@ -49,7 +53,7 @@ impl Events {
         }
         signals.thread_block()?;
         let arriving = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        let events = Self { arriving, shell: Cell::new(shell) };
+        let events = Self { arriving, alarm: OnceCell::new(), shell: Cell::new(shell) };
         if shell.is_some() {
             set_pdeathsig(Signal::SIGCONT)?;
             // It may be gone already.
@@ -88,6 +92,9 @@ impl Events {
                 others.iter().enumerate().filter_map(|(index, other)| Some((index, (*other)?))).collect();
             let mut watched = vec![PollFd::from_borrowed_fd(self.arriving.as_fd(), PollFlags::IN)];
             watched.extend(present.iter().map(|(_, fd)| PollFd::from_borrowed_fd(*fd, PollFlags::IN)));
+            watched.extend(
+                deadline.and_then(|ms| self.alarm_at(ms)).map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)),
+            );
             let left = deadline.map(|deadline| deadline.saturating_sub(clock::since_boot()).max(0));
             let timeout = left.map(|ms| Timespec { tv_sec: ms / 1000, tv_nsec: ms % 1000 * 1_000_000 });
             match poll(&mut watched, timeout.as_ref()) {
@@ -95,12 +102,48 @@ impl Events {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
-            let woken = watched[1..].iter().position(|other| !other.revents().is_empty());
-            if watched[0].revents().is_empty()
-                && let Some(position) = woken
-            {
+            let woken = watched[1..=present.len()].iter().position(|other| !other.revents().is_empty());
+            if !watched[0].revents().is_empty() {
+                continue;
+            }
+            if let Some(position) = woken {
                 return Ok(Event::Woken(present[position].0));
             }
+            if deadline.is_some_and(|deadline| clock::since_boot() >= deadline) {
+                return Ok(Event::TimeUp);
+            }
         }
+    }
+
+    /// A descriptor that can be read from `deadline` on, in ms since boot. Without one poll(2) still comes back in time, unless
+    /// the machine is suspended meanwhile.
+    fn alarm_at(&self, deadline: Millis) -> Option<BorrowedFd<'_>> {
+        if self.alarm.get().is_none() {
+            let flags = TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK;
+            let _ = self.alarm.set(TimerFd::new(ClockId::CLOCK_BOOTTIME, flags).ok()?);
+        }
+        let alarm = self.alarm.get()?;
+        // A time of zero would disarm it.
+        let at = Expiration::OneShot(TimeSpec::milliseconds(deadline.max(1)));
+        alarm.set(at, TimerSetTimeFlags::TFD_TIMER_ABSTIME).ok()?;
+        Some(alarm.as_fd())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    #[test]
+    fn a_deadline_comes_while_the_machine_is_suspended_too() {
+        let events = Events::block(None).expect("signals can be blocked");
+        let alarm = events.alarm_at(clock::since_boot() + 1).expect("a timer");
+        let mut watched = [PollFd::from_borrowed_fd(alarm, PollFlags::IN)];
+        assert_eq!(poll(&mut watched, None), Ok(1), "it goes off by itself");
+        let about = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", alarm.as_raw_fd())).expect("it is open");
+        let clock = nix::time::ClockId::CLOCK_BOOTTIME.as_raw();
+        assert!(about.contains(&format!("clockid: {clock}\n")), "{about}");
     }
 }
