@@ -40,8 +40,7 @@ esac
 #{%- else %}
 @{ parallel_setting }@ &&
     DEVSTACK_PARALLEL=True || DEVSTACK_PARALLEL=False
-#{%- endif %}#{% if !devstack %}
-#{% endif %}
+#{%- endif %}
 # In ms, the run time of what was awaited; by a supervisor's process id, which shell started it and when; in
 # [0], /name/ of what did not start#{% if devstack %}, /=name/ of what did#{% endif %}; the directory that relative paths are resolved from
 _ASYNC_BG_TIME=0 _ASYNC_STARTED[0]="" _ASYNC_FROM=$PWD
@@ -59,26 +58,26 @@ _ASYNC_LOCALS=(+ilnux _async_answer _async_in _async_line _async_out _async_pid 
 # A script may have functions named like builtins, so these are called by "builtin"; but "builtin exec" undoes
 # the closing of descriptors. In a trap, a bare "return" has the status from before the trap.
 
-# Say why a call is refused, and fail. In posix mode, no function hides "unset" and "exit".
+# Say why a call is refused, and fail. In posix mode, no function hides "unset", ":" and "exit".
 function _async_refuse {
-    (POSIXLY_CORRECT=1 && unset -f printf && printf 'async: %s\n' "$1" >&2 && exit 125)
+    (POSIXLY_CORRECT=1 && unset -f printf && printf 'async: %s\n' "$1" >&2 || : && exit 125)
 }
 
 function _async_check {
-    if ! builtin local -a "${_ASYNC_LOCALS[@]}"#{% if !devstack %} _async_x#{% endif %} "_async_line=yes" 2>/dev/null; then
-        _async_refuse "a variable called _async_... is read-only, or an associative array"
-    elif [[ ${_ASYNC_BG_TIME@a}${_ASYNC_STARTED@a}#{% if !devstack %}${_ASYNC_WAIT_TIME@a}#{% endif %} == *r* ]]; then
-        _async_refuse "a variable called _ASYNC_... is read-only"
-    elif [[ ${_async_line-} != yes ]] || builtin declare -F exec; then
+    if ! builtin local -a "${_ASYNC_LOCALS[@]}"#{% if !devstack %} _async_x#{% endif %} "_async_line=yes" 2>/dev/null ||
+        [[ ${_ASYNC_BG_TIME@a}${_ASYNC_STARTED@a}#{% if !devstack %}${_ASYNC_WAIT_TIME@a}#{% endif %} == *[!ax]* ]]; then
+        _async_refuse "a variable called _async_... is read-only or has a type, or ulimit -n is too low"
+    elif [[ ${_async_line-} != yes ]] || builtin declare -F exec >/dev/null; then
         _async_refuse "a function named builtin or exec hides the builtin: unset -f builtin exec"
-    elif ! builtin type -P "${ASYNC_BIN:-async}"; then
+    elif ! builtin type -P "${ASYNC_BIN:-async}" >/dev/null; then
         _async_refuse "no program '${ASYNC_BIN:-async}': install async, or say where it is with ASYNC_BIN"
     fi
-} >/dev/null
+}
 
 # Set _async_program to the program, its subcommand $1, and what it needs to find the store
 function _async_prepare {
-    _async_check && _async_program=("${ASYNC_BIN:-async}" "$1" --for @{ profile }@ --script "$$"
+    [[ ${ASYNC_BIN-} != [!/]*/* || ${ASYNC_BIN@a} == *[inr]* ]] || ASYNC_BIN=$PWD/$ASYNC_BIN
+    _async_check && _async_program=("${ASYNC_BIN:-async}" "$1" --for "@{ profile }@/@{ version }@" --script "$$"
         --from "$_ASYNC_FROM" ${ASYNC_DIR:+"--dir=$ASYNC_DIR"} ${DEST+"--dest=$DEST"}#{% if !devstack %}
         ${ASYNC_JOBS:+"--limit=$ASYNC_JOBS"}#{% endif %})
 }
@@ -90,9 +89,12 @@ function _async_call {
 
 # Make a pipe from _async_out to _async_in: reuse that of a here string, and drain its newline
 function _async_open {
+#{%- if !devstack %}
+    _async_in="" _async_out=""
+#{%- endif %}
     { builtin exec {_async_in}<<<"" {_async_out}>>"/proc/self/fd/$_async_in"; } 2>/dev/null#{% if devstack %} ||#{% endif %}
 #{%- if !devstack %}
-    [[ -p /proc/self/fd/${_async_in-} ]] || _async_open_without ||
+    [[ -p /proc/self/fd/$_async_out ]] || _async_open_without ||
 #{%- endif %}
         _async_refuse "can't make a pipe: no /proc, or too many open files (ulimit -n)" || builtin return 125
     builtin read -r -u "$_async_in" _async_line
@@ -101,7 +103,8 @@ function _async_open {
 
 # The same for bash before 5.1, where a here string is a file, and with varredir_close
 function _async_open_without {
-    [[ -z ${_async_in-} ]] || exec {_async_in}<&- {_async_out}>&-
+    [[ -z $_async_in ]] || exec {_async_in}<&-
+    [[ -z $_async_out ]] || exec {_async_out}>&-
     exec {_async_in}< <(builtin echo) {_async_out}>>"/proc/self/fd/$_async_in"
 } 2>/dev/null
 #{%- endif %}
@@ -113,8 +116,7 @@ function _async_hear {
         builtin kill -0 "$_async_pid" 2>/dev/null ||
             { builtin read -r -N 1 -t 1 -u "$_async_in" _async_line && builtin break; } || builtin return 1
     done
-    builtin mapfile -t -d "" -n "$1" -u "$_async_in" _async_answer &&
-        _async_answer[0]=${_async_answer[0]#.}
+    builtin mapfile -t -d "" -n "$1" -u "$_async_in" _async_answer && _async_answer[0]=${_async_answer[0]#.}
 }
 #{%- if !devstack %}
 
@@ -305,7 +307,8 @@ function async_run {
 #{%- if !devstack %}
         [[ ${_ASYNC_STARTED@a} == *r* ]] || _ASYNC_STARTED[0]+="/${1-}/"
 #{%- endif %}
-        { { [[ ${_async_set-} != *x* ]] || builtin set -x; } && (POSIXLY_CORRECT=1 && exit 125); } 2>/dev/null
+        { [[ ${_async_set-} != *x* ]] || builtin set -x && builtin local - && builtin set +x; } 2>/dev/null
+        (POSIXLY_CORRECT=1 && exit 125)
     fi
 }
 

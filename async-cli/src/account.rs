@@ -69,6 +69,7 @@ impl Account {
                     }
                     held.insert(name, Held { ready, wait, outcome, entry });
                 }
+                Claim::HandedOver(_) => return Err(async_core::Error::HandedOver(name.to_string()).into()),
                 // Somebody else has collected it.
                 _ => not_there.push(name.clone()),
             }

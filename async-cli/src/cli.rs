@@ -18,7 +18,8 @@ use crate::commands::{
 };
 use crate::failure::Failure;
 use crate::shim::{
-    begin_here::BeginHere, collect::Collect, end_here::EndHere, guard::Guard, message::Message, supervise::Supervise,
+    begin_here::BeginHere, collect::Collect, end_here::EndHere, guard::Guard, message::Message, rendering::Rendering,
+    supervise::Supervise,
 };
 
 /// Named futures for shell scripts: start slow work under a name, go on, wait for the name later.
@@ -61,9 +62,16 @@ struct PlaceArgs {
     /// Where a relative path of the store is meant from
     #[arg(long, global = true, hide = true, value_name = "DIR")]
     from: Option<PathBuf>,
-    /// What the functions that call are like
-    #[arg(long = "for", id = "for", global = true, hide = true, value_enum, default_value_t)]
-    profile: Profile,
+    /// Which functions call
+    #[arg(
+        long = "for",
+        id = "for",
+        global = true,
+        hide = true,
+        value_name = "PROFILE/VERSION",
+        default_value = "standalone"
+    )]
+    rendering: Rendering,
 }
 
 /// What the functions of the shim are like.
@@ -139,7 +147,7 @@ impl Place {
 
     /// Who may read what is made in the store. The original's is as the umask has it.
     pub(crate) fn permissions(&self) -> Permissions {
-        match self.args.profile {
+        match self.args.rendering.profile {
             Profile::Standalone => Permissions::Private,
             Profile::Devstack => Permissions::Umask,
         }
@@ -147,7 +155,12 @@ impl Place {
 
     /// What the functions that call are like.
     pub(crate) fn profile(&self) -> Profile {
-        self.args.profile
+        self.args.rendering.profile
+    }
+
+    /// The version of the functions that call, if it is another than the program's.
+    pub(crate) fn other_version(&self) -> Option<&str> {
+        self.args.rendering.other_version()
     }
 
     /// How many tasks may run at once, as the functions that call or the environment say; empty if they say nothing.
@@ -292,7 +305,7 @@ mod tests {
     #[test]
     fn a_command_alone_reads_what_all_together_read() {
         for line in [
-            "async supervise --dir /d --for devstack --answer 12 --gate 11 --task 5 -- name make -j4 --dir /other",
+            "async supervise --for devstack/0.1.0 --dir /d --answer 12 --gate 11 --task 5 -- name make -j4 --dir /other",
             "async supervise --dir /d --answer 12 --gate 11 --task 5 --shortened -- --after a name x",
             "async begin-here --dir /d --answer 12 --shell 7 -- --jobs 2 n x",
             "async end-here --dir /d --rc 3 -- --jobs 2 name",

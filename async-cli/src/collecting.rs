@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use async_core::clock::{self, Millis};
 use async_core::process::ProcessIdentity;
+use async_core::store::HAND_OVER;
 use async_core::{Caller, Claim, FutureName, Outcome, Ready, Record, Store, Wait, text};
 
 use crate::cli::{Place, Profile};
@@ -243,7 +244,7 @@ impl Collecting<'_> {
         let claim = self.store.claim_for(name, self.shell)?;
         let record = match &claim {
             Claim::Unknown => return Ok(Step::NotThere),
-            Claim::Running(record) => record,
+            Claim::Running(record) | Claim::HandedOver(record) => record,
             Claim::Ready(ready) => ready.record(),
         };
         if expected.is_none() {
@@ -269,6 +270,15 @@ impl Collecting<'_> {
             Claim::Running(record) => {
                 self.lend_to(name)?;
                 Ok(Step::StillRuns { pid: record.pid, started, since })
+            }
+            Claim::HandedOver(record) => {
+                let over = record.end_time.unwrap_or(since).max(since);
+                let waited = u128::try_from(clock::wall() - over).unwrap_or(0);
+                if self.shell.is_none() || waited >= HAND_OVER.as_millis() {
+                    return Err(async_core::Error::HandedOver(name.to_string()).into());
+                }
+                // The shell's own wait would tell of its child's end, which is none of the other's.
+                Ok(Step::StillRuns { pid: None, started, since })
             }
             Claim::Ready(ready)
                 if self.shell.is_some()

@@ -29,6 +29,17 @@ pub(crate) enum Failure {
     /// The function of the shim that asked can't be answered.
     #[error("can't answer the shell: {0}: these functions are of another version?")]
     Answer(#[source] io::Error),
+    /// The functions and the program do not belong together.
+    #[error(
+        "the functions are of version {functions}, and the program of {program}: make them anew, with `async shim`, or \
+         have ASYNC_BIN name a program of their version"
+    )]
+    OtherSeries {
+        /// The version of the functions.
+        functions: String,
+        /// The version of the program.
+        program: &'static str,
+    },
     /// What the script has started is somebody else's by now.
     #[error(
         "the result of `{name}`, which this script has started, is gone: {how}; `async log --list-runs {name}` may have it"

@@ -40,6 +40,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // An error can be reported, a death can't; and it can fail only where the signal would not come.
     let _ = async_core::process::outlive_file_size_limit();
     let args: Vec<OsString> = args.into_iter().collect();
+    if let Err(failure) = shim::rendering::check_series(&args) {
+        return failure.report().into();
+    }
     let cli = parse(&args).unwrap_or_else(|error| shown(error, &args).exit());
     cli.run().unwrap_or_else(|failure| failure.report().into())
 }

@@ -25,6 +25,12 @@ pub enum Error {
     /// Nothing says where the store is.
     #[error("{0}")]
     NoPlace(&'static str),
+    /// Somebody else has begun to collect the future, and does not come to an end.
+    #[error(
+        "`{0}` is just being handed over to another process, which has stopped reading: let that one go on or end it, and \
+         try again"
+    )]
+    HandedOver(String),
     /// The store's directory does not exist.
     #[error("there is no store at {}: `async run` makes one, and so does `async init` (in a script: async_init)", .0.display())]
     NoStore(PathBuf),

@@ -8,12 +8,17 @@
 use std::fs::{File, TryLockError};
 use std::io;
 use std::os::fd::AsFd;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
 use crate::interruption::again;
+
+/// Between two looks at a lock that is waited for with a limit.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Takes the life of a new record, for whoever shares the open file.
 pub(crate) fn take_life(file: &File) -> io::Result<()> {
@@ -88,6 +93,11 @@ impl Right {
         again(|| fcntl(file.as_fd(), FcntlArg::F_OFD_SETLKW(&range)).map(drop).map_err(io::Error::from))
     }
 
+    /// The same for that long at most; false if somebody else has it even then.
+    pub(crate) fn take_within(self, limit: Duration, file: &File) -> io::Result<bool> {
+        within(limit, || self.try_take(file))
+    }
+
     /// Takes it if nobody has it.
     pub(crate) fn try_take(self, file: &File) -> io::Result<bool> {
         match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&self.range(libc::F_WRLCK))) {
@@ -116,9 +126,26 @@ impl Right {
         again(|| fcntl(file.as_fd(), FcntlArg::F_OFD_SETLKW(&range)).map(drop).map_err(io::Error::from))?;
         self.give_up(file)
     }
+
+    /// The same for that long at most; false if somebody else has it even then.
+    pub(crate) fn is_free_within(self, limit: Duration, file: &File) -> io::Result<bool> {
+        within(limit, || Ok(!self.is_taken(file)?))
+    }
 }
 
 /// Whether the error means that the file system has no locks at all.
 pub(crate) fn means_no_locks(errno: i32) -> bool {
     matches!(Errno::from_raw(errno), Errno::ENOLCK | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL)
+}
+
+/// Tries for that long at most: no system call waits for a lock with a limit.
+fn within(limit: Duration, mut attempt: impl FnMut() -> io::Result<bool>) -> io::Result<bool> {
+    let begin = Instant::now();
+    while !attempt()? {
+        if begin.elapsed() >= limit {
+            return Ok(false);
+        }
+        sleep(PAUSE);
+    }
+    Ok(true)
 }

@@ -232,7 +232,7 @@ pub struct Record {
 }
 
 /// One future of a store: of several that had the name one after another, the one that was started then.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FutureId {
     /// In ms since the epoch.
     pub(crate) started: Millis,

@@ -38,7 +38,7 @@ use crate::record::{Record, State};
 pub use begin::{RecordId, Request, Start, Started};
 pub use cancel::Cancelled;
 pub use changes::{Change, Changes};
-pub use collect::{Claim, Ready};
+pub use collect::{Claim, HAND_OVER, Ready};
 pub use end::End;
 pub use list::{Entry, RecordFile};
 pub use live::Live;

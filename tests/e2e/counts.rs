@@ -17,8 +17,8 @@ use async_tests::tools::is_there;
 /// before its end.
 const RUN: Count = Count { processes: 1, programs: 0, calls: 235 };
 const TASK: Count = Count { processes: 1, programs: 1, calls: 385 };
-const WAIT: Count = Count { processes: 1, programs: 1, calls: 360 };
-const WAIT_WHILE_RUNNING: Count = Count { processes: 2, programs: 2, calls: 680 };
+const WAIT: Count = Count { processes: 1, programs: 1, calls: 380 };
+const WAIT_WHILE_RUNNING: Count = Count { processes: 2, programs: 2, calls: 740 };
 
 /// The most system calls that the program may make in its own code. `collect` runs twice if the task runs at first.
 const SUPERVISE: usize = 91;

@@ -291,3 +291,33 @@ fn a_task_that_the_shell_runs_itself_is_not_held_back() {
         .says("wait 0\n");
     assert!(Records::of(&sandbox.store()).time("t", "run_time") >= 100);
 }
+
+#[test]
+fn a_queue_that_goes_round_in_circles_keeps_nobody_back() {
+    let sandbox = Sandbox::default();
+    sandbox.run("async init").exits(0);
+    let store = sandbox.store();
+    let record = |name: &str, started: u32, behind: &str| {
+        let end = "end_time = 9\nrun_time = 1\nrc = 0\n";
+        let text =
+            format!("[job]\ncommand = x\nstart_time = {started}\nplan = {{\"jobs\":1}}\nqueue = {behind}\n{end}");
+        std::fs::write(store.join(format!("{name}.ini")), text).unwrap();
+    };
+    record("self", 5, "5 self");
+    record("one", 6, "7 other");
+    record("other", 7, "6 one");
+    for tail in ["5 self", "6 one", "7 other", "8 nobody"] {
+        std::fs::write(store.join(".queue"), format!("{tail}\n")).unwrap();
+        let name = tail.replace(' ', "-");
+        let finished = sandbox.run(&format!(
+            "async run --quiet --jobs 1 'at-once-{name}' -- true && async wait 'at-once-{name}'
+            async run --quiet gate -- sleep 1000
+            printf '%s\\n' '{tail}' >\"$DEST/async/.queue\"
+            async run --quiet --jobs 1 --after-any gate 'later-{name}' -- true
+            async cancel gate
+            async wait gate
+            async wait 'later-{name}'"
+        ));
+        finished.exits(0).says("finished true with result 0");
+    }
+}

@@ -35,6 +35,9 @@ impl Init {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let runs = self.keep_runs.map_or_else(kept_runs, Ok)?;
         let (_, leftovers) = Store::init_keeping(&place.dir()?, place.permissions(), runs, &place.caller())?;
+        if let Some(version) = place.other_version() {
+            warn(&format!("the functions are of version {version}, and the program of {}", env!("CARGO_PKG_VERSION")));
+        }
         for name in leftovers.running {
             warn(&format!("`{name}` of an earlier run still runs, so it was kept: wait for it by name"));
         }

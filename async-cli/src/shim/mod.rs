@@ -7,4 +7,5 @@ pub(crate) mod collect;
 pub(crate) mod end_here;
 pub(crate) mod guard;
 pub(crate) mod message;
+pub(crate) mod rendering;
 pub(crate) mod supervise;

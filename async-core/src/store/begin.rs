@@ -157,6 +157,7 @@ impl Store {
                 Claim::Running(other) => {
                     return Err(Error::AlreadyRunning { name: name.to_string(), pid: other.pid });
                 }
+                Claim::HandedOver(_) => return Err(Error::HandedOver(name.to_string())),
                 Claim::Ready(ready) => {
                     superseded = Some(if ready.record().rc.is_some() { State::Finished } else { State::Lost });
                     ready.archive_uncollected()?;

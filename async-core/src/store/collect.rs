@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::files::{
     FileIdentity, append, are_same_file, is_named, means_no_links, open_for_reading, open_identified, parse_record,
@@ -22,13 +23,19 @@ use crate::record::{Line, Outcome, Record, Wait};
 /// the bound is for one that is stopped, or whose output is.
 const LAST_WORDS: u32 = 2000;
 
+/// How long anybody waits for whoever is just collecting a future. That takes no longer than to read the log, unless its
+/// reader has stopped to.
+pub const HAND_OVER: Duration = Duration::from_secs(5);
+
 /// What [`Store::claim`] found.
 #[derive(Debug)]
 pub enum Claim<'a> {
     /// No live future has that name.
     Unknown,
-    /// Its task runs, or somebody else is just collecting it and is not to be waited for.
+    /// Its task runs.
     Running(Record),
+    /// It is over, and somebody else is still collecting it. A shell is told so at once.
+    HandedOver(Record),
     /// It is over, and this process is the one that hands it over.
     Ready(Ready<'a>),
 }
@@ -47,8 +54,8 @@ pub struct Ready<'a> {
 impl Store {
     /// Takes hold of a future in order to collect it.
     ///
-    /// Returns at once if its task runs. If it is over, waits for whoever else is just collecting it, and for the last
-    /// words of the program that recorded its end.
+    /// Returns at once if its task runs. If it is over, waits for whoever else is just collecting it, up to [`HAND_OVER`],
+    /// and for the last words of the program that recorded its end.
     pub fn claim(&self, name: &FutureName) -> Result<Claim<'_>> {
         self.claim_for(name, None)
     }
@@ -68,10 +75,12 @@ impl Store {
                 return Ok(Claim::Running(record));
             }
             let failed = Error::io("lock", &path);
-            if shell.is_none() {
-                Right::Collect.take(&file).map_err(failed)?;
-            } else if !Right::Collect.try_take(&file).map_err(failed)? {
-                return Ok(Claim::Running(record));
+            let taken = match shell {
+                None => Right::Collect.take_within(HAND_OVER, &file),
+                Some(_) => Right::Collect.try_take(&file),
+            };
+            if !taken.map_err(failed)? {
+                return Ok(Claim::HandedOver(record));
             }
             // A later future makes its log after its record, so if the record is still there, then this is its log.
             let log = if record.has_log { open_for_reading(&self.log_path(name)) } else { Ok(None) };

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
+use super::collect::HAND_OVER;
 use super::files::{is_same_file, open_for_reading, read_record};
 use super::{Entry, Store, is_alive, wait_for_end};
 use crate::error::{Error, Result};
@@ -32,13 +33,14 @@ impl Store {
         Ok(Some(Live { store: self.clone(), name: name.clone(), path, file, record }))
     }
 
-    /// Sleeps until the future's task is over and nobody is collecting it; returns at once if there is no such future.
+    /// Sleeps until the future's task is over and nobody is collecting it, for which it has up to [`HAND_OVER`]; returns at
+    /// once if there is no such future.
     pub fn block(&self, name: &FutureName) -> Result<()> {
         let Some(live) = self.live(name)? else {
             return Ok(());
         };
         live.wait()?;
-        Right::Collect.wait_until_free(&live.file).map_err(Error::io("wait for", &live.path))
+        Right::Collect.is_free_within(HAND_OVER, &live.file).map(drop).map_err(Error::io("wait for", &live.path))
     }
 }
 

@@ -90,10 +90,12 @@ impl Store {
         let _ = Right::QueuePlace.give_up(file);
     }
 
-    /// Sleeps until it is the turn of whoever has that place, and fewer than `jobs` tasks run.
+    /// Sleeps until it is the turn of whoever has that place, and fewer than `jobs` tasks run. Records of which each is behind
+    /// the other are nobody's place: somebody has written them by hand.
     pub(crate) fn wait_for_slot(&self, place: QueuePlace, jobs: u32) -> Result<Slot> {
         let mut behind = place.behind;
-        while let Some(id) = behind {
+        let mut seen = HashSet::new();
+        while let Some(id) = behind.filter(|id| seen.insert(id.clone())) {
             behind = self.wait_behind(&id)?;
         }
         let queue = self.open_shared(QUEUE)?;
@@ -109,7 +111,8 @@ impl Store {
     /// The same if that is so already; else none.
     pub(crate) fn slot_at_once(&self, place: &QueuePlace, jobs: u32) -> Result<Option<Slot>> {
         let mut behind = place.behind.clone();
-        while let Some((file, path)) = behind.and_then(|id| self.find(&id)) {
+        let mut seen = HashSet::new();
+        while let Some((file, path)) = behind.filter(|id| seen.insert(id.clone())).and_then(|id| self.find(&id)) {
             if Right::QueuePlace.is_taken(&file).map_err(Error::io("look at the place of", &path))? {
                 return Ok(None);
             }

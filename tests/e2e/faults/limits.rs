@@ -71,6 +71,33 @@ fn a_reader_that_goes_away_does_not_take_the_future_with_it() {
 }
 
 #[test]
+#[ignore = "in the full set"]
+fn a_reader_that_stops_reading_holds_nobody_up() {
+    in_each_case(|case| {
+        case.run(
+            "make_gate reads
+            function lot { quiet; seq 100000; return 3; }
+            async_run t lot
+            wait $!
+            { async_wait t; echo \"first $?\" >&2; } | { read -r line; echo \"$line\" >began; gate reads; cat >/dev/null; } &
+            until [[ -s began ]]; do sleep 0.1; done
+            async_wait t >/dev/null & own=$!
+            async wait t >/dev/null & other=$!
+            async wait --all >/dev/null & all=$!
+            async run t -- true; echo \"run $?\"
+            wait $own; echo \"own $?\"
+            wait $other; echo \"other $?\"
+            wait $all; echo \"all $?\"
+            open_gate reads
+            wait",
+        )
+        .complains("async: `t` is just being handed over to another process, which has stopped reading: ")
+        .complains("first 3\n")
+        .says("run 125\nown 125\nother 125\nall 125\n");
+    });
+}
+
+#[test]
 fn closed_standard_descriptors() {
     in_each_case(|case| {
         for (closed, output) in [("<&-", true), (">&-", false), ("2>&-", true), ("<&- >&- 2>&-", false)] {
@@ -113,6 +140,38 @@ fn too_few_descriptors() {
         finished.lacks("run 0\n");
         assert!(!sandbox.path("cwd/started").exists());
         sandbox.run(&case.sourced("async_run t task2 || :; async_wait t; async status")).lacks("lost");
+    });
+}
+
+#[test]
+fn as_few_descriptors_as_four() {
+    in_each_case(|case| {
+        for most in 4..=18 {
+            let sandbox = case.sandbox();
+            let finished = sandbox.run(&case.script(&format!(
+                "function task {{ return 3; }}
+                ulimit -n {most}
+                async_run t task; echo \"run $?\"
+                async_wait t; echo \"wait $?\"
+                async run u -- sh -c 'exit 3' || ran=$?
+                echo \"program ${{ran:-0}}\"
+                async wait u; echo \"waited $?\""
+            )));
+            let status = |what: &str| {
+                let line = finished.stdout.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(' '));
+                line.and_then(|status| status.parse::<u8>().ok())
+                    .unwrap_or_else(|| panic!("{most}, {what}: {finished}"))
+            };
+            for (start, wait) in [("run", "wait"), ("program", "waited")] {
+                match (status(start), status(wait)) {
+                    (0, 3 | 125) | (125, 125) | (126 | 127, 125..=127) => {}
+                    other => panic!("with {most} descriptors {start} and {wait} give {other:?}: {finished}"),
+                }
+            }
+            for slip in ["ambiguous", "invalid value", "IO Safety", "panicked", "(never started)"] {
+                finished.lacks(slip);
+            }
+        }
     });
 }
 
