@@ -16,9 +16,18 @@ impl SmallDisk {
     /// If that fails.
     #[must_use]
     pub fn at(path: &Path) -> Self {
+        Self::with_inodes(path, 1000)
+    }
+
+    /// The same with room for that many files and directories, itself included.
+    ///
+    /// # Panics
+    /// If that fails.
+    #[must_use]
+    pub fn with_inodes(path: &Path, inodes: usize) -> Self {
         fs::create_dir_all(path).expect("a folder");
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k,mode=0755", "tmpfs"]).arg(path).status();
+        let options = format!("size=256k,mode=0755,nr_inodes={inodes}");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(path).status();
         assert!(mounted.expect("mount runs").success(), "a tmpfs is mounted");
         Self(path.to_owned())
     }

@@ -85,6 +85,31 @@ fn a_full_disk_at_the_start() {
 }
 
 #[test]
+fn a_disk_on_which_no_more_files_can_be_made() {
+    if !is_root("mounting a small disk") {
+        return;
+    }
+    in_each_case(|case| {
+        for inodes in 2..=12 {
+            let sandbox = case.sandbox();
+            let _disk = SmallDisk::with_inodes(&sandbox.path("dest"), inodes);
+            let finished = sandbox.run(&case.sourced(
+                "function task { return 3; }
+                async_init
+                async_run t task; run=$?
+                async_wait t; echo \"function $run $?\"
+                async run u -- sh -c 'exit 3'; run=$?
+                async wait u; echo \"program $run $?\"",
+            ));
+            for what in ["function", "program"] {
+                let is_true = |line: &str| ["0 3", "0 125", "125 125"].iter().any(|is| line == format!("{what} {is}"));
+                assert!(finished.stdout.lines().any(is_true), "with {inodes} inodes: {finished}");
+            }
+        }
+    });
+}
+
+#[test]
 fn a_disk_that_is_full_when_the_task_ends() {
     if !is_root("mounting a small disk") {
         return;
