@@ -66,7 +66,7 @@ function _async_refuse {
 function _async_check {
     if ! builtin local -a "${_ASYNC_LOCALS[@]}"#{% if !devstack %} _async_x#{% endif %} "_async_line=yes" 2>/dev/null ||
         [[ ${_ASYNC_BG_TIME@a}${_ASYNC_STARTED@a}#{% if !devstack %}${_ASYNC_WAIT_TIME@a}#{% endif %} == *[!ax]* ]]; then
-        _async_refuse "a variable called _async_... is read-only or has a type, or ulimit -n is too low"
+        _async_refuse "can't use a variable called _async_... (read-only, typed?) or /dev/null (ulimit -n, set -r?)"
     elif [[ ${_async_line-} != yes ]] || builtin declare -F exec >/dev/null; then
         _async_refuse "a function named builtin or exec hides the builtin: unset -f builtin exec"
     elif ! builtin type -P "${ASYNC_BIN:-async}" >/dev/null; then
@@ -77,14 +77,14 @@ function _async_check {
 # Set _async_program to the program, its subcommand $1, and what it needs to find the store
 function _async_prepare {
     [[ ${ASYNC_BIN-} != [!/]*/* || ${ASYNC_BIN@a} == *[inr]* ]] || ASYNC_BIN=$PWD/$ASYNC_BIN
-    _async_check && _async_program=("${ASYNC_BIN:-async}" "$1" --for "@{ profile }@/@{ version }@" --script "$$"
+    _async_program=("${ASYNC_BIN:-async}" "$1" --for "@{ profile }@/@{ version }@" --script "$$"
         --from "$_ASYNC_FROM" ${ASYNC_DIR:+"--dir=$ASYNC_DIR"} ${DEST+"--dest=$DEST"}#{% if !devstack %}
         ${ASYNC_JOBS:+"--limit=$ASYNC_JOBS"}#{% endif %})
 }
 
 function _async_call {
     builtin local "${_ASYNC_LOCALS[@]}" 2>/dev/null
-    _async_prepare "$1" && (builtin exec "${_async_program[@]}" "${@:2}")
+    _async_check && _async_prepare "$1" && (builtin exec "${_async_program[@]}" "${@:2}")
 }
 
 # Make a pipe from _async_out to _async_in: reuse that of a here string, and drain its newline
@@ -277,12 +277,12 @@ function async_run {
     { builtin local "${_ASYNC_LOCALS[@]}" && _async_set=$- && builtin set +x && _async_retrace; }@{ silent("    ") }@
 #{%- endif %}
 #{%- if devstack %}
-    if { [[ ${_ASYNC_STARTED@a} == *r* ]] || _ASYNC_STARTED[0]+=@{ note() }@; } && _async_prepare supervise; then
-        _async_words=(-- "$@") _async_line="$*" _async_rc=125
+    if { [[ ${_ASYNC_STARTED@a} == *r* ]] || _ASYNC_STARTED[0]+=@{ note() }@; } && _async_check; then
+        _async_prepare supervise && _async_words=(-- "$@") _async_line="$*" _async_rc=125
         # Functions are not bound by the kernel's limit on arguments.
         [[ ${#_async_line} -lt 30000 ]] || _async_words=(--shortened -- "$1" "${_async_line:0:30000}")
 #{%- else %}
-    if _async_prepare supervise; then
+    if _async_check && _async_prepare supervise; then
         _async_rc=125
         [[ ${FUNCNAME[1]-} != async_runfunc ]] || _async_set+=${_async_x-}
         _async_shorten "$@"

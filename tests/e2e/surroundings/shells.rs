@@ -132,3 +132,26 @@ fn without_dev_fd_tasks_run_in_the_script_and_programs_in_the_background() {
         }
     }
 }
+
+#[test]
+fn a_shell_that_was_restricted_meanwhile_is_refused() {
+    for bash in bashes() {
+        for profile in PROFILES {
+            let sandbox = Sandbox::new(&bash.path);
+            std::fs::write(sandbox.path("cwd/shim"), shim(profile)).unwrap();
+            let finished = sandbox.run(
+                "source ./shim
+                function task { : >ran; }
+                DEVSTACK_PARALLEL=True
+                async_init || exit
+                set -r
+                async_run t task; echo \"run $?\"
+                async_wait t; echo \"wait $?\"
+                async_cleanup; echo \"cleanup $?\"",
+            );
+            assert_eq!(finished.stdout, "run 125\nwait 125\ncleanup 125\n", "{profile}: {finished}");
+            assert!(finished.stderr.contains("async: can't use a variable") && finished.stderr.contains("restricted"));
+            assert!(!sandbox.path("cwd/ran").exists());
+        }
+    }
+}
