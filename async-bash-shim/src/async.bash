@@ -30,10 +30,7 @@ _ASYNC_OPTS=${BASHOPTS-} && #{% if devstack %}\builtin#{% else %}"${BASH_VERSION
 case "${BASH_VERSION-}" in
     "" | [123].* | 4.[0123].*)
         echo "async: its functions need bash 4.4 or later" >&2
-        case $- in
-            *i*) return 125 ;;
-            *) exit 125 ;;
-        esac
+        case $- in *i*) return 125 ;; *) exit 125 ;; esac
         ;;
     *) ;;
 esac
@@ -66,7 +63,7 @@ function _async_refuse {
 function _async_check {
     if ! builtin local -a "${_ASYNC_LOCALS[@]}"#{% if !devstack %} _async_x#{% endif %} "_async_line=yes" 2>/dev/null ||
         [[ ${_ASYNC_BG_TIME@a}${_ASYNC_STARTED@a}#{% if !devstack %}${_ASYNC_WAIT_TIME@a}#{% endif %} == *[!ax]* ]]; then
-        _async_refuse "can't use a variable called _async_... (read-only, typed?) or /dev/null (ulimit -n, set -r?)"
+        _async_refuse "can't use a variable called _async_... (read-only?) or /dev/null (ulimit -n, set -r?)"
     elif [[ ${_async_line-} != yes ]] || builtin declare -F exec >/dev/null; then
         _async_refuse "a function named builtin or exec hides the builtin: unset -f builtin exec"
     elif ! builtin type -P "${ASYNC_BIN:-async}" >/dev/null; then
@@ -120,15 +117,12 @@ function _async_hear {
 }
 #{%- if !devstack %}
 
-# Set _async_words to what the program is told of a command: a function may have longer arguments
+# Set _async_words to what the program is told of a command that is too long for it: a function may have more
 function _async_shorten {
-    _async_words=(-- "$@") _async_line="$*"
-    if [[ ${#_async_line} -ge 30000 ]]; then
-        _async_words=(--shortened --)
-        for _async_line in "${@:1:500}"; do
-            _async_words+=("${_async_line:0:500}")
-        done
-    fi
+    _async_words=(--shortened --)
+    for _async_line in "${@:1:500}"; do
+        _async_words+=("${_async_line:0:500}")
+    done
 }
 #{%- endif %}
 
@@ -283,9 +277,9 @@ function async_run {
         [[ ${#_async_line} -lt 30000 ]] || _async_words=(--shortened -- "$1" "${_async_line:0:30000}")
 #{%- else %}
     if _async_check && _async_prepare supervise; then
-        _async_rc=125
+        _async_words=(-- "$@") _async_line="$*" _async_rc=125
+        [[ ${#_async_line} -lt 30000 ]] || _async_shorten "$@"
         [[ ${FUNCNAME[1]-} != async_runfunc ]] || _async_set+=${_async_x-}
-        _async_shorten "$@"
         # The name is among these: only the program can tell it from options.
         builtin printf -v _async_note '/%.256s' "${@:1:20}" && _ASYNC_STARTED[0]+=@{ note() }@
 #{%- endif %}
@@ -300,6 +294,9 @@ function async_run {
             _async_program[1]=end-here # in the same store, whatever the task has set
             (builtin exec "${_async_program[@]}" --rc "$_async_rc" -- "${@:1:_async_answer}") || _async_rc=$?
         fi
+#{%- if !devstack %}
+        [[ $_async_set == *x* ]] || builtin return "$_async_rc"
+#{%- endif %}
         { { [[ $_async_set != *x* ]] || builtin set -x; } && builtin local - && builtin set +x#{% if !devstack %} &&
             _async_retrace#{% endif %}; }@{ silent("        ") }@
         builtin return "$_async_rc"
