@@ -9,9 +9,9 @@ pub(crate) fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Whether a terminal does something else with it than to show it.
+/// Whether a terminal does something else with it than to show it, or it is one of the two that no XML may hold.
 fn is_acted_on(c: char) -> bool {
-    c.is_control() || is_bidi_control(c)
+    c.is_control() || is_bidi_control(c) || matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
 /// JSON that says the same, with nothing in it that a terminal acts on: its strings may hold such characters, which it spells

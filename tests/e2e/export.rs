@@ -39,6 +39,7 @@ fn odd() -> Vec<Crafted> {
         },
         Crafted::new("twice", 20, 10),
         Crafted::new("twice", 40, 10),
+        Crafted::new("no\u{fffe}character\u{ffff}", 60, 10),
     ]
 }
 
@@ -166,11 +167,11 @@ fn a_report_is_what_build_servers_take_for_one() {
 fn a_report_tells_failures_from_errors_and_has_the_logs() {
     let report = exported(&of_each_kind(), "--junit");
     snapshot("junit", &report);
-    let odd = exported(&odd(), "--junit");
-    assert!(odd.contains("abc\u{fffd}\u{fffd} ]]&gt; &lt;&amp;&gt;"), "{odd}");
+    let [svg, odd] = ["--svg", "--junit"].map(|option| exported(&odd(), option));
+    assert!(odd.contains("abc\\u{fffe}\u{fffd} ]]&gt; &lt;&amp;&gt;"), "{odd}");
     let allowed =
         |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
-    assert_eq!(odd.chars().find(|&c| !allowed(c)), None);
+    assert_eq!(odd.chars().chain(svg.chars()).find(|&c| !allowed(c)), None);
 }
 
 // ---- OpenMetrics

@@ -200,7 +200,7 @@ impl Chart {
             if let Some(wait) = task.wait.filter(|_| !task.synchronous) {
                 let by = run.waiter(index).map_or(0, |waiter| lane_of[waiter]);
                 let span = Span { start: wait.start, end: wait.end };
-                lanes[by].waits.push(Wait { span, lane: lane_of[index], of: run.label(index) });
+                lanes[by].waits.push(Wait { span, lane: lane_of[index], of: printable_label(run, index) });
             }
         }
         for lane in &mut lanes {
@@ -282,6 +282,11 @@ fn script_lane(length: Millis) -> Lane {
     }
 }
 
+/// The label as all may hold it that a chart is shown in.
+fn printable_label(run: &Run, index: usize) -> String {
+    text::printable(run.label(index).as_ref())
+}
+
 fn future_lane(run: &Run, index: usize, depth: usize) -> Lane {
     let task = &run.tasks[index];
     let verdict = task.status.verdict();
@@ -290,7 +295,7 @@ fn future_lane(run: &Run, index: usize, depth: usize) -> Lane {
     let queued = Span { start: task.start, end: task.run_start };
     Lane {
         task: Some(index),
-        name: run.label(index),
+        name: printable_label(run, index),
         depth,
         look: Look::Future(verdict),
         whole: Span { start: task.start, end },

@@ -58,11 +58,10 @@ fn case(run: &Run, index: usize) -> TestCase {
             status.set_message(words).set_type(chart::Look::Future(task.status.verdict()).sign());
         }
     }
-    let mut case = TestCase::new(run.label(index), status);
+    let mut case = TestCase::new(text::printable(run.label(index).as_ref()), status);
     case.set_classname(NAME).set_time(millis(task.run_time));
     let command = text::printable(task.command.as_ref());
-    // Two characters that no XML may hold, and that the writer passes on.
-    case.set_system_out(format!("$ {command}\n{}", log(task)).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}"));
+    case.set_system_out(format!("$ {command}\n{}", log(task)));
     case
 }
 
