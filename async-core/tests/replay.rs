@@ -76,6 +76,7 @@ fn run_of(seeds: &[Seed]) -> Run {
         });
         tasks.push(Task {
             name: format!("t{index}").parse().unwrap(),
+            number: None,
             command: String::new(),
             parent,
             start,

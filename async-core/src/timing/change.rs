@@ -74,7 +74,10 @@ impl Schedule {
     pub fn change(&mut self, change: Change) -> Result<Option<Moved>, Unchangeable> {
         match change {
             Change::Jobs(jobs) => self.limit(jobs),
-            Change::Parallel => (0..self.tasks.len()).for_each(|task| self.run_in_background(task)),
+            Change::Parallel => {
+                self.tasks.iter_mut().for_each(|task| task.synchronous = false);
+                self.actors.iter_mut().for_each(|steps| steps.retain(|step| !matches!(step.action, Action::Return(_))));
+            }
             Change::Background(task) => self.run_in_background(task),
             Change::Start(task, shift) => return self.move_start(task, shift),
             Change::Wait(task, shift) => return self.move_wait(task, shift),

@@ -30,6 +30,7 @@ impl Schedule {
     #[must_use]
     pub fn critical_path(&self, replay: &Replay) -> Vec<Stretch> {
         let script = self.script();
+        let (starts, stops) = self.starts_and_stops();
         let mut path = Vec::new();
         // From the end backwards; the script first, if it was there to the end.
         let script_end = replay.steps[script].last().map_or(0, |&(_, to)| to);
@@ -44,7 +45,7 @@ impl Schedule {
                 let action = self.actors[actor][next].action;
                 match action.awaited() {
                     Some(awaited) if to > from => (actor, next) = (awaited, self.actors[awaited].len()),
-                    None if to > from && action == Action::Linger => match self.find(Action::Stop(actor)) {
+                    None if to > from && action == Action::Linger => match stops[actor] {
                         Some(found) => (actor, next) = found,
                         None => break,
                     },
@@ -61,7 +62,7 @@ impl Schedule {
             add(&mut path, Stretch { task, queued: true, start: ready, end: times.run_start });
             (actor, next) = match last_before {
                 Some(before) if ready > times.start => (before, self.actors[before].len()),
-                _ => match self.start_of(index) {
+                _ => match starts[index] {
                     Some(found) => found,
                     None => break,
                 },
@@ -70,7 +71,26 @@ impl Schedule {
         path.reverse();
         path
     }
+
+    /// Where each task is started, and where it is ended if it would have gone on.
+    fn starts_and_stops(&self) -> (Vec<Option<Found>>, Vec<Option<Found>>) {
+        let mut starts = vec![None; self.actors.len()];
+        let mut stops = starts.clone();
+        for (actor, steps) in self.actors.iter().enumerate() {
+            for (number, step) in steps.iter().enumerate() {
+                match step.action {
+                    Action::Start(task) => starts[task] = Some((actor, number)),
+                    Action::Stop(task) => stops[task] = Some((actor, number)),
+                    _ => {}
+                }
+            }
+        }
+        (starts, stops)
+    }
 }
+
+/// An actor, and which of its steps.
+type Found = (usize, usize);
 
 /// Adds a stretch in front of those that come after it.
 fn add(path: &mut Vec<Stretch>, stretch: Stretch) {

@@ -1,5 +1,6 @@
 //! The model: all futures of a run on one axis of time, in ms from the run's start.
 
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::clock::{self, Millis};
@@ -42,6 +43,8 @@ pub struct Run {
 pub struct Task {
     /// Its name.
     pub name: FutureName,
+    /// The how manyth of that name it is, from 1 on; none if there is no other.
+    pub number: Option<usize>,
     /// Its command. May hold anything; see [`crate::text::printable`].
     pub command: String,
     /// The future inside whose task it was started, as an index before its own.
@@ -213,10 +216,11 @@ impl Run {
                 Err(error) => errors.push(error),
             }
         }
-        for (name, record) in store.collected()? {
-            recorded.retain(|live| live.name != name || live.record.start_time != record.start_time);
-            recorded.push(Recorded { name, record, state: State::Collected, log: None });
-        }
+        let collected = store.collected()?;
+        let seen_twice: HashSet<_> = collected.iter().map(|(name, record)| (name, record.start_time)).collect();
+        recorded.retain(|live| !seen_twice.contains(&(&live.name, live.record.start_time)));
+        let collected = collected.into_iter();
+        recorded.extend(collected.map(|(name, record)| Recorded { name, record, state: State::Collected, log: None }));
         find_logs(store, &mut recorded);
         Ok((Self::from_records(recorded, clock::wall()), errors))
     }
@@ -235,11 +239,15 @@ impl Run {
         let now = offset(now, origin);
         // No task ends later than twice the largest offset.
         let mut run = Self { start: origin.min(Millis::MAX - 2 * MAX_OFFSET), ..Self::default() };
-        for recorded in recorded {
-            let (task, step) = place(recorded, origin, now, &run.tasks);
+        let mut latest = HashMap::new();
+        for (index, recorded) in recorded.into_iter().enumerate() {
+            let name = recorded.name.clone();
+            let (task, step) = place(recorded, origin, now, &latest);
             run.clock_step = run.clock_step.max(step);
             run.tasks.push(task);
+            latest.insert(name, index);
         }
+        number(&mut run.tasks);
         let length = run.tasks.iter().map(|task| task.until(now).max(task.wait.map_or(0, |wait| wait.end))).max();
         run.end = run.start + length.unwrap_or(0);
         run
@@ -254,26 +262,19 @@ impl Run {
     /// What to call it: its name, and where that was used several times a number too, as `NAME#2` for the second.
     #[must_use]
     pub fn label(&self, task: usize) -> String {
-        let name = &self.tasks[task].name;
-        let namesakes: Vec<usize> = self.namesakes(name.as_str()).collect();
-        match namesakes.iter().position(|&other| other == task) {
-            Some(position) if namesakes.len() > 1 => format!("{name}#{}", position + 1),
-            _ => name.to_string(),
-        }
+        let Task { name, number, .. } = &self.tasks[task];
+        number.map_or_else(|| name.to_string(), |number| format!("{name}#{number}"))
     }
 
     /// The futures of that name or label.
     #[must_use]
     pub fn find(&self, wanted: &str) -> Vec<usize> {
-        let named: Vec<usize> = self.namesakes(wanted).collect();
+        let all = 0..self.tasks.len();
+        let named: Vec<usize> = all.clone().filter(|&task| self.tasks[task].name.as_str() == wanted).collect();
         if !named.is_empty() {
             return named;
         }
-        (0..self.tasks.len()).filter(|&task| self.label(task) == wanted).collect()
-    }
-
-    fn namesakes(&self, name: &str) -> impl Iterator<Item = usize> {
-        (0..self.tasks.len()).filter(move |&task| self.tasks[task].name.as_str() == name)
+        all.filter(|&task| self.label(task) == wanted).collect()
     }
 
     /// Who started it: the future itself inside whose task that was, or one further out if that was over by then; none for
@@ -304,8 +305,22 @@ fn offset(moment: Millis, start: Millis) -> Millis {
     moment.saturating_sub(start).clamp(0, MAX_OFFSET)
 }
 
-/// Puts one on the axis, beside those that started before it. Comes with how far its clocks differ, if they do.
-fn place(recorded: Recorded, origin: Millis, now: Millis, earlier: &[Task]) -> (Task, Millis) {
+/// Numbers those that share a name.
+fn number(tasks: &mut [Task]) {
+    let mut counts = HashMap::new();
+    for task in tasks.iter_mut() {
+        let count = counts.entry(task.name.clone()).or_insert(0);
+        *count += 1;
+        task.number = Some(*count);
+    }
+    for task in tasks.iter_mut().filter(|task| counts[&task.name] == 1) {
+        task.number = None;
+    }
+}
+
+/// Puts one on the axis. `latest` has those that started before it by their names. Comes with how far its clocks differ, if
+/// they do.
+fn place(recorded: Recorded, origin: Millis, now: Millis, latest: &HashMap<FutureName, usize>) -> (Task, Millis) {
     let Recorded { name, record, state, log } = recorded;
     let start = offset(record.start_time, origin);
     let over = !matches!(state, State::Queued | State::Running);
@@ -343,13 +358,13 @@ fn place(recorded: Recorded, origin: Millis, now: Millis, earlier: &[Task]) -> (
         (None, None) if state == State::Running => (now - run_start).max(0),
         (None, None) => 0,
     };
-    let latest = |wanted: &str| earlier.iter().rposition(|task| task.name.as_str() == wanted);
     let plan = record.plan.as_ref();
     let after = plan.map_or_else(Vec::new, |plan| {
-        plan.after.iter().chain(&plan.after_any).filter_map(|name| latest(name.as_str())).collect()
+        plan.after.iter().chain(&plan.after_any).filter_map(|name| latest.get(name).copied()).collect()
     });
     let task = Task {
-        parent: record.parent.as_deref().and_then(latest),
+        parent: record.parent.as_deref().and_then(|name| latest.get(&name.parse().ok()?).copied()),
+        number: None,
         synchronous: record.is_synchronous(),
         status: Status { state, rc: record.rc, signal: record.signal, cause: record.cause },
         jobs: plan.and_then(|plan| plan.jobs),
@@ -368,7 +383,7 @@ fn place(recorded: Recorded, origin: Millis, now: Millis, earlier: &[Task]) -> (
 
 /// Finds the logs: that of an earlier future of a name is among the collected, if anywhere.
 fn find_logs(store: &Store, recorded: &mut [Recorded]) {
-    let newest: std::collections::HashMap<FutureName, Millis> = {
+    let newest: HashMap<FutureName, Millis> = {
         let mut starts: Vec<_> = recorded.iter().map(|r| (r.name.clone(), r.record.start_time)).collect();
         starts.sort_by_key(|&(_, start)| start);
         starts.into_iter().collect()

@@ -1,5 +1,7 @@
 //! What everybody in a run did, one thing after another, so that it can be done again with something changed.
 
+use std::collections::{HashMap, HashSet};
+
 use super::replay::{self, Stuck};
 use super::run::{MAX_OFFSET, Run, Verdict};
 use crate::clock::Millis;
@@ -70,12 +72,16 @@ impl Schedule {
     pub fn of(run: &Run) -> Result<Self, Stuck> {
         let plain = Self::taken_apart(run);
         let mut schedule = plain.clone();
+        let mut stops = vec![Vec::new(); schedule.actors.len()];
         for (index, task) in run.tasks.iter().enumerate() {
             if !task.synchronous
                 && matches!(task.status.verdict(), Verdict::Cancelled | Verdict::Lost | Verdict::Running)
             {
-                schedule.let_linger(run, index);
+                schedule.let_linger(run, index, &mut stops);
             }
+        }
+        for (steps, stops) in schedule.actors.iter_mut().zip(stops) {
+            *steps = with_stops(std::mem::take(steps), stops);
         }
         // Who ends what is a guess, which may be wrong where all happens in one millisecond.
         schedule.calibrated(run).or_else(|_| plain.calibrated(run))
@@ -130,8 +136,9 @@ impl Schedule {
         Self { actors, tasks }
     }
 
-    /// Has a task end when it is ended: by whoever waited for it, before that wait, and else by the script.
-    fn let_linger(&mut self, run: &Run, task: usize) {
+    /// Has a task end when it is ended: by whoever waited for it, before that wait, and else by the script. Adds that to the
+    /// `stops` of that actor.
+    fn let_linger(&mut self, run: &Run, task: usize, stops: &mut [Vec<Stop>]) {
         let stopper = run.waiter(task).unwrap_or(self.script());
         let until = run.tasks[task].until(run.length());
         let wanted = run.tasks[task].wait.map_or(until, |wait| wait.start.min(until));
@@ -144,14 +151,7 @@ impl Schedule {
         };
         split(steps, place, moment);
         steps[place].action = Action::Linger;
-        let steps = &mut self.actors[stopper];
-        let place = steps.partition_point(|step| step.to <= moment);
-        let place = place + usize::from(split(steps, place, moment));
-        let wait = steps.iter().position(|step| step.action == Action::Wait(task));
-        steps.insert(
-            wait.map_or(place, |wait| place.min(wait)),
-            Step { action: Action::Stop(task), from: moment, to: moment },
-        );
+        stops[stopper].push(Stop { task, moment });
     }
 
     /// The index of the script among the actors.
@@ -255,6 +255,47 @@ fn free_moment(steps: &[Step], begin: Millis, moment: Millis) -> Millis {
         Some(step) => step.from,
         None => steps.last().map_or(begin, |step| step.to),
     }
+}
+
+/// The end that an actor makes to a task at a moment.
+#[derive(Clone, Copy, Debug)]
+struct Stop {
+    task: usize,
+    moment: Millis,
+}
+
+/// Puts them between an actor's steps, each in front of the wait for its task.
+fn with_stops(steps: Vec<Step>, mut stops: Vec<Stop>) -> Vec<Step> {
+    if stops.is_empty() {
+        return steps;
+    }
+    stops.sort_by_key(|stop| stop.moment);
+    let moments: HashMap<usize, Millis> = stops.iter().map(|stop| (stop.task, stop.moment)).collect();
+    let mut done = HashSet::new();
+    let mut all = Vec::with_capacity(steps.len() + 2 * stops.len());
+    let mut stop_at = |all: &mut Vec<Step>, task: usize, moment: Millis| {
+        if done.insert(task) {
+            all.push(Step { action: Action::Stop(task), from: moment, to: moment });
+        }
+    };
+    let mut next = stops.into_iter().peekable();
+    for step in steps {
+        let mut rest = vec![step];
+        while let Some(Stop { task, moment }) = next.next_if(|stop| stop.moment < step.to) {
+            if split(&mut rest, 0, moment) {
+                all.push(rest.remove(0));
+            }
+            stop_at(&mut all, task, moment);
+        }
+        if let Action::Wait(task) = step.action
+            && let Some(&moment) = moments.get(&task)
+        {
+            stop_at(&mut all, task, moment);
+        }
+        all.append(&mut rest);
+    }
+    next.for_each(|Stop { task, moment }| stop_at(&mut all, task, moment));
+    all
 }
 
 /// Makes two of a stretch of work, with nothing lost, if there is one at that place and the moment is inside of it.
