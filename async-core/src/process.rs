@@ -61,11 +61,8 @@ impl ProcessIdentity {
     /// pid namespace.
     pub fn is_alive(&self) -> io::Result<bool> {
         require_own_proc()?;
-        let stat = match stat_line(self.pid) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            // It ended between the opening and the reading.
-            Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => return Ok(false),
-            result => result?,
+        let Some(stat) = unless_gone(stat_line(self.pid))? else {
+            return Ok(false);
         };
         let same = start_ticks(&stat) == Some(self.start_ticks) && runs(&stat);
         Ok(same && boot_id()? == self.boot)
@@ -289,10 +286,49 @@ pub(crate) struct Look {
 
 /// A look at that process; none if it is gone.
 pub(crate) fn look(pid: u32) -> Option<Look> {
-    let stat = stat_line(pid).ok()?;
+    parse_look(&stat_line(pid).ok()?)
+}
+
+/// The same; that it can't be looked at is an error.
+pub(crate) fn try_look(pid: u32) -> io::Result<Option<Look>> {
+    let stat = unless_gone(stat_line(pid))?;
+    stat.map(|stat| parse_look(&stat).ok_or_else(|| io::ErrorKind::InvalidData.into())).transpose()
+}
+
+fn parse_look(stat: &str) -> Option<Look> {
     // Field 4 of the line is the second after the name.
-    let parent = fields_after_name(&stat)?.nth(1)?.parse().ok()?;
-    Some(Look { parent, start_ticks: start_ticks(&stat)?, runs: runs(&stat) })
+    let parent = fields_after_name(stat)?.nth(1)?.parse().ok()?;
+    Some(Look { parent, start_ticks: start_ticks(stat)?, runs: runs(stat) })
+}
+
+/// The children of that process, or of this one, of all its threads; none if it is gone. Of those that end meanwhile, and of their
+/// siblings, some may be missing: see `/proc/PID/task/TID/children` in proc(5).
+///
+/// The error is `Unsupported` if the kernel has no such lists (`CONFIG_PROC_CHILDREN`).
+pub(crate) fn children(pid: Option<u32>) -> io::Result<Option<Vec<u32>>> {
+    let threads = pid.map_or_else(|| "/proc/self/task".to_owned(), |pid| format!("/proc/{pid}/task"));
+    let Some(entries) = unless_gone(fs::read_dir(threads).and_then(Iterator::collect::<io::Result<Vec<_>>>))? else {
+        return Ok(None);
+    };
+    let mut children = Vec::new();
+    for entry in entries {
+        let list = entry.path().join("children");
+        match unless_gone(fs::read_to_string(list))? {
+            Some(list) => children.extend(list.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok())),
+            None if entry.path().join("stat").try_exists()? => return Err(io::ErrorKind::Unsupported.into()),
+            None => {}
+        }
+    }
+    Ok(Some(children))
+}
+
+/// None where a process was gone when it was looked for, or between that and the look.
+fn unless_gone<T>(seen: io::Result<T>) -> io::Result<Option<T>> {
+    match seen {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => Ok(None),
+        seen => seen.map(Some),
+    }
 }
 
 /// Whether this process descends from that one, or is it.

@@ -4,8 +4,10 @@
 //! becomes the supervisor's child, one with a session of its own too. So all that a task has started, and that still
 //! runs, descends from its supervisor.
 
+mod descendants;
+
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ffi::CStr;
 use std::fs;
 use std::io;
@@ -13,7 +15,8 @@ use std::io;
 use nix::sys::signal::Signal;
 
 use crate::clock::{self, Millis};
-use crate::process::{self, Look};
+use crate::process;
+use descendants::Found;
 
 /// How long to wait for what was killed before looking again, in ms.
 const LOOK_AGAIN: Millis = 1000;
@@ -36,35 +39,23 @@ pub struct Ended {
     pub killed: u32,
 }
 
-/// Ends what `roots` finds, and all that descends from that: SIGTERM first, and SIGKILL for what is left `grace` ms later.
-/// Returns when all are gone. This process is never one of them.
+/// Ends all that descends from this process: SIGTERM first, and SIGKILL for what is left `grace` ms later. Returns when all are
+/// gone. This process must be the reaper of them all, and wait for none meanwhile.
+pub(crate) fn end_own(grace: Millis) -> io::Result<Ended> {
+    end_living(&descendants::of_this_process, grace)
+}
+
+/// The same for what `roots` finds, and all that descends from that. This process is never one of them.
 pub(crate) fn end(roots: &dyn Fn() -> io::Result<Vec<u32>>, grace: Millis) -> io::Result<Ended> {
     // One that was found once counts, wherever its parent's end has put it.
-    let known: RefCell<HashMap<u32, u64>> = RefCell::default();
+    let known: RefCell<HashSet<Found>> = RefCell::default();
     let living = || {
-        let table = table()?;
-        let mut found: Vec<u32> = roots()?;
-        let is_same =
-            |(pid, start): &(&u32, &u64)| table.get(pid).is_some_and(|process| process.start_ticks == **start);
-        found.extend(known.borrow().iter().filter(is_same).map(|(pid, _)| pid));
-        let mut living = with_descendants(found, &table);
-        living.retain(|&pid| pid != std::process::id());
-        let living: Vec<Found> = living
-            .into_iter()
-            .filter_map(|pid| Some(Found { pid, start_ticks: table.get(&pid)?.start_ticks }))
-            .collect();
-        known.borrow_mut().extend(living.iter().map(|found| (found.pid, found.start_ticks)));
+        let mut living = descendants::of(roots, &known.borrow())?;
+        living.retain(|found| found.pid != std::process::id());
+        known.borrow_mut().extend(&living);
         Ok(living)
     };
     end_living(&living, grace)
-}
-
-/// A process that was found, and no other that may have its id later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Found {
-    pid: u32,
-    /// When it was started, in clock ticks since boot.
-    start_ticks: u64,
 }
 
 impl Found {
@@ -129,33 +120,6 @@ fn stop(mut new: Vec<Found>, living: &impl Fn() -> io::Result<Vec<Found>>) -> io
         }
     }
     Ok(stopped.into_iter().collect())
-}
-
-/// The children of that process.
-pub(crate) fn children(of: u32) -> io::Result<Vec<u32>> {
-    Ok(table()?.into_iter().filter(|(_, process)| process.parent == of).map(|(pid, _)| pid).collect())
-}
-
-/// All processes.
-fn table() -> io::Result<HashMap<u32, Look>> {
-    // One that is gone by now has nothing to say.
-    Ok(process::all()?.into_iter().filter_map(|pid| Some((pid, process::look(pid)?))).collect())
-}
-
-/// Those of the processes and of all their descendants that run, nearest first.
-fn with_descendants(mut found: Vec<u32>, table: &HashMap<u32, Look>) -> Vec<u32> {
-    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
-    for (&pid, process) in table {
-        children.entry(process.parent).or_default().push(pid);
-    }
-    let mut next = 0;
-    while let Some(pid) = found.get(next) {
-        found.extend(children.remove(pid).unwrap_or_default());
-        next += 1;
-    }
-    let mut seen = HashSet::new();
-    found.retain(|pid| seen.insert(*pid) && table.get(pid).is_some_and(|process| process.runs));
-    found
 }
 
 /// What a supervisor is called in the process table, whichever program it is.

@@ -152,3 +152,25 @@ fn other_futures_in_the_store_cost_nothing() {
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n\n"));
 }
+
+#[test]
+fn other_processes_cost_a_cancel_nothing() {
+    if !is_there("strace") {
+        return;
+    }
+    let calls_among = |others: usize| {
+        let script = format!(
+            "async_init
+            others=()
+            for ((i = 0; i < {others}; i++)); do sleep 1000 & others+=($!); done
+            async_run t sleep 1000
+            async cancel --quiet t
+            kill \"${{others[@]}}\""
+        );
+        let trace = trace(&Sandbox::default(), &script);
+        trace.of_command("supervise").first().map(Vec::len).expect("a supervisor")
+    };
+    let [few, many] = [1, 200].map(calls_among);
+    // It may have to be told more than once, and may wake up more often.
+    assert!(many < few + 100, "{few} system calls of the supervisor among few processes, {many} among many");
+}

@@ -364,7 +364,7 @@ impl Supervisor<'_> {
     fn end_tree(&mut self, grace: Millis) -> Result<Ended> {
         // It has run nothing yet, so it is none of what is ended.
         self.dismiss_spare();
-        let ended = insist(|| tree::end(&|| tree::children(std::process::id()), grace));
+        let ended = insist(|| tree::end_own(grace));
         ended.or_else(|error| {
             // Without a look at the others it can end the task's own process, which is its child.
             self.say_in_log(&format!("only the task's own process was ended: {error}"));

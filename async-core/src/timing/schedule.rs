@@ -72,16 +72,16 @@ impl Schedule {
     pub fn of(run: &Run) -> Result<Self, Stuck> {
         let plain = Self::taken_apart(run);
         let mut schedule = plain.clone();
-        let mut stops = vec![Vec::new(); schedule.actors.len()];
+        let mut ends = vec![Vec::new(); schedule.actors.len()];
         for (index, task) in run.tasks.iter().enumerate() {
             if !task.synchronous
                 && matches!(task.status.verdict(), Verdict::Cancelled | Verdict::Lost | Verdict::Running)
             {
-                schedule.let_linger(run, index, &mut stops);
+                schedule.let_linger(run, index, &mut ends);
             }
         }
-        for (steps, stops) in schedule.actors.iter_mut().zip(stops) {
-            *steps = with_stops(std::mem::take(steps), stops);
+        for (steps, ends) in schedule.actors.iter_mut().zip(ends) {
+            *steps = with_stops(std::mem::take(steps), ends);
         }
         // Who ends what is a guess, which may be wrong where all happens in one millisecond.
         schedule.calibrated(run).or_else(|_| plain.calibrated(run))
@@ -137,8 +137,8 @@ impl Schedule {
     }
 
     /// Has a task end when it is ended: by whoever waited for it, before that wait, and else by the script. Adds that to the
-    /// `stops` of that actor.
-    fn let_linger(&mut self, run: &Run, task: usize, stops: &mut [Vec<Stop>]) {
+    /// `ends` of that actor.
+    fn let_linger(&mut self, run: &Run, task: usize, ends: &mut [Vec<Stop>]) {
         let stopper = run.waiter(task).unwrap_or(self.script());
         let until = run.tasks[task].until(run.length());
         let wanted = run.tasks[task].wait.map_or(until, |wait| wait.start.min(until));
@@ -151,7 +151,7 @@ impl Schedule {
         };
         split(steps, place, moment);
         steps[place].action = Action::Linger;
-        stops[stopper].push(Stop { task, moment });
+        ends[stopper].push(Stop { task, moment });
     }
 
     /// The index of the script among the actors.
@@ -265,23 +265,23 @@ struct Stop {
 }
 
 /// Puts them between an actor's steps, each in front of the wait for its task.
-fn with_stops(steps: Vec<Step>, mut stops: Vec<Stop>) -> Vec<Step> {
-    if stops.is_empty() {
+fn with_stops(steps: Vec<Step>, mut ends: Vec<Stop>) -> Vec<Step> {
+    if ends.is_empty() {
         return steps;
     }
-    stops.sort_by_key(|stop| stop.moment);
-    let moments: HashMap<usize, Millis> = stops.iter().map(|stop| (stop.task, stop.moment)).collect();
+    ends.sort_by_key(|end| end.moment);
+    let moments: HashMap<usize, Millis> = ends.iter().map(|end| (end.task, end.moment)).collect();
     let mut done = HashSet::new();
-    let mut all = Vec::with_capacity(steps.len() + 2 * stops.len());
+    let mut all = Vec::with_capacity(steps.len() + 2 * ends.len());
     let mut stop_at = |all: &mut Vec<Step>, task: usize, moment: Millis| {
         if done.insert(task) {
             all.push(Step { action: Action::Stop(task), from: moment, to: moment });
         }
     };
-    let mut next = stops.into_iter().peekable();
+    let mut next = ends.into_iter().peekable();
     for step in steps {
         let mut rest = vec![step];
-        while let Some(Stop { task, moment }) = next.next_if(|stop| stop.moment < step.to) {
+        while let Some(Stop { task, moment }) = next.next_if(|end| end.moment < step.to) {
             if split(&mut rest, 0, moment) {
                 all.push(rest.remove(0));
             }

@@ -95,7 +95,7 @@ fn no_descriptor_to_be_had_when_a_tasks_time_is_up() {
     in_each_case(|case| {
         // Of the whole system's, so that none of the supervisor's own is free for it either.
         let sandbox = case.sandbox();
-        let none = "strace -f -qq -o trace -P /proc -e trace=openat -e inject=openat:error=ENFILE";
+        let none = "strace -f -qq -o trace -P /proc -P /proc/self/task -e trace=openat -e inject=openat:error=ENFILE";
         let finished = sandbox.run(&case.script(&format!(
             "{none} async run --timeout 50ms --grace 50ms t -- sh -c 'trap \"\" TERM; exec sleep 300'
             async wait t; echo \"t $?\"
