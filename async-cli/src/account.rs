@@ -11,6 +11,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::failure::Failure;
 
+/// How many files are open for anything else, or will be.
+const OTHER_FILES: usize = 32;
+
 /// What has come of a wait so far.
 #[derive(Debug, Default)]
 pub(crate) struct Account {
@@ -26,13 +29,15 @@ struct Over {
 
 /// Futures that are over, locked against everybody else who would collect them.
 pub(crate) struct HandOver<'a> {
+    store: &'a Store,
     held: Vec<Held<'a>>,
     /// The names of which there was no future any more.
     pub(crate) not_there: Vec<FutureName>,
 }
 
 struct Held<'a> {
-    ready: Ready<'a>,
+    /// None where there are more of them than may be open: then somebody else may take it, and tell of it too.
+    ready: Option<Ready<'a>>,
     wait: Wait,
     outcome: Outcome,
     /// How it stands once it has been handed over.
@@ -53,7 +58,7 @@ impl Account {
 
     /// Takes hold of those that are over, so that they can be told of; after that they `stay`, or are collected.
     pub(crate) fn claim(self, store: &Store, stay: bool) -> Result<HandOver<'_>, Failure> {
-        allow_for_many_files();
+        let most = most_open_files();
         let Self { over, mut not_there } = self;
         // In the order of their names: two that do this at once would wait for each other otherwise.
         let by_name: BTreeMap<_, _> = over.iter().map(|(name, over)| (name, over)).collect();
@@ -67,6 +72,7 @@ impl Account {
                         entry.record.wait_start = Some(wait.start);
                         entry.record.wait_end = Some(wait.end);
                     }
+                    let ready = (held.len() < most).then(|| ready.without_log());
                     held.insert(name, Held { ready, wait, outcome, entry });
                 }
                 Claim::HandedOver(_) => return Err(async_core::Error::HandedOver(name.to_string()).into()),
@@ -74,7 +80,7 @@ impl Account {
                 _ => not_there.push(name.clone()),
             }
         }
-        Ok(HandOver { held: over.iter().filter_map(|(name, _)| held.remove(name)).collect(), not_there })
+        Ok(HandOver { store, held: over.iter().filter_map(|(name, _)| held.remove(name)).collect(), not_there })
     }
 }
 
@@ -86,18 +92,29 @@ impl HandOver<'_> {
 
     /// Takes those that do not stay out of the live ones, now that they have been told of.
     pub(crate) fn finish(self) -> Result<(), Failure> {
-        for Held { ready, wait, outcome, entry } in self.held {
-            if entry.state == State::Collected {
-                ready.archive(&Caller::Program, wait, &outcome)?;
-            }
+        let Self { store, held, .. } = self;
+        let collected = held.into_iter().filter(|held| held.entry.state == State::Collected);
+        // Whoever waits for one more must not hold any that another may wait for.
+        let (open, others): (Vec<_>, Vec<_>) = collected.partition(|held| held.ready.is_some());
+        for Held { ready, wait, outcome, entry } in open.into_iter().chain(others) {
+            let ready = match ready {
+                Some(ready) => ready,
+                None => match store.claim(&entry.name)? {
+                    Claim::Ready(ready) if ready.record().start_time == entry.record.start_time => ready,
+                    _ => continue,
+                },
+            };
+            ready.archive(&Caller::Program, wait, &outcome)?;
         }
         Ok(())
     }
 }
 
-/// Each future that is held is an open file, and there may be more than the thousand that are usually allowed at first.
-fn allow_for_many_files() {
+/// How many may be open for this, after as many are allowed as can be: there may be more than the thousand that are usual at first.
+fn most_open_files() -> usize {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     // Else it has to do with those that are allowed.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    let most = getrlimit(Resource::Nofile).current.and_then(|most| usize::try_from(most).ok());
+    most.unwrap_or(usize::MAX).saturating_sub(OTHER_FILES)
 }

@@ -1,6 +1,7 @@
 //! The command line of `async`: what each command does, and what it says.
 
 mod account;
+mod any;
 mod cli;
 mod collecting;
 mod commands;

@@ -11,9 +11,6 @@ use crate::failure::Failure;
 use crate::live_line::LiveLine;
 use crate::progress::Progress;
 
-/// The stack of a thread that only waits, in bytes; there may be hundreds.
-const STACK: usize = 1 << 16;
-
 /// How long a wait has to last before the terminal shows it, so that a short one does not flicker.
 const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -22,6 +19,7 @@ const RENEWAL: Duration = Duration::from_millis(250);
 
 /// How a wait is slept through.
 pub(crate) struct Sleeper {
+    begin: Instant,
     deadline: Option<Instant>,
     line: Option<LiveLine>,
 }
@@ -29,7 +27,7 @@ pub(crate) struct Sleeper {
 /// Why it woke up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Woken {
-    /// One of the futures is over.
+    /// A future is over, or may be.
     Over,
     /// The time is up.
     TimeUp,
@@ -40,23 +38,55 @@ impl Sleeper {
     pub(crate) fn new(timeout: Option<Millis>) -> Self {
         let length = timeout.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
         // An end that is too far off to be reckoned with is none.
-        Self { deadline: length.and_then(|length| Instant::now().checked_add(length)), line: LiveLine::on_terminal() }
+        let begin = Instant::now();
+        Self { begin, deadline: length.and_then(|length| begin.checked_add(length)), line: LiveLine::on_terminal() }
     }
 
-    /// Sleeps until the first of these ends. After that, `more` are to be waited for.
-    pub(crate) fn sleep(&self, store: &Store, futures: &mut [Live], more: usize) -> Result<Woken, Failure> {
-        if let ([only], None, None) = (&*futures, self.deadline, &self.line) {
-            only.wait()?;
-            return Ok(Woken::Over);
+    /// Sleeps until something is received, or for `longest`: then there is none. The error is why else it woke up. The terminal shows
+    /// what `progress` says.
+    pub(crate) fn sleep_on<T>(
+        &self,
+        receiver: &Receiver<T>,
+        longest: Duration,
+        progress: &dyn Fn() -> String,
+    ) -> Result<Option<T>, Woken> {
+        let until = Instant::now() + longest;
+        loop {
+            let now = Instant::now();
+            if self.deadline.is_some_and(|deadline| deadline <= now) {
+                self.erase();
+                return Err(Woken::TimeUp);
+            }
+            if let Some(line) = self.line.as_ref().filter(|_| self.begin + PATIENCE <= now) {
+                line.show(&progress());
+            }
+            let renewal = self.line.as_ref().map(|_| now + RENEWAL);
+            let next = [Some(until), self.deadline, renewal].into_iter().flatten().min().unwrap_or(until);
+            match receiver.recv_timeout(next.saturating_duration_since(now)) {
+                Ok(what) => return Ok(Some(what)),
+                Err(_) if until <= Instant::now() => return Ok(None),
+                Err(_) => {}
+            }
         }
-        let (sender, ends) = channel();
-        for future in futures.iter() {
-            wait_in_thread(future.try_clone()?, sender.clone())?;
-        }
-        let woken = self.sleep_until(&ends, store, futures, more);
+    }
+
+    /// Takes the line away, before anything else is printed.
+    pub(crate) fn erase(&self) {
         if let Some(line) = &self.line {
             line.erase();
         }
+    }
+
+    /// Sleeps until that one ends. After that, `more` are to be waited for.
+    pub(crate) fn sleep(&self, store: &Store, future: Live, more: usize) -> Result<Woken, Failure> {
+        if self.deadline.is_none() && self.line.is_none() {
+            future.wait()?;
+            return Ok(Woken::Over);
+        }
+        let (sender, ends) = channel();
+        wait_in_thread(future.try_clone()?, sender)?;
+        let woken = self.sleep_until(&ends, store, &mut [future], more);
+        self.erase();
         woken
     }
 
@@ -96,9 +126,8 @@ type End = async_core::Result<()>;
 /// id may be another's by now, and a process that is gone may have left the lock to others. Nobody waits for the thread,
 /// which ends with the future or with this process.
 fn wait_in_thread(future: Live, sender: Sender<End>) -> Result<(), Failure> {
-    let thread = thread::Builder::new().stack_size(STACK);
     let wait = move || {
         let _ = sender.send(future.wait());
     };
-    thread.spawn(wait).map(drop).map_err(Failure::Task)
+    thread::Builder::new().spawn(wait).map(drop).map_err(Failure::Task)
 }

@@ -1,9 +1,10 @@
 //! Waiting for futures by their exact names, as the program's own commands do.
 
-use async_core::clock::{self, Millis};
+use async_core::clock;
 use async_core::{FutureName, Store};
 
 use crate::account::Account;
+use crate::any::{Candidate, Many};
 use crate::collecting::{Collecting, Failed, Manner, Resumed, Step, Tally};
 use crate::failure::{Failure, quoted, warn};
 use crate::messages::Output;
@@ -71,40 +72,37 @@ impl Waiting<'_> {
         };
         let mut left = Vec::new();
         for name in names {
-            match (store.live(name)?, account.as_deref_mut()) {
-                (Some(live), _) => left.push(live),
+            match (store.read(name)?, account.as_deref_mut()) {
+                (Some(record), _) => left.push((name.clone(), record.start_time)),
                 (None, Some(account)) => account.not_there(name),
                 (None, None) => {}
             }
         }
-        for live in &left {
-            collecting.lend_to(live.name())?;
+        for (name, _) in &left {
+            collecting.lend_to(name)?;
         }
+        let mut many = Many::new(store, left);
         loop {
-            let (mut over, mut running_ones) = (Vec::new(), Vec::new());
-            for mut live in left {
-                if live.is_over()? { over.push(live) } else { running_ones.push(live) }
+            let over = many.over()?;
+            if !over.is_empty() {
+                sleeper.erase();
             }
-            // The one that ended first. Of one that left no result it is not known when that was.
-            over.sort_by_key(|live| live.record().end_time.unwrap_or(Millis::MAX));
-            for live in over {
-                let started = Some(live.record().start_time);
-                if let Step::Collected { started, since } = collecting.step(live.name(), started, Resumed::default())? {
+            for Candidate { name, started, .. } in over {
+                if let Step::Collected { started, since } = collecting.step(&name, Some(started), Resumed::default())? {
                     if let Some(account) = account {
-                        account.over(live.name(), started, since);
+                        account.over(&name, started, since);
                     }
-                    return Ok((live.name().clone(), collecting.tally));
+                    return Ok((name, collecting.tally));
                 }
                 // Somebody else has collected it.
                 if let Some(account) = account.as_deref_mut() {
-                    account.not_there(live.name());
+                    account.not_there(&name);
                 }
             }
-            left = running_ones;
-            if left.is_empty() {
+            if many.is_empty() {
                 return Err(Failure::NothingLeft);
             }
-            if sleeper.sleep(store, &mut left, 0)? == Woken::TimeUp {
+            if many.sleep(sleeper) == Woken::TimeUp {
                 return Err(Failure::TimeUp(running(store, names)?));
             }
         }
@@ -140,7 +138,7 @@ fn wait_for_first(
                 (expected, resumed) = (Some(started), Resumed { since: Some(since), status: None });
                 let live = store.live(name)?.filter(|live| live.record().start_time == started);
                 if let Some(live) = live
-                    && sleeper.sleep(store, &mut [live], names.len() - 1)? == Woken::TimeUp
+                    && sleeper.sleep(store, live, names.len() - 1)? == Woken::TimeUp
                 {
                     return Err(Failure::TimeUp(running(store, names)?));
                 }

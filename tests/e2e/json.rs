@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use async_tests::held::Held;
+use async_tests::held::{Held, Running};
 use async_tests::shell::{Finished, Sandbox};
 use async_tests::{assert_like_snapshot, made_up, root};
 use jsonschema::Validator;
@@ -330,9 +330,7 @@ fn a_wait_for_any_tells_of_one() {
         let args = ["wait", "--any", "--json"].into_iter().chain(names.split(' ')).collect::<Vec<_>>();
         held.start(&args)
     });
-    for task in &tasks {
-        task.wait_for_waiters(2);
-    }
+    waiters.iter().for_each(Running::wait_for_inotify);
     let [a, b, c] = tasks;
     a.finish(1);
     b.finish(1);

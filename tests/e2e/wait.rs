@@ -5,9 +5,10 @@
 use std::fs;
 
 use async_core::clock;
-use async_tests::held::Held;
+use async_tests::held::{Held, Running};
 use async_tests::shell::Finished;
 use async_tests::terminal::Terminal;
+use async_tests::tools::is_there;
 
 fn run(held: &Held, command: &str) -> Finished {
     held.sandbox.run(command)
@@ -67,8 +68,7 @@ fn the_first_to_end_is_collected_and_its_name_is_the_last_line() {
     let (slow, mut fast) = (held.begin("slow"), held.begin("fast one"));
     fast.print("no newline");
     let waiter = held.start(&["wait", "--any", "slow", "fast one"]);
-    slow.wait_for_waiter();
-    fast.wait_for_waiter();
+    waiter.wait_for_inotify();
     fast.finish(3);
     let finished = waiter.rest();
     finished.says("[Async fast one:]: Waiting for completion of make (2 other jobs running)\nno newline[").exits(3);
@@ -104,7 +104,7 @@ fn any_goes_on_with_the_others_when_somebody_else_collects_one() {
     let (a, b) = (held.begin("a"), held.begin("b"));
     // Both sleep until `a` ends, and both may be told of it.
     let waiters = [held.start(&["wait", "--any", "-q", "a", "b"]), held.start(&["wait", "--any", "-q", "a", "b"])];
-    b.wait_for_waiters(2);
+    waiters.iter().for_each(Running::wait_for_inotify);
     a.finish(1);
     next_millisecond();
     b.finish(2);
@@ -114,6 +114,41 @@ fn any_goes_on_with_the_others_when_somebody_else_collects_one() {
     });
     seen.sort();
     assert_eq!(seen, [("a\n".to_owned(), 1), ("b\n".to_owned(), 2)]);
+    assert_eq!(live(&held), [""; 0]);
+}
+
+#[test]
+fn of_more_than_there_are_descriptors_the_first_to_end_is_noticed_however_it_ends() {
+    let held = Held::default();
+    let names: Vec<String> = (0..150).map(|number| format!("t{number}")).collect();
+    let mut tasks: Vec<_> = names.iter().map(|name| held.begin(name)).collect();
+    let few = |how: &str| format!("ulimit -n 64; exec async wait {how}");
+    run(&held, &few("-q --any --timeout 1ms")).complains("async: the time was up before the end of `t0`, ").exits(124);
+    for (number, rc) in [(149, 7), (0, 0)] {
+        let waiter = held.start_with("bash", &["-c", &few("-q --any --timeout 1h")]);
+        waiter.wait_for_inotify();
+        tasks.remove(number).finish(rc);
+        let finished = waiter.rest();
+        finished.exits(i32::from(rc));
+        assert_eq!(finished.stdout, format!("{}\n", names[number]));
+    }
+    // Without a result too, and where nobody can listen.
+    for inject in ["", "strace -f -qq -o /dev/null -e inject=inotify_init1:error=EMFILE "] {
+        let waiter = held.start_with("bash", &["-c", &few("-q --any").replace("exec ", &format!("exec {inject}"))]);
+        if inject.is_empty() {
+            waiter.wait_for_inotify();
+        } else if !is_there("strace") {
+            continue;
+        }
+        tasks.remove(70).end();
+        waiter.rest().exits(125);
+    }
+    for (number, task) in tasks.into_iter().enumerate() {
+        task.finish(if number == 100 { 9 } else { 0 });
+    }
+    run(&held, &few("-q --all --keep")).complains("async: 1 of 146 failed: ").exits(9);
+    let finished = run(&held, &few("--all --json"));
+    assert_eq!(finished.exits(9).stdout.matches("\"collected\"").count(), 146, "{finished}");
     assert_eq!(live(&held), [""; 0]);
 }
 

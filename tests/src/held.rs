@@ -73,7 +73,16 @@ impl Held {
     /// If it does not start.
     #[must_use]
     pub fn start(&self, args: &[&str]) -> Running {
-        let mut command = self.sandbox.command("async");
+        self.start_with("async", args)
+    }
+
+    /// Starts another program, such as a shell that becomes this one.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[must_use]
+    pub fn start_with(&self, program: &str, args: &[&str]) -> Running {
+        let mut command = self.sandbox.command(program);
         command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("async runs");
         let output = BufReader::new(child.stdout.take().expect("its output"));
@@ -108,13 +117,23 @@ impl Running {
     /// # Panics
     /// If there is nothing to be found out.
     pub fn wait_for_pidfd(&self) {
+        self.wait_for_descriptor("pidfd");
+    }
+
+    /// Sleeps until it listens for changes of a store.
+    ///
+    /// # Panics
+    /// If there is nothing to be found out.
+    pub fn wait_for_inotify(&self) {
+        self.wait_for_descriptor("inotify");
+    }
+
+    fn wait_for_descriptor(&self, kind: &str) {
         let has_one = || {
             let entries = fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("its descriptors").flatten();
-            entries
-                .filter_map(|entry| fs::read_link(entry.path()).ok())
-                .any(|to| to.to_string_lossy().contains("pidfd"))
+            entries.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|to| to.to_string_lossy().contains(kind))
         };
-        wait_until("the wait for a process", has_one);
+        wait_until(kind, has_one);
     }
 
     /// The next line that it prints, once it is there; none if it is over.

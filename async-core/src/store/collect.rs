@@ -195,6 +195,12 @@ impl Ready<'_> {
         }
     }
 
+    /// The same without a hold on the log.
+    #[must_use]
+    pub fn without_log(self) -> Self {
+        Self { log: Ok(None), ..self }
+    }
+
     /// Takes the future out of the live ones, once it has been handed over to `caller`. Its log stays where it is.
     pub fn archive(self, caller: &Caller, wait: Wait, outcome: &Outcome) -> Result<()> {
         let path = self.store.record_path(&self.name);

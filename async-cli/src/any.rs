@@ -1,0 +1,143 @@
+//! Sleeping until the first of many futures may be over, of more than could each be held open and have a thread.
+//!
+//! The store tells of changes. What it does not tell is looked for: that a lock was let go of, which comes right after the record
+//! was closed; that a shell is gone that ran a task itself; and what happens where nobody can listen, or on another machine.
+
+use std::collections::HashSet;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use async_core::clock::{self, Millis};
+use async_core::store::Change;
+use async_core::{FutureName, Live, State, Store, text};
+
+use crate::failure::Failure;
+use crate::human;
+use crate::progress::Progress;
+use crate::sleeper::{Sleeper, Woken};
+
+/// How long after a change the first look is that it asks for. Each later one is twice as late, up to [`LOOK_AGAIN`].
+const SOON: Duration = Duration::from_millis(10);
+
+/// How often all are looked at where not all is told; less often if that takes more than a part of the time.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const PART: u32 = 20;
+
+/// How often they are where all is told, as far as anybody knows.
+const SELDOM: Duration = Duration::from_secs(10);
+
+/// How many the terminal shows by name.
+const NAMED: usize = 10;
+
+/// Futures of which the first to end is waited for.
+pub(crate) struct Many<'a> {
+    store: &'a Store,
+    /// Those that are not known to be over, each with its start in ms since the epoch.
+    left: Vec<(FutureName, Millis)>,
+    changes: Receiver<Vec<Change>>,
+    /// Keeps the channel, where nobody can listen.
+    _sender: Sender<Vec<Change>>,
+    /// Those to be looked at next; none for all.
+    doubtful: Option<HashSet<FutureName>>,
+    pause: Duration,
+    /// How long after a look at all the next one is.
+    rest: Duration,
+}
+
+/// A future that may be over.
+pub(crate) struct Candidate {
+    pub(crate) name: FutureName,
+    /// Its start, in ms since the epoch.
+    pub(crate) started: Millis,
+    /// When it ended; of one that left no result it is not known.
+    ended: Millis,
+}
+
+impl<'a> Many<'a> {
+    /// Begins to listen for these, each with its start in ms since the epoch.
+    pub(crate) fn new(store: &'a Store, left: Vec<(FutureName, Millis)>) -> Self {
+        let (sender, changes) = channel();
+        let rest = if listen(store, sender.clone()) { SELDOM } else { LOOK_AGAIN };
+        Self { store, left, changes, _sender: sender, doubtful: None, pause: SOON, rest }
+    }
+
+    /// Those of the doubtful ones that are over, or gone, the one that ended first first. They are not looked at again.
+    pub(crate) fn over(&mut self) -> Result<Vec<Candidate>, Failure> {
+        let (begin, doubtful) = (Instant::now(), self.doubtful.as_ref());
+        let is_doubtful = |name: &FutureName| doubtful.is_none_or(|doubtful| doubtful.contains(name));
+        let (mut over, mut in_shells) = (Vec::new(), false);
+        for (name, started) in self.left.iter().filter(|(name, _)| is_doubtful(name)) {
+            let ended = match self.store.look(name)? {
+                Some((record, State::Running | State::Queued)) if record.start_time == *started => {
+                    in_shells |= record.life.is_some();
+                    continue;
+                }
+                Some((record, _)) if record.start_time == *started => record.end_time,
+                _ => None,
+            };
+            over.push(Candidate { name: name.clone(), started: *started, ended: ended.unwrap_or(Millis::MAX) });
+        }
+        if doubtful.is_none() {
+            // That a shell ends is no change of the store.
+            self.rest = if in_shells { LOOK_AGAIN } else { self.rest }.max(begin.elapsed() * PART);
+            self.doubtful = Some(HashSet::new());
+        }
+        let gone: HashSet<&FutureName> = over.iter().map(|candidate| &candidate.name).collect();
+        self.left.retain(|(name, _)| !gone.contains(name));
+        over.sort_by_key(|candidate| candidate.ended);
+        Ok(over)
+    }
+
+    /// Whether all were over.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    /// Sleeps until there is somebody to look at.
+    pub(crate) fn sleep(&mut self, sleeper: &Sleeper) -> Woken {
+        match sleeper.sleep_on(&self.changes, self.pause.min(self.rest), &|| self.progress()) {
+            Err(woken) => return woken,
+            Ok(Some(changes)) => self.note(changes),
+            Ok(None) if self.pause >= self.rest => self.doubtful = None,
+            Ok(None) => self.pause *= 2,
+        }
+        Woken::Over
+    }
+
+    fn note(&mut self, changes: Vec<Change>) {
+        let more = std::iter::from_fn(|| self.changes.try_recv().ok()).flatten();
+        for change in changes.into_iter().chain(more) {
+            match (change, &mut self.doubtful) {
+                (Change::Record(file), Some(doubtful)) => {
+                    doubtful.insert(file.name().clone());
+                    self.pause = SOON;
+                }
+                (Change::Anything, doubtful) => *doubtful = None,
+                _ => {}
+            }
+        }
+    }
+
+    fn progress(&self) -> String {
+        if self.left.len() <= NAMED {
+            let held = self.left.iter().filter_map(|(name, _)| self.store.live(name).ok().flatten());
+            let mut held: Vec<Live> = held.collect();
+            return Progress::of(self.store, &held, 0).now(&mut held);
+        }
+        let now = clock::wall();
+        let first = self.left.iter().map(|(_, started)| *started).min().unwrap_or(now);
+        let count = u32::try_from(self.left.len()).unwrap_or(u32::MAX);
+        let count = text::counted(count, "future", "futures");
+        format!("any of {count} for {}", human::duration(now.saturating_sub(first).max(0)))
+    }
+}
+
+/// Has the store tell until this process ends. False if nobody can listen, as when too many do.
+fn listen(store: &Store, sender: Sender<Vec<Change>>) -> bool {
+    let Ok(mut changes) = store.changes(false) else {
+        return false;
+    };
+    let tell = move || while changes.wait().is_ok_and(|found| sender.send(found).is_ok()) {};
+    thread::Builder::new().spawn(tell).is_ok()
+}
