@@ -14,7 +14,7 @@ use crate::name::FutureName;
 use crate::record::{Record, State};
 
 /// A file of a store that is a record by its name, of a live future or of one that was collected in this run.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordFile {
     name: FutureName,
     path: PathBuf,

@@ -4,6 +4,7 @@ mod row;
 mod screen;
 mod table;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -53,7 +54,7 @@ pub(crate) struct Status {
 #[derive(Debug)]
 struct Selection {
     /// All if there are none.
-    names: Vec<FutureName>,
+    names: BTreeSet<FutureName>,
     /// The collected ones too.
     collected: bool,
 }
@@ -95,7 +96,7 @@ impl Status {
 /// The futures, in the order of their starts, and whether none is missing: those that can't be read are only told of.
 fn entries(store: &Store, selection: &Selection) -> Result<(Vec<Entry>, bool), Failure> {
     let (mut entries, mut complete) = (Vec::new(), true);
-    let mut unknown = selection.names.clone();
+    let mut unknown: BTreeSet<FutureName> = selection.names.iter().cloned().collect();
     for file in store.record_files(selection.collected)?.iter().filter(|file| selection.has(file)) {
         match store.entry(file) {
             Ok(Some(entry)) => entries.push(entry),
@@ -105,7 +106,7 @@ fn entries(store: &Store, selection: &Selection) -> Result<(Vec<Entry>, bool), F
                 complete = false;
             }
         }
-        unknown.retain(|name| name != file.name());
+        unknown.remove(file.name());
     }
     for name in unknown {
         Failure::from(store.unknown(&name)).report();

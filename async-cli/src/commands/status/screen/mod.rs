@@ -43,7 +43,12 @@ pub(super) fn run(output: &Output, store: Store, selection: Selection) -> Result
     let mut next_tick = Instant::now() + SECOND;
     loop {
         screen.0.draw(|frame| view.draw(frame, &mut app)).map_err(Failure::Output)?;
-        let first = match receiver.recv_timeout(next_tick.saturating_duration_since(Instant::now())) {
+        let first = if app.model.is_moving() {
+            receiver.recv_timeout(next_tick.saturating_duration_since(Instant::now()))
+        } else {
+            receiver.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        };
+        let first = match first {
             Ok(event) => Some(event),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => unreachable!("the view has a sender itself"),

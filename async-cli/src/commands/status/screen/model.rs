@@ -1,6 +1,6 @@
 //! The futures on the screen. A record is read again only when it has changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 
 use async_core::store::Change;
 use async_core::{Entry, RecordFile, State, Store};
@@ -14,7 +14,7 @@ pub(super) struct Model {
     futures: Vec<(RecordFile, Entry)>,
     unreadable: BTreeMap<RecordFile, String>,
     /// Those that changed a moment ago: a task may have let go of its record since.
-    unsettled: BTreeSet<RecordFile>,
+    unsettled: HashSet<RecordFile>,
     selected: usize,
 }
 
@@ -25,7 +25,7 @@ impl Model {
             selection,
             futures: Vec::new(),
             unreadable: BTreeMap::new(),
-            unsettled: BTreeSet::new(),
+            unsettled: HashSet::new(),
             selected: 0,
         };
         model.read_all()?;
@@ -60,59 +60,66 @@ impl Model {
         if changes.contains(&Change::Anything) {
             return self.read_all();
         }
-        let records: BTreeSet<&RecordFile> = changes
+        let records: HashSet<RecordFile> = changes
             .iter()
             .filter_map(|change| if let Change::Record(file) = change { Some(file) } else { None })
             .filter(|file| self.selection.has(file))
+            .cloned()
             .collect();
-        self.unsettled.extend(records.iter().map(|&file| file.clone()));
-        self.read(records);
+        self.unsettled.extend(records.iter().cloned());
+        self.read(&records);
         Ok(())
+    }
+
+    /// Whether what is shown goes on without a change of the store: elapsed times, and those whose state is in doubt.
+    pub(super) fn is_moving(&self) -> bool {
+        !self.unsettled.is_empty() || self.entries().any(|entry| !is_over(entry))
     }
 
     /// Looks at those whose state may be another one without a change of the record.
     pub(super) fn settle(&mut self) {
-        // One that runs in a shell itself ends with the process.
-        let in_shells = self.futures.iter().filter(|(_, entry)| entry.record.life.is_some());
-        let mut doubtful: BTreeSet<_> = in_shells.map(|(file, _)| file.clone()).collect();
-        doubtful.append(&mut self.unsettled);
-        let is_over = |file: &RecordFile| {
-            let entry = self.futures.iter().find(|(other, _)| other == file).map(|(_, entry)| entry.state);
-            matches!(entry, Some(State::Finished | State::Lost | State::Collected))
-        };
-        doubtful.retain(|file| !is_over(file));
-        self.read(&doubtful);
+        let mut doubtful = std::mem::take(&mut self.unsettled);
+        for (file, entry) in &self.futures {
+            if is_over(entry) {
+                doubtful.remove(file);
+            } else if entry.record.life.is_some() {
+                // One that runs in a shell itself ends with the process.
+                doubtful.insert(file.clone());
+            }
+        }
+        if !doubtful.is_empty() {
+            self.read(&doubtful);
+        }
     }
 
     fn read_all(&mut self) -> async_core::Result<()> {
-        let mut files = self.store.record_files(self.selection.collected)?;
-        files.retain(|file| self.selection.has(file));
-        let gone: Vec<_> =
-            self.futures.iter().map(|(file, _)| file).filter(|file| !files.contains(file)).cloned().collect();
+        let files = self.store.record_files(self.selection.collected)?.into_iter();
+        let mut files: HashSet<RecordFile> = files.filter(|file| self.selection.has(file)).collect();
         self.unreadable.retain(|file, _| files.contains(file));
-        self.read(files.iter().chain(&gone));
+        files.extend(self.futures.iter().map(|(file, _)| file.clone()));
+        self.read(&files);
         Ok(())
     }
 
-    fn read<'a>(&mut self, files: impl IntoIterator<Item = &'a RecordFile>) {
+    fn read(&mut self, files: &HashSet<RecordFile>) {
         let selected = self.futures.get(self.selected).map(|(file, _)| file.clone());
+        self.futures.retain(|(file, _)| !files.contains(file));
         for file in files {
-            let place = self.futures.iter().position(|(other, _)| other == file);
             self.unreadable.remove(file);
-            match (self.store.entry(file), place) {
-                (Ok(Some(entry)), Some(place)) => self.futures[place].1 = entry,
-                (Ok(Some(entry)), None) => self.futures.push((file.clone(), entry)),
-                (Ok(None), place) => {
-                    place.map(|place| self.futures.remove(place));
-                }
-                (Err(error), place) => {
-                    place.map(|place| self.futures.remove(place));
+            match self.store.entry(file) {
+                Ok(Some(entry)) => self.futures.push((file.clone(), entry)),
+                Ok(None) => {}
+                Err(error) => {
                     self.unreadable.insert(file.clone(), error.to_string());
                 }
             }
         }
-        self.futures.sort_by(|(_, a), (_, b)| a.by_start(b));
+        self.futures.sort_by(|(file, a), (other, b)| a.by_start(b).then_with(|| file.cmp(other)));
         let place = selected.and_then(|selected| self.futures.iter().position(|(file, _)| *file == selected));
         self.selected = place.unwrap_or_else(|| self.selected.min(self.futures.len().saturating_sub(1)));
     }
+}
+
+fn is_over(entry: &Entry) -> bool {
+    matches!(entry.state, State::Finished | State::Lost | State::Collected)
 }

@@ -7,7 +7,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Text};
-use ratatui::widgets::{Block, Borders, Clear, List, ListState, Padding, Paragraph};
+use ratatui::widgets::{Block, Borders, Clear, Padding, Paragraph};
 
 use super::app::{App, Mode};
 use crate::commands::status::row::{TITLES, Tone};
@@ -26,13 +26,19 @@ q  Esc        quit
 
 All futures go on when this is closed.";
 
+/// How many lines are made before and after those in view, so that columns do not change their widths at each step.
+const AROUND: usize = 100;
+
 /// What is kept from one drawing to the next.
 #[derive(Default)]
 pub(super) struct View {
     colors: bool,
-    scroll: ListState,
-    /// The lines of the table, and what they were made for.
+    /// The index of the first future in view.
+    first: usize,
+    /// The titles, the lines of the futures in view and around it, and the index of the first of these.
     table: Vec<String>,
+    from: usize,
+    /// What they were made for.
     made_for: Option<(u64, u16)>,
 }
 
@@ -42,17 +48,12 @@ impl View {
     }
 
     pub(super) fn draw(&mut self, frame: &mut Frame<'_>, app: &mut App) {
-        let width = frame.area().width;
-        if self.made_for != Some((app.generation, width)) {
-            self.table = table::lines(app.model.entries(), width, false);
-            self.made_for = Some((app.generation, width));
-        }
-        let rows = u16::try_from(self.table.len()).unwrap_or(u16::MAX);
+        let count = u16::try_from(app.model.entries().len()).unwrap_or(u16::MAX);
         let [top, middle, bottom] =
             Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)]).areas(frame.area());
         let [titles, futures, log] = Layout::vertical([
             Constraint::Length(1),
-            Constraint::Length((rows - 1).min((middle.height / 2).saturating_sub(1).max(1))),
+            Constraint::Length(count.min((middle.height / 2).saturating_sub(1).max(1))),
             Constraint::Fill(1),
         ])
         .areas(middle);
@@ -71,20 +72,42 @@ impl View {
     }
 
     fn draw_table(&mut self, frame: &mut Frame<'_>, app: &App, titles: Rect, area: Rect) {
-        let Some((first, lines)) = self.table.split_first() else {
+        let (height, count) = (usize::from(area.height).max(1), app.model.entries().len());
+        let selected = app.model.selected_index().unwrap_or(0);
+        let most = count.saturating_sub(height);
+        self.first = self.first.clamp((selected + 1).saturating_sub(height), selected).min(most);
+        self.make_table(app, titles.width, self.first..(self.first + height).min(count));
+        let Some((title, lines)) = self.table.split_first() else {
             return;
         };
-        frame.render_widget(Line::styled(first.as_str(), Style::new().bold()), titles);
-        self.scroll.select(app.model.selected_index());
-        let list = List::new(lines.iter().map(String::as_str)).highlight_style(Style::new().reversed());
-        frame.render_stateful_widget(list, area, &mut self.scroll);
-        if let (true, Some(columns)) = (self.colors, state_columns(first)) {
-            let visible = app.model.entries().skip(self.scroll.offset());
-            for (entry, row) in visible.zip(area.rows()) {
+        frame.render_widget(Line::styled(title.as_str(), Style::new().bold()), titles);
+        let columns = state_columns(title).filter(|_| self.colors);
+        let visible = app.model.entries().enumerate().skip(self.first);
+        for (((index, entry), line), row) in visible.zip(&lines[self.first - self.from..]).zip(area.rows()) {
+            frame.render_widget(Line::raw(line.as_str()), row);
+            if index == selected {
+                frame.buffer_mut().set_style(row, Style::new().reversed());
+            }
+            if let Some(columns) = &columns {
                 let state = Rect { x: columns.start, width: columns.end - columns.start, ..row };
                 frame.buffer_mut().set_style(state.intersection(row), Tone::of(entry).style());
             }
         }
+    }
+
+    /// Makes the lines, unless those in view are there: they stay as they are while one goes through them.
+    fn make_table(&mut self, app: &App, width: u16, view: Range<usize>) {
+        let made_for = Some((app.generation, width));
+        let has_view = self.from <= view.start && view.end < self.from + self.table.len();
+        if self.made_for == made_for && has_view {
+            return;
+        }
+        if !has_view {
+            self.from = view.start.saturating_sub(AROUND);
+        }
+        let shown = app.model.entries().skip(self.from).take(view.len() + 2 * AROUND);
+        self.table = table::lines(shown, width, false);
+        self.made_for = made_for;
     }
 }
 
