@@ -22,7 +22,7 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 enum Task {
-    Bench(bench::Bench),
+    Bench(Box<bench::Bench>),
     Demo(demo::Demo),
     Dist(dist::Dist),
     Man(man::Man),

@@ -60,6 +60,12 @@ pub(crate) struct Bench {
     /// How many other futures there are, for the section `crowd`
     #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "10,1000,10000")]
     crowds: Vec<usize>,
+    /// How many futures there are, for the sections `export` and `watch`
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "12500,50000")]
+    many: Vec<usize>,
+    /// How many futures run, for the section `cancel`
+    #[arg(long, value_name = "COUNTS", value_delimiter = ',', default_value = "500,2000")]
+    running: Vec<usize>,
     /// How large a log is, for the section `log`, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 1024)]
     log_mib: u32,

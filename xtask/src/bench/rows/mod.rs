@@ -4,6 +4,7 @@ mod contenders;
 mod crowd;
 mod log;
 mod memory;
+mod scale;
 mod start;
 
 use serde::Serialize;
@@ -71,6 +72,7 @@ impl Row {
 pub(crate) fn all(bench: &Bench, programs: &Programs, place: &Place) -> Vec<Row> {
     let mut rows = contenders::rows(bench, programs, place);
     rows.extend(crowd::rows(bench, programs, place));
+    rows.extend(scale::rows(bench, programs));
     rows.extend(log::rows(programs));
     rows.extend(start::rows(programs));
     rows.extend(memory::rows(bench, programs, place));

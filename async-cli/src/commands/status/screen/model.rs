@@ -67,7 +67,7 @@ impl Model {
             .cloned()
             .collect();
         self.unsettled.extend(records.iter().cloned());
-        self.read(&records);
+        self.read(&records.into_iter().collect::<Vec<_>>());
         Ok(())
     }
 
@@ -88,22 +88,27 @@ impl Model {
             }
         }
         if !doubtful.is_empty() {
-            self.read(&doubtful);
+            self.read(&doubtful.into_iter().collect::<Vec<_>>());
         }
     }
 
     fn read_all(&mut self) -> async_core::Result<()> {
-        let files = self.store.record_files(self.selection.collected)?.into_iter();
-        let mut files: HashSet<RecordFile> = files.filter(|file| self.selection.has(file)).collect();
-        self.unreadable.retain(|file, _| files.contains(file));
-        files.extend(self.futures.iter().map(|(file, _)| file.clone()));
-        self.read(&files);
+        let mut files = self.store.record_files(self.selection.collected)?;
+        files.retain(|file| self.selection.has(file));
+        let there: HashSet<&RecordFile> = files.iter().collect();
+        self.unreadable.retain(|file, _| there.contains(file));
+        let gone: Vec<_> = self.futures.iter().map(|(file, _)| file).filter(|file| !there.contains(file)).collect();
+        self.read(&files.iter().chain(gone).cloned().collect::<Vec<_>>());
         Ok(())
     }
 
-    fn read(&mut self, files: &HashSet<RecordFile>) {
+    /// Reads those, of which there is none twice.
+    fn read(&mut self, files: &[RecordFile]) {
         let selected = self.futures.get(self.selected).map(|(file, _)| file.clone());
-        self.futures.retain(|(file, _)| !files.contains(file));
+        if !self.futures.is_empty() {
+            let again: HashSet<&RecordFile> = files.iter().collect();
+            self.futures.retain(|(file, _)| !again.contains(file));
+        }
         for file in files {
             self.unreadable.remove(file);
             match self.store.entry(file) {
