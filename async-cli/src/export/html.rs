@@ -17,6 +17,10 @@ use super::tail::Tail;
 const STYLE: &str = include_str!("timeline.css");
 const SCRIPT: &str = include_str!("timeline.js");
 
+/// From how many lanes on the page draws only those in view; how many are drawn at once.
+const LARGE: usize = 1500;
+const GROUP: usize = 100;
+
 /// How much of each log is shown, in lines and in bytes.
 const LOG_LINES: usize = 20;
 const LOG_BYTES: usize = 4 << 10;
@@ -88,6 +92,28 @@ impl Page<'_> {
     /// The clock at a moment in ms from the start.
     fn clock(&self, ms: Millis) -> String {
         super::utc(self.run.start.saturating_add(ms))
+    }
+
+    /// Whether only what is in view is drawn. Then all but the first group are text to the browser, as long as it runs the script.
+    fn is_large(&self) -> bool {
+        self.chart.lanes.len() > LARGE
+    }
+
+    fn begins_group(&self, index: usize) -> bool {
+        self.is_large() && index >= GROUP && index.is_multiple_of(GROUP)
+    }
+
+    fn ends_group(&self, index: usize) -> bool {
+        self.is_large() && index >= GROUP && ((index + 1).is_multiple_of(GROUP) || index + 1 == self.chart.lanes.len())
+    }
+
+    /// Whether the waits in that lane are drawn when they come into view too. Within a group, they are a part of its text.
+    fn is_crowded(&self, index: usize) -> bool {
+        self.is_large() && index < GROUP
+    }
+
+    fn group_length(&self, first: usize) -> usize {
+        GROUP.min(self.chart.lanes.len() - first)
     }
 
     fn log(&self, lane: &Lane) -> &Log {

@@ -7,12 +7,125 @@ const plane = byId("plane");
 const axis = byId("ticks");
 const grid = byId("grid");
 const details = byId("details");
-const bars = [...chart.querySelectorAll(".bar")];
-const marks = [...chart.querySelectorAll(".bar, .wait")];
+const markOf = (element) => element?.closest?.(".bar, .wait") ?? null;
 const marksOf = (bar) => bar.parentElement.querySelectorAll(".bar, .wait");
 
 /** The length of the run, in ms. */
 const length = Number(plane.dataset.length);
+
+// ---- Lanes. Of very many, those that have not been in view yet are text.
+
+/** Makes the tab key go past the marks in there, but for those of the lane that has it. */
+function skip(element) {
+  for (const mark of element.querySelectorAll(".bar, .wait")) {
+    mark.tabIndex = -1;
+  }
+}
+
+const later = new Map();
+let count = chart.querySelectorAll(".lane").length;
+
+/** Draws the lanes that stand there as text. */
+function draw(place) {
+  const text = later.get(place);
+  if (text !== undefined) {
+    later.delete(place);
+    nearby.unobserve(place);
+    const drawn = elementsOf(text);
+    skip(drawn);
+    place.replaceWith(drawn);
+  }
+}
+
+const nearby = new IntersectionObserver(
+  (seen) => seen.filter(({ isIntersecting }) => isIntersecting).forEach(({ target }) => draw(target)),
+  { root: chart, rootMargin: "1000px" },
+);
+for (const group of chart.querySelectorAll(".lanes > noscript")) {
+  const place = document.createElement("li");
+  place.className = "later";
+  place.style.setProperty("--count", group.dataset.count);
+  place.dataset.first = group.dataset.first;
+  count += Number(group.dataset.count);
+  later.set(place, group.textContent);
+  group.replaceWith(place);
+  nearby.observe(place);
+}
+
+/** The bar of the lane with that number. */
+function barOf(number) {
+  const place = [...later.keys()].findLast(({ dataset }) => Number(dataset.first) <= number);
+  if (place && !byId(`lane-${number}`)) {
+    draw(place);
+  }
+  return byId(`lane-${number}`).querySelector(".bar");
+}
+
+/** The text as elements that are not on the page yet. */
+function elementsOf(text) {
+  const made = document.createElement("template");
+  made.innerHTML = text;
+  return made.content;
+}
+
+/** Lanes with the waits that are drawn one for each pixel in view, of which there may be very many. */
+const crowded = [...chart.querySelectorAll(".waits")].map((place) => ({
+  place,
+  drawn: [],
+  waits: [...elementsOf(place.textContent).querySelectorAll(".wait")].map((wait) => ({
+    from: parseFloat(wait.style.left),
+    to: parseFloat(wait.style.left) + parseFloat(wait.style.width),
+    wait,
+    details: wait.nextElementSibling,
+  })),
+}));
+
+/** Draws the waits between two parts of the axis, in percent. */
+function drawWaits(from, to, perPx) {
+  for (const lane of crowded) {
+    let free = from;
+    const drawn = lane.waits.filter(({ from: begin, to: end, wait }) => {
+      const isKept = wait === shown || wait === document.activeElement;
+      const isSeen = end >= from && begin <= to && end >= free;
+      free = isSeen ? Math.max(end, begin) + perPx : free;
+      return isSeen || isKept;
+    });
+    const wanted = new Set(drawn);
+    for (const old of lane.drawn.filter((it) => !wanted.has(it))) {
+      old.wait.remove();
+      old.details.remove();
+    }
+    for (const one of drawn.filter(({ wait }) => !wait.isConnected)) {
+      lane.place.before(one.wait, one.details);
+      one.wait.tabIndex = lane.place.parentElement.querySelector(".bar").tabIndex;
+    }
+    lane.drawn = drawn;
+  }
+}
+
+const more = byId("more");
+const rows = [...document.querySelectorAll(".rows")].map((group) => {
+  group.remove();
+  return group.textContent;
+}).reverse();
+const below = new IntersectionObserver(([{ isIntersecting }]) => {
+  if (isIntersecting) {
+    document.querySelector("tbody").insertAdjacentHTML("beforeend", rows.pop() ?? "");
+    more.hidden = rows.length === 0;
+    // It may still be in view.
+    below.unobserve(more);
+    below.observe(more);
+  }
+});
+if (more) {
+  below.observe(more);
+}
+
+// On paper there is no view.
+addEventListener("beforeprint", () => {
+  [...later.keys()].forEach(draw);
+  document.querySelector("tbody").insertAdjacentHTML("beforeend", rows.splice(0).reverse().join(""));
+});
 
 // ---- Zoom
 
@@ -30,7 +143,7 @@ const view = () => chart.clientWidth - names();
 
 /** What should stay in place: the middle of the mark with the focus, else of what is seen; in px from the left of that. */
 function middle() {
-  const mark = document.activeElement?.closest(".bar, .wait");
+  const mark = markOf(document.activeElement);
   if (!mark) {
     return view() / 2;
   }
@@ -128,6 +241,7 @@ function drawAxis() {
       labels.append(label);
     }
   }
+  drawWaits((from / length) * 100, (to / length) * 100, 100 / width);
   axis.replaceChildren(labels);
   grid.replaceChildren(lines);
 }
@@ -158,7 +272,7 @@ function show(mark) {
   if (mark !== shown) {
     hide();
     shown = mark;
-    details.replaceChildren(mark.nextElementSibling.content.cloneNode(true));
+    details.innerHTML = mark.nextElementSibling.textContent;
     details.hidden = false;
     mark.setAttribute("aria-describedby", "details");
     byId(mark.dataset.of)?.classList.add("hit");
@@ -213,33 +327,45 @@ function hideSoon() {
   }
 }
 
-for (const mark of marks) {
-  mark.addEventListener("pointerenter", (event) => {
-    if (event.pointerType === "mouse" && !pinned && !drag) {
-      show(mark);
-    }
-  });
-  mark.addEventListener("pointerleave", hideSoon);
-  mark.addEventListener("click", () => {
+/** The mark that the pointer has come to, or has left, if it is not the one that it was on or is on now. */
+function crossed({ target, relatedTarget }) {
+  const mark = markOf(target);
+  return mark === markOf(relatedTarget) ? null : mark;
+}
+
+chart.addEventListener("pointerover", (event) => {
+  const mark = crossed(event);
+  if (mark && event.pointerType === "mouse" && !pinned && !drag) {
+    show(mark);
+  }
+});
+chart.addEventListener("pointerout", (event) => {
+  if (crossed(event)) {
+    hideSoon();
+  }
+});
+chart.addEventListener("click", (event) => {
+  const mark = markOf(event.target);
+  if (mark) {
     const again = pinned && shown === mark;
     hide();
     if (!again) {
       show(mark);
       pinned = true;
     }
-  });
-}
+  }
+});
 details.addEventListener("pointerenter", () => clearTimeout(leaving));
 details.addEventListener("pointerleave", hideSoon);
 document.addEventListener("pointerdown", (event) => {
-  if (pinned && !details.contains(event.target) && !event.target.closest(".bar, .wait")) {
+  if (pinned && !details.contains(event.target) && !markOf(event.target)) {
     hide();
   }
 });
 
 // ---- Focus. The tab key goes through the marks of one lane, arrow keys from lane to lane.
 
-let current = bars[0];
+let current = barOf(0);
 
 function makeCurrent(bar) {
   for (const mark of marksOf(current)) {
@@ -251,13 +377,11 @@ function makeCurrent(bar) {
   }
 }
 
-for (const mark of marks) {
-  mark.tabIndex = -1;
-}
+skip(chart);
 makeCurrent(current);
 
 chart.addEventListener("focusin", (event) => {
-  const mark = event.target.closest(".bar, .wait");
+  const mark = markOf(event.target);
   if (mark) {
     makeCurrent(mark.closest(".lane").querySelector(".bar"));
     if (mark.matches(":focus-visible")) {
@@ -269,8 +393,8 @@ chart.addEventListener("focusin", (event) => {
 chart.addEventListener("focusout", hideSoon);
 
 function go(by) {
-  const next = Math.min(Math.max(bars.indexOf(current) + by, 0), bars.length - 1);
-  bars[next].focus({ focusVisible: true, preventScroll: true });
+  const number = Number(current.closest(".lane").id.slice("lane-".length));
+  barOf(Math.min(Math.max(number + by, 0), count - 1)).focus({ focusVisible: true, preventScroll: true });
 }
 
 // ---- Keys
@@ -290,8 +414,8 @@ const inChart = {
   ArrowDown: () => go(1),
   PageUp: () => go(-10),
   PageDown: () => go(10),
-  Home: () => go(-bars.length),
-  End: () => go(bars.length),
+  Home: () => go(-count),
+  End: () => go(count),
 };
 
 document.addEventListener("keydown", (event) => {

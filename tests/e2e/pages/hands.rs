@@ -247,3 +247,29 @@ fn the_theme_is_the_systems_unless_one_is_chosen() {
     stage.browser.eval(&choose(""));
     assert_eq!(stage.text(ground), light);
 }
+
+#[test]
+#[ignore = "in the full set"]
+fn of_very_many_only_those_in_view_are_drawn_and_all_can_be_reached() {
+    let Some(mut stage) = Stage::new() else { return };
+    let drawn = [2000, 6000].map(|count| {
+        stage.open("--html", &many(count), 800);
+        stage.browser.settle();
+        number(&mut stage, "document.getElementsByTagName('*').length")
+    });
+    assert!(drawn[1] < drawn[0] * 1.5, "{drawn:?}");
+    tab_to_the_timeline(&mut stage);
+    stage.browser.press("End");
+    assert!(stage.text(FOCUS).starts_with("task-5999:"), "{}", stage.text(FOCUS));
+    stage.browser.until("document.getElementById('details').textContent.includes('do task-5999')");
+    stage.browser.press("Home");
+    assert!(stage.text(FOCUS).starts_with("script:"));
+    // One in the middle, by the wheel or the bar.
+    stage.browser.eval("document.getElementById('chart').scrollTop = 3000 * 28");
+    stage.browser.until("document.getElementById('lane-3001')");
+    let rows = "document.querySelectorAll('tbody tr').length";
+    assert!((number(&mut stage, rows) - 100.0).abs() < 0.1);
+    stage.browser.eval("document.getElementById('more').scrollIntoView()");
+    stage.browser.until(&format!("{rows} >= 200"));
+    assert_eq!(stage.browser.complaints(), <[&str; 0]>::default());
+}
