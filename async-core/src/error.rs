@@ -37,19 +37,38 @@ pub enum Error {
     /// The store's path is something other than a directory.
     #[error("{} is not a directory, so it can't be a store: remove it, or choose another place with ASYNC_DIR", .0.display())]
     NotADirectory(PathBuf),
-    /// The store belongs to somebody else.
-    #[error("the store {} belongs to user id {owner}, and this is user id {user}: choose another place with ASYNC_DIR", .dir.display())]
+    /// The store, or a directory in it, belongs to somebody else.
+    #[error("{} belongs to user id {owner}, and this is user id {user}: choose another place with ASYNC_DIR", .dir.display())]
     ForeignStore {
-        /// The store.
+        /// The directory.
         dir: PathBuf,
         /// The user id that owns it.
         owner: u32,
         /// The user id of this process.
         user: u32,
     },
-    /// Anybody may write to the store's directory.
-    #[error("the store {} is writable by every user, who could plant files in it: run `chmod o-w` on it", .0.display())]
+    /// Anybody may write to the store, or to a directory in it.
+    #[error("{} is writable by every user, who could plant files in it: run `chmod o-w` on it", .0.display())]
     OpenStore(PathBuf),
+    /// A directory above the store belongs to somebody else, who could put another one in the place of the store.
+    #[error("the directory {} belongs to user id {owner}, who could exchange what is below it: choose another place with ASYNC_DIR", .path.display())]
+    ForeignDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// The user id that owns it.
+        owner: u32,
+    },
+    /// Anybody may exchange what is in a directory above the store.
+    #[error("every user may write to the directory {}, and could exchange what is below it: run `chmod o-w` or `chmod +t` on it, or choose another place with ASYNC_DIR", .0.display())]
+    OpenDirectory(PathBuf),
+    /// A path leads through somebody else's symlink.
+    #[error("{} is a symlink of user id {owner}, who could have it lead elsewhere: choose another path", .path.display())]
+    ForeignLink {
+        /// The symlink.
+        path: PathBuf,
+        /// The user id that owns it.
+        owner: u32,
+    },
     /// The directory to be made a store has other things in it.
     #[error("{} holds `{example}`, which no store has, so it is left alone: choose an empty directory with ASYNC_DIR", .dir.display())]
     NotAStore {
@@ -77,13 +96,15 @@ pub enum Error {
     /// The record went away while its task ran.
     #[error("the record {} was removed while its task ran, so the result can't be kept", .0.display())]
     RecordRemoved(PathBuf),
-    /// A symlink, directory or device stands where a record or log belongs.
-    #[error("{} is {what}, not a regular file of ours: it was left alone; remove it", .path.display())]
+    /// A symlink, directory or device stands where a record or log belongs, or something else than a directory where one does.
+    #[error("{} is {what}, not {wanted} of ours: it was left alone; remove it", .path.display())]
     Planted {
         /// Where.
         path: PathBuf,
         /// What it is.
         what: &'static str,
+        /// What belongs there.
+        wanted: &'static str,
     },
     /// The file is not a record.
     #[error("{} is not a record that can be read: {why}; look at it, then remove it", .path.display())]
@@ -115,9 +136,9 @@ impl Error {
         matches!(self, Self::InvalidName { .. } | Self::NoPlace(_))
     }
 
-    /// For `map_err`: what was tried, and on which path.
+    /// For `map_err`: what was tried, and on which path. What says more than that passes through.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { action, path: path.to_owned(), source }
+        move |source| source.downcast().unwrap_or_else(|source| Self::Io { action, path: path.to_owned(), source })
     }
 }
 

@@ -61,6 +61,7 @@ mod supervise;
 pub mod text;
 pub mod timing;
 pub mod tree;
+pub mod walk;
 
 pub use caller::Caller;
 pub use error::{Error, Result};
@@ -69,5 +70,6 @@ pub use plan::Plan;
 pub use record::{Argument, Cause, Outcome, Record, State, Wait};
 pub use store::{
     Cancelled, Claim, End, Entry, Live, Permissions, Ready, RecordFile, RecordId, Request, Run, Start, Started, Store,
+    StoreFile,
 };
 pub use supervise::{Gated, Report, Task, supervise};

@@ -17,6 +17,7 @@ mod changes;
 mod collect;
 mod count;
 mod dependencies;
+mod directory;
 mod end;
 mod files;
 mod life;
@@ -29,6 +30,8 @@ mod runs;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::ErrorKind;
+use std::os::fd::BorrowedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -40,6 +43,7 @@ pub use cancel::Cancelled;
 pub use changes::{Change, Changes};
 pub use collect::{Claim, HAND_OVER, Ready};
 pub use end::End;
+pub use files::StoreFile;
 pub use list::{Entry, RecordFile};
 pub use live::Live;
 pub use place::Leftovers;
@@ -49,13 +53,9 @@ pub use runs::{KEPT_RUNS, RUNS, Run};
 pub(crate) use end::RecordWriter;
 pub(crate) use queue::Slot;
 
-use files::{is_named, names_in, open_for_reading, open_regular, read_record};
+use directory::Directory;
+use files::read_record;
 use life::{is_alive, wait_for_end};
-
-/// Opens a log, to be read from its start; none if it is gone. What is no regular file, such as a symlink, is an error.
-pub fn open_log(path: &Path) -> Result<Option<File>> {
-    open_for_reading(path)
-}
 
 /// The subdirectory of the collected futures. Its presence, or that of [`RUNS`], marks a directory as a store.
 pub const COLLECTED: &str = ".collected";
@@ -66,10 +66,10 @@ pub const STARTING: &str = ".starting";
 /// name.
 pub const INSIDE: &str = "ASYNC_FUTURE";
 
-/// A directory of futures, found fit to be used.
+/// A directory of futures, found fit to be used, and held open: this is the one that is used, whatever has its path by now.
 #[derive(Clone, Debug)]
 pub struct Store {
-    dir: PathBuf,
+    dir: Directory,
     permissions: Permissions,
 }
 
@@ -89,29 +89,39 @@ impl Permissions {
         if self == Self::Private { 0o600 } else { 0o666 }
     }
 
-    /// The mode that a new directory is asked for with.
+    /// The mode that a new directory is asked for with: none that everybody may write to is ever used.
     fn of_directories(self) -> u32 {
-        if self == Self::Private { 0o700 } else { 0o777 }
+        if self == Self::Private { 0o700 } else { 0o775 }
     }
 }
 
 impl Store {
-    /// The store's directory.
+    /// The path of the store's directory, to be shown.
     #[must_use]
     pub fn dir(&self) -> &Path {
-        &self.dir
+        self.dir.path()
     }
 
-    /// Where the log of that name is.
+    /// The path of the log of that name, to be shown.
     #[must_use]
     pub fn log_path(&self, name: &FutureName) -> PathBuf {
-        self.dir.join(format!("{name}.log"))
+        self.log_file(name).path().to_owned()
+    }
+
+    /// The descriptor by which this process has the directory open, for who closes all others.
+    #[must_use]
+    pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.dir.held()
+    }
+
+    fn log_file(&self, name: &FutureName) -> StoreFile {
+        self.dir.file(format!("{name}.log"))
     }
 
     /// What [`INSIDE`] is for the programs of that future.
     #[must_use]
     pub fn place_of(&self, name: &FutureName) -> OsString {
-        self.dir.join(name.as_str()).into_os_string()
+        self.dir().join(name.as_str()).into_os_string()
     }
 
     /// The future of this store, if it is one of this store, inside whose task a program runs that has been told `place`
@@ -119,52 +129,55 @@ impl Store {
     #[must_use]
     pub fn inside(&self, place: &OsStr) -> Option<FutureName> {
         let (dir, name) = (Path::new(place).parent()?, Path::new(place).file_name()?);
-        let is_this =
-            dir == self.dir || dir.canonicalize().is_ok_and(|dir| self.dir.canonicalize().is_ok_and(|it| it == dir));
+        let is_this = dir == self.dir()
+            || dir.metadata().is_ok_and(|found| {
+                self.dir.stat().is_ok_and(|this| (this.st_dev, this.st_ino) == (found.dev(), found.ino()))
+            });
         let name = FutureName::from_arg(name).ok().filter(|_| is_this)?;
         self.read(&name).ok().flatten().map(|_| name)
     }
 
     /// The log of a live future, to be appended to.
     pub(crate) fn open_log(&self, name: &FutureName) -> Result<File> {
-        let path = self.log_path(name);
-        open_regular(&path)?.ok_or_else(|| Error::io("open", &path)(ErrorKind::NotFound.into()))
+        let log = self.log_file(name);
+        log.open_to_append()?.ok_or_else(|| Error::io("open", log.path())(ErrorKind::NotFound.into()))
     }
 
-    fn record_path(&self, name: &FutureName) -> PathBuf {
-        self.dir.join(format!("{name}.ini"))
+    fn record_file(&self, name: &FutureName) -> StoreFile {
+        self.dir.file(format!("{name}.ini"))
     }
 
-    fn collected_dir(&self) -> PathBuf {
-        self.dir.join(COLLECTED)
+    fn collected_dir(&self) -> Directory {
+        self.dir.subdirectory(COLLECTED)
     }
 
     /// The error for a name that no live future has.
     #[must_use]
     pub fn unknown(&self, name: &FutureName) -> Error {
-        Error::Unknown { name: name.to_string(), dir: self.dir.clone() }
+        Error::Unknown { name: name.to_string(), dir: self.dir().to_owned() }
     }
 
     /// Reads the record of a live future; none if there is none.
     pub fn read(&self, name: &FutureName) -> Result<Option<Record>> {
-        let path = self.record_path(name);
-        open_regular(&path)?.map(|file| read_record(&file, &path)).transpose()
+        let record = self.record_file(name);
+        record.open_to_append()?.map(|file| read_record(&file, record.path())).transpose()
     }
 
     /// Where a live future stands; none if there is none.
     pub fn look(&self, name: &FutureName) -> Result<Option<(Record, State)>> {
-        let path = self.record_path(name);
+        let named = self.record_file(name);
         // For reading only, or each look would be a change to whoever watches the store.
-        let Some(file) = open_for_reading(&path)? else {
+        let Some(file) = named.open()? else {
             return Ok(None);
         };
-        let record = read_record(&file, &path)?;
-        let state = Self::state_of(&file, &path, &record)?;
+        let path = named.path();
+        let record = read_record(&file, path)?;
+        let state = Self::state_of(&file, path, &record)?;
         if state != State::Lost {
             return Ok(Some((record, state)));
         }
         // It may have ended between the two looks.
-        let record = read_record(&file, &path)?;
+        let record = read_record(&file, path)?;
         let state = if record.rc.is_some() { State::Finished } else { State::Lost };
         Ok(Some((record, state)))
     }
@@ -185,13 +198,13 @@ impl Store {
     /// holds the life of the first, somebody may have started another.
     pub fn abandon(&self, name: &FutureName, id: RecordId) {
         let _ = self.changing(|live| {
-            let path = self.record_path(name);
-            if !is_named(id.0, &path)? {
+            let record = self.record_file(name);
+            if !record.is(id.0)? {
                 return Ok(());
             }
-            std::fs::remove_file(&path)?;
+            record.remove()?;
             *live -= 1;
-            std::fs::remove_file(self.log_path(name))
+            self.log_file(name).remove()
         });
     }
 
@@ -206,7 +219,7 @@ impl Store {
     /// The stems of the store's visible files with that extension.
     fn files(&self, extension: &str) -> Result<Vec<OsString>> {
         let mut stems = Vec::new();
-        for name in names_in(&self.dir)? {
+        for name in self.dir.names()? {
             let path = Path::new(&name);
             if let (Some(stem), true) = (path.file_stem(), path.extension() == Some(OsStr::new(extension)))
                 && !name.as_encoded_bytes().starts_with(b".")

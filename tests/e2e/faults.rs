@@ -5,6 +5,7 @@
 mod collecting;
 mod limits;
 mod names;
+mod places;
 mod processes;
 mod records;
 mod signals;

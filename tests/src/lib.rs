@@ -1,5 +1,6 @@
 //! What the end-to-end tests share: real bash, the real binary, and scenarios.
 
+pub mod another_user;
 pub mod browser;
 pub mod counting;
 pub mod crafted;

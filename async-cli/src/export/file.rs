@@ -1,22 +1,18 @@
 //! Writing a file so that nobody ever reads half of it, also in a directory that others may write to.
-//!
-//! The path is walked from directory to directory, each held open, so that nobody can exchange one between a look and its use.
 
-use std::collections::VecDeque;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
+use async_core::Error;
+use async_core::walk::{Reached, Walk};
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat, readlinkat, renameat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstatat};
+use nix::fcntl::{OFlag, openat, renameat};
+use nix::sys::stat::{Mode, SFlag};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
-
-/// How many symlinks a path may have, as for the kernel (`path_resolution(7)`).
-const MOST_LINKS: usize = 40;
 
 /// The mode that a new file is asked for with; an old one's bits beyond that are not kept.
 const MODE: u32 = 0o666;
@@ -25,13 +21,16 @@ const MODE: u32 = 0o666;
 /// permissions are kept. What is there and no file is refused, and so is what is reached through a symlink of another user;
 /// symlinks of this user and of root are followed.
 pub(crate) fn write(path: &Path, text: &[u8]) -> io::Result<()> {
-    let (dir, name) = place_of(path)?;
-    let mode = match look(&dir, &name)? {
-        None => None,
-        Some(found) if kind(&found) != SFlag::S_IFREG => {
+    let (dir, name, found) = match Walk::default().along(path).map_err(reason)? {
+        Reached::Directory(_) => return Err(Errno::EISDIR.into()),
+        Reached::Other(dir, name, found) => (dir, name, found),
+    };
+    let is_file = |mode| SFlag::from_bits_truncate(mode) & SFlag::S_IFMT == SFlag::S_IFREG;
+    let mode = match found {
+        Some(found) if !is_file(found.st_mode) => {
             return Err(io::Error::other("there is something else than a file; standard output is -"));
         }
-        Some(found) => (found.st_uid == geteuid().as_raw()).then_some(found.st_mode & MODE),
+        found => found.filter(|found| found.st_uid == geteuid().as_raw()).map(|found| found.st_mode & MODE),
     };
     let (mut file, temporary) = make_beside(&dir)?;
     let written = file
@@ -57,53 +56,10 @@ fn make_beside(dir: &OwnedFd) -> io::Result<(File, OsString)> {
     unreachable!("the numbers have no end")
 }
 
-/// The directory of a file, and its name there, which is no symlink's.
-fn place_of(path: &Path) -> io::Result<(OwnedFd, OsString)> {
-    let mut dir = open_dir(AT_FDCWD, OsStr::new("."))?;
-    let mut left = VecDeque::new();
-    put_before(&mut left, path);
-    let mut links = 0;
-    while let Some(part) = left.pop_front() {
-        if part == "/" {
-            dir = open_dir(AT_FDCWD, &part)?;
-            continue;
-        }
-        let found = look(&dir, &part)?;
-        match found {
-            Some(found) if kind(&found) == SFlag::S_IFLNK => {
-                links += 1;
-                if links > MOST_LINKS || ![0, geteuid().as_raw()].contains(&found.st_uid) {
-                    return Err(io::Error::other("there is a symlink of another user in the path"));
-                }
-                put_before(&mut left, &PathBuf::from(readlinkat(&dir, part.as_os_str())?));
-            }
-            _ if left.is_empty() => return Ok((dir, part)),
-            _ => dir = open_dir(&dir, &part)?,
-        }
+/// What has gone wrong, for a message that says where the file was to go.
+fn reason(error: Error) -> io::Error {
+    match error {
+        Error::Io { source, .. } => source,
+        error => io::Error::other(error),
     }
-    Err(Errno::EISDIR.into())
-}
-
-fn put_before(left: &mut VecDeque<OsString>, path: &Path) {
-    for component in path.components().rev().filter(|component| *component != Component::CurDir) {
-        left.push_front(component.as_os_str().to_owned());
-    }
-}
-
-/// What has that name in a directory, itself if it is a symlink; none if nothing has.
-fn look(dir: &OwnedFd, name: &OsStr) -> io::Result<Option<FileStat>> {
-    match fstatat(dir, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
-        Err(Errno::ENOENT) => Ok(None),
-        found => Ok(Some(found?)),
-    }
-}
-
-fn kind(found: &FileStat) -> SFlag {
-    SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT
-}
-
-/// Fails if a symlink has taken its place since it was looked at.
-fn open_dir(at: impl AsFd, name: &OsStr) -> io::Result<OwnedFd> {
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    Ok(openat(at, name, flags, Mode::empty())?)
 }

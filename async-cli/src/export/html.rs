@@ -1,7 +1,7 @@
 //! A page with the timeline that needs nothing but itself.
 
+use async_core::StoreFile;
 use std::io;
-use std::path::Path;
 
 use askama::Template;
 use async_core::clock::Millis;
@@ -149,15 +149,15 @@ fn logs(run: &Run) -> Vec<Log> {
     let mut logs: Vec<Log> = run.tasks.iter().map(|_| Log::None).collect();
     let mut left = LOGS_BYTES;
     for task in order {
-        if let Some(path) = &run.tasks[task].log {
-            logs[task] = log(path, &mut left);
+        if let Some(file) = &run.tasks[task].log {
+            logs[task] = log(file, &mut left);
         }
     }
     logs
 }
 
-fn log(path: &Path, left: &mut usize) -> Log {
-    match Tail::read(path, LOG_BYTES, LOG_LINES) {
+fn log(file: &StoreFile, left: &mut usize) -> Log {
+    match Tail::read(file, LOG_BYTES, LOG_LINES) {
         Ok(tail) if tail.text.len() > *left => Log::TooMany,
         Ok(tail) => {
             *left -= tail.text.len();

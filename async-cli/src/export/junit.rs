@@ -66,7 +66,7 @@ fn case(run: &Run, index: usize) -> TestCase {
 }
 
 fn log(task: &Task) -> String {
-    match task.log.as_deref().map(|path| Tail::read(path, LOG_BYTES, usize::MAX)) {
+    match task.log.as_ref().map(|log| Tail::read(log, LOG_BYTES, usize::MAX)) {
         None => String::new(),
         Some(Ok(Tail { text, of: None })) => text,
         Some(Ok(Tail { text, of: Some(size) })) => format!("[the end of {size} bytes]\n{text}"),

@@ -2,11 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
 
 use anstream::adapter::strip_str;
-use async_core::store::open_log;
-use async_core::text;
+use async_core::{StoreFile, text};
 
 /// What was read of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,9 +17,12 @@ pub(crate) struct Tail {
 
 impl Tail {
     /// Reads no more than that many bytes and lines.
-    pub(crate) fn read(path: &Path, bytes: usize, lines: usize) -> io::Result<Self> {
-        let opened = open_log(path).map_err(|error| io::Error::other(error.to_string()))?;
-        let mut file: File = opened.ok_or(io::ErrorKind::NotFound)?;
+    pub(crate) fn read(log: &StoreFile, bytes: usize, lines: usize) -> io::Result<Self> {
+        let opened = log.open().map_err(|error| io::Error::other(error.to_string()))?;
+        Self::of(opened.ok_or(io::ErrorKind::NotFound)?, bytes, lines)
+    }
+
+    fn of(mut file: File, bytes: usize, lines: usize) -> io::Result<Self> {
         // Measured once: a task that runs may write on.
         let size = file.metadata()?.len();
         let start = size.saturating_sub(bytes as u64);
@@ -66,7 +67,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         std::fs::write(&path, log).unwrap();
-        let tail = Tail::read(&path, bytes, lines).unwrap();
+        let tail = Tail::of(File::open(path).unwrap(), bytes, lines).unwrap();
         (tail.text, tail.of)
     }
 

@@ -139,7 +139,7 @@ impl From<Entry> for Future {
             terminated: record.terminated,
             killed: record.killed,
             plan: record.plan.map(Into::into),
-            log: log.map(|log| log.as_os_str().into()),
+            log: log.map(|log| log.path().as_os_str().into()),
         }
     }
 }

@@ -1,14 +1,15 @@
 //! The start of a future.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 
 use nix::fcntl::OFlag;
 
-use super::files::{FileIdentity, append, identity, refuse_unless_regular, rename_new};
+use super::directory::Directory;
+use super::files::{FileIdentity, StoreFile, append, identity, refuse_unless_regular};
 use super::{Claim, STARTING, Store};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
@@ -19,8 +20,8 @@ use crate::process::ProcessIdentity;
 use crate::record::{Argument, FutureId, Line, LogOf, Record, State};
 use crate::text::{command_line, shell_line};
 
-/// The beginning of the path of a record that is being made. The process id of who makes it, or for whom, comes next.
-const NEW: &str = ".starting/new.";
+/// The beginning of the name of a record that is being made. The process id of who makes it, or for whom, comes next.
+const NEW: &str = "new.";
 
 /// Who holds a new future's life.
 #[derive(Clone, Copy, Debug)]
@@ -99,14 +100,14 @@ impl Store {
         let (new, made) = match start {
             Start::InProcess(pid) => self.make_record(pid)?,
             Start::OnRecord | Start::Supervised(_) => {
-                let (path, made) = self.make_record(std::process::id())?;
-                self.lock_life(&made, &path)?;
-                (path, made)
+                let (new, made) = self.make_record(std::process::id())?;
+                self.lock_life(&made, new.path())?;
+                (new, made)
             }
         };
         let started = self.begin_as(name, request, dependencies, start, &new, made);
         if started.is_err() {
-            let _ = fs::remove_file(&new);
+            let _ = new.remove();
         }
         started
     }
@@ -117,7 +118,7 @@ impl Store {
         request: &Request<'_>,
         dependencies: Vec<FutureId>,
         start: Start,
-        new: &Path,
+        new: &StoreFile,
         mut made: File,
     ) -> Result<Started> {
         let holder = match start {
@@ -138,7 +139,10 @@ impl Store {
             pid,
             task,
             script: request.script.clone(),
-            life: holder.map(ProcessIdentity::of).transpose().map_err(Error::io("look at the process of", new))?,
+            life: holder
+                .map(ProcessIdentity::of)
+                .transpose()
+                .map_err(Error::io("look at the process of", new.path()))?,
             parent: request.parent.as_ref().map(FutureName::to_string),
             owner: request.owner.clone(),
             plan: request.plan.clone(),
@@ -146,10 +150,9 @@ impl Store {
             ..Record::default()
         }
         .fitting();
-        made.write_all(record.opening().as_bytes()).map_err(Error::io("write the record", new))?;
-        let id = RecordId::of(&made).map_err(Error::io("look at", new))?;
+        made.write_all(record.opening().as_bytes()).map_err(Error::io("write the record", new.path()))?;
+        let id = RecordId::of(&made).map_err(Error::io("look at", new.path()))?;
 
-        let path = self.record_path(name);
         let (mut superseded, mut log) = (None, None);
         while !self.appear(new, name, holder.is_none().then_some(&mut log))? {
             match self.claim(name)? {
@@ -165,7 +168,8 @@ impl Store {
             }
         }
         let own_log = || {
-            append(&made, &record, &[Line::Log(LogOf::This)]).map_err(Error::io("write the record", &path))?;
+            append(&made, &record, &[Line::Log(LogOf::This)])
+                .map_err(Error::io("write the record", self.record_file(name).path()))?;
             match &record.plan {
                 // It stands in the queue in the order of the calls, unless it has to wait for something else first.
                 Some(plan) if plan.jobs.is_some() && !plan.has_dependencies() => {
@@ -184,86 +188,88 @@ impl Store {
     }
 
     /// Gives a new record its name, and makes `log` if it is to have one; false if the name is taken.
-    fn appear(&self, new: &Path, name: &FutureName, log: Option<&mut Option<File>>) -> Result<bool> {
-        let path = self.record_path(name);
+    fn appear(&self, new: &StoreFile, name: &FutureName, log: Option<&mut Option<File>>) -> Result<bool> {
+        let record = self.record_file(name);
         self.changing(|live| {
-            if !rename_new(new, &path).map_err(Error::io("make the record", &path))? {
+            if !new.rename_new(&record).map_err(Error::io("make the record", record.path()))? {
                 return Ok(false);
             }
             *live += 1;
             if let Some(log) = log {
                 *log = Some(self.make_log(name).inspect_err(|_| {
-                    let _ = fs::remove_file(&path);
+                    let _ = record.remove();
                 })?);
             }
             Ok(true)
         })
     }
 
-    pub(super) fn starting_dir(&self) -> PathBuf {
-        self.dir.join(STARTING)
+    pub(super) fn starting_dir(&self) -> Directory {
+        self.dir.subdirectory(STARTING)
     }
 
     /// Takes the lock for whoever shares the open file.
     fn lock_life(&self, made: &File, path: &Path) -> Result<()> {
         lock::take_life(made).map_err(|error| match error.raw_os_error() {
-            Some(number) if lock::means_no_locks(number) => Error::NoLocks(self.dir.clone()),
+            Some(number) if lock::means_no_locks(number) => Error::NoLocks(self.dir().to_owned()),
             _ => Error::io("lock", path)(error),
         })
     }
 
     /// A new record's file for a future whose life is the process `pid`.
-    fn make_record(&self, pid: u32) -> Result<(PathBuf, File)> {
-        for attempt in 0.. {
-            let path = self.dir.join(format!("{NEW}{pid}.{attempt}"));
-            match self.create(&path) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+    fn make_record(&self, pid: u32) -> Result<(StoreFile, File)> {
+        let starting = match self.starting_dir().hold() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // An error if the store is gone.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_starting_dir()?,
-                result => return result.map(|file| (path.clone(), file)).map_err(Error::io("make the record", &path)),
+                self.make_starting_dir()?;
+                self.starting_dir().hold()
+            }
+            held => held,
+        };
+        let starting = starting.map_err(Error::io("open", self.starting_dir().path()))?;
+        for attempt in 0.. {
+            let new = starting.file(format!("{NEW}{pid}.{attempt}"));
+            match self.create(&new) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => return made.map_err(Error::io("make the record", new.path())).map(|made| (new, made)),
             }
         }
         unreachable!("the numbers have no end")
     }
 
-    fn create(&self, path: &Path) -> io::Result<File> {
-        OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create_new(true)
-            .mode(self.permissions.of_files())
-            .custom_flags(OFlag::O_NOFOLLOW.bits())
-            .open(path)
-            .and_then(readable_by_us)
+    fn create(&self, file: &StoreFile) -> io::Result<File> {
+        let flags = OFlag::O_RDWR | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_EXCL;
+        file.open_as_is(flags, self.permissions.of_files()).and_then(readable_by_us)
     }
 
     /// An empty log for a new future. An earlier one stays with whoever still writes to it.
     fn make_log(&self, name: &FutureName) -> Result<File> {
-        let path = self.log_path(name);
-        let made = match self.create(&path) {
+        let log = self.log_file(name);
+        let path = log.path();
+        let made = match self.create(&log) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let metadata = fs::symlink_metadata(&path).map_err(Error::io("look at the log", &path))?;
-                refuse_unless_regular(&metadata, &path)?;
-                fs::remove_file(&path).map_err(Error::io("replace the log", &path))?;
-                self.create(&path)
+                if let Some(found) = log.stat().map_err(Error::io("look at the log", path))? {
+                    refuse_unless_regular(found.st_mode, path)?;
+                    log.remove().map_err(Error::io("replace the log", path))?;
+                }
+                self.create(&log)
             }
             made => made,
         };
-        made.map_err(Error::io("make the log", &path))
+        made.map_err(Error::io("make the log", path))
     }
 }
 
 /// The process that makes the record of that name, or for which it is made.
 pub(super) fn maker(file: &OsStr) -> Option<u32> {
-    let prefix = Path::new(NEW).file_name()?.to_str()?;
-    file.to_str()?.strip_prefix(prefix)?.split('.').next()?.parse().ok()
+    file.to_str()?.strip_prefix(NEW)?.split('.').next()?.parse().ok()
 }
 
 /// The file, which this user can open again whatever the umask is.
 fn readable_by_us(file: File) -> io::Result<File> {
     let mode = file.metadata()?.mode();
     if mode & 0o600 != 0o600 {
-        file.set_permissions(fs::Permissions::from_mode(mode & 0o777 | 0o600))?;
+        file.set_permissions(Permissions::from_mode(mode & 0o777 | 0o600))?;
     }
     Ok(file)
 }

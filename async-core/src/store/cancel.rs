@@ -1,10 +1,10 @@
 //! Stopping a future from outside.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::File;
 use std::time::Duration;
 
-use super::files::{append, is_same_file, open_regular, read_record};
+use super::files::{append, read_record};
 use super::{INSIDE, Store, is_alive, wait_for_end};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
@@ -75,21 +75,22 @@ impl Store {
     }
 
     fn ask_to_end(&self, name: &FutureName, grace: Option<Millis>) -> Result<Asked> {
-        let path = self.record_path(name);
-        let Some(file) = open_regular(&path)? else {
+        let named = self.record_file(name);
+        let Some(file) = named.open_to_append()? else {
             return Ok(Asked::Answered(Cancelled::Unknown));
         };
-        let record = read_record(&file, &path)?;
+        let path = named.path();
+        let record = read_record(&file, path)?;
         let grace_ms = grace.unwrap_or_else(|| record.plan.clone().unwrap_or_default().grace());
         let pending = |record, is_asked| {
             let deadline = clock::since_boot().saturating_add(grace_ms).saturating_add(PATIENCE);
             Ok(Asked::Pending(Pending { record, grace: grace_ms, deadline, is_asked }))
         };
-        match Self::state_of(&file, &path, &record)? {
+        match Self::state_of(&file, path, &record)? {
             State::Finished | State::Collected => return Ok(Asked::Answered(Cancelled::Over(record))),
             State::Lost => {
                 // It may have ended between the two looks.
-                let record = read_record(&file, &path)?;
+                let record = read_record(&file, path)?;
                 return match record.rc {
                     Some(_) => Ok(Asked::Answered(Cancelled::Over(record))),
                     None => pending(record, false),
@@ -104,7 +105,7 @@ impl Store {
             grace.map(Line::CancelGrace).into_iter().chain([Line::CancelTime(clock::wall())]).collect();
         let is_asked = append(&file, &record, &request).is_ok();
         if is_asked {
-            record.wake_supervisor(&file).map_err(Error::io("tell the supervisor of", &path))?;
+            record.wake_supervisor(&file).map_err(Error::io("tell the supervisor of", path))?;
         }
         pending(record, is_asked)
     }
@@ -114,9 +115,10 @@ impl Store {
             Asked::Answered(answer) => return Ok(answer),
             Asked::Pending(pending) => pending,
         };
-        let path = self.record_path(name);
-        let (started, file) = (record.start_time, open_regular(&path)?);
-        let file = match file.map(|file| Ok::<_, Error>((read_record(&file, &path)?.start_time, file))).transpose()? {
+        let named = self.record_file(name);
+        let path = named.path();
+        let (started, file) = (record.start_time, named.open_to_append()?);
+        let file = match file.map(|file| Ok::<_, Error>((read_record(&file, path)?.start_time, file))).transpose()? {
             Some((now, file)) if now == started => file,
             // It has been collected meanwhile.
             _ => {
@@ -130,23 +132,23 @@ impl Store {
         if !is_asked {
             return self.stop_survivors(name, &file, record, grace);
         }
-        while is_alive(&file, &path, &record)? {
+        while is_alive(&file, path, &record)? {
             if clock::since_boot() > deadline {
                 return self.stop_survivors(name, &file, record, 0);
             }
             // It hears nothing before it is up, so it is told until it acts.
             match record.supervisor() {
                 Some(pid) => {
-                    process::wait_at_most(pid, ASK_AGAIN).map_err(Error::io("wait for", &path))?;
-                    record.wake_supervisor(&file).map_err(Error::io("tell the supervisor of", &path))?;
+                    process::wait_at_most(pid, ASK_AGAIN).map_err(Error::io("wait for", path))?;
+                    record.wake_supervisor(&file).map_err(Error::io("tell the supervisor of", path))?;
                 }
                 // `async run` has begun it, and its supervisor is about to say so.
                 None => std::thread::sleep(Duration::from_millis(10)),
             }
-            record = read_record(&file, &path)?;
+            record = read_record(&file, path)?;
         }
-        wait_for_end(&file, &path)?;
-        let record = read_record(&file, &path)?;
+        wait_for_end(&file, path)?;
+        let record = read_record(&file, path)?;
         match (record.rc, record.cause) {
             (None, _) => self.stop_survivors(name, &file, record, grace),
             // It ended by itself before the request was seen.
@@ -173,9 +175,10 @@ impl Store {
     /// Stops what still runs of a future whose supervisor is no help.
     fn stop_survivors(&self, name: &FutureName, file: &File, record: Record, grace: Millis) -> Result<Cancelled> {
         let of_record = file.metadata().ok();
-        let log = fs::symlink_metadata(self.log_path(name)).ok().filter(|_| record.has_log);
+        let log = self.log_file(name).open().ok().flatten().filter(|_| record.has_log);
+        let log = log.and_then(|log| log.metadata().ok());
         // A later future makes its log after its record, so if the record is still there the log is no later one's.
-        let log = log.filter(|_| is_same_file(file, &self.record_path(name)).unwrap_or(false));
+        let log = log.filter(|_| self.record_file(name).is_open_as(file).unwrap_or(false));
         let mut told = OsString::from(INSIDE);
         told.push("=");
         told.push(self.place_of(name));
@@ -190,7 +193,7 @@ impl Store {
             found.extend(record.task.filter(is_this));
             Ok(found)
         };
-        let ended = tree::end(&survivors, grace).map_err(Error::io("stop the processes of", &self.dir))?;
+        let ended = tree::end(&survivors, grace).map_err(Error::io("stop the processes of", self.dir()))?;
         Ok(Cancelled::StoppedHere(record, ended))
     }
 }

@@ -1,10 +1,12 @@
 //! Being told of changes in a store, by inotify(7).
 
 use std::io;
+use std::os::fd::{AsFd, AsRawFd};
 
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
 
+use super::directory::Directory;
 use super::list::RecordFile;
 use super::{COLLECTED, Store};
 use crate::error::{Error, Result};
@@ -27,14 +29,14 @@ pub struct Changes {
     inotify: Inotify,
     store: Store,
     dir: WatchDescriptor,
-    collected: Option<WatchDescriptor>,
+    collected: Option<(WatchDescriptor, Directory)>,
     wants_collected: bool,
 }
 
 impl Store {
     /// Begins to listen for changes of live futures, and of the collected ones too if asked for.
     pub fn changes(&self, wants_collected: bool) -> Result<Changes> {
-        let fail = |errno: Errno| Error::io("watch", &self.dir)(errno.into());
+        let fail = |errno: Errno| Error::io("watch", self.dir())(errno.into());
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC).map_err(fail)?;
         // Whoever reads a record must not open it for writing, lest each look be a change.
         let flags = AddWatchFlags::IN_MODIFY
@@ -44,7 +46,7 @@ impl Store {
             | AddWatchFlags::IN_DELETE
             | AddWatchFlags::IN_DELETE_SELF
             | AddWatchFlags::IN_MOVE_SELF;
-        let dir = inotify.add_watch(&self.dir, flags).map_err(fail)?;
+        let dir = watch(&inotify, &self.dir, flags).map_err(Error::io("watch", self.dir()))?;
         let mut changes = Changes { inotify, store: self.clone(), dir, collected: None, wants_collected };
         changes.watch_collected()?;
         Ok(changes)
@@ -54,7 +56,7 @@ impl Store {
 impl Changes {
     /// Sleeps until something changes.
     pub fn wait(&mut self) -> Result<Vec<Change>> {
-        let fail = |errno: Errno| Error::io("watch", &self.store.dir)(errno.into());
+        let fail = |errno: Errno| Error::io("watch", self.store.dir())(errno.into());
         let events = loop {
             match self.inotify.read_events() {
                 Err(Errno::EINTR) => {}
@@ -75,7 +77,7 @@ impl Changes {
         let is_of_dir = event.wd == self.dir;
         let Some(name) = &event.name else {
             // Of the directory itself. That the collected ones' is moved or removed is seen from above.
-            return if is_of_dir { Err(Error::NoStore(self.store.dir.clone())) } else { Ok(None) };
+            return if is_of_dir { Err(Error::NoStore(self.store.dir().to_owned())) } else { Ok(None) };
         };
         if is_of_dir && name == COLLECTED {
             self.watch_collected()?;
@@ -83,10 +85,10 @@ impl Changes {
         }
         if is_of_dir {
             let log = || Some(Change::Log(name.to_str()?.strip_suffix(".log")?.parse().ok()?));
-            return Ok(RecordFile::live(&self.store, name).map(Change::Record).or_else(log));
+            return Ok(RecordFile::live(name).map(Change::Record).or_else(log));
         }
-        if Some(event.wd) == self.collected {
-            return Ok(RecordFile::collected(&self.store, name).map(Change::Record));
+        if let Some((_, directory)) = self.collected.as_ref().filter(|(watched, _)| event.wd == *watched) {
+            return Ok(RecordFile::collected(directory, name).map(Change::Record));
         }
         // Of collected futures that are no longer of this run.
         Ok(None)
@@ -97,12 +99,23 @@ impl Changes {
         if !self.wants_collected {
             return Ok(());
         }
-        let dir = self.store.collected_dir();
         let flags = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVE | AddWatchFlags::IN_DELETE;
-        self.collected = match self.inotify.add_watch(&dir, flags) {
-            Err(Errno::ENOENT) => None,
-            watch => Some(watch.map_err(|errno| Error::io("watch", &dir)(io::Error::from(errno)))?),
+        let named = self.store.collected_dir();
+        let watched = named.hold().and_then(|held| Ok((watch(&self.inotify, &held, flags)?, held)));
+        self.collected = match watched {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            watched => Some(watched.map_err(Error::io("watch", named.path()))?),
         };
         Ok(())
+    }
+}
+
+/// Watches what is open; where there is no `/proc`, what has its path, as it says only when to look.
+fn watch(inotify: &Inotify, directory: &Directory, flags: AddWatchFlags) -> io::Result<WatchDescriptor> {
+    let opened = directory.opened()?;
+    let this = format!("/proc/self/fd/{}", opened.as_fd().as_raw_fd());
+    match inotify.add_watch(this.as_str(), flags) {
+        Err(Errno::ENOENT) => Ok(inotify.add_watch(directory.path(), flags)?),
+        watched => Ok(watched?),
     }
 }

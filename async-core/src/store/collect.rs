@@ -1,14 +1,10 @@
 //! Collecting a future, and waiting for it.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::files::{
-    FileIdentity, append, are_same_file, is_named, means_no_links, open_for_reading, open_identified, parse_record,
-    read_bytes, rename_new,
-};
+use super::files::{FileIdentity, StoreFile, append, means_no_links, parse_record, read_bytes};
 use super::runs::stem;
 use super::{Store, is_alive};
 use crate::caller::Caller;
@@ -63,18 +59,19 @@ impl Store {
     /// The same for the shell with that process id. It does not wait for itself: what it was to run itself is over when it
     /// asks. Nor does it wait here for another collector, because its traps could not run: it has [`Store::block`] for that.
     pub fn claim_for(&self, name: &FutureName, shell: Option<u32>) -> Result<Claim<'_>> {
-        let path = self.record_path(name);
+        let named = self.record_file(name);
+        let path = named.path();
         let is_own = |record: &Record| shell.is_some() && record.life.as_ref().map(ProcessIdentity::pid) == shell;
         loop {
-            let Some((file, identity)) = open_identified(&path)? else {
+            let Some((file, identity)) = named.open_identified()? else {
                 return Ok(Claim::Unknown);
             };
-            let bytes = read_bytes(&file, &path)?;
-            let record = parse_record(&bytes, &path)?;
-            if record.rc.is_none() && !is_own(&record) && is_alive(&file, &path, &record)? {
+            let bytes = read_bytes(&file, path)?;
+            let record = parse_record(&bytes, path)?;
+            if record.rc.is_none() && !is_own(&record) && is_alive(&file, path, &record)? {
                 return Ok(Claim::Running(record));
             }
-            let failed = Error::io("lock", &path);
+            let failed = Error::io("lock", path);
             let taken = match shell {
                 None => Right::Collect.take_within(HAND_OVER, &file),
                 Some(_) => Right::Collect.try_take(&file),
@@ -83,12 +80,12 @@ impl Store {
                 return Ok(Claim::HandedOver(record));
             }
             // A later future makes its log after its record, so if the record is still there, then this is its log.
-            let log = if record.has_log { open_for_reading(&self.log_path(name)) } else { Ok(None) };
+            let log = if record.has_log { self.log_file(name).open() } else { Ok(None) };
             // Whoever had the lock before may have collected it, and the name may have been used again.
-            if is_named(identity, &path).map_err(Error::io("look at", &path))? {
-                let again = read_bytes(&file, &path)?;
-                let record = if again == bytes { record } else { parse_record(&again, &path)? };
-                if is_alive(&file, &path, &record)?
+            if named.is(identity).map_err(Error::io("look at", path))? {
+                let again = read_bytes(&file, path)?;
+                let record = if again == bytes { record } else { parse_record(&again, path)? };
+                if is_alive(&file, path, &record)?
                     && let Some(pid) = record.pid.as_ref().and_then(|pid| pid.parse().ok())
                 {
                     let _ = process::wait_at_most(pid, LAST_WORDS);
@@ -104,23 +101,24 @@ impl Store {
     /// The log goes first: as long as the record is there the future is live, and [`Ready::log`] finds the log at both
     /// places. The other way round, a log whose record is gone would be replaced by the next one of that name.
     pub(super) fn shelve(&self, name: &FutureName, file: FileIdentity, record: &Record, log: Shelved) -> Result<()> {
-        let (from, from_log) = (self.record_path(name), self.log_path(name));
+        let (from, from_log) = (self.record_file(name), self.log_file(name));
         let mut number = 0;
         loop {
-            let to = self.collected_dir().join(stem(name, record.start_time, number) + ".ini");
-            let to_log = to.with_extension("log");
             // At one go, as an init and a start of that name may do so too.
             let moved = self.changing(|live| -> io::Result<bool> {
-                if !is_named(file, &from)? {
+                if !from.is(file)? {
                     return Ok(true);
                 }
+                // Nor is it made one of an earlier run meanwhile.
+                let to = self.collected_dir().hold()?.file(stem(name, record.start_time, number) + ".ini");
+                let to_log = to.with_extension("log");
                 if record.has_log && !keep_log(&from_log, &to_log, log)? {
                     return Ok(false);
                 }
-                let moved = rename_new(&from, &to)?;
+                let moved = from.rename_new(&to)?;
                 *live -= isize::from(moved);
                 if !moved && record.has_log {
-                    rename_new(&to_log, &from_log).or_else(|error| unless_missing(error, &to_log))?;
+                    to_log.rename_new(&from_log).or_else(|error| unless_missing(error, &to_log))?;
                 }
                 Ok(moved)
             });
@@ -129,14 +127,14 @@ impl Store {
                 Ok(false) => number += 1,
                 // An init has made another run of the collected ones.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_collected_dir()?,
-                Err(error) => return Err(Error::io("move to the collected futures", &from)(error)),
+                Err(error) => return Err(Error::io("move to the collected futures", from.path())(error)),
             }
         }
     }
 
     /// Where the log of an uncollected future is when it has been kept and its record has not.
-    pub(super) fn kept_log_path(&self, name: &FutureName, start: Millis) -> PathBuf {
-        self.collected_dir().join(stem(name, start, 0) + ".log")
+    pub(super) fn kept_log(&self, name: &FutureName, start: Millis) -> StoreFile {
+        self.collected_dir().file(stem(name, start, 0) + ".log")
     }
 }
 
@@ -150,20 +148,20 @@ pub(super) enum Shelved {
 }
 
 /// Gives the log its second name; false if that is another's. A log that is gone, or is kept already, is no error.
-fn keep_log(from: &Path, to: &Path, log: Shelved) -> io::Result<bool> {
-    match fs::hard_link(from, to) {
+fn keep_log(from: &StoreFile, to: &StoreFile, log: Shelved) -> io::Result<bool> {
+    match from.link(to) {
         Ok(()) => Ok(true),
         // Its own, if somebody was stopped after the link.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => are_same_file(from, to),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => from.is_same(to),
         Err(error) if means_no_links(&error) && log == Shelved::Stays => Ok(true),
-        Err(error) if means_no_links(&error) => rename_new(from, to).or_else(|error| unless_missing(error, from)),
+        Err(error) if means_no_links(&error) => from.rename_new(to).or_else(|error| unless_missing(error, from)),
         Err(error) => unless_missing(error, from),
     }
 }
 
 /// That the file is gone is no error; that the directory is where it should go to is one.
-fn unless_missing(error: io::Error, from: &Path) -> io::Result<bool> {
-    if error.kind() == io::ErrorKind::NotFound && !from.try_exists()? { Ok(true) } else { Err(error) }
+fn unless_missing(error: io::Error, from: &StoreFile) -> io::Result<bool> {
+    if error.kind() == io::ErrorKind::NotFound && from.stat()?.is_none() { Ok(true) } else { Err(error) }
 }
 
 impl Ready<'_> {
@@ -188,9 +186,7 @@ impl Ready<'_> {
     /// The log, to be read from its start; none if it is gone, or was never made. It is given once.
     pub fn log(&mut self) -> Result<Option<File>> {
         match std::mem::replace(&mut self.log, Ok(None))? {
-            None if self.record.has_log => {
-                open_for_reading(&self.store.kept_log_path(&self.name, self.record.start_time))
-            }
+            None if self.record.has_log => self.store.kept_log(&self.name, self.record.start_time).open(),
             log => Ok(log),
         }
     }
@@ -203,7 +199,6 @@ impl Ready<'_> {
 
     /// Takes the future out of the live ones, once it has been handed over to `caller`. Its log stays where it is.
     pub fn archive(self, caller: &Caller, wait: Wait, outcome: &Outcome) -> Result<()> {
-        let path = self.store.record_path(&self.name);
         let lines: Vec<Line> = [
             caller.taker(&self.record).map(Line::TakenBy),
             self.record.end_time.is_none().then_some(Line::EndTime(outcome.end_time)),
@@ -214,7 +209,8 @@ impl Ready<'_> {
         .into_iter()
         .flatten()
         .collect();
-        append(&self.file, &self.record, &lines).map_err(Error::io("write the times of the wait to", &path))?;
+        append(&self.file, &self.record, &lines)
+            .map_err(Error::io("write the times of the wait to", self.store.record_file(&self.name).path()))?;
         self.store.shelve(&self.name, self.identity, &self.record, Shelved::Stays)
     }
 

@@ -18,9 +18,9 @@
 //! What comes and goes with each start is in a directory of its own, [`STARTING`](super::STARTING), because it would
 //! change this one.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -45,7 +45,7 @@ type Stamp = (i64, i64);
 impl Store {
     /// How many live futures there are.
     pub fn live_count(&self) -> Result<usize> {
-        let noted = open_count(self, OpenOptions::new().read(true)).and_then(|file| read_line(&file)).ok().flatten();
+        let noted = self.open_count(OFlag::O_RDONLY).and_then(|file| read_line(&file)).ok().flatten();
         match noted {
             Some((count, stamp)) if self.stamp().is_ok_and(|now| now == stamp) => Ok(count),
             _ => self.count_again(),
@@ -115,7 +115,7 @@ impl Store {
                 return Ok(file);
             }
             if !taken && start.elapsed() > PATIENCE {
-                fs::remove_file(self.dir.join(COUNT))?;
+                self.dir.file(COUNT).remove()?;
             } else if !taken {
                 sleep(PAUSE);
             }
@@ -123,22 +123,21 @@ impl Store {
     }
 
     fn open_count_to_change(&self) -> io::Result<File> {
-        open_count(self, OpenOptions::new().read(true).write(true).create(true))
+        self.open_count(OFlag::O_RDWR | OFlag::O_CREAT)
     }
 
     /// The next one who wants to know will count.
     fn forget_count(&self) {
-        let _ = fs::remove_file(self.dir.join(COUNT));
+        let _ = self.dir.file(COUNT).remove();
     }
 
     fn stamp(&self) -> io::Result<Stamp> {
-        fs::metadata(&self.dir).map(|metadata: Metadata| (metadata.ctime(), metadata.ctime_nsec()))
+        self.dir.stat().map(|found| (found.st_ctime, found.st_ctime_nsec))
     }
-}
 
-fn open_count(store: &Store, options: &mut OpenOptions) -> io::Result<File> {
-    let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
-    options.mode(store.permissions.of_files()).custom_flags(flags).open(store.dir.join(COUNT))
+    fn open_count(&self, flags: OFlag) -> io::Result<File> {
+        self.dir.file(COUNT).open_as_is(flags, self.permissions.of_files())
+    }
 }
 
 /// `COUNT SECONDS NANOSECONDS`, as wide as the widest.

@@ -1,6 +1,6 @@
 //! Futures that have to end before another one starts.
 
-use super::files::{open_for_reading, read_record};
+use super::files::read_record;
 use super::{Store, is_alive, wait_for_end};
 use crate::error::Result;
 use crate::name::FutureName;
@@ -75,9 +75,9 @@ impl Store {
     /// The newest collected future of that name.
     fn last_collected(&self, name: &FutureName) -> Result<Option<Record>> {
         let collected = self.collected_dir();
-        for path in self.records_of(name)?.into_iter().filter(|path| path.starts_with(&collected)) {
-            if let Some(file) = open_for_reading(&path)? {
-                return read_record(&file, &path).map(Some);
+        for named in self.records_of(name)?.into_iter().filter(|named| named.path().starts_with(collected.path())) {
+            if let Some(file) = named.open()? {
+                return read_record(&file, named.path()).map(Some);
             }
         }
         Ok(None)

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Store;
-use super::files::{append, open_regular, read_record};
+use super::files::{append, read_record};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::name::FutureName;
@@ -38,7 +38,7 @@ pub(crate) struct RecordWriter {
 impl RecordWriter {
     /// Of the live future of that name, whose record is that open file.
     pub(crate) fn new(store: &Store, name: &FutureName, record: File) -> Self {
-        Self { path: store.record_path(name), file: record }
+        Self { path: store.record_file(name).path().to_owned(), file: record }
     }
 
     /// What it says by now.
@@ -68,12 +68,12 @@ impl RecordWriter {
 impl Store {
     /// Adds the end of a task to the record of the live future of that name.
     pub fn finish(&self, name: &FutureName, rc: i32) -> Result<Record> {
-        let path = self.record_path(name);
-        let Some(file) = open_regular(&path)? else {
+        let named = self.record_file(name);
+        let Some(file) = named.open_to_append()? else {
             return Err(self.unknown(name));
         };
-        let record = read_record(&file, &path)?;
-        add_end(&file, &path, record, &End { rc, ..End::default() })
+        let record = read_record(&file, named.path())?;
+        add_end(&file, named.path(), record, &End { rc, ..End::default() })
     }
 }
 

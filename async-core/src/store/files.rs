@@ -1,29 +1,213 @@
 //! The files of a store, and what is done to them one at a time.
 
-use std::ffi::OsString;
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::cmp::Ordering;
+use std::ffi::OsStr;
+use std::fs::{File, Metadata};
+use std::hash::{Hash, Hasher};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, renameat2};
+use nix::fcntl::{AtFlags, OFlag, RenameFlags, openat, renameat, renameat2};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstatat};
+use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 
+use super::directory::Directory;
 use crate::error::{Error, Result};
+use crate::interruption::again;
 use crate::record::{self, Line, MAX_RECORD_BYTES, Record};
 
 /// What most records are shorter than, in bytes.
 const MOST_RECORDS_BYTES: usize = 4096;
 
-/// Renames, unless the new name is taken: then false.
-pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<bool> {
-    match renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_NOREPLACE) {
-        Ok(()) => Ok(true),
-        Err(Errno::EEXIST) => finish_move(from, to),
-        // A file system without that flag: link(2) refuses a taken name just as surely.
-        Err(Errno::EINVAL | Errno::ENOSYS) => link_new(from, to),
-        Err(errno) => Err(errno.into()),
+/// A file of a store, by its name in a directory of that: whatever has that name, if anything does. It is never followed if it is
+/// a symlink.
+#[derive(Clone, Debug)]
+pub struct StoreFile {
+    directory: Directory,
+    path: PathBuf,
+}
+
+impl StoreFile {
+    pub(super) fn new(directory: Directory, name: &OsStr) -> Self {
+        let path = directory.path().join(name);
+        Self { directory, path }
     }
+
+    /// Its path, to be shown.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens it, to be read from its start; none if it is gone. What is no regular file is an error.
+    pub fn open(&self) -> Result<Option<File>> {
+        Ok(self.open_checked(OFlag::O_RDONLY)?.map(|(file, _)| file))
+    }
+
+    /// The same to read and to append.
+    pub(super) fn open_to_append(&self) -> Result<Option<File>> {
+        Ok(self.open_identified()?.map(|(file, _)| file))
+    }
+
+    /// The same with what tells it from any other.
+    pub(super) fn open_identified(&self) -> Result<Option<(File, FileIdentity)>> {
+        self.open_checked(OFlag::O_RDWR | OFlag::O_APPEND)
+    }
+
+    fn open_checked(&self, flags: OFlag) -> Result<Option<(File, FileIdentity)>> {
+        match self.open_as_is(flags, 0) {
+            Ok(file) => {
+                let metadata = file.metadata().map_err(Error::io("look at", &self.path))?;
+                refuse_unless_regular(metadata.mode(), &self.path)?;
+                Ok(Some((file, identity(&metadata))))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                if let Ok(Some(found)) = self.stat() {
+                    refuse_unless_regular(found.st_mode, &self.path)?;
+                }
+                Err(Error::io("open", &self.path)(error))
+            }
+        }
+    }
+
+    /// Opens it, whatever it is but a symlink; `mode`, less the umask, is that of one that is made.
+    pub(super) fn open_as_is(&self, flags: OFlag, mode: u32) -> io::Result<File> {
+        // Without O_NONBLOCK, opening a planted fifo would wait for its other end.
+        let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let (directory, mode) = (self.directory.opened()?, Mode::from_bits_truncate(mode));
+        again(|| Ok(File::from(openat(&directory, self.name(), flags, mode)?)))
+    }
+
+    /// The one beside it that has another ending.
+    pub(super) fn with_extension(&self, extension: &str) -> Self {
+        Self { directory: self.directory.clone(), path: self.path.with_extension(extension) }
+    }
+
+    pub(super) fn name(&self) -> &OsStr {
+        self.path.file_name().unwrap_or_default()
+    }
+
+    /// Whether it can still be found by its path, as far as its directory goes.
+    pub(super) fn is_in_place(&self) -> bool {
+        self.directory.has_its_name().unwrap_or(false)
+    }
+
+    /// What has that name; none if nothing has.
+    pub(super) fn stat(&self) -> io::Result<Option<FileStat>> {
+        let look = || Ok(fstatat(self.directory.opened()?, self.name(), AtFlags::AT_SYMLINK_NOFOLLOW)?);
+        match look() {
+            Err(error) if is_missing(&error) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    /// Whether anything has that name.
+    pub(super) fn is_there(&self) -> Result<bool> {
+        Ok(self.stat().map_err(Error::io("look at", &self.path))?.is_some())
+    }
+
+    pub(super) fn remove(&self) -> io::Result<()> {
+        Ok(unlinkat(self.directory.opened()?, self.name(), UnlinkatFlags::NoRemoveDir)?)
+    }
+
+    /// Removes it; false if there is none.
+    pub(super) fn remove_if_there(&self) -> io::Result<bool> {
+        match self.remove() {
+            Err(error) if is_missing(&error) => Ok(false),
+            removed => removed.map(|()| true),
+        }
+    }
+
+    /// Renames it; what had the new name is replaced.
+    pub(super) fn rename(&self, to: &Self) -> io::Result<()> {
+        Ok(renameat(self.directory.opened()?, self.name(), to.directory.opened()?, to.name())?)
+    }
+
+    /// The same, unless the new name is taken: then false.
+    pub(super) fn rename_new(&self, to: &Self) -> io::Result<bool> {
+        let (from_dir, to_dir) = (self.directory.opened()?, to.directory.opened()?);
+        match renameat2(from_dir, self.name(), to_dir, to.name(), RenameFlags::RENAME_NOREPLACE) {
+            Ok(()) => Ok(true),
+            Err(Errno::EEXIST) => self.finish_move(to),
+            // A file system without that flag: link(2) refuses a taken name just as surely.
+            Err(Errno::EINVAL | Errno::ENOSYS) => self.link_new(to),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn link_new(&self, to: &Self) -> io::Result<bool> {
+        match self.link(to) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return self.finish_move(to),
+            Err(error) => return Err(error),
+        }
+        let removed = self.remove_if_there();
+        if removed.is_err() && self.is_same(to).unwrap_or(false) {
+            // Not under two names.
+            let _ = to.remove();
+        }
+        removed.map(|_| true)
+    }
+
+    /// If the taken name is the file's own, because somebody was stopped between the link and the removal, removes the old
+    /// one. Otherwise false.
+    fn finish_move(&self, to: &Self) -> io::Result<bool> {
+        if self.is_same(to)? { self.remove_if_there().map(|_| true) } else { Ok(false) }
+    }
+
+    /// Gives it a second name.
+    pub(super) fn link(&self, to: &Self) -> io::Result<()> {
+        let (from_dir, to_dir) = (self.directory.opened()?, to.directory.opened()?);
+        Ok(linkat(from_dir, self.name(), to_dir, to.name(), AtFlags::empty())?)
+    }
+
+    /// Whether both names are one file's; not if one of them is gone.
+    pub(super) fn is_same(&self, other: &Self) -> io::Result<bool> {
+        self.stat()?.map_or(Ok(false), |found| other.is(identity_of(&found)))
+    }
+
+    /// Whether it is that file; not if there is none.
+    pub(super) fn is(&self, file: FileIdentity) -> io::Result<bool> {
+        Ok(self.stat()?.is_some_and(|found| identity_of(&found) == file))
+    }
+
+    /// Whether it is the one that is open.
+    pub(super) fn is_open_as(&self, file: &File) -> io::Result<bool> {
+        self.is(identity(&file.metadata()?))
+    }
+}
+
+impl PartialEq for StoreFile {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
+}
+
+impl Eq for StoreFile {}
+
+impl Hash for StoreFile {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.path.hash(state);
+    }
+}
+
+impl PartialOrd for StoreFile {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for StoreFile {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.path.cmp(&other.path)
+    }
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
 }
 
 /// Whether the error means that the file system can't have a file under two names.
@@ -33,105 +217,25 @@ pub(super) fn means_no_links(error: &io::Error) -> bool {
     matches!(errno, Some(Errno::EPERM | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EMLINK))
 }
 
-fn link_new(from: &Path, to: &Path) -> io::Result<bool> {
-    match fs::hard_link(from, to) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return finish_move(from, to),
-        Err(error) => return Err(error),
-    }
-    let removed = remove_if_there(from);
-    if removed.is_err() && are_same_file(from, to).unwrap_or(false) {
-        // Not under two names.
-        let _ = fs::remove_file(to);
-    }
-    removed.map(|_| true)
+pub(super) fn refuse_unless_regular(mode: u32, path: &Path) -> Result<()> {
+    refuse_unless(SFlag::S_IFREG, "a regular file", mode, path)
 }
 
-/// If the taken name is the file's own, because somebody was stopped between the link and the removal, removes the old
-/// one. Otherwise false.
-fn finish_move(from: &Path, to: &Path) -> io::Result<bool> {
-    if are_same_file(from, to)? { remove_if_there(from).map(|_| true) } else { Ok(false) }
+pub(super) fn refuse_unless_directory(found: &FileStat, path: &Path) -> Result<()> {
+    refuse_unless(SFlag::S_IFDIR, "a directory", found.st_mode, path)
 }
 
-/// Whether both names are one file's; not if one of them is gone.
-pub(super) fn are_same_file(a: &Path, b: &Path) -> io::Result<bool> {
-    let look = |path| match fs::symlink_metadata(path) {
-        Ok(metadata) => Ok(Some(identity(&metadata))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+fn refuse_unless(wanted: SFlag, name: &'static str, mode: u32, path: &Path) -> Result<()> {
+    let kind = SFlag::from_bits_truncate(mode) & SFlag::S_IFMT;
+    let what = match kind {
+        _ if kind == wanted => return Ok(()),
+        SFlag::S_IFREG => "a file",
+        SFlag::S_IFLNK => "a symlink",
+        SFlag::S_IFDIR => "a directory",
+        SFlag::S_IFIFO => "a fifo",
+        _ => "a special file",
     };
-    let (a, b) = (look(a)?, look(b)?);
-    Ok(a.is_some() && a == b)
-}
-
-/// The names of all files in a directory, in no order.
-pub(super) fn names_in(dir: &Path) -> Result<Vec<OsString>> {
-    let entries = fs::read_dir(dir).map_err(Error::io("list", dir))?;
-    entries.map(|entry| Ok(entry.map_err(Error::io("list", dir))?.file_name())).collect()
-}
-
-/// The same; none if there is no such directory.
-pub(super) fn names_if_there(dir: &Path) -> Result<Vec<OsString>> {
-    match names_in(dir) {
-        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        names => names,
-    }
-}
-
-/// Removes a file; false if there is none.
-pub(super) fn remove_if_there(path: &Path) -> io::Result<bool> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        result => result.map(|()| true),
-    }
-}
-
-pub(super) fn refuse_unless_regular(metadata: &Metadata, path: &Path) -> Result<()> {
-    let kind = metadata.file_type();
-    let what = if kind.is_file() {
-        return Ok(());
-    } else if kind.is_symlink() {
-        "a symlink"
-    } else if kind.is_dir() {
-        "a directory"
-    } else if kind.is_fifo() {
-        "a fifo"
-    } else {
-        "a special file"
-    };
-    Err(Error::Planted { path: path.to_owned(), what })
-}
-
-/// Opens a file of the store to read and to append; none if there is none.
-pub(super) fn open_regular(path: &Path) -> Result<Option<File>> {
-    Ok(open_identified(path)?.map(|(file, _)| file))
-}
-
-/// The same, with what tells it from any other.
-pub(super) fn open_identified(path: &Path) -> Result<Option<(File, FileIdentity)>> {
-    open_checked(OpenOptions::new().read(true).append(true), path)
-}
-
-pub(super) fn open_for_reading(path: &Path) -> Result<Option<File>> {
-    Ok(open_checked(OpenOptions::new().read(true), path)?.map(|(file, _)| file))
-}
-
-fn open_checked(options: &mut OpenOptions, path: &Path) -> Result<Option<(File, FileIdentity)>> {
-    // Without O_NONBLOCK, opening a planted fifo would wait for its other end.
-    match options.custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits()).open(path) {
-        Ok(file) => {
-            let metadata = file.metadata().map_err(Error::io("look at", path))?;
-            refuse_unless_regular(&metadata, path)?;
-            Ok(Some((file, identity(&metadata))))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => {
-            if let Ok(metadata) = fs::symlink_metadata(path) {
-                refuse_unless_regular(&metadata, path)?;
-            }
-            Err(Error::io("open", path)(error))
-        }
-    }
+    Err(Error::Planted { path: path.to_owned(), what, wanted: name })
 }
 
 pub(super) fn read_record(file: &File, path: &Path) -> Result<Record> {
@@ -186,23 +290,14 @@ pub(super) fn append(mut file: &File, record: &Record, lines: &[Line]) -> io::Re
     Err(Errno::ENOSPC.into())
 }
 
-/// Whether the open file is the one of that name; not if there is none.
-pub(super) fn is_same_file(file: &File, path: &Path) -> io::Result<bool> {
-    is_named(identity(&file.metadata()?), path)
-}
-
-/// Whether that file is the one of that name; not if there is none.
-pub(super) fn is_named(file: FileIdentity, path: &Path) -> io::Result<bool> {
-    match fs::symlink_metadata(path) {
-        Ok(named) => Ok(identity(&named) == file),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
 /// What tells a file from any other: its device and its inode.
 pub(super) type FileIdentity = (u64, u64);
 
 pub(super) fn identity(metadata: &Metadata) -> FileIdentity {
     (metadata.dev(), metadata.ino())
+}
+
+/// The same of what was looked at by its name.
+fn identity_of(found: &FileStat) -> FileIdentity {
+    (found.st_dev, found.st_ino)
 }

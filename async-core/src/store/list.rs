@@ -3,13 +3,13 @@
 use std::cmp::Ordering;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::path::{Path, PathBuf};
 
-use super::files::{names_if_there, names_in, open_for_reading, read_record};
+use super::Store;
+use super::directory::Directory;
+use super::files::{StoreFile, read_record};
 use super::runs::{parse_record_name, stem};
-use super::{COLLECTED, Store};
 use crate::clock::Millis;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::name::FutureName;
 use crate::record::{Record, State};
 
@@ -17,7 +17,8 @@ use crate::record::{Record, State};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordFile {
     name: FutureName,
-    path: PathBuf,
+    /// None if it is that of a live one.
+    collected: Option<StoreFile>,
 }
 
 /// A future, as listings show it.
@@ -31,7 +32,7 @@ pub struct Entry {
     /// Where it stands.
     pub state: State,
     /// Where its log is; none if it has none, or a later future of the name has taken its place.
-    pub log: Option<PathBuf>,
+    pub log: Option<StoreFile>,
 }
 
 impl RecordFile {
@@ -42,29 +43,28 @@ impl RecordFile {
     }
 
     /// The record of a live future, if the file of that name in the store's own directory is one.
-    pub(super) fn live(store: &Store, file: &OsStr) -> Option<Self> {
+    pub(super) fn live(file: &OsStr) -> Option<Self> {
         let stem = file.to_str()?.strip_suffix(".ini")?;
-        Some(Self { name: stem.parse().ok()?, path: store.dir.join(file) })
+        Some(Self { name: stem.parse().ok()?, collected: None })
     }
 
-    /// The record of a collected future, if the file of that name among them is one.
-    pub(super) fn collected(store: &Store, file: &OsStr) -> Option<Self> {
+    /// The record of a collected future, if the file of that name among them, in that directory, is one.
+    pub(super) fn collected(directory: &Directory, file: &OsStr) -> Option<Self> {
         let (name, _) = parse_record_name(file)?;
-        Some(Self { name, path: store.collected_dir().join(file) })
-    }
-
-    fn is_collected(&self) -> bool {
-        self.path.parent().and_then(Path::file_name) == Some(OsStr::new(COLLECTED))
+        Some(Self { name, collected: Some(directory.file(file)) })
     }
 }
 
 impl Store {
     /// The records of all live futures, and those of the collected ones too if asked for, in no order.
     pub fn record_files(&self, collected: bool) -> Result<Vec<RecordFile>> {
-        let mut files: Vec<_> = names_in(&self.dir)?.iter().filter_map(|file| RecordFile::live(self, file)).collect();
+        let mut files: Vec<_> = self.dir.names()?.iter().filter_map(|file| RecordFile::live(file)).collect();
         if collected {
-            let of_collected = names_if_there(&self.collected_dir())?;
-            files.extend(of_collected.iter().filter_map(|file| RecordFile::collected(self, file)));
+            let directory = self.collected_dir();
+            // Opened once for all of them, unless there is none, or none that is fit: then the listing says so.
+            let directory = directory.hold().unwrap_or(directory);
+            let of_collected = directory.names_if_there()?;
+            files.extend(of_collected.iter().filter_map(|file| RecordFile::collected(&directory, file)));
         }
         Ok(files)
     }
@@ -72,14 +72,15 @@ impl Store {
     /// What a record says now; none if it is gone.
     pub fn entry(&self, file: &RecordFile) -> Result<Option<Entry>> {
         let name = file.name.clone();
-        if !file.is_collected() {
+        let Some(named) = &file.collected else {
             return self.live_entry(&name);
-        }
-        let Some(opened) = open_for_reading(&file.path)? else {
+        };
+        // An init may have made it one of an earlier run.
+        let Some(opened) = named.open()?.filter(|_| named.is_in_place()) else {
             return Ok(None);
         };
-        let record = read_record(&opened, &file.path)?;
-        let log = if record.has_log { self.log_of_collected(file)? } else { None };
+        let record = read_record(&opened, named.path())?;
+        let log = if record.has_log { self.log_of_collected(&name, named)? } else { None };
         Ok(Some(Entry { name, record, state: State::Collected, log }))
     }
 
@@ -88,8 +89,8 @@ impl Store {
         let Some((record, state)) = self.look(name)? else {
             return Ok(None);
         };
-        let log = self.log_path(name);
-        let has_log = record.has_log && is_there(&log)?;
+        let log = self.log_file(name);
+        let has_log = record.has_log && log.is_there()?;
         Ok(Some(Entry { name: name.clone(), record, state, log: has_log.then_some(log) }))
     }
 
@@ -100,8 +101,8 @@ impl Store {
             return Ok(entry);
         }
         // Where it usually is, which saves a look at all that is kept.
-        let path = self.collected_dir().join(stem(name, record.start_time, 0) + ".ini");
-        if let Some(entry) = self.entry(&RecordFile { name: name.clone(), path })?.filter(is_this) {
+        let collected = Some(self.collected_dir().file(stem(name, record.start_time, 0) + ".ini"));
+        if let Some(entry) = self.entry(&RecordFile { name: name.clone(), collected })?.filter(is_this) {
             return Ok(entry);
         }
         let kept = self.earlier(name)?.into_iter().find(is_this);
@@ -109,19 +110,28 @@ impl Store {
         Ok(kept.unwrap_or_else(forgotten))
     }
 
-    fn log_of_collected(&self, file: &RecordFile) -> Result<Option<PathBuf>> {
-        let kept = file.path.with_extension("log");
-        if is_there(&kept)? {
+    /// Says where the log is of the future of a name that began then, in ms since the epoch: among the collected, or, if that is
+    /// the newest one of the name, in its first place. None if it is gone.
+    pub(crate) fn log_finder(&self) -> impl Fn(&FutureName, Millis, bool) -> Option<StoreFile> {
+        let collected = self.collected_dir();
+        // Opened once for all of them, unless it is none that is fit, where there is nothing to be found.
+        let collected = collected.hold().unwrap_or(collected);
+        move |name, started, is_newest| {
+            let kept = collected.file(stem(name, started, 0) + ".log");
+            let own = is_newest.then(|| self.log_file(name));
+            std::iter::once(kept).chain(own).find(|log| log.is_there().unwrap_or(false))
+        }
+    }
+
+    fn log_of_collected(&self, name: &FutureName, record: &StoreFile) -> Result<Option<StoreFile>> {
+        let kept = record.with_extension("log");
+        if kept.is_there()? {
             return Ok(Some(kept));
         }
-        let log = self.log_path(&file.name);
-        let is_its = is_there(&log)? && !is_there(&self.record_path(&file.name))?;
+        let log = self.log_file(name);
+        let is_its = log.is_there()? && !self.record_file(name).is_there()?;
         Ok(is_its.then_some(log))
     }
-}
-
-fn is_there(path: &Path) -> Result<bool> {
-    path.try_exists().map_err(Error::io("look at", path))
 }
 
 impl Entry {
@@ -162,7 +172,7 @@ impl Entry {
 
     /// The log, to be read from its start; none if it has none, or that is gone.
     pub fn open_log(&self) -> Result<Option<File>> {
-        self.log.as_deref().map_or(Ok(None), open_for_reading)
+        self.log.as_ref().map_or(Ok(None), StoreFile::open)
     }
 
     /// By start, then by name: the order of listings.

@@ -2,10 +2,9 @@
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
 
 use super::collect::HAND_OVER;
-use super::files::{is_same_file, open_for_reading, read_record};
+use super::files::{StoreFile, read_record};
 use super::{Entry, Store, is_alive, wait_for_end};
 use crate::error::{Error, Result};
 use crate::lock::Right;
@@ -17,7 +16,7 @@ use crate::record::Record;
 pub struct Live {
     store: Store,
     name: FutureName,
-    path: PathBuf,
+    named: StoreFile,
     file: File,
     record: Record,
 }
@@ -25,12 +24,12 @@ pub struct Live {
 impl Store {
     /// Holds on to the live future of that name; none if there is none.
     pub fn live(&self, name: &FutureName) -> Result<Option<Live>> {
-        let path = self.record_path(name);
-        let Some(file) = open_for_reading(&path)? else {
+        let named = self.record_file(name);
+        let Some(file) = named.open()? else {
             return Ok(None);
         };
-        let record = read_record(&file, &path)?;
-        Ok(Some(Live { store: self.clone(), name: name.clone(), path, file, record }))
+        let record = read_record(&file, named.path())?;
+        Ok(Some(Live { store: self.clone(), name: name.clone(), named, file, record }))
     }
 
     /// Sleeps until the future's task is over and nobody is collecting it, for which it has up to [`HAND_OVER`]; returns at
@@ -40,7 +39,8 @@ impl Store {
             return Ok(());
         };
         live.wait()?;
-        Right::Collect.is_free_within(HAND_OVER, &live.file).map(drop).map_err(Error::io("wait for", &live.path))
+        let freed = Right::Collect.is_free_within(HAND_OVER, &live.file);
+        freed.map(drop).map_err(Error::io("wait for", live.named.path()))
     }
 }
 
@@ -55,10 +55,10 @@ impl Live {
     pub fn try_clone(&self) -> Result<Self> {
         // Opened anew, as two that share a place in the file can't both read it.
         let this = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-        let file = File::open(this).map_err(Error::io("open", &self.path))?;
-        let (store, name, path, record) =
-            (self.store.clone(), self.name.clone(), self.path.clone(), self.record.clone());
-        Ok(Self { store, name, path, file, record })
+        let file = File::open(this).map_err(Error::io("open", self.named.path()))?;
+        let (store, name, named, record) =
+            (self.store.clone(), self.name.clone(), self.named.clone(), self.record.clone());
+        Ok(Self { store, name, named, file, record })
     }
 
     /// What was known of it when that was last looked at.
@@ -69,24 +69,24 @@ impl Live {
 
     /// Looks at what is known of it now.
     pub fn refresh(&mut self) -> Result<()> {
-        self.record = read_record(&self.file, &self.path)?;
+        self.record = read_record(&self.file, self.named.path())?;
         Ok(())
     }
 
     /// Whether its task is over, as far as can be seen without waiting.
     pub fn is_over(&mut self) -> Result<bool> {
         self.refresh()?;
-        Ok(self.record.rc.is_some() || !is_alive(&self.file, &self.path, &self.record)?)
+        Ok(self.record.rc.is_some() || !is_alive(&self.file, self.named.path(), &self.record)?)
     }
 
     /// Sleeps until its task is over.
     pub fn wait(&self) -> Result<()> {
-        wait_for_end(&self.file, &self.path)
+        wait_for_end(&self.file, self.named.path())
     }
 
     /// How it stands now, also if it has been collected meanwhile.
     pub fn entry(&self) -> Result<Entry> {
-        self.store.entry_of(&self.name, &read_record(&self.file, &self.path)?)
+        self.store.entry_of(&self.name, &read_record(&self.file, self.named.path())?)
     }
 
     /// Its log, to be read from its start, as it is named now; none if it has none yet, or any more.
@@ -94,14 +94,15 @@ impl Live {
         if !self.record.has_log {
             return Ok(None);
         }
-        let named = open_for_reading(&self.store.log_path(&self.name))?;
+        let log = self.store.log_file(&self.name).open()?;
         // A later future makes its log after its record, so if the record is still there the log is no later one's.
-        if named.is_some() && is_same_file(&self.file, &self.path).map_err(Error::io("look at", &self.path))? {
-            return Ok(named);
+        let is_there = || self.named.is_open_as(&self.file).map_err(Error::io("look at", self.named.path()));
+        if log.is_some() && is_there()? {
+            return Ok(log);
         }
         match self.store.earlier(&self.name)?.iter().find(|earlier| earlier.is_of(&self.record)) {
             Some(earlier) => earlier.open_log(),
-            None => open_for_reading(&self.store.kept_log_path(&self.name, self.record.start_time)),
+            None => self.store.kept_log(&self.name, self.record.start_time).open(),
         }
     }
 }

@@ -14,15 +14,15 @@
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
 use super::Store;
-use super::files::{append, open_for_reading, open_regular, read_record, refuse_unless_regular};
+use super::files::{StoreFile, append, read_record, refuse_unless_regular};
 use super::runs::stem;
 use crate::error::{Error, Result};
 use crate::lock::Right;
@@ -71,8 +71,8 @@ impl Store {
     /// Puts a future at the end of the queue. `file` shares the open file that the future's life hangs on.
     pub(crate) fn enter_queue(&self, name: &FutureName, file: &File, record: &Record) -> Result<QueuePlace> {
         let queue = self.open_shared(QUEUE)?;
-        let path = self.dir.join(QUEUE);
-        let failed = |action| Error::io(action, &path);
+        let named = self.dir.file(QUEUE);
+        let failed = |action| Error::io(action, named.path());
         Right::Tail.take(&queue).map_err(failed("lock"))?;
         let mut text = vec![0; 1024];
         let length = queue.read_at(&mut text, 0).map_err(failed("read"))?;
@@ -99,11 +99,11 @@ impl Store {
             behind = self.wait_behind(&id)?;
         }
         let queue = self.open_shared(QUEUE)?;
-        Right::Head.take(&queue).map_err(Error::io("lock", &self.dir.join(QUEUE)))?;
+        Right::Head.take(&queue).map_err(Error::io("lock", self.dir.file(QUEUE).path()))?;
         loop {
             match self.try_slot(jobs)? {
                 Ok(slots) => return Ok(Slot { _slots: slots, head: Some(queue), _lender: None }),
-                Err(holders) => process::wait_for_any(&holders).map_err(Error::io("wait for a slot of", &self.dir))?,
+                Err(holders) => process::wait_for_any(&holders).map_err(Error::io("wait for a slot of", self.dir()))?,
             }
         }
     }
@@ -119,7 +119,7 @@ impl Store {
             behind = who_was_before(&file, &path)?;
         }
         let queue = self.open_shared(QUEUE)?;
-        if !Right::Head.try_take(&queue).map_err(Error::io("lock", &self.dir.join(QUEUE)))? {
+        if !Right::Head.try_take(&queue).map_err(Error::io("lock", self.dir.file(QUEUE).path()))? {
             return Ok(None);
         }
         let slots = self.try_slot(jobs)?.ok();
@@ -137,12 +137,12 @@ impl Store {
 
     /// The record of a future that may have been collected, or cleared away by an init, since it was named so.
     pub(super) fn find(&self, id: &FutureId) -> Option<(File, PathBuf)> {
-        let open = |path: PathBuf| {
-            let file = open_for_reading(&path).ok()??;
+        let open = |named: StoreFile| {
+            let (file, path) = (named.open().ok()??, named.path().to_owned());
             (read_record(&file, &path).ok()?.start_time == id.started).then_some((file, path))
         };
-        let collected = self.collected_dir().join(stem(&id.name, id.started, 0) + ".ini");
-        let found = [self.record_path(&id.name), collected].into_iter().find_map(open);
+        let collected = self.collected_dir().file(stem(&id.name, id.started, 0) + ".ini");
+        let found = [self.record_file(&id.name), collected].into_iter().find_map(open);
         found.or_else(|| self.records_of(&id.name).ok()?.into_iter().find_map(open))
     }
 
@@ -154,7 +154,7 @@ impl Store {
     /// A slot for who runs in the place of the process `lender`.
     fn lent_slot(&self, lender: u32) -> Result<File> {
         let slots = self.with_slots(|free, _| Some((free, Some(lender))))?;
-        slots.map_err(|_| Error::io("take a slot of", &self.dir)(ErrorKind::ResourceBusy.into()))
+        slots.map_err(|_| Error::io("take a slot of", self.dir())(ErrorKind::ResourceBusy.into()))
     }
 
     /// Takes the slot that `choose` says, if it does so. It is given a free one, and those who have the others. While it
@@ -164,8 +164,8 @@ impl Store {
         choose: impl FnOnce(u32, &[Holder]) -> Option<(u32, Option<u32>)>,
     ) -> Result<std::result::Result<File, Vec<u32>>> {
         let slots = self.open_shared(SLOTS)?;
-        let path = self.dir.join(SLOTS);
-        let failed = |action| Error::io(action, &path);
+        let named = self.dir.file(SLOTS);
+        let failed = |action| Error::io(action, named.path());
         Right::Count.take(&slots).map_err(failed("lock"))?;
         let length = slots.metadata().map_err(failed("look at"))?.len();
         let lines = u32::try_from(length / SLOT_LINE as u64).unwrap_or(MAX_JOBS).min(2 * MAX_JOBS);
@@ -197,14 +197,15 @@ impl Store {
     ///
     /// A task without a limit has no place of its own. What waits for it lends its own place to what it waits for.
     pub fn lend(&self, lender: &FutureName, wanted: &FutureName, waiter: u32) -> Result<()> {
-        let queue = self.dir.join(QUEUE);
-        if !queue.try_exists().map_err(Error::io("look at", &queue))? {
+        let queue = self.dir.file(QUEUE);
+        if !queue.is_there()? {
             return Ok(());
         }
         let Some((record, State::Running)) = self.look(lender)? else {
             return Ok(());
         };
-        let waiter = ProcessIdentity::of(waiter).map_err(Error::io("look at the process that waits in", &queue))?;
+        let waiter =
+            ProcessIdentity::of(waiter).map_err(Error::io("look at the process that waits in", queue.path()))?;
         let mut lenders = vec![Lender { waiter, name: lender.clone() }];
         self.lend_all(&lenders, wanted)?;
         if !is_limited(&record) {
@@ -240,17 +241,18 @@ impl Store {
     }
 
     fn add_lenders(&self, name: &FutureName, lenders: &[Lender]) -> Result<()> {
-        let path = self.record_path(name);
-        let Some(file) = open_regular(&path)? else {
+        let named = self.record_file(name);
+        let Some(file) = named.open_to_append()? else {
             return Ok(());
         };
-        let record = read_record(&file, &path)?;
+        let path = named.path();
+        let record = read_record(&file, path)?;
         let new = lenders.iter().filter(|lender| !record.lenders.contains(lender));
         let lines: Vec<Line> = new.cloned().map(Line::Lender).collect();
         if !lines.is_empty() {
-            append(&file, &record, &lines).map_err(Error::io("lend a place to", &path))?;
+            append(&file, &record, &lines).map_err(Error::io("lend a place to", path))?;
             // Who is to hear of it may have come up since the record was read.
-            read_record(&file, &path)?.wake_supervisor(&file).map_err(Error::io("wake the supervisor of", &path))?;
+            read_record(&file, path)?.wake_supervisor(&file).map_err(Error::io("wake the supervisor of", path))?;
         }
         Ok(())
     }
@@ -271,11 +273,11 @@ impl Store {
 
     /// Sleeps until the place of that future can be had. None if there is none to be had any more.
     pub(crate) fn borrow_place(&self, lender: &Lender) -> Result<Option<Slot>> {
-        let path = self.record_path(&lender.name);
-        let Some(file) = open_regular(&path)? else {
+        let named = self.record_file(&lender.name);
+        let Some(file) = named.open_to_append()? else {
             return Ok(None);
         };
-        Right::Lent.take(&file).map_err(Error::io("take the place of", &path))?;
+        Right::Lent.take(&file).map_err(Error::io("take the place of", named.path()))?;
         let Some((record, State::Running)) = self.look(&lender.name)? else {
             return Ok(None);
         };
@@ -290,17 +292,11 @@ impl Store {
 
     /// A file of the store that all who use it open for themselves.
     fn open_shared(&self, name: &str) -> Result<File> {
-        let path: PathBuf = self.dir.join(name);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(self.permissions.of_files())
-            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
-            .open(&path)
-            .map_err(Error::io("open", &path))?;
-        refuse_unless_regular(&file.metadata().map_err(Error::io("look at", &path))?, &path)?;
+        let named = self.dir.file(name);
+        let path = named.path();
+        let opened = named.open_as_is(OFlag::O_RDWR | OFlag::O_CREAT, self.permissions.of_files());
+        let file = opened.map_err(Error::io("open", path))?;
+        refuse_unless_regular(file.metadata().map_err(Error::io("look at", path))?.mode(), path)?;
         Ok(file)
     }
 }

@@ -3,13 +3,11 @@
 //! A **run** is what happens in a store between one init and the next.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
-use std::fs::{self, DirBuilder};
+use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
 
-use super::files::{names_if_there, open_for_reading, read_record};
+use super::directory::Directory;
+use super::files::{StoreFile, read_record};
 use super::{Entry, Store};
 use crate::caller::Caller;
 use crate::clock::Millis;
@@ -31,19 +29,19 @@ const USUAL: usize = 20;
 pub(super) type Stamp = (Millis, u32);
 
 /// A run before this one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Run {
     /// The start of its first future, in ms since the epoch.
     pub started: Millis,
-    /// Where its records and logs are.
-    pub dir: PathBuf,
+    /// Where its records and logs are. Not held open: there may be more runs than descriptors.
+    directory: Directory,
 }
 
 impl Run {
     /// The records of its futures, in the order of their starts.
     pub fn futures(&self) -> Result<Vec<(FutureName, Record)>> {
-        records_in(&self.dir)
+        records_in(&self.directory)
     }
 }
 
@@ -56,26 +54,27 @@ impl Store {
     /// The runs before this one that are kept, newest first.
     pub fn past_runs(&self) -> Result<Vec<Run>> {
         let dir = self.runs_dir();
-        let mut runs: Vec<(Stamp, PathBuf)> = names_if_there(&dir)?
-            .iter()
-            .filter_map(|file| Some((parse_stamp(file.to_str()?)?, dir.join(file))))
-            .collect();
+        // All of them from one look at it; if that can't be, the listing says why.
+        let dir = dir.hold().unwrap_or(dir);
+        let mut runs: Vec<(Stamp, OsString)> =
+            dir.names_if_there()?.into_iter().filter_map(|file| Some((parse_stamp(file.to_str()?)?, file))).collect();
         runs.sort();
-        Ok(runs.into_iter().rev().map(|((started, _), dir)| Run { started, dir }).collect())
+        let run = |((started, _), name): (Stamp, OsString)| Run { started, directory: dir.subdirectory(name) };
+        Ok(runs.into_iter().rev().map(run).collect())
     }
 
     /// The futures of that name that are no longer live, newest first, this run's and those of the runs before it.
     pub fn earlier(&self, name: &FutureName) -> Result<Vec<Entry>> {
-        let mut found = self.kept(name, usize::MAX, |path, record| {
-            let kept = path.with_extension("log");
-            let log = (record.has_log && kept.exists()).then_some(kept);
+        let mut found = self.kept(name, usize::MAX, |named, record| {
+            let kept = named.with_extension("log");
+            let log = (record.has_log && kept.is_there().unwrap_or(false)).then_some(kept);
             Some(Entry { name: name.clone(), record, state: State::Collected, log })
         })?;
         // Where the file system has no links, the newest log is still in its first place, and only there.
         if let Some(Entry { log: log @ None, .. }) = found.iter_mut().find(|entry| entry.record.has_log)
-            && !self.record_path(name).exists()
+            && !self.record_file(name).is_there()?
         {
-            *log = Some(self.log_path(name)).filter(|path| path.exists());
+            *log = Some(self.log_file(name)).filter(|log| log.is_there().unwrap_or(false));
         }
         Ok(found)
     }
@@ -100,15 +99,20 @@ impl Store {
     }
 
     /// What `pick` makes of the records of the futures of that name that are no longer live, newest first, up to `most`.
-    fn kept<T>(&self, name: &FutureName, most: usize, pick: impl Fn(&Path, Record) -> Option<T>) -> Result<Vec<T>> {
+    fn kept<T>(
+        &self,
+        name: &FutureName,
+        most: usize,
+        pick: impl Fn(&StoreFile, Record) -> Option<T>,
+    ) -> Result<Vec<T>> {
         'again: loop {
             let mut found = Vec::new();
-            for path in self.records_of(name)? {
+            for named in self.records_of(name)? {
                 // An init has just made it one of an earlier run, or removed it.
-                let Some(file) = open_for_reading(&path)? else {
+                let Some(file) = named.open()? else {
                     continue 'again;
                 };
-                found.extend(pick(&path, read_record(&file, &path)?));
+                found.extend(pick(&named, read_record(&file, named.path())?));
                 if found.len() == most {
                     break;
                 }
@@ -121,9 +125,9 @@ impl Store {
     /// none, or that can't be found out.
     #[must_use]
     pub fn usual_run_time(&self, name: &FutureName) -> Option<Millis> {
-        let read = |path: &PathBuf| read_record(&open_for_reading(path).ok()??, path).ok();
+        let read = |named: &StoreFile| read_record(&named.open().ok()??, named.path()).ok();
         let newest = self.records_of(name).ok()?.into_iter().take(USUAL);
-        let successful = newest.filter_map(|path| read(&path).filter(|record| record.rc == Some(0)));
+        let successful = newest.filter_map(|named| read(&named).filter(|record| record.rc == Some(0)));
         let mut run_times: Vec<Millis> = successful.filter_map(|record| record.run_time).collect();
         run_times.sort_unstable();
         run_times.get(run_times.len() / 2).copied()
@@ -136,36 +140,40 @@ impl Store {
         let starts = stems_in(&collected)?;
         if let Some(started) = starts.iter().map(|(_, (start, _), _)| *start).min() {
             self.move_to_runs(&collected, started)?;
-        } else if !names_if_there(&collected)?.is_empty() {
+        } else if !collected.names_if_there()?.is_empty() {
             remove_all(&collected)?;
         }
         let is_missed = |record: &Record| record.taken_by != record.script && caller.not_this_script(record).is_some();
         for run in self.past_runs()?.iter().skip(keep) {
             // One with a record that can't be read is one that nobody can hear of.
             if !run.futures().is_ok_and(|futures| futures.iter().any(|(_, record)| is_missed(record))) {
-                remove_all(&run.dir)?;
+                remove_all(&run.directory)?;
             }
         }
         Ok(())
     }
 
-    fn move_to_runs(&self, collected: &Path, started: Millis) -> Result<()> {
+    fn move_to_runs(&self, collected: &Directory, started: Millis) -> Result<()> {
         let runs = self.runs_dir();
         let mut number = 0;
         loop {
-            match fs::rename(collected, runs.join(stamp(started, number))) {
+            // Not while somebody puts a future there.
+            let moved = self.changing(|_| {
+                let to = runs.file(stamp(started, number));
+                collected.as_file().rename(&to)
+            });
+            match moved {
                 Ok(()) => return Ok(()),
                 // A directory does not replace another one that has something in it.
                 Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty) => {
                     number += 1;
                 }
-                Err(error) if error.kind() == ErrorKind::NotFound && !runs.exists() => {
-                    let mode = self.permissions.of_directories();
-                    DirBuilder::new().mode(mode).create(&runs).map_err(Error::io("make the directory", &runs))?;
+                Err(error) if error.kind() == ErrorKind::NotFound && !runs.as_file().is_there()? => {
+                    runs.make(self.permissions.of_directories())?;
                 }
                 // Another init has done it.
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-                Err(error) => return Err(Error::io("keep the collected futures in", collected)(error)),
+                Err(error) => return Err(Error::io("keep the collected futures in", collected.path())(error)),
             }
         }
     }
@@ -174,25 +182,25 @@ impl Store {
     pub(super) fn kept_names(&self) -> Result<HashSet<FutureName>> {
         let mut names: HashSet<_> = stems_in(&self.collected_dir())?.into_iter().map(|(name, ..)| name).collect();
         for run in self.past_runs()? {
-            names.extend(stems_in(&run.dir)?.into_iter().map(|(name, ..)| name));
+            names.extend(stems_in(&run.directory)?.into_iter().map(|(name, ..)| name));
         }
         Ok(names)
     }
 
-    pub(super) fn runs_dir(&self) -> PathBuf {
-        self.dir.join(RUNS)
+    pub(super) fn runs_dir(&self) -> Directory {
+        self.dir.subdirectory(RUNS)
     }
 
     /// The records of the futures of that name that are no longer live, newest first.
-    pub(super) fn records_of(&self, name: &FutureName) -> Result<Vec<PathBuf>> {
-        let in_dir = |dir: &Path| Ok::<_, Error>(stems_in(dir)?.into_iter().filter(|(of, ..)| of == name));
+    pub(super) fn records_of(&self, name: &FutureName) -> Result<Vec<StoreFile>> {
+        let in_dir = |dir: &Directory| Ok::<_, Error>(stems_in(dir)?.into_iter().filter(|(of, ..)| of == name));
         // In this order none is missed that an init moves meanwhile.
         let mut found: Vec<_> = in_dir(&self.collected_dir())?.collect();
         for run in self.past_runs()? {
-            found.extend(in_dir(&run.dir)?);
+            found.extend(in_dir(&run.directory)?);
         }
         found.sort_by_key(|(_, stamp, _)| std::cmp::Reverse(*stamp));
-        Ok(found.into_iter().map(|(.., path)| path).collect())
+        Ok(found.into_iter().map(|(.., named)| named).collect())
     }
 }
 
@@ -220,32 +228,29 @@ pub(super) fn parse_record_name(file: &OsStr) -> Option<(FutureName, Stamp)> {
 }
 
 /// The records in a directory of futures that are no longer live; none if there is no such directory.
-fn stems_in(dir: &Path) -> Result<Vec<(FutureName, Stamp, PathBuf)>> {
-    let parse = |path: PathBuf| {
-        let (name, stamp) = parse_record_name(path.file_name()?)?;
-        Some((name, stamp, path))
+fn stems_in(dir: &Directory) -> Result<Vec<(FutureName, Stamp, StoreFile)>> {
+    let parse = |file: OsString| {
+        let (name, stamp) = parse_record_name(&file)?;
+        Some((name, stamp, dir.file(file)))
     };
-    Ok(names_if_there(dir)?.into_iter().filter_map(|file| parse(dir.join(file))).collect())
+    Ok(dir.names_if_there()?.into_iter().filter_map(parse).collect())
 }
 
-fn records_in(dir: &Path) -> Result<Vec<(FutureName, Record)>> {
+fn records_in(dir: &Directory) -> Result<Vec<(FutureName, Record)>> {
+    // Opened once for all of them; if that can't be, the listing says why.
+    let dir = dir.hold().unwrap_or_else(|_| dir.clone());
     let mut found = Vec::new();
-    for (name, _, path) in stems_in(dir)? {
-        if let Some(file) = open_for_reading(&path)? {
-            found.push((name, read_record(&file, &path)?));
+    for (name, _, named) in stems_in(&dir)? {
+        if let Some(file) = named.open()? {
+            found.push((name, read_record(&file, named.path())?));
         }
     }
     found.sort_by(|(a, x), (b, y)| (x.start_time, a).cmp(&(y.start_time, b)));
     Ok(found)
 }
 
-fn remove_all(dir: &Path) -> Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(Error::io("remove the collected futures in", dir)(error))
-        }
-        _ => Ok(()),
-    }
+fn remove_all(dir: &Directory) -> Result<()> {
+    dir.remove_all().map_err(Error::io("remove the collected futures in", dir.path()))
 }
 
 #[cfg(test)]

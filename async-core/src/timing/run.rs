@@ -1,13 +1,12 @@
 //! The model: all futures of a run on one axis of time, in ms from the run's start.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
 
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::record::{Cause, Record, State};
-use crate::store::{COLLECTED, Store};
+use crate::store::{Store, StoreFile};
 
 /// No offset is larger, in ms (some 500 years): a record may hold any number, and sums of these must not overflow.
 pub(super) const MAX_OFFSET: Millis = 1 << 44;
@@ -70,7 +69,7 @@ pub struct Task {
     /// How many tasks could run at once, this one included, if there was a limit.
     pub jobs: Option<u32>,
     /// Its log, if that is still there.
-    pub log: Option<PathBuf>,
+    pub log: Option<StoreFile>,
 }
 
 /// A wait that collected a future, in ms from the run's start.
@@ -128,7 +127,7 @@ pub struct Recorded {
     /// Where it stands.
     pub state: State,
     /// Its log, if that is still there.
-    pub log: Option<PathBuf>,
+    pub log: Option<StoreFile>,
 }
 
 impl Status {
@@ -388,9 +387,9 @@ fn find_logs(store: &Store, recorded: &mut [Recorded]) {
         starts.sort_by_key(|&(_, start)| start);
         starts.into_iter().collect()
     };
+    let find = store.log_finder();
     for Recorded { name, record, log, .. } in recorded.iter_mut().filter(|recorded| recorded.record.has_log) {
-        let kept = store.dir().join(COLLECTED).join(format!("{name}.{}.log", record.start_time));
-        let own = (newest.get(name) == Some(&record.start_time)).then(|| store.log_path(name));
-        *log = std::iter::once(kept).chain(own).find(|path| path.is_file());
+        let is_newest = newest.get(name) == Some(&record.start_time);
+        *log = find(name, record.start_time, is_newest);
     }
 }

@@ -292,7 +292,7 @@ fn run_as_nobody(sandbox: &Sandbox, script: &str) -> Finished {
     fs::create_dir(&program).unwrap();
     fs::copy(binary_dir().join("async"), program.join("async")).unwrap();
     let user = 3_000_000 + 10 * std::process::id() + USERS.fetch_add(1, Ordering::Relaxed);
-    sandbox.run("chmod 0777 \"$HOME\" . \"$DEST\" ../ && chmod a+rx ../bin ../bin/async").exits(0);
+    sandbox.run("chmod 1777 \"$HOME\" . \"$DEST\" ../ && chmod a+rx ../bin ../bin/async").exits(0);
     fs::write(sandbox.path("script"), script).unwrap();
     let mut command = sandbox.command("setpriv");
     command.arg(format!("--reuid={user}")).args(["--clear-groups", "bash"]).arg(sandbox.path("script"));

@@ -31,7 +31,7 @@ impl Supervisor<'_> {
     /// Does its work. What comes of it is in the record, or told to the caller while that listens.
     pub(super) fn run(self) {
         let Self { store, name, id, record, planned, mut command, stdin, cwd, mut caller } = self;
-        let detached = detach(&record, &stdin, &caller, cwd).map_err(Failure::Task);
+        let detached = detach(store, &record, &stdin, &caller, cwd).map_err(Failure::Task);
         command.stdin(stdin);
         // Its arguments are the program's, and may be secrets, as may the variables that it is to have.
         let _ = process::hide_arguments(&["async".as_ref(), "run".as_ref(), name.as_str().as_ref()]);
@@ -58,10 +58,10 @@ impl Supervisor<'_> {
 }
 
 /// Lets go of all that is the caller's: its session, its directory, and whatever it has open.
-fn detach(record: &File, stdin: &File, caller: &Caller, cwd: &Path) -> io::Result<()> {
+fn detach(store: &Store, record: &File, stdin: &File, caller: &Caller, cwd: &Path) -> io::Result<()> {
     nix::unistd::setsid()?;
     let answer = caller.answer.as_ref().map(AsFd::as_fd);
-    let kept: Vec<_> = [record.as_fd(), stdin.as_fd()].into_iter().chain(answer).collect();
+    let kept: Vec<_> = [record.as_fd(), stdin.as_fd()].into_iter().chain(answer).chain(store.descriptor()).collect();
     descriptor::close_all_but(&kept)?;
     let null = File::options().read(true).write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdin(&null)?;

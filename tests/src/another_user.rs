@@ -1,0 +1,39 @@
+//! Another user: whom files are given to, and who runs commands. Both take root.
+
+use std::os::unix::fs::lchown;
+use std::path::Path;
+use std::process::Command;
+
+use crate::shell::{Sandbox, binary_dir};
+
+/// Their user and group id, which most systems call nobody.
+pub const THEM: u32 = 65534;
+
+/// Gives them what has that path, itself if it is a symlink.
+///
+/// # Panics
+/// If that fails.
+pub fn give(path: &Path) {
+    lchown(path, Some(THEM), Some(THEM)).expect("root can give it away");
+}
+
+/// A bash command line that they run, with a program of their own to use; not run yet.
+///
+/// # Panics
+/// If the program can't be copied.
+#[must_use]
+pub fn bash(sandbox: &Sandbox, script: &str) -> Command {
+    // What was built may be where only root can read it.
+    let bin = sandbox.path("bin");
+    std::fs::create_dir_all(&bin).expect("a folder");
+    std::fs::copy(binary_dir().join("async"), bin.join("async")).expect("a copy");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(sandbox.path("."), mode).expect("the way there");
+    let mut path = bin.into_os_string();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    let mut command = sandbox.command("setpriv");
+    command.args([format!("--reuid={THEM}"), format!("--regid={THEM}")]);
+    command.args(["--clear-groups", "bash", "-c", script]).env("PATH", path);
+    command
+}
