@@ -503,12 +503,14 @@ impl FromStr for ProcessIdentity {
 
     fn from_str(text: &str) -> Result<Self, ParseIdentityError> {
         let mut parts = text.split(' ');
-        let mut next = || parts.next().ok_or(ParseIdentityError);
-        Ok(Self {
-            pid: next()?.parse().map_err(|_| ParseIdentityError)?,
-            start_ticks: next()?.parse().map_err(|_| ParseIdentityError)?,
-            boot: next()?.to_owned(),
-        })
+        match [(); 4].map(|()| parts.next()) {
+            [Some(pid), Some(ticks), Some(boot), None] if !boot.is_empty() => Ok(Self {
+                pid: pid.parse().map_err(|_| ParseIdentityError)?,
+                start_ticks: ticks.parse().map_err(|_| ParseIdentityError)?,
+                boot: boot.to_owned(),
+            }),
+            _ => Err(ParseIdentityError),
+        }
     }
 }
 
@@ -546,6 +548,13 @@ mod tests {
         reused.wait().unwrap();
         let rebooted = ProcessIdentity { boot: "another".into(), ..me };
         assert!(!rebooted.is_alive().unwrap());
+    }
+
+    #[test]
+    fn what_is_no_identity_is_refused() {
+        for text in ["", "1", "1 2", "1 2 ", "1 2  b", "1 2 b c", "1 2 b ", " 1 2 b", "x 2 b", "1 -2 b"] {
+            assert!(text.parse::<ProcessIdentity>().is_err(), "`{text}`");
+        }
     }
 
     #[test]
