@@ -44,6 +44,8 @@ use crate::plan::Plan;
 use crate::process::{self, ProcessIdentity};
 use crate::text::at_most;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use codec::text;
 pub(crate) use codec::{Line, LogOf, parse};
 
 /// The largest record that is read, in bytes.

@@ -355,6 +355,26 @@ mod tests {
     }
 
     #[test]
+    fn a_queue_that_goes_round_in_a_circle_comes_to_an_end() {
+        let place = tempfile::tempdir().unwrap();
+        let (store, _) = Store::init(&place.path().join("store"), crate::Permissions::Private).unwrap();
+        for (name, start, queue) in [("a", 5, "6 b"), ("b", 6, "5 a"), ("c", 7, "7 c")] {
+            let text = format!("[job]\ncommand = x\nstart_time = {start}\nqueue = {queue}\n");
+            std::fs::write(store.dir.join(format!("{name}.ini")), text).unwrap();
+        }
+        for tail in ["5 a", "7 c"] {
+            let place = QueuePlace { behind: Some(tail.parse().unwrap()) };
+            let (store, (ended, end)) = (store.clone(), std::sync::mpsc::channel());
+            std::thread::spawn(move || {
+                let at_once = store.slot_at_once(&place, 1).unwrap().is_some();
+                let in_turn = store.wait_for_slot(place, 1).is_ok();
+                ended.send((at_once, in_turn))
+            });
+            assert_eq!(end.recv_timeout(std::time::Duration::from_secs(60)), Ok((true, true)), "behind {tail}");
+        }
+    }
+
+    #[test]
     fn what_is_no_tail_is_an_empty_queue() {
         assert_eq!(parse_tail(b"12 a b\n"), Some(FutureId { started: 12, name: "a b".parse().unwrap() }));
         for text in [&b""[..], b"12 a", b"x a\n", b"12 .a\n", b"\xff\n"] {
