@@ -265,6 +265,12 @@ impl Cli {
         Some(Self { place, command: command(&mut matches).ok()? })
     }
 
+    /// Where the command works.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn place(self) -> Place {
+        Place { args: self.place }
+    }
+
     /// Runs the command; the exit status is the command's.
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         let place = &Place { args: self.place };

@@ -10,6 +10,8 @@ mod duration;
 mod ending;
 mod export;
 mod failure;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod human;
 mod json;
 mod kernel_copy;

@@ -50,6 +50,8 @@ mod caller;
 pub mod clock;
 pub mod descriptor;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod interruption;
 mod lock;
 mod name;

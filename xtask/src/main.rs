@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod dist;
+mod fuzz;
 mod generated;
 mod man;
 mod random;
@@ -25,6 +26,7 @@ enum Task {
     Bench(Box<bench::Bench>),
     Demo(demo::Demo),
     Dist(dist::Dist),
+    Fuzz(fuzz::Fuzz),
     Man(man::Man),
     Gather(bench::crowd::Gather),
     Schema(schema::Schema),
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Task::Bench(task) => task.run(),
         Task::Demo(task) => task.run(),
         Task::Dist(task) => task.run(),
+        Task::Fuzz(task) => task.run(),
         Task::Man(task) => task.run(),
         Task::Gather(task) => task.run(),
         Task::Schema(task) => task.run(),

@@ -1,0 +1,115 @@
+//! What the fuzz targets in `tests/fuzz` reach of the inside. Only with the feature `fuzzing`.
+
+use std::fs::File;
+
+use crate::error::Result;
+use crate::name::FutureName;
+use crate::record::{self, Line, LogOf, QueuePlace, Record};
+use crate::store::{Slot, Store};
+
+/// Reads a record's text; the error is the reason for a person.
+pub fn parse(bytes: &[u8]) -> std::result::Result<Record, String> {
+    record::parse(bytes)
+}
+
+/// Whether the last line of what was read is torn.
+#[must_use]
+pub fn is_torn(record: &Record) -> bool {
+    record.torn
+}
+
+/// The record without what its text alone tells: whether its last line is torn, and its last section another one.
+#[must_use]
+pub fn said(record: Record) -> Record {
+    Record { torn: false, elsewhere: false, ..record }
+}
+
+/// All that a record says, as the text of one.
+#[must_use]
+pub fn written(record: &Record) -> String {
+    let record = record.clone();
+    let text = record.opening();
+    let later = [
+        record.has_log.then_some(Line::Log(LogOf::This)),
+        record.queue.map(Line::Queue),
+        record.lent_by.map(Line::LentBy),
+        record.run_start.map(Line::RunStart),
+        record.run_boot.map(Line::RunBoot),
+        record.cancel_grace.map(Line::CancelGrace),
+        record.cancel_time.map(Line::CancelTime),
+        record.end_time.map(Line::EndTime),
+        record.run_time.map(Line::RunTime),
+        record.attempts.map(Line::Attempts),
+        record.terminated.map(Line::Terminated),
+        record.killed.map(Line::Killed),
+        record.signal.and_then(|signal| signal.try_into().ok()).map(Line::Signal),
+        record.cause.map(Line::Cause),
+        record.rc.and_then(|rc| rc.try_into().ok()).map(Line::Rc),
+        record.taken_by.map(Line::TakenBy),
+        record.wait_start.map(Line::WaitStart),
+        record.wait_end.map(Line::WaitEnd),
+    ];
+    let later = later.into_iter().flatten().chain(record.lenders.into_iter().map(Line::Lender));
+    text + &record::text(&later.collect::<Vec<_>>())
+}
+
+/// What is added to a record whose task ended with that status.
+#[must_use]
+pub fn ended(record: &Record, rc: u8) -> String {
+    record.addition(&[Line::Rc(rc)])
+}
+
+/// A future that stands in the queue of a store.
+#[derive(Debug)]
+pub struct Queued(QueuePlace);
+
+/// A right to run, until it is dropped.
+#[derive(Debug)]
+pub struct Running(#[expect(dead_code, reason = "its locks are what it is for")] Slot);
+
+/// Puts a future at the end of the queue. `file` is its record, open.
+pub fn enter_queue(store: &Store, name: &FutureName, file: &File, record: &Record) -> Result<Queued> {
+    store.enter_queue(name, file, record).map(Queued)
+}
+
+/// The place that a record says the future has.
+#[must_use]
+pub fn recorded_place(record: &Record) -> Option<Queued> {
+    record.queue.clone().map(Queued)
+}
+
+/// Gives up the place in the queue.
+pub fn leave_queue(file: &File) {
+    Store::leave_queue(file);
+}
+
+/// The right to run if it is that future's turn and fewer than `jobs` tasks run; else none.
+pub fn run_at_once(store: &Store, place: &Queued, jobs: u32) -> Result<Option<Running>> {
+    let slot = store.slot_at_once(&place.0, jobs)?;
+    Ok(slot.map(|mut slot| {
+        slot.leave_head();
+        Running(slot)
+    }))
+}
+
+/// Sleeps until it is the turn of that future, and fewer than `jobs` tasks run.
+pub fn run_in_turn(store: &Store, place: Queued, jobs: u32) -> Result<Running> {
+    let mut slot = store.wait_for_slot(place.0, jobs)?;
+    slot.leave_head();
+    Ok(Running(slot))
+}
+
+/// Looks for the futures that a record's plan names, and whether one of those that it was started after is not over; sleeps
+/// until all are if it may. Gives the reason if one that had to succeed did not.
+pub fn dependencies(store: &Store, record: &Record, may_sleep: bool) -> Result<Option<String>> {
+    let plan = record.plan.clone().unwrap_or_default();
+    store.has_pending(&record.dependencies)?;
+    let found = store.find_dependencies(&plan)?;
+    if may_sleep { store.wait_for_dependencies(&plan, &found) } else { Ok(None) }
+}
+
+/// Whether a future is cancelled, or was, inside whose task that one was started.
+#[must_use]
+pub fn is_cancelled_around(store: &Store, record: &Record) -> bool {
+    store.is_cancelled_around(record)
+}
