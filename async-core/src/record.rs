@@ -405,7 +405,7 @@ impl Record {
             self.task.map(Line::Task),
             self.script.clone().map(Line::Script),
             self.life.clone().map(Line::Life),
-            self.parent.clone().map(Line::Parent),
+            self.parent.as_ref().and_then(|name| name.parse().ok()).map(Line::Parent),
             self.owner.clone().map(Line::Owner),
             self.plan.clone().map(Line::Plan),
         ];
@@ -464,6 +464,26 @@ mod tests {
         assert_eq!(parse(text.as_bytes()).unwrap(), record, "{text}");
         let [_, second] = record.argv.unwrap().try_into().unwrap();
         assert_eq!(OsString::from(second), odd);
+    }
+
+    #[test]
+    fn blanks_at_the_ends_of_a_name_are_a_part_of_it() {
+        for name in [" a", "a ", " ", "\u{a0}a\u{3000}"].map(|name| name.parse::<FutureName>().unwrap()) {
+            let id = FutureId { started: 5, name: name.clone() };
+            let waiter = ProcessIdentity::of(std::process::id()).unwrap();
+            let record = Record {
+                command: "x".into(),
+                parent: Some(name.to_string()),
+                dependencies: vec![id.clone()],
+                ..Record::default()
+            };
+            let lender = Lender { waiter, name: name.clone() };
+            let place = QueuePlace { behind: Some(id) };
+            let lines = [Line::Queue(place.clone()), Line::Lender(lender.clone()), Line::LentBy(name.clone())];
+            let text = record.opening() + &record.addition(&lines);
+            let expected = Record { queue: Some(place), lenders: vec![lender], lent_by: Some(name), ..record };
+            assert_eq!(parse(text.as_bytes()), Ok(expected), "{text}");
+        }
     }
 
     #[test]

@@ -549,3 +549,13 @@ fn a_task_does_not_start_without_a_supervisor() {
         }
     });
 }
+
+#[test]
+fn a_future_whose_name_ends_in_a_blank_can_come_first() {
+    let sandbox = Sandbox::default();
+    sandbox.run("async run 'a ' -- true && async run ' ' -- true").exits(0);
+    for option in ["--after 'a '", "--after-any ' '", "--jobs 1"] {
+        let script = format!("async run {option} 'b ' -- true && async run {option} c -- true && async wait 'b ' c");
+        sandbox.run(&script).exits(0).says(": finished true with result 0 in 0 seconds\n");
+    }
+}

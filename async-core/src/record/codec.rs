@@ -22,6 +22,9 @@ const SECTION: &str = "job";
 
 /// A value in a record: text on one line.
 trait Value: Sized {
+    /// Whether blanks at its ends are a part of it, as they are of a future's name.
+    const WITH_BLANKS: bool = false;
+
     fn write(&self) -> String;
     /// None for what says nothing to this version.
     fn read(text: &str) -> Result<Option<Self>, ()>;
@@ -29,8 +32,10 @@ trait Value: Sized {
 
 /// What is written and read as its text is.
 macro_rules! plain_values {
-    ($($type:ty),*) => {
+    ($with_blanks:literal: $($type:ty),*) => {
         $(impl Value for $type {
+            const WITH_BLANKS: bool = $with_blanks;
+
             fn write(&self) -> String {
                 self.to_string()
             }
@@ -42,7 +47,8 @@ macro_rules! plain_values {
     };
 }
 
-plain_values!(String, Millis, u32, u8, ProcessIdentity, FutureName, FutureId, QueuePlace, Lender);
+plain_values!(false: String, Millis, u32, u8, ProcessIdentity);
+plain_values!(true: FutureName, FutureId, QueuePlace, Lender);
 
 /// What is written and read as JSON.
 macro_rules! json_values {
@@ -113,10 +119,12 @@ macro_rules! lines {
         }
 
         impl Record {
-            /// Takes in what a line says. Keys that are not known are a later version's.
-            fn set(&mut self, key: &str, text: &str) -> Result<(), ()> {
+            /// Takes in what a line says; `with_blanks` is its value with the blanks at its ends. Keys that are not known are a
+            /// later version's.
+            fn set(&mut self, key: &str, text: &str, with_blanks: &str) -> Result<(), ()> {
                 match key {
                     $($key => {
+                        let text = if <$type as Value>::WITH_BLANKS { with_blanks } else { text };
                         if let Some($value) = <$type as Value>::read(text)? {
                             let $record = self;
                             $set;
@@ -140,7 +148,7 @@ lines! {
     Task(u32) = "task" => |record, value| record.task = Some(value),
     Script(ProcessIdentity) = "script" => |record, value| record.script = Some(value),
     Life(ProcessIdentity) = "life" => |record, value| record.life = Some(value),
-    Parent(String) = "parent" => |record, value| record.parent = Some(value),
+    Parent(FutureName) = "parent" => |record, value| record.parent = Some(value.to_string()),
     Owner(ProcessIdentity) = "owner" => |record, value| record.owner = Some(value),
     Plan(Plan) = "plan" => |record, value| record.plan = Some(value),
     Dependency(FutureId) = "dependency" => |record, value| record.dependencies.push(value),
@@ -206,8 +214,10 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Record, String> {
             continue;
         }
         for (key, value) in ini.iter().flat_map(|(_, properties)| properties).filter(|_| is_ours) {
+            // The ini text's reader leaves them out. What is not written as we do has none that count.
+            let with_blanks = line.strip_prefix(key).and_then(|rest| rest.strip_prefix(" = ")).unwrap_or(value);
             record
-                .set(key, value)
+                .set(key, value, with_blanks)
                 .map_err(|()| format!("line {number}: `{key}` can't be `{}`", at_most(value, MAX_QUOTED_BYTES)))?;
             has_command |= key == "command";
             has_start |= key == "start_time";
