@@ -5,8 +5,9 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use async_core::{Claim, Entry, FutureName, Permissions, Store, Wait};
+use async_core::{Claim, Entry, FutureName, Permissions, Request, Start, Store, Wait};
 use tempfile::TempDir;
 
 /// A store in a folder of its own.
@@ -215,4 +216,39 @@ fn the_usual_run_time_is_the_median_of_the_successful_ones() {
     }
     assert_eq!(store.usual_run_time(&name("t")), Some(70));
     assert_eq!(store.usual_run_time(&name("other")), None);
+}
+
+#[test]
+fn a_record_and_its_log_are_of_one_run_whoever_makes_another_meanwhile() {
+    const FUTURES: usize = 300;
+    let (_place, store) = store();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    init(&store, usize::MAX);
+                }
+            });
+        }
+        for _ in 0..FUTURES {
+            let started = store.begin(&name("t"), &Request::new(&[]), Start::OnRecord).unwrap();
+            store.finish(&name("t"), 0).unwrap();
+            drop(started);
+            // An init may be faster.
+            if let Claim::Ready(ready) = store.claim(&name("t")).unwrap() {
+                let outcome = ready.outcome(None);
+                ready.archive(&async_core::Caller::Program, Wait::none(), &outcome).unwrap();
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    init(&store, usize::MAX);
+    let records = store.past_runs().unwrap().into_iter().flat_map(|run| {
+        let names: Vec<_> = fs::read_dir(run.dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+        names.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "ini"))
+    });
+    let (with, without): (Vec<_>, Vec<_>) = records.partition(|path| path.with_extension("log").exists());
+    assert!(without.is_empty(), "{} have one, and none is beside {without:#?}", with.len());
+    assert_eq!(with.len(), FUTURES);
 }

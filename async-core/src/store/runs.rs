@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 
 use super::directory::Directory;
 use super::files::{StoreFile, read_record};
@@ -136,19 +136,27 @@ impl Store {
     /// Makes the collected futures a run before this one, and removes all but the newest `keep` of these. One with a future that
     /// somebody else took from a script that runs is kept until that has heard of it.
     pub(super) fn end_run(&self, keep: usize, caller: &Caller) -> Result<()> {
-        let collected = self.collected_dir();
-        let starts = stems_in(&collected)?;
-        if let Some(started) = starts.iter().map(|(_, (start, _), _)| *start).min() {
-            self.move_to_runs(&collected, started)?;
-        } else if !collected.names_if_there()?.is_empty() {
-            remove_all(&collected)?;
-        }
+        // While nobody moves a record there, and its log before it: they belong to one run.
+        self.changing(|_| self.move_collected())?;
         let is_missed = |record: &Record| record.taken_by != record.script && caller.not_this_script(record).is_some();
         for run in self.past_runs()?.iter().skip(keep) {
             // One with a record that can't be read is one that nobody can hear of.
             if !run.futures().is_ok_and(|futures| futures.iter().any(|(_, record)| is_missed(record))) {
                 remove_all(&run.directory)?;
             }
+        }
+        Ok(())
+    }
+
+    fn move_collected(&self) -> Result<()> {
+        let collected = self.collected_dir();
+        let starts = stems_in(&collected)?;
+        if let Some(started) = starts.iter().map(|(_, (start, _), _)| *start).min() {
+            return self.move_to_runs(&collected, started);
+        }
+        // No more than what was seen, as a record may come at any time where somebody was stopped for long.
+        for file in collected.names_if_there()?.iter().map(|name| collected.file(name)) {
+            file.remove_if_there().map(drop).or_else(unless_directory).map_err(Error::io("remove", file.path()))?;
         }
         Ok(())
     }
@@ -247,6 +255,11 @@ fn records_in(dir: &Directory) -> Result<Vec<(FutureName, Record)>> {
     }
     found.sort_by(|(a, x), (b, y)| (x.start_time, a).cmp(&(y.start_time, b)));
     Ok(found)
+}
+
+/// A directory is none of the store's, and is left there.
+fn unless_directory(error: io::Error) -> io::Result<()> {
+    if error.kind() == ErrorKind::IsADirectory { Ok(()) } else { Err(error) }
 }
 
 fn remove_all(dir: &Directory) -> Result<()> {
