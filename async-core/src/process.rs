@@ -154,7 +154,7 @@ pub fn hide_arguments(shown: &[&OsStr]) -> io::Result<()> {
     File::options().write(true).open("/proc/self/mem")?.write_all_at(&words, start)
 }
 
-/// Makes a process, and tries again while there is none to be had, for as long as bash does: four times, after 1, 2, 4 and 8
+/// Makes a process or a thread, and tries again while there is none to be had, for as long as bash does: four times, after 1, 2, 4 and 8
 /// seconds.
 pub(crate) fn with_patience<T>(mut make: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for seconds in [1, 2, 4, 8] {

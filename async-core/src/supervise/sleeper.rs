@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use crate::error::{Error, Result};
+use crate::process::with_patience;
 
 /// Something that sleeps in a system call which poll(2) can't watch, in a thread whose end it can.
 pub(super) struct Sleeper<T> {
@@ -26,8 +27,14 @@ impl<T: Send + 'static> Sleeper<T> {
             let _ = send.send(work());
             drop(open);
         };
+        // A thread takes its work with it where there is none to be had, so it is given that when it is there.
+        let make = || {
+            let (give, given) = channel::<Box<dyn FnOnce() + Send>>();
+            let work = move || given.recv().map_or((), |run| run());
+            thread::Builder::new().spawn(work).map(|_| give)
+        };
         let failed = Error::io("wait in a thread of", Path::new("/proc/self"));
-        thread::Builder::new().spawn(run).map_err(failed)?;
+        let _ = with_patience(make).map_err(failed)?.send(Box::new(run));
         Ok(Self { end, received, taken: Cell::new(false) })
     }
 

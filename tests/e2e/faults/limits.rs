@@ -342,6 +342,27 @@ fn programs_when_there_are_too_few_processes() {
 }
 
 #[test]
+#[ignore = "in the full set"]
+fn a_task_that_is_held_back_when_there_are_too_few_processes() {
+    if !is_root("a user without other processes") {
+        return;
+    }
+    // From where the supervisor can't be forked to where all can: in between, there is no thread to be had that waits.
+    for processes in 5..=8 {
+        let finished = run_as_nobody(
+            &Sandbox::default(),
+            &format!(
+                "async init; async run --quiet first -- sleep 4
+                sleep 1.5 & ulimit -Su {processes}
+                async run --after-any first t -- sh -c 'exit 3'; echo \"run $?\"
+                async wait t; echo \"wait $?\""
+            ),
+        );
+        finished.says("run 0\n").says("wait 3\n");
+    }
+}
+
+#[test]
 fn too_little_memory() {
     in_each_case(|case| {
         for memory in [2000, 6000, 9000, 12000] {
