@@ -53,7 +53,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// The error for arguments that are as wrong, and have nothing in them that a terminal acts on: it quotes them as they are.
 fn shown(error: clap::Error, args: &[OsString]) -> clap::Error {
     let printable: Vec<OsString> = args.iter().map(|arg| async_core::text::printable(arg).into()).collect();
-    if printable == args { error } else { parse(&printable).err().unwrap_or(error) }
+    if printable == args {
+        return error;
+    }
+    parse(&printable).err().unwrap_or_else(|| {
+        // Only the bytes that they spell out were wrong.
+        let text = error.render().to_string();
+        let lines: Vec<String> = text.lines().map(|line| async_core::text::printable(line.as_ref())).collect();
+        clap::Error::raw(error.kind(), lines.join("\n").trim_start_matches("error: ").to_owned() + "\n")
+    })
 }
 
 fn parse(args: &[OsString]) -> Result<cli::Cli, clap::Error> {
@@ -73,4 +81,27 @@ fn parse(args: &[OsString]) -> Result<cli::Cli, clap::Error> {
 #[must_use]
 pub fn command() -> clap::Command {
     cli::Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+
+    #[test]
+    fn no_error_has_what_a_terminal_acts_on() {
+        // A tab, as clap leaves others out where it does not print on a terminal.
+        for line in ["wait", "status", "run t", "collect --answer 1 --report 3 --shell 9"] {
+            for odd in [&b"--x\t"[..], b"--x\t\xff", b"--resum\xff\t", b"-\xff\t"] {
+                let args: Vec<OsString> = ["async"].into_iter().chain(line.split(' ')).map(OsString::from).collect();
+                let args = [&args[..], &[OsString::from_vec(odd.to_vec())]].concat();
+                // The last command takes for a name what is UTF-8.
+                let Err(error) = parse(&args) else { continue };
+                let error = shown(error, &args);
+                assert!(!error.to_string().contains('\t'), "{args:?}: {error}");
+                assert_eq!(error.exit_code(), 2);
+            }
+        }
+    }
 }

@@ -34,8 +34,8 @@ const TARGETS: [Target; 3] = [
     Target {
         name: "command_lines",
         file: "async-cli/src/lib.rs",
-        right: "if printable == args { error }",
-        wrong: "if printable.len() == args.len() { error }",
+        right: "if printable == args {",
+        wrong: "if printable.len() == args.len() {",
     },
 ];
 
