@@ -6,6 +6,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nix::unistd::geteuid;
+
 #[test]
 #[ignore = "in the full set"]
 fn nothing_is_lost_torn_or_reported_twice_while_processes_are_killed() {
@@ -27,5 +29,23 @@ fn nothing_is_lost_torn_or_reported_twice_while_processes_are_killed() {
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{bash:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
         assert!(text.ends_with("torture: ok\n"), "{bash:?}: {text}");
+    }
+}
+
+#[test]
+#[ignore = "in the full set"]
+fn nor_while_something_is_missing_or_others_clear_and_cancel() {
+    for mode in ["init", "cancel", "disk", "processes"] {
+        if ["disk", "processes"].contains(&mode) && !geteuid().is_root() {
+            assert!(env::var_os("CI").is_none_or(|ci| ci != "true"), "--mode {mode} takes root");
+            eprintln!("skipped: --mode {mode} takes root: sudo -E \"$(command -v cargo)\" xtask test --all");
+            continue;
+        }
+        let mut torture = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        let output = torture.args(["torture", "--futures", "100", "--seed", "1", "--mode", mode]).output();
+        let output = output.expect("xtask runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{mode}: {text}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(text.ends_with("torture: ok\n"), "{mode}: {text}");
     }
 }

@@ -5,6 +5,7 @@ use std::fs;
 
 use super::crew::Aftermath;
 use super::diary::{Diary, Entry};
+use super::mode::Mode;
 use super::plan::{Manner, Plan, Step, Task, Token};
 use super::remains::{Remains, Store};
 use super::report::{self, Report, Verdict};
@@ -29,6 +30,8 @@ pub(crate) struct Tally {
     pub(crate) as_planned: usize,
     /// How often the other script went round.
     pub(crate) rounds: usize,
+    /// The same for what the run suffers beside the kills.
+    pub(crate) blows: usize,
 }
 
 /// The evidence, and what was found wrong with it so far.
@@ -36,6 +39,7 @@ pub(crate) struct Checker<'a> {
     plan: &'a Plan,
     pub(super) scene: &'a Scene,
     aftermath: &'a Aftermath,
+    pub(super) mode: Mode,
     diaries: Vec<Diary>,
     pub(super) store: Store,
     /// The futures that say that they were cancelled.
@@ -51,7 +55,7 @@ pub(crate) struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    pub(crate) fn new(plan: &'a Plan, scene: &'a Scene, aftermath: &'a Aftermath) -> Result<Self, String> {
+    pub(crate) fn new(plan: &'a Plan, scene: &'a Scene, aftermath: &'a Aftermath, mode: Mode) -> Result<Self, String> {
         let diaries = (0..plan.shells.len()).map(|shell| Diary::read(&scene.diary(shell))).collect::<Result<_, _>>()?;
         let store = Store::read(&scene.store())?;
         let of = |(token, found): (&Token, &Vec<Remains>)| found.iter().any(|it| it.cancelled).then_some(*token);
@@ -60,6 +64,7 @@ impl<'a> Checker<'a> {
             plan,
             scene,
             aftermath,
+            mode,
             diaries,
             store,
             confirmed: BTreeMap::new(),
@@ -121,9 +126,17 @@ impl<'a> Checker<'a> {
             || self.diaries.iter().any(|diary| diary.kills.contains(&token))
     }
 
-    /// Whether somebody who waits in this step was killed.
+    /// Whether somebody who waits in this step was killed, or lacked something.
     pub(super) fn is_disturbed(&self, step: Token) -> bool {
-        self.is_cut(step) || self.aftermath.kills.hit_the_waiter(step)
+        self.is_cut(step) || self.aftermath.kills.hit_the_waiter(step) || self.is_in_want(step)
+    }
+
+    /// Whether what the run suffers made the step fail.
+    fn is_in_want(&self, step: Token) -> bool {
+        match self.entry(step) {
+            Some(Entry::Waited { rc, why } | Entry::Cancelled { rc, why }) => self.mode.explains(*rc, why),
+            _ => false,
+        }
     }
 
     fn check_wait(&mut self, step: Token, manner: Manner, names: &[String]) {
@@ -277,7 +290,7 @@ impl<'a> Checker<'a> {
 
     /// The script beside the shells takes what nobody has a right to any more, and tells of it as any other.
     fn check_rival(&mut self) {
-        let output = fs::read(self.scene.rivals_output()).unwrap_or_default();
+        let output = fs::read(self.scene.output_of("rival")).unwrap_or_default();
         let output = String::from_utf8_lossy(&output);
         let nobody = Token { shell: usize::MAX, step: 0 };
         for round in output.split("round is over\n") {
@@ -293,13 +306,18 @@ impl<'a> Checker<'a> {
             }
         }
         self.tally.rounds = output.matches("round is over\n").count();
+        let output = fs::read_to_string(self.scene.output_of("adversary")).unwrap_or_default();
+        self.tally.blows = output.matches("round is over\n").count();
+        let failures = output.lines().filter(|line| line.starts_with("failed with "));
+        self.violations.extend(failures.map(|line| format!("to cancel all {line}")));
     }
 
     /// A log has all that the task printed if the task got to its end, and the beginning of it otherwise.
     pub(super) fn check_output(&mut self, step: Token, token: Token, task: &Task, rc: Option<i32>, log: &str) {
         let whole = task.output();
+        let printed = self.mode.without_complaints(log);
         let cut = rc.is_none() || rc != Some(task.rc()) || self.was_hit(token) || self.cancelled.contains(&token);
-        if log != whole && !(cut && whole.starts_with(log)) {
+        if printed != whole && !((cut || self.mode.cuts()) && self.mode.is_part(&printed, &whole)) {
             self.accuse(step, &format!("the log of {token} has {log:?}, and the task printed {whole:?}"));
         }
     }
@@ -308,8 +326,9 @@ impl<'a> Checker<'a> {
     fn check_logs(&mut self) {
         for (name, path) in std::mem::take(&mut self.store.logs) {
             let log = report::untraced(&fs::read_to_string(&path).unwrap_or_default());
+            let log = self.mode.without_complaints(&log);
             let token = log.split(' ').next().and_then(Token::parse);
-            let fits = |task: &Task| task.name == name && task.output().starts_with(&log);
+            let fits = |task: &Task| task.name == name && self.mode.is_part(&log, &task.output());
             if !log.is_empty() && !token.and_then(|token| self.plan.task(token)).is_some_and(fits) {
                 self.violations.push(format!("{} has {log:?}", path.display()));
             }

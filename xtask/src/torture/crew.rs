@@ -22,6 +22,9 @@ use super::script::Scene;
 /// How long no process may end before those that are left count as hung. No task of a plan takes a tenth of a second.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The status of a shell that has found no process to be had.
+const NO_PROCESS: i32 = 254;
+
 /// The shells that run, and the mark of the run.
 pub(crate) struct Roster {
     pub(crate) mark: String,
@@ -72,6 +75,9 @@ fn start_and_reap(
     let mut killed = vec![false; plan.shells.len()];
     let mut waiting = plan.shells.iter().enumerate();
     scene.rival()?.spawn()?;
+    if let Some(mut adversary) = scene.adversary()? {
+        adversary.spawn()?;
+    }
     loop {
         let mut shells = roster.shells();
         while shells.len() < at_a_time
@@ -86,7 +92,8 @@ fn start_and_reap(
         drop(shells);
         let (pid, by_signal) = match wait() {
             Ok(WaitStatus::Signaled(pid, _, _)) => (pid, true),
-            Ok(WaitStatus::Exited(pid, _)) => (pid, false),
+            // A shell that can't fork ends, as if it had been killed there.
+            Ok(WaitStatus::Exited(pid, status)) => (pid, status == NO_PROCESS),
             Ok(_) | Err(Errno::EINTR) => continue,
             Err(Errno::ECHILD) => return Ok(killed),
             Err(errno) => return Err(errno.into()),

@@ -4,6 +4,7 @@ use std::fs;
 
 use super::checker::Checker;
 use super::diary::Entry;
+use super::mode::Mode;
 use super::plan::{Step, Task, Token};
 use super::remains::{Place, Remains};
 use super::report::{self, Report};
@@ -24,7 +25,8 @@ impl Checker<'_> {
             }
             Some(Entry::Refused { rc, why }) => {
                 let what = format!("refused with {rc}: {why}");
-                let unfounded = !hit && (!why.contains("is running already") || !found.is_empty());
+                let founded = why.contains("is running already") || self.mode.explains(*rc, why);
+                let unfounded = !hit && (!founded || !found.is_empty());
                 self.tally.refused += 1;
                 if unfounded {
                     self.accuse(token, &what);
@@ -46,7 +48,7 @@ impl Checker<'_> {
         match record.rc {
             None => {
                 self.tally.lost += 1;
-                if !hit {
+                if !hit && !self.mode.loses() {
                     self.accuse(token, "lost, though nobody was killed");
                 }
             }
@@ -54,12 +56,14 @@ impl Checker<'_> {
             Some(rc) if rc == task.rc() => self.tally.as_planned += 1,
             // What SIGTERM or SIGKILL ends, where the supervisor says that it has sent them.
             Some(137 | 143) if record.cancelled => {}
+            // It has lacked something, or its own commands have.
+            Some(rc) if rc != 0 && self.mode.is_want() => {}
             Some(rc) => self.accuse(token, &format!("ended with {rc}, and the plan was {}", task.rc())),
         }
         if record.cancelled && !record.asked_to_cancel {
             self.accuse(token, "cancelled, and nobody has asked for that");
         }
-        if record.asked_to_cancel && !self.is_cancelled_by_plan(&task.name) {
+        if record.asked_to_cancel && self.mode != Mode::Cancel && !self.is_cancelled_by_plan(&task.name) {
             self.accuse(token, "somebody has asked for it to be cancelled, and that was not planned");
         }
         if record.name != task.name {
@@ -68,17 +72,19 @@ impl Checker<'_> {
         if record.run_time.is_some_and(|ms| ms < 0) || record.rc.is_some() && record.run_time.is_none() {
             self.accuse(token, &format!("ran for {:?} ms", record.run_time));
         }
+        // What is reported is not handed over where that can't be recorded.
+        let again = self.mode == Mode::Disk;
         match record.place {
-            Place::Collected if confirmed == 1 => self.tally.reported += 1,
+            Place::Collected if confirmed == 1 || confirmed > 1 && again => self.tally.reported += 1,
             Place::Collected if confirmed == 0 && self.has_disturbed_waiter(&task.name) => self.tally.in_flight += 1,
-            Place::Superseded if confirmed == 0 => {
+            Place::Superseded if confirmed == 0 || again => {
                 self.tally.superseded += 1;
                 let log = record.path.with_extension("log");
                 let kept = report::untraced(&fs::read_to_string(&log).unwrap_or_default());
                 self.check_output(token, token, task, record.rc, &kept);
             }
             Place::Live { held: true } => self.accuse(token, "somebody still holds its life"),
-            Place::Live { held: false } if confirmed == 0 => self.collect(token, task, record),
+            Place::Live { held: false } if confirmed == 0 || again => self.collect(token, task, record),
             place => self.accuse(token, &format!("{place:?}, and {confirmed} undisturbed waits have reported it")),
         }
     }

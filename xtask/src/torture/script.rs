@@ -7,14 +7,24 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use async_bash_shim::{Options, Profile};
-use nix::sys::stat::Mode;
+use nix::sys::stat::Mode as Permissions;
 
+use super::mode::Mode;
+use super::place;
 use super::plan::{Plan, Shell, Step};
 
 const FUNCTIONS: &str = include_str!("shell.bash");
 
 /// The script beside the shells.
 const RIVAL: &str = include_str!("rival.bash");
+
+/// What the run suffers beside the kills.
+const ADVERSARY: &str = include_str!("adversary.bash");
+
+/// How many processes the user of all shells may have where there is a limit, and how many of them something else has now and
+/// then. A shell needs three or four for each future that runs.
+const MOST_PROCESSES: u32 = 100;
+const TAKEN: u32 = 90;
 
 /// The environment variable that every process of a run has, and no other process.
 pub(crate) const MARK: &str = "ASYNC_TORTURE";
@@ -29,17 +39,23 @@ pub(crate) struct Scene {
     dir: PathBuf,
     /// The program under test.
     pub(crate) program: PathBuf,
+    mode: Mode,
 }
 
 impl Scene {
     /// Writes all that the shells need.
-    pub(crate) fn set_up(dir: &Path, program: PathBuf, plan: &Plan) -> io::Result<Self> {
-        let scene = Self { dir: dir.to_owned(), program };
+    pub(crate) fn set_up(dir: &Path, program: PathBuf, plan: &Plan, mode: Mode) -> io::Result<Self> {
+        let scene = Self { dir: dir.to_owned(), program, mode };
+        if mode == Mode::Disk {
+            fs::create_dir(scene.disk())?;
+            place::mount(&scene.disk()).map_err(io::Error::other)?;
+        }
+        fs::write(dir.join("adversary.bash"), ADVERSARY)?;
         fs::write(dir.join("functions"), FUNCTIONS)?;
         fs::write(dir.join("rival.bash"), RIVAL)?;
         fs::write(scene.shim(false), async_bash_shim::render(&Options::of(Profile::Standalone)))?;
         fs::write(scene.shim(true), async_bash_shim::render(&Options::of(Profile::Devstack)))?;
-        nix::unistd::mkfifo(&dir.join("silence"), Mode::S_IRWXU)?;
+        nix::unistd::mkfifo(&dir.join("silence"), Permissions::S_IRWXU)?;
         for (index, shell) in plan.shells.iter().enumerate() {
             fs::create_dir_all(scene.outputs(index))?;
             fs::write(scene.script(index), render(shell))?;
@@ -49,7 +65,22 @@ impl Scene {
 
     /// The store.
     pub(crate) fn store(&self) -> PathBuf {
-        self.dir.join("store")
+        self.disk().join("store")
+    }
+
+    /// The folder with the store.
+    fn disk(&self) -> PathBuf {
+        if self.mode == Mode::Disk { self.dir.join("disk") } else { self.dir.clone() }
+    }
+
+    /// The store, where it can still be looked at after the run: a disk goes with that.
+    pub(crate) fn kept_store(&self) -> PathBuf {
+        if self.mode != Mode::Disk {
+            return self.store();
+        }
+        let kept = self.dir.join("store");
+        let copied = Command::new("cp").arg("-a").arg(self.store()).arg(&kept).status();
+        if copied.is_ok_and(|status| status.success()) { kept } else { self.store() }
     }
 
     /// What a shell says that it has done.
@@ -73,7 +104,13 @@ impl Scene {
     /// The command that runs a shell.
     pub(crate) fn bash(&self, index: usize, shell: &Shell, mark: &str) -> io::Result<Command> {
         let noise = fs::File::options().create(true).append(true).open(self.outputs(index).join("noise"))?;
-        let mut command = Command::new("bash");
+        let mut command = if self.mode == Mode::Processes {
+            let mut command = Command::new("prlimit");
+            command.arg(format!("--nproc={MOST_PROCESSES}")).arg("bash");
+            command
+        } else {
+            Command::new("bash")
+        };
         command
             .arg(self.script(index))
             .env_clear()
@@ -97,10 +134,20 @@ impl Scene {
 
     /// The command that runs the script beside the shells; it is not one of those that may be killed.
     pub(crate) fn rival(&self) -> io::Result<Command> {
+        self.beside("rival", &[])
+    }
+
+    /// The command that makes the run suffer what it is to suffer beside the kills, if anything.
+    pub(crate) fn adversary(&self) -> io::Result<Option<Command>> {
+        if self.mode == Mode::Kills { Ok(None) } else { self.beside("adversary", &[self.mode.name()]).map(Some) }
+    }
+
+    fn beside(&self, script: &str, args: &[&str]) -> io::Result<Command> {
         let output = |path: PathBuf| fs::File::options().create(true).append(true).open(path);
         let mut command = Command::new("bash");
         command
-            .arg(self.dir.join("rival.bash"))
+            .arg(self.dir.join(format!("{script}.bash")))
+            .args(args)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("LANG", "C.UTF-8")
@@ -109,16 +156,20 @@ impl Scene {
             .env("ASYNC_KEEP_RUNS", "1000000")
             .env("TORTURE_SHIM", self.shim(false))
             .env("TORTURE_OVER", self.over())
+            .env("TORTURE_SILENCE", self.dir.join("silence"))
+            .env("TORTURE_OUT", self.dir.join(script))
+            .env("TORTURE_PROCESSES", TAKEN.to_string())
+            .env("TORTURE_BALLAST", self.disk().join("ballast"))
             .current_dir(&self.dir)
             .stdin(Stdio::null())
-            .stdout(output(self.rivals_output())?)
-            .stderr(output(self.dir.join("rival.err"))?);
+            .stdout(output(self.output_of(script))?)
+            .stderr(output(self.dir.join(format!("{script}.err")))?);
         Ok(command)
     }
 
-    /// What the script beside the shells has printed.
-    pub(crate) fn rivals_output(&self) -> PathBuf {
-        self.dir.join("rival.out")
+    /// What a script beside the shells has printed: `rival` or `adversary`.
+    pub(crate) fn output_of(&self, script: &str) -> PathBuf {
+        self.dir.join(format!("{script}.out"))
     }
 
     /// Is there once the shells are through.
