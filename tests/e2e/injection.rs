@@ -75,7 +75,10 @@ fn check(fault: &Fault<'_>) -> Result<(), String> {
     let is_recorded = subject.kind == Kind::Tasks && ran.finished.stdout.contains("FAILED with rc 125 (never started");
     // Between two attempts, a remark goes to the log if there is room.
     let only_a_remark_is_missing = subject.kind == Kind::Tasks && ran.lacks_only_remarks(good);
-    let is_told = only_the_line_is_missing || nobody_listens || is_recorded || only_a_remark_is_missing;
+    // Where the request can't be written, the task is stopped from here, and that is said.
+    let is_stopped =
+        subject.kind == Kind::Cancels && ran.finished.stdout.contains("]: stopped without its supervisor: ");
+    let is_told = only_the_line_is_missing || nobody_listens || is_recorded || only_a_remark_is_missing || is_stopped;
     if !ran.is_like(good) && !ran.says_that_it_failed() && !is_told {
         return Err(context("neither failure nor success".into()));
     }

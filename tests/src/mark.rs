@@ -42,7 +42,16 @@ impl Mark {
             let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             format!("{pid}: {}", String::from_utf8_lossy(&words).replace('\0', " "))
         };
-        self.pids().iter().filter(|&&pid| pid != but && !is_dying(pid)).map(described).collect()
+        self.running().iter().filter(|&&pid| pid != but).map(described).collect()
+    }
+
+    /// The process ids of those that have it and run.
+    ///
+    /// # Panics
+    /// If `/proc` can't be read.
+    #[must_use]
+    pub fn running(&self) -> Vec<u32> {
+        self.pids().into_iter().filter(|&pid| !is_dying(pid)).collect()
     }
 
     /// Kills all of them, and what they have started meanwhile.

@@ -70,7 +70,8 @@ pub struct Stage {
 
 /// Starts a task that waits at a gate, as the shim's background subshell does, and turns into the program, whose answer goes
 /// to the descriptor 9. The task ends once its supervisor sleeps, so that each run makes the same calls; or if it is to stay,
-/// with its supervisor.
+/// with its supervisor. One whose supervisor is gone goes on for ever, in a group of its own, so that nobody ends it but who
+/// should: see [`checks`].
 const GATED: &str = r#"
 folder=$0
 exec 5<>"$folder/gate" 6<"$folder/gate" 8<>"$folder/life" 9>"$folder/answer"
@@ -88,20 +89,27 @@ function task {
     if [[ -n $STAYS ]]; then
         read -r -u 6
     fi
-    until [[ ${stat##*) } == [SZ]* ]]; do
-        read -r stat </proc/$$/stat || break
+    while [[ ${stat##*) } != S* ]]; do
+        read -r stat </proc/$$/stat && [[ ${stat##*) } != Z* ]] || linger
     done
     exit 3
 }
+function linger {
+    echo "$BASHPID" >>"$folder/lingering"
+    exec 8>&-
+    exec sleep 1000
+}
+set -m
 task 5>&- 9>&- 0</dev/null 2>/dev/null &
+set +m
 exec "${@/#PID/$!}" 6<&- 8>&-
 "#;
 
 /// Runs a command with an answer.
 const CALLER: &str = r#"exec "$@" 9>"$0/answer""#;
 
-/// Runs a command with an answer, and ends after the task that waits at the gate. It says nothing of its own, as of a command
-/// that was killed.
+/// Runs a command with an answer, and ends after the task that waits at the gate, or once that goes on without its supervisor.
+/// It says nothing of its own, as of a command that was killed.
 const CALLER_OF_TASK: &str = r#"
 exec 7<>"$0/life" 8>"$0/life"
 exec 7<"$0/life"
@@ -321,15 +329,20 @@ impl Stage {
         } else {
             fs::read_to_string(reported).unwrap_or_default()
         };
-        let tasks = fs::read_to_string(self.sandbox.path("ran")).unwrap_or_default();
         Ran {
             finished,
             report,
             answer: self.answered(),
-            tasks: tasks.lines().map(|pid| pid.parse().expect("a process id")).collect(),
+            tasks: self.noted("ran"),
             calls: strace::calls(&log),
             store: self.snapshot(),
         }
+    }
+
+    /// The processes that have noted themselves in that file.
+    fn noted(&self, file: &str) -> Vec<u32> {
+        let pids = fs::read_to_string(self.sandbox.path(file)).unwrap_or_default();
+        pids.lines().map(|pid| pid.parse().expect("a process id")).collect()
     }
 
     /// What the shell can read of its answer.

@@ -27,8 +27,12 @@ fn main() -> ExitCode {
     let Ok(record) = descriptor::take(0) else {
         return ExitCode::from(2);
     };
-    let Ok(id) = RecordId::of(&record) else {
-        return ExitCode::from(2);
+    let id = match RecordId::of(&record) {
+        Ok(id) => id,
+        Err(error) => {
+            eprintln!("error {error}");
+            return ExitCode::from(125);
+        }
     };
     let caller_knows = Cell::new(false);
     let hears = |text: &str| {

@@ -3,14 +3,21 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Child;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use async_core::{Cause, Permissions, Record, Store};
 
 use super::{Kind, LOG, OTHER_LOG, Ran, Stage, TASK_LOG, Target, figures_apart, read, told};
+use crate::mark::Mark;
 use crate::shell::Finished;
 
 /// What messages begin with: those to people, and those of a supervisor to the command that has started it.
 const OURS: [&str; 3] = ["async: ", "error ", "failed "];
+
+/// How long what is about to end may take to. What goes on for longer counts as going on for ever.
+const TO_END: Duration = Duration::from_secs(60);
 
 /// When what was there before has begun.
 const BEFORE: i64 = 1_700_000_000_000;
@@ -78,6 +85,7 @@ impl Stage {
             self.ensure(states.get("other").is_some_and(|state| state == "finished"), "other is harmed")?;
         }
         let state = states.get("t").map(String::as_str);
+        self.nobody_goes_on(state, killed)?;
         match self.subject.kind {
             Kind::Inits => self.after_init(),
             Kind::Begins => self.after_begin(state, ran, failed && !killed),
@@ -93,6 +101,42 @@ impl Stage {
             Kind::Looks => self.ensure(self.snapshot() == self.before, "the store has changed"),
         }?;
         self.can_go_on()
+    }
+
+    /// Nothing of the task of `t` outlives its supervisor without an end that is in sight: a supervisor that failed has ended
+    /// its task. One that was killed could not; then the future is lost, and to cancel it ends what is left.
+    ///
+    /// A task that nobody ends goes on for ever, so it is enough to wait for those that are about to end.
+    fn nobody_goes_on(&self, state: Option<&str>, killed: bool) -> Result<(), String> {
+        let supervised = matches!(state, Some("running" | "queued"));
+        if !matches!(self.subject.kind, Kind::Tasks | Kind::Runs | Kind::Supervises) || supervised {
+            return Ok(());
+        }
+        let lingering = self.settled(true);
+        if killed && state == Some("lost") && !lingering.is_empty() {
+            let cancelled = self.call(&["cancel", "--grace", "0", "t"]);
+            let left = self.settled(false);
+            let is_done = cancelled.status == 0 && left.is_empty();
+            let what = format!("cancelled, it goes on: {left:?}");
+            return if is_done { Ok(()) } else { Err(told(&what, &cancelled)) };
+        }
+        self.ensure(lingering.is_empty(), &format!("its task goes on without its supervisor: {lingering:?}"))
+    }
+
+    /// The processes of the command that still run once none is about to end: those that go on for ever say so, if there may
+    /// be such.
+    fn settled(&self, may_linger: bool) -> Vec<u32> {
+        let own = self.process.as_ref().map(Child::id);
+        let deadline = Instant::now() + TO_END;
+        loop {
+            let lingering = if may_linger { self.noted("lingering") } else { Vec::new() };
+            let running = Mark::of_users(&self.folder()).running();
+            let left: Vec<u32> = running.into_iter().filter(|pid| Some(*pid) != own).collect();
+            if left.iter().all(|pid| lingering.contains(pid)) || Instant::now() > deadline {
+                return left;
+            }
+            sleep(Duration::from_millis(1));
+        }
     }
 
     /// The number of live futures is that of their records, whether or not it was noted before.
@@ -397,7 +441,8 @@ impl Ran {
         if self.answer.is_empty() {
             return Some(Answer::None);
         }
-        let (status, rest) = self.answer.split_once('\0')?;
+        // Two dots go first, which a trap of the script's may have read.
+        let (status, rest) = self.answer.trim_start_matches('.').split_once('\0')?;
         let (time, rest) = rest.split_once('\0')?;
         match (status.parse().ok()?, time.parse().ok()?, rest) {
             (0, time, "") => Some(Answer::Started(time)),

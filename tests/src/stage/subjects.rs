@@ -161,10 +161,24 @@ const BEGIN_HERE: Subject = subject(
     Kind::Begins,
     Target::Absent,
 );
+/// A program that ends once its supervisor sleeps. Where that is gone it goes on for ever.
+const ENDS: &str = r#"
+while read -r stat </proc/$PPID/stat && stat=${stat##*) } && test "${stat#Z}" = "$stat"; do
+    case $stat in S*) exit 3 ;; esac
+done 2>/dev/null
+echo $$ >>"$TMPDIR/lingering"
+exec sleep 1000"#;
+
 const PROGRAM: Subject = Subject {
     host: Host::Supervisor,
-    ..subject("the supervisor of a program", &["t", "/bin/sh", "-c", "exit 3"], Kind::Supervises, Target::Running)
-        .with(Input::Record)
+    ..subject(
+        "the supervisor of a program",
+        // In a group of its own: the rest of the command's is killed after it.
+        &["t", "/usr/bin/setsid", "sh", "-c", ENDS],
+        Kind::Supervises,
+        Target::Running,
+    )
+    .with(Input::Record)
 };
 const RUN: Subject =
     subject("run", &["run", "t", "--", "sh", "-c", "read -r line <\"$DEST/gate\"; exit 3"], Kind::Runs, Target::Absent);
@@ -237,7 +251,7 @@ pub const SUBJECTS: &[Subject] = &[
     PROGRAM,
     Subject {
         title: "the supervisor of a program that is held back",
-        args: &["--planned", "t", "/bin/sh", "-c", "exit 3"],
+        args: &["--planned", "t", "/usr/bin/setsid", "sh", "-c", ENDS],
         target: Target::Queued,
         ..PROGRAM
     },
