@@ -129,7 +129,7 @@ fn of_more_than_there_are_descriptors_the_first_to_end_is_noticed_however_it_end
         waiter.wait_for_inotify();
         tasks.remove(number).finish(rc);
         let finished = waiter.rest();
-        finished.exits(i32::from(rc));
+        finished.exits(rc);
         assert_eq!(finished.stdout, format!("{}\n", names[number]));
     }
     // Without a result too, and where nobody can listen.

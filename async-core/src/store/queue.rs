@@ -360,7 +360,7 @@ mod tests {
         let (store, _) = Store::init(&place.path().join("store"), crate::Permissions::Private).unwrap();
         for (name, start, queue) in [("a", 5, "6 b"), ("b", 6, "5 a"), ("c", 7, "7 c")] {
             let text = format!("[job]\ncommand = x\nstart_time = {start}\nqueue = {queue}\n");
-            std::fs::write(store.dir.join(format!("{name}.ini")), text).unwrap();
+            std::fs::write(store.dir.path().join(format!("{name}.ini")), text).unwrap();
         }
         for tail in ["5 a", "7 c"] {
             let place = QueuePlace { behind: Some(tail.parse().unwrap()) };
