@@ -32,7 +32,8 @@ pub fn printable_json(json: &str) -> String {
 
 /// The text on one line, with nothing in it that a terminal acts on.
 ///
-/// Control characters are written as Rust writes them (`\n`, `\t`, `\u{1b}`), bytes that are not UTF-8 as `\xNN`;
+/// Control characters, and the two that no XML may hold (U+FFFE and U+FFFF), are written as Rust writes them (`\n`, `\t`,
+/// `\u{1b}`), bytes that are not UTF-8 as `\xNN`;
 /// everything else, backslashes included, is left as it is, so ordinary text is unchanged.
 #[must_use]
 pub fn printable(text: &OsStr) -> String {

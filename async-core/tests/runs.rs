@@ -221,7 +221,7 @@ fn the_usual_run_time_is_the_median_of_the_successful_ones() {
 #[test]
 fn a_record_and_its_log_are_of_one_run_whoever_makes_another_meanwhile() {
     const FUTURES: usize = 300;
-    let (_place, store) = store();
+    let (place, store) = store();
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -244,10 +244,9 @@ fn a_record_and_its_log_are_of_one_run_whoever_makes_another_meanwhile() {
         over.store(true, Ordering::Relaxed);
     });
     init(&store, usize::MAX);
-    let records = store.past_runs().unwrap().into_iter().flat_map(|run| {
-        let names: Vec<_> = fs::read_dir(run.dir).unwrap().map(|entry| entry.unwrap().path()).collect();
-        names.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "ini"))
-    });
+    let entries = |dir: &Path| -> Vec<_> { fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect() };
+    let files = entries(&place.path().join("store/.runs")).into_iter().flat_map(|run| entries(&run));
+    let records = files.filter(|path| path.extension().is_some_and(|extension| extension == "ini"));
     let (with, without): (Vec<_>, Vec<_>) = records.partition(|path| path.with_extension("log").exists());
     assert!(without.is_empty(), "{} have one, and none is beside {without:#?}", with.len());
     assert_eq!(with.len(), FUTURES);

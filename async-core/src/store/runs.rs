@@ -165,12 +165,7 @@ impl Store {
         let runs = self.runs_dir();
         let mut number = 0;
         loop {
-            // Not while somebody puts a future there.
-            let moved = self.changing(|_| {
-                let to = runs.file(stamp(started, number));
-                collected.as_file().rename(&to)
-            });
-            match moved {
+            match collected.as_file().rename(&runs.file(stamp(started, number))) {
                 Ok(()) => return Ok(()),
                 // A directory does not replace another one that has something in it.
                 Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty) => {

@@ -431,20 +431,18 @@ fn of_several_that_wait_for_a_failure_none_is_told_of_a_success() {
     in_each_case(|case| {
         for wait in ["async_wait t", "async wait t", "async wait --all", "async wait --json t", "async wait --no-log t"]
         {
-            let finished = case.run(
-                &format!(
-                    "make_gate go
+            let finished = case.run(&format!(
+                "make_gate go
                 function fails {{ gate go; echo the log; return 3; }}
                 async_run t fails
                 # Each has begun: it is a reader of the store's record.
                 for i in {{1..5}}; do {{ {wait}; echo \"wait $?\"; }} >out$i & waiting+=($!); done
-                until [[ $(async_waiters) == 5 ]]; do :; done
+                record=$(stat -c %i \"$DEST/async/t.ini\")
+                until [[ $(grep -c \"FLOCK.*READ.*:$record \" /proc/locks) == 5 ]]; do :; done
                 open_gate go
                 wait \"${{waiting[@]}}\"
                 cat out*",
-                )
-                .replace("async_waiters", "grep -c FLOCK.*READ /proc/locks"),
-            );
+            ));
             assert_eq!(finished.stdout.matches("wait 3\n").count(), 5, "{wait}: {finished}");
         }
     });
