@@ -161,10 +161,15 @@ const BEGIN_HERE: Subject = subject(
     Kind::Begins,
     Target::Absent,
 );
-/// A program that ends once its supervisor sleeps. Where that is gone it goes on for ever.
+/// A program that ends once its supervisor sleeps. Where that is gone, and another process its parent, it goes on for ever.
 const ENDS: &str = r#"
-while read -r stat </proc/$PPID/stat && stat=${stat##*) } && test "${stat#Z}" = "$stat"; do
-    case $stat in S*) exit 3 ;; esac
+while read -r stat </proc/$PPID/stat; do
+    case ${stat#* } in
+        '(async supervise) S'*) exit 3 ;;
+        '(async supervise) Z'*) break ;;
+        '(async supervise) '*) ;;
+        *) break ;;
+    esac
 done 2>/dev/null
 echo $$ >>"$TMPDIR/lingering"
 exec sleep 1000"#;
