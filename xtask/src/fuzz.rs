@@ -30,12 +30,12 @@ const TARGETS: [Target; 3] = [
         right: "QueuePlace { behind: parse_tail(&text[..length]) }",
         wrong: "QueuePlace { behind: parse_tail(&text[..length]).filter(|id| id.started != 41) }",
     },
-    // Wrong usage is told of with what a terminal acts on.
+    // A limit of no tasks at all.
     Target {
         name: "command_lines",
-        file: "async-cli/src/lib.rs",
-        right: "if printable == args {",
-        wrong: "if printable.len() == args.len() {",
+        file: "async-cli/src/planning.rs",
+        right: ".filter(|&number| number > 0)",
+        wrong: ".filter(|_| true)",
     },
 ];
 
