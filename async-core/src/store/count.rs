@@ -9,11 +9,11 @@
 //! * when somebody else changes the store, such as the original's functions or a person, for that comes later too;
 //! * when anything fails here: the file is removed, and nobody's work depends on it.
 //!
-//! Nobody waits for a process that was stopped while it has the lock: after [`PATIENCE`] the file is replaced, and the
-//! other one removes the new file when it goes on. Two things could leave a wrong number: if it is killed just before that
-//! removal, after its change fell between two readings of the directory by another process; and, where the kernel tells
-//! the times of changes in steps of some ms (Linux before 6.13), if a stranger to all this changes the store in the same
-//! step as one of us.
+//! Nobody waits for a process that was stopped while it has the lock: if for [`PATIENCE`] it is one and the same process's,
+//! the file is replaced, and the other one removes the new file when it goes on. Where many take turns, a wait may be longer.
+//! Two things could leave a wrong number: if the stopped one is killed just before that removal, after its change fell between
+//! two readings of the directory by another process; and, where the kernel tells the times of changes in steps of some ms
+//! (Linux before 6.13), if a stranger to all this changes the store in the same step as one of us.
 //!
 //! What comes and goes with each start is in a directory of its own, [`STARTING`](super::STARTING), because it would
 //! change this one.
@@ -33,7 +33,7 @@ use crate::lock::Right;
 /// The number of live futures, and when the store was last changed.
 pub(super) const COUNT: &str = ".count";
 
-/// How long the lock may be somebody else's. Who has it makes a few system calls.
+/// How long the lock may be one and the same process's. Who has it makes a few system calls.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long to sleep before the lock is asked for again.
@@ -73,52 +73,50 @@ impl Store {
     ) -> std::result::Result<T, E> {
         let locked = self.lock_count();
         let since = Instant::now();
-        let noted = locked.and_then(|file| Ok((self.doubt_count(&file)?, file)));
-        if noted.is_err() {
-            self.forget_count();
-        }
+        let noted = locked.as_ref().ok().map(|file| self.doubt_count(file));
         let mut added = 0;
         let result = change(&mut added);
-        let kept = match noted {
-            Ok((Some(count), file)) if result.is_ok() => {
-                let count = count.checked_add_signed(added);
-                count.ok_or(io::ErrorKind::InvalidData.into()).and_then(|count| write_line(&file, count, self.stamp()?))
+        let kept = match (&locked, noted) {
+            (Ok(file), Some(Ok(Some(count)))) if result.is_ok() => {
+                let count = count.checked_add_signed(added).ok_or(io::ErrorKind::InvalidData.into());
+                count.and_then(|count| write_line(file, count, self.stamp()?)).is_ok()
             }
-            Ok(_) => Ok(()),
-            Err(error) => Err(error),
+            (_, noted) => noted.is_some_and(|noted| noted.is_ok()),
         };
-        // Stopped meanwhile, maybe, and then the lock was of no use.
-        if kept.is_err() || since.elapsed() > PATIENCE / 2 {
+        // Stopped meanwhile, maybe, and then the lock was of no use. While it is held, whoever waits for it still finds that the
+        // file is gone; after it, he would have it and somebody else the one of a new file.
+        if !kept || since.elapsed() > PATIENCE / 2 {
             self.forget_count();
         }
         result
     }
 
-    /// The number, if it is right, which it is not from now on.
+    /// The number, if it is right, which it is not from now on. Whoever waits for the lock sees that it has gone on to another.
     fn doubt_count(&self, file: &File) -> io::Result<Option<usize>> {
-        match read_line(file)? {
-            Some((count, stamp)) if self.stamp()? == stamp => {
-                file.write_all_at(b"?", 0)?;
-                Ok(Some(count))
-            }
-            _ => Ok(None),
-        }
+        let noted = read_line(file)?;
+        let is_right = noted.map_or(Ok(false), |(_, stamp)| Ok::<_, io::Error>(self.stamp()? == stamp))?;
+        file.write_all_at(b"?", 0)?;
+        Ok(noted.filter(|_| is_right).map(|(count, _)| count))
     }
 
     fn lock_count(&self) -> io::Result<File> {
-        let start = Instant::now();
+        let (mut since, mut seen) = (Instant::now(), None);
         loop {
             let file = self.open_count_to_change()?;
             let taken = Right::Count.try_take(&file)?;
+            let found = file.metadata()?;
             // It has no name any more if somebody has lost patience.
-            if taken && file.metadata()?.nlink() > 0 {
+            if taken && found.nlink() > 0 {
                 return Ok(file);
             }
-            if !taken && start.elapsed() > PATIENCE {
+            let now = Some((found.ino(), found.mtime(), found.mtime_nsec()));
+            if taken || seen != now {
+                (since, seen) = (Instant::now(), now);
+            } else if since.elapsed() > PATIENCE {
                 self.dir.file(COUNT).remove()?;
-            } else if !taken {
-                sleep(PAUSE);
+                continue;
             }
+            sleep(PAUSE);
         }
     }
 
