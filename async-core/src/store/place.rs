@@ -12,7 +12,7 @@ use super::count::COUNT;
 use super::directory::Directory;
 use super::files::{StoreFile, append, read_record};
 use super::queue::is_of_the_limit;
-use super::{COLLECTED, KEPT_RUNS, Permissions, RUNS, STARTING, Store};
+use super::{COLLECTED, KEPT_RUNS, Permissions, RUNS, STARTING, Store, is_alive};
 use crate::caller::Caller;
 use crate::error::{Error, Result};
 use crate::name::FutureName;
@@ -163,6 +163,12 @@ impl Store {
         let Some((file, identity)) = named.open_identified()? else {
             return Ok(());
         };
+        let record = read_record(&file, named.path())?;
+        // It may be another by now, and of two that were started in one ms only this tells.
+        if record.rc.is_none() && is_alive(&file, named.path(), &record)? {
+            return Ok(());
+        }
+        // What it had not written yet when it was read, it has written now.
         let record = read_record(&file, named.path())?;
         if (record.start_time, record.start_boot) != (looked.start_time, looked.start_boot) {
             return Ok(());
