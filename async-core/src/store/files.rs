@@ -91,8 +91,8 @@ impl StoreFile {
     }
 
     /// Whether it can still be found by its path, as far as its directory goes.
-    pub(super) fn is_in_place(&self) -> bool {
-        self.directory.has_its_name().unwrap_or(false)
+    pub(super) fn is_in_place(&self) -> Result<bool> {
+        self.directory.has_its_name().map_err(Error::io("look at", self.directory.path()))
     }
 
     /// What has that name; none if nothing has.

@@ -76,9 +76,12 @@ impl Store {
             return self.live_entry(&name);
         };
         // An init may have made it one of an earlier run.
-        let Some(opened) = named.open()?.filter(|_| named.is_in_place()) else {
+        let Some(opened) = named.open()? else {
             return Ok(None);
         };
+        if !named.is_in_place()? {
+            return Ok(None);
+        }
         let record = read_record(&opened, named.path())?;
         let log = if record.has_log { self.log_of_collected(&name, named)? } else { None };
         Ok(Some(Entry { name, record, state: State::Collected, log }))

@@ -127,10 +127,12 @@ impl Store {
         let mut kept = None;
         let mut ours = HashSet::new();
         for stem in self.files("log")?.into_iter().chain(self.files("fifo")?) {
-            let has_record = |name: &FutureName| self.record_file(name).is_there().unwrap_or(true);
-            let Some(name) = FutureName::from_arg(&stem).ok().filter(|name| !has_record(name)) else {
+            let Ok(name) = FutureName::from_arg(&stem) else {
                 continue;
             };
+            if self.record_file(&name).is_there()? {
+                continue;
+            }
             let log = self.log_file(&name).stat().ok().flatten();
             let has_link = log.is_some_and(|log| is_kind(&log, SFlag::S_IFREG) && log.st_nlink > 1);
             let is_ours = has_link || had.contains(&name) || {
@@ -151,7 +153,7 @@ impl Store {
                 let mut file = stem.clone();
                 file.push(format!(".{extension}"));
                 let file = self.dir.file(file);
-                self.remove_if(&file, || !file.with_extension("ini").is_there().unwrap_or(true))?;
+                self.remove_if(&file, || Ok(!file.with_extension("ini").is_there()?))?;
             }
         }
         Ok(leftovers)
@@ -174,7 +176,7 @@ impl Store {
             return Ok(());
         }
         if runs == 0 {
-            return self.remove_if(&named, || named.is(identity).unwrap_or(false));
+            return self.remove_if(&named, || named.is(identity).map_err(Error::io("look at", named.path())));
         }
         if let Some(script) = record.script.as_ref().filter(|script| caller.is_script(script)) {
             // The script itself has cleared it away, so for its wait it was never started.
@@ -185,15 +187,14 @@ impl Store {
     }
 
     /// Removes a file if `is_so`, while no future begins and none is collected.
-    fn remove_if(&self, file: &StoreFile, is_so: impl Fn() -> bool) -> Result<()> {
+    fn remove_if(&self, file: &StoreFile, is_so: impl Fn() -> Result<bool>) -> Result<()> {
         let is_record = file.path().extension() == Some(OsStr::new("ini"));
-        let removed = self.changing(|live| {
-            if is_so() && file.remove_if_there()? && is_record {
+        self.changing(|live| {
+            if is_so()? && file.remove_if_there().map_err(Error::io("remove", file.path()))? && is_record {
                 *live -= 1;
             }
             Ok(())
-        });
-        removed.map_err(Error::io("remove", file.path()))
+        })
     }
 
     /// Removes what shells and programs that were killed halfway left.

@@ -151,8 +151,10 @@ fn too_little(tally: &Tally, futures: usize, mode: Mode) -> Vec<String> {
     if tally.rounds < rounds {
         missing.push(format!("the other script went round {} times, and was to {rounds} times", tally.rounds));
     }
-    if mode != Mode::Kills && tally.blows < 2 {
-        missing.push(format!("what it was to suffer came {} times, and was to 2 times", tally.blows));
+    // A short run may be over before the second.
+    let blows = if futures < 200 { 1 } else { 2 };
+    if mode != Mode::Kills && tally.blows < blows {
+        missing.push(format!("what it was to suffer came {} times, and was to {blows} times", tally.blows));
     }
     missing
 }
