@@ -273,8 +273,7 @@ impl Collecting<'_> {
             }
             Claim::HandedOver(record) => {
                 let over = record.end_time.unwrap_or(since).max(since);
-                let waited = u128::try_from(clock::wall() - over).unwrap_or(0);
-                if self.shell.is_none() || waited >= HAND_OVER.as_millis() {
+                if self.shell.is_none() || clock::length(clock::wall() - over) >= HAND_OVER {
                     return Err(async_core::Error::HandedOver(name.to_string()).into());
                 }
                 // The shell's own wait would tell of its child's end, which is none of the other's.

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use async_core::clock::Millis;
+use async_core::clock::{self, Millis};
 use async_core::{Live, Store};
 
 use crate::failure::Failure;
@@ -36,7 +36,7 @@ pub(crate) enum Woken {
 impl Sleeper {
     /// One that sleeps for that many ms at most, all its sleeps together, from now on.
     pub(crate) fn new(timeout: Option<Millis>) -> Self {
-        let length = timeout.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0)));
+        let length = timeout.map(clock::length);
         // An end that is too far off to be reckoned with is none.
         let begin = Instant::now();
         Self { begin, deadline: length.and_then(|length| begin.checked_add(length)), line: LiveLine::on_terminal() }

@@ -1,9 +1,17 @@
 //! The two clocks: the one on the wall, for people and for the original's keys, and one that never steps.
 
+use std::time::Duration;
+
 use nix::time::{ClockId, clock_gettime};
 
 /// A moment or a duration in whole milliseconds.
 pub type Millis = i64;
+
+/// So many milliseconds; none if there are fewer than that.
+#[must_use]
+pub fn length(ms: Millis) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}
 
 fn read(clock: ClockId) -> Millis {
     // Neither clock can fail on Linux; a zero would still give no negative time anywhere.

@@ -100,6 +100,14 @@ pub enum State {
     Collected,
 }
 
+impl State {
+    /// Whether its task runs no more, and will not.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        !matches!(self, Self::Queued | Self::Running)
+    }
+}
+
 impl std::fmt::Display for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {

@@ -185,7 +185,8 @@ pub(crate) fn user() -> u32 {
 }
 
 /// Whether it is of that kind.
-pub(crate) fn is_kind(found: &FileStat, kind: SFlag) -> bool {
+#[must_use]
+pub fn is_kind(found: &FileStat, kind: SFlag) -> bool {
     SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT == kind
 }
 

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use async_core::Error;
-use async_core::walk::{Reached, Walk};
+use async_core::walk::{Reached, Walk, is_kind};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, SFlag};
@@ -25,9 +25,8 @@ pub(crate) fn write(path: &Path, text: &[u8]) -> io::Result<()> {
         Reached::Directory(_) => return Err(Errno::EISDIR.into()),
         Reached::Other(dir, name, found) => (dir, name, found),
     };
-    let is_file = |mode| SFlag::from_bits_truncate(mode) & SFlag::S_IFMT == SFlag::S_IFREG;
     let mode = match found {
-        Some(found) if !is_file(found.st_mode) => {
+        Some(found) if !is_kind(&found, SFlag::S_IFREG) => {
             return Err(io::Error::other("there is something else than a file; standard output is -"));
         }
         found => found.filter(|found| found.st_uid == geteuid().as_raw()).map(|found| found.st_mode & MODE),

@@ -1,9 +1,8 @@
 //! A report as test runners write it, which most build servers show: each future is a test case.
 
 use std::io;
-use std::time::Duration;
 
-use async_core::clock::Millis;
+use async_core::clock;
 use async_core::text;
 use async_core::timing::{Run, Task, Verdict};
 use chrono::{DateTime, Utc};
@@ -23,7 +22,7 @@ pub(super) struct Junit;
 
 impl super::Exporter for Junit {
     fn export(&self, run: &Run) -> io::Result<String> {
-        let length = millis(run.length());
+        let length = clock::length(run.length());
         let mut suite = TestSuite::new(NAME);
         suite.set_time(length).set_timestamp(DateTime::<Utc>::from_timestamp_millis(run.start).unwrap_or_default());
         suite.add_test_cases((0..run.tasks.len()).map(|task| case(run, task)));
@@ -31,10 +30,6 @@ impl super::Exporter for Junit {
         report.set_time(length).add_test_suite(suite);
         report.to_string().map_err(io::Error::other)
     }
-}
-
-fn millis(ms: Millis) -> Duration {
-    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
 
 /// A failure is what the task itself said; an error, that it could not say anything.
@@ -59,7 +54,7 @@ fn case(run: &Run, index: usize) -> TestCase {
         }
     }
     let mut case = TestCase::new(text::printable(run.label(index).as_ref()), status);
-    case.set_classname(NAME).set_time(millis(task.run_time));
+    case.set_classname(NAME).set_time(clock::length(task.run_time));
     let command = text::printable(task.command.as_ref());
     case.set_system_out(format!("$ {command}\n{}", log(task)));
     case

@@ -87,6 +87,11 @@ impl Directory {
         Ok(Self { held, ..self.clone() })
     }
 
+    /// The same for a look at much of what is in it. Where it can't be opened, each use says why.
+    pub(super) fn held_if_fit(self) -> Self {
+        self.hold().unwrap_or(self)
+    }
+
     /// Whether it still has its name, if it is held.
     pub(super) fn has_its_name(&self) -> io::Result<bool> {
         let (Some(held), Some((above, name))) = (&self.held, &self.within) else {

@@ -60,9 +60,7 @@ impl Store {
     pub fn record_files(&self, collected: bool) -> Result<Vec<RecordFile>> {
         let mut files: Vec<_> = self.dir.names()?.iter().filter_map(|file| RecordFile::live(file)).collect();
         if collected {
-            let directory = self.collected_dir();
-            // Opened once for all of them, unless there is none, or none that is fit: then the listing says so.
-            let directory = directory.hold().unwrap_or(directory);
+            let directory = self.collected_dir().held_if_fit();
             let of_collected = directory.names_if_there()?;
             files.extend(of_collected.iter().filter_map(|file| RecordFile::collected(&directory, file)));
         }
@@ -116,9 +114,7 @@ impl Store {
     /// Says where the log is of the future of a name that began then, in ms since the epoch: among the collected, or, if that is
     /// the newest one of the name, in its first place. None if it is gone.
     pub(crate) fn log_finder(&self) -> impl Fn(&FutureName, Millis, bool) -> Option<StoreFile> {
-        let collected = self.collected_dir();
-        // Opened once for all of them, unless it is none that is fit, where there is nothing to be found.
-        let collected = collected.hold().unwrap_or(collected);
+        let collected = self.collected_dir().held_if_fit();
         move |name, started, is_newest| {
             let kept = collected.file(stem(name, started, 0) + ".log");
             let own = is_newest.then(|| self.log_file(name));

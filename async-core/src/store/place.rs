@@ -107,17 +107,17 @@ impl Store {
     fn clear(&self, runs: usize, caller: &Caller) -> Result<Leftovers> {
         let mut leftovers = Leftovers::default();
         let had = self.names()?;
-        for name in had.clone() {
-            match self.look(&name) {
-                Ok(Some((_, State::Running | State::Queued))) => leftovers.running.push(name),
+        for name in &had {
+            match self.look(name) {
+                Ok(Some((_, State::Running | State::Queued))) => leftovers.running.push(name.clone()),
                 Ok(Some((record, _))) => match caller.not_this_script(&record) {
-                    Some(script) => leftovers.of_others.push((name, script.pid())),
-                    None => self.clear_future(&name, &record, runs, caller)?,
+                    Some(script) => leftovers.of_others.push((name.clone(), script.pid())),
+                    None => self.clear_future(name, &record, runs, caller)?,
                 },
                 Ok(None) => {}
                 // Whoever made it knows what it is.
                 Err(Error::BadRecord { .. } | Error::Planted { .. }) => {
-                    leftovers.no_records.push(self.record_file(&name).path().to_owned());
+                    leftovers.no_records.push(self.record_file(name).path().to_owned());
                 }
                 // It may run, so nothing is removed.
                 Err(error) => return Err(error),

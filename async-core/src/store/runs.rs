@@ -53,9 +53,7 @@ impl Store {
 
     /// The runs before this one that are kept, newest first.
     pub fn past_runs(&self) -> Result<Vec<Run>> {
-        let dir = self.runs_dir();
-        // All of them from one look at it; if that can't be, the listing says why.
-        let dir = dir.hold().unwrap_or(dir);
+        let dir = self.runs_dir().held_if_fit();
         let mut runs: Vec<(Stamp, OsString)> =
             dir.names_if_there()?.into_iter().filter_map(|file| Some((parse_stamp(file.to_str()?)?, file))).collect();
         runs.sort();
@@ -240,8 +238,7 @@ fn stems_in(dir: &Directory) -> Result<Vec<(FutureName, Stamp, StoreFile)>> {
 }
 
 fn records_in(dir: &Directory) -> Result<Vec<(FutureName, Record)>> {
-    // Opened once for all of them; if that can't be, the listing says why.
-    let dir = dir.hold().unwrap_or_else(|_| dir.clone());
+    let dir = dir.clone().held_if_fit();
     let mut found = Vec::new();
     for (name, _, named) in stems_in(&dir)? {
         if let Some(file) = named.open()? {

@@ -322,7 +322,7 @@ fn number(tasks: &mut [Task]) {
 fn place(recorded: Recorded, origin: Millis, now: Millis, latest: &HashMap<FutureName, usize>) -> (Task, Millis) {
     let Recorded { name, record, state, log } = recorded;
     let start = offset(record.start_time, origin);
-    let over = !matches!(state, State::Queued | State::Running);
+    let over = state.is_over();
     let recorded_end = record.end_time.or(record.wait_end).filter(|_| over).map(|end| offset(end, origin));
     let run_start = match record.run_start {
         Some(moment) => offset(moment, origin).max(start),

@@ -112,7 +112,7 @@ impl Schedule {
                 happens(waiter, Event { at, from: wait.start, action: Action::Wait(index) }, wait.end);
             }
         }
-        if run.tasks.iter().any(|task| matches!(task.status.state, State::Running | State::Queued)) {
+        if run.tasks.iter().any(|task| !task.status.state.is_over()) {
             script_end = length;
         }
         let untils: Vec<Millis> = run.tasks.iter().map(|task| task.until(length)).collect();

@@ -111,6 +111,12 @@ const fn subject(title: &'static str, args: &'static [&'static str], kind: Kind,
 }
 
 impl Subject {
+    /// Whether it may do its work with fewer calls than before: how often a cancel looks again is up to the machine.
+    #[must_use]
+    pub fn may_make_fewer_calls(&self) -> bool {
+        self.kind == Kind::Cancels
+    }
+
     /// Whether it fails on a run where no call does.
     #[must_use]
     pub fn is_to_fail(&self) -> bool {

@@ -1,6 +1,5 @@
 //! What is found out about a run.
 
-use async_core::State;
 use async_core::timing::{Advice, Change, Moved, Replay, Run, Schedule, Stretch, Stuck, Unchangeable};
 
 use super::report;
@@ -53,10 +52,7 @@ impl<'a> Analysis<'a> {
     }
 
     fn why_not(&self, asked: &str, stuck: Stuck) -> String {
-        let is_unfinished = |&task: &usize| {
-            let state = self.run.tasks[task].status.state;
-            matches!(state, State::Running | State::Queued)
-        };
+        let is_unfinished = |&task: &usize| !self.run.tasks[task].status.state.is_over();
         let unfinished: Vec<usize> = (0..self.run.tasks.len()).filter(is_unfinished).collect();
         // What would never end may just not have ended yet.
         if unfinished.is_empty() {

@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 use std::thread;
 
 use async_core::store::Change;
-use async_core::{Cancelled, FutureName, State, Store};
+use async_core::{Cancelled, FutureName, Store};
 use nix::sys::signal::Signal;
 use ratatui::crossterm::event::{self, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
@@ -108,7 +108,7 @@ impl App {
             KeyCode::End | KeyCode::Char('G') => self.select(isize::MAX),
             KeyCode::Char('?') => self.mode = Mode::Help,
             KeyCode::Char('c') => match self.model.selected() {
-                Some(entry) if matches!(entry.state, State::Running | State::Queued) => {
+                Some(entry) if !entry.state.is_over() => {
                     self.mode = Mode::Confirm(entry.name.clone());
                 }
                 Some(entry) => self.note = Some(format!("`{}` is over", entry.name)),

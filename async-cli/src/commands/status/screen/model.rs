@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use async_core::store::Change;
-use async_core::{Entry, RecordFile, State, Store};
+use async_core::{Entry, RecordFile, Store};
 
 use crate::commands::status::Selection;
 
@@ -73,14 +73,14 @@ impl Model {
 
     /// Whether what is shown goes on without a change of the store: elapsed times, and those whose state is in doubt.
     pub(super) fn is_moving(&self) -> bool {
-        !self.unsettled.is_empty() || self.entries().any(|entry| !is_over(entry))
+        !self.unsettled.is_empty() || self.entries().any(|entry| !entry.state.is_over())
     }
 
     /// Looks at those whose state may be another one without a change of the record.
     pub(super) fn settle(&mut self) {
         let mut doubtful = std::mem::take(&mut self.unsettled);
         for (file, entry) in &self.futures {
-            if is_over(entry) {
+            if entry.state.is_over() {
                 doubtful.remove(file);
             } else if entry.record.life.is_some() {
                 // One that runs in a shell itself ends with the process.
@@ -123,8 +123,4 @@ impl Model {
         let place = selected.and_then(|selected| self.futures.iter().position(|(file, _)| *file == selected));
         self.selected = place.unwrap_or_else(|| self.selected.min(self.futures.len().saturating_sub(1)));
     }
-}
-
-fn is_over(entry: &Entry) -> bool {
-    matches!(entry.state, State::Finished | State::Lost | State::Collected)
 }
