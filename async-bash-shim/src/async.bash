@@ -38,16 +38,12 @@ esac
 @{ parallel_setting }@ &&
     DEVSTACK_PARALLEL=True || DEVSTACK_PARALLEL=False
 #{%- endif %}
+#{%- if devstack %}
 # In ms, the run time of what was awaited; by a supervisor's process id, which shell started it and when; in
-# [0], /name/ of what did not start#{% if devstack %}, /=name/ of what did#{% endif %}; the directory that relative paths are resolved from
+# [0], /name/ of what did not start, /=name/ of what did; the directory that relative paths are resolved from
 _ASYNC_BG_TIME=0 _ASYNC_STARTED[0]="" _ASYNC_FROM=$PWD
-#{%- if !devstack %}
-# The time spent in these waits, in ms, and where a trace goes that nobody is to see
-_ASYNC_WAIT_TIME=0 _ASYNC_NULL=/dev/null
-#{%- endif %}
-#{%- if !devstack %}
-# When this file was sourced, in seconds since the epoch
-builtin printf -v _ASYNC_BEGIN '%(%s)T' -1
+#{%- else %}
+_ASYNC_NULL=/dev/null # where a trace goes that nobody is to see
 #{%- endif %}
 _ASYNC_LOCALS=(+ilnux _async_answer _async_in _async_line _async_out _async_pid _async_program _async_rc
     _async_set _async_shell _async_words#{% if devstack %} _async_log#{% else %} _async_note#{% endif %})
@@ -62,7 +58,7 @@ function _async_refuse {
 
 function _async_check {
     if ! builtin local -a "${_ASYNC_LOCALS[@]}"#{% if !devstack %} _async_x#{% endif %} "_async_line=yes" 2>/dev/null ||
-        [[ ${_ASYNC_BG_TIME@a}${_ASYNC_STARTED@a}#{% if !devstack %}${_ASYNC_WAIT_TIME@a}#{% endif %} == *[!ax]* ]]; then
+        [[ ${_ASYNC_BG_TIME@a}${_ASYNC_STARTED@a}#{% if !devstack %}${_ASYNC_WAIT_TIME@a}${_ASYNC_STORE@a}#{% endif %} == *[!ax]* ]]; then
         _async_refuse "can't use a variable called _async_... (read-only?) or /dev/null (ulimit -n, set -r?)"
     elif [[ ${_async_line-} != yes ]] || builtin declare -F exec >/dev/null; then
         _async_refuse "a function named builtin or exec hides the builtin: unset -f builtin exec"
@@ -74,9 +70,20 @@ function _async_check {
 # Set _async_program to the program, its subcommand $1, and what it needs to find the store
 function _async_prepare {
     [[ ${ASYNC_BIN-} != [!/]*/* || ${ASYNC_BIN@a} == *[inr]* ]] || ASYNC_BIN=$PWD/$ASYNC_BIN
-    _async_program=("${ASYNC_BIN:-async}" "$1" --for "@{ profile }@/@{ version }@" --script "$$"
-        --from "$_ASYNC_FROM" ${ASYNC_DIR:+"--dir=$ASYNC_DIR"} ${DEST+"--dest=$DEST"}#{% if !devstack %}
-        ${ASYNC_JOBS:+"--limit=$ASYNC_JOBS"}#{% endif %})
+    #{%- if !devstack %}
+    # Where the store of this script is, is settled once. The variable tells the programs in it, too.
+    [[ -n $_ASYNC_STORE ]] ||
+        _ASYNC_STORE=$(builtin exec "${ASYNC_BIN:-async}" settle --for "@{ profile }@/@{ version }@" --shell-pid "$$" \
+            --from "$PWD" --flags "$-" --zero "$0" ${ASYNC_SCRIPT:+"--named=$ASYNC_SCRIPT"} \
+            @{ named_store }@) || builtin return 125
+    builtin export _ASYNC_STORE
+    #{%- endif %}
+    _async_program=("${ASYNC_BIN:-async}" "$1" --for "@{ profile }@/@{ version }@" --shell-pid "$$"
+        #{%- if devstack %}
+        --from "$_ASYNC_FROM" ${ASYNC_DIR:+"--dir=$ASYNC_DIR"} ${DEST+"--dest=$DEST"})
+        #{%- else %}
+        --store "$_ASYNC_STORE" ${ASYNC_JOBS:+"--limit=$ASYNC_JOBS"} --on-exit "${ASYNC_ON_EXIT-}")
+        #{%- endif %}
 }
 
 function _async_call {
@@ -115,16 +122,6 @@ function _async_hear {
     done
     builtin mapfile -t -d "" -n "$1" -u "$_async_in" _async_answer && _async_answer[0]=${_async_answer[0]#.}
 }
-#{%- if !devstack %}
-
-# Set _async_words to what the program is told of a command that is too long for it: a function may have more
-function _async_shorten {
-    _async_words=(--shortened --)
-    for _async_line in "${@:1:500}"; do
-        _async_words+=("${_async_line:0:500}")
-    done
-}
-#{%- endif %}
 
 # The task's process: hears from its supervisor how many words precede the command, its log, its name for its
 # own children and#{% if devstack %} (for retries, which devstack has not) a pipe#{% else %}, for a retry, a pipe that wants the id of a copy of it#{% endif %}; then runs the command
@@ -237,10 +234,7 @@ function _async_incr_bg_time {
 
 # Have the trace go where BASH_XTRACEFD says again: until it is off, it goes where errors go
 function _async_retrace {
-    if [[ -n ${_async_xfd-} ]]; then
-        BASH_XTRACEFD=$_async_xfd
-        builtin unset -v _async_xfd
-    fi
+    [[ -z ${_async_xfd-} ]] || { BASH_XTRACEFD=$_async_xfd && builtin unset -v _async_xfd; }
 }
 #{%- endif %}
 
@@ -255,13 +249,6 @@ function async_log {
     @{ quiet() }@
     _async_call message -- "$@"
 }
-#{%- if !devstack %}
-
-# Whether tasks run in the background
-function _async_in_background {
-    @{ parallel_setting }@
-}
-#{%- endif %}
 
 # Run something async: takes a name and a command. async_runfunc() should be used everywhere for readability.
 function async_run {
@@ -278,7 +265,8 @@ function async_run {
 #{%- else %}
     if _async_check && _async_prepare supervise; then
         _async_words=(-- "$@") _async_line="$*" _async_rc=125
-        [[ ${#_async_line} -lt 30000 ]] || _async_shorten "$@"
+        [[ ${#_async_line} -lt 30000 ]] ||
+            builtin mapfile -t -d "" _async_words < <(builtin printf '%.500s\0' --shortened -- "${@:1:500}")
         [[ ${FUNCNAME[1]-} != async_runfunc ]] || _async_set+=${_async_x-}
         # The name is among these: only the program can tell it from options.
         builtin printf -v _async_note '/%.256s' "${@:1:20}" && _ASYNC_STARTED[0]+=@{ note() }@
@@ -315,10 +303,12 @@ function async_runfunc {
 #{%- endif %}
     async_run "${1-}" "$@"
 }
+#{%- if devstack %}
 
 function async_inner {
     async_run "$@" && { ! @{ in_background }@ || builtin wait "$!"; }
 }
+#{%- endif %}
 
 # Wait for an async future to complete, print its log, and return its status
 function async_wait {
@@ -329,7 +319,12 @@ function async_wait {
 # Check for uncollected futures and wait on them
 function async_cleanup {
     @{ quiet() }@
+#{%- if devstack %}
     ! @{ in_background }@ || { _async_check && _async_collect --cleanup; }
+#{%- else %}
+    ! @{ in_background }@ ||
+        { _async_check && _async_collect --cleanup; }
+#{%- endif %}
 }
 
 # Make sure our async dir is created and clean
@@ -339,11 +334,29 @@ function async_init {
 }
 #{%- if !devstack %}
 
-# Have whatever this script leaves running cancelled when it ends, for whatever reason
-function async_cancel_on_exit {
+# Do what the end of the script does: cancel what it has started and not collected, or what ASYNC_ON_EXIT says
+function async_end {
     @{ quiet() }@
-    builtin local +ilnux _async_line && _async_line=$(_async_call guard --process $$) &&
-        builtin export "ASYNC_OWNER=$_async_line"
+    [[ $BASHPID != "$$" || ! -d ${_ASYNC_STORE#* * * } ]] || _async_call end-script
+}
+
+# Once for each script. At its end a trap calls async_end; supervisors that see it gone cancel by themselves.
+function _async_begin {
+    @{ quiet() }@
+    [[ ${_ASYNC_SHELL-} != "$$" ]] || builtin return 0
+    builtin local "${_ASYNC_LOCALS[@]}"
+    # In ms, the run time of what was awaited, and of these waits; by a supervisor's process id, which shell
+    # started it and when; in [0], /name/ of what did not start; seconds since the epoch
+    _ASYNC_SHELL=$$ _ASYNC_STORE="" _ASYNC_BG_TIME=0 _ASYNC_WAIT_TIME=0 _ASYNC_STARTED[0]=""
+    builtin printf -v _ASYNC_BEGIN '%(%s)T' -1
+    ! builtin type -P "${ASYNC_BIN:-async}" >/dev/null || _async_prepare settle || builtin true
+    if [[ $- == *i* ]]; then
+        ASYNC_ON_EXIT=${ASYNC_ON_EXIT:-leave}
+    elif [[ $BASHPID == "$$" ]]; then
+        builtin eval "_async_words=($(builtin trap -p EXIT))"
+        _async_words[2]+=$'\n'"_async_rc=\$?; async_end || builtin exit \"\$((_async_rc ? _async_rc : \$?))\""
+        builtin trap -- "${_async_words[2]#$'\n'}" EXIT
+    fi
 }
 #{%- endif %}
 
@@ -353,11 +366,16 @@ function async_cancel_on_exit {
 #{%- endif %}
 function async_print_timing {
     @{ quiet() }@
+    #{%- if devstack %}
     ! @{ in_background }@ || _async_call timing --background "$_ASYNC_BG_TIME" \
-#{%- if devstack %}
         --waited "${_TIME_TOTAL[async_wait]:-0}" ${_TIME_BEGIN:+"--begin=$_TIME_BEGIN"}
-#{%- else %}
-        --waited "$_ASYNC_WAIT_TIME" --begin "$_ASYNC_BEGIN" ${ASYNC_TIMELINE:+"--html=$ASYNC_TIMELINE"}
-#{%- endif %}
+    #{%- else %}
+    ! @{ in_background }@ ||
+        _async_call timing --background "$_ASYNC_BG_TIME" --waited "$_ASYNC_WAIT_TIME" \
+            --begin "$_ASYNC_BEGIN" ${ASYNC_TIMELINE:+"--html=$ASYNC_TIMELINE"}
+    #{%- endif %}
 }
+#{%- if !devstack %}
+_async_begin || builtin true
+#{%- endif %}
 [[ :$_ASYNC_OPTS: != *:expand_aliases:* ]] || builtin shopt -s expand_aliases

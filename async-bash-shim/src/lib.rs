@@ -19,19 +19,22 @@ pub enum Profile {
 }
 
 /// What a file to be sourced is made for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// How tasks behave.
     pub profile: Profile,
     /// Whether tasks run in the background where no variable says so.
     pub parallel: bool,
+    /// The store, as a word of bash, for the standalone profile alone; without it a variable says it, or each script has one
+    /// of its own.
+    pub dir: Option<String>,
 }
 
 impl Options {
     /// The options of a profile.
     #[must_use]
     pub fn of(profile: Profile) -> Self {
-        Self { profile, parallel: profile == Profile::Standalone }
+        Self { profile, parallel: profile == Profile::Standalone, dir: None }
     }
 }
 
@@ -42,7 +45,9 @@ struct File<'a> {
     devstack: bool,
     profile: &'a str,
     /// The condition on which the variables of the script want tasks to run in the background.
-    parallel_setting: String,
+    parallel_setting: &'a str,
+    /// What the program is told of a store that is named.
+    named_store: String,
     /// What `async shim` is called with to make it.
     arguments: String,
     /// The condition on which a task runs in the background.
@@ -56,7 +61,7 @@ struct File<'a> {
 /// Never: the template is checked when this is compiled.
 #[must_use]
 pub fn render(options: &Options) -> String {
-    let Options { profile, parallel } = *options;
+    let Options { profile, parallel, ref dir } = *options;
     let devstack = profile == Profile::Devstack;
     let profile_argument = if devstack { " --profile devstack" } else { "" };
     let parallel_argument = match parallel {
@@ -64,6 +69,7 @@ pub fn render(options: &Options) -> String {
         true => " --parallel-default true",
         false => " --parallel-default false",
     };
+    let dir_argument = dir.as_ref().map_or_else(String::new, |dir| format!(" --dir {dir}"));
     let variable = if devstack { "${DEVSTACK_PARALLEL-}" } else { "${ASYNC_PARALLEL:-${DEVSTACK_PARALLEL-}}" };
     // As devstack's trueorfalse has it: what is neither stands for the default.
     let parallel_setting = if parallel {
@@ -71,12 +77,13 @@ pub fn render(options: &Options) -> String {
     } else {
         format!("[[ {variable} = @(1|[yY]es|YES|[tT]rue|TRUE) ]]")
     };
-    let in_background = if devstack { "[[ ${DEVSTACK_PARALLEL-} = True ]]" } else { "_async_in_background" };
+    let in_background = if devstack { "[[ ${DEVSTACK_PARALLEL-} = True ]]" } else { &*parallel_setting };
     File {
         devstack,
         profile: if devstack { "devstack" } else { "standalone" },
-        parallel_setting,
-        arguments: format!(" shim{profile_argument}{parallel_argument}"),
+        parallel_setting: &parallel_setting,
+        named_store: dir.as_ref().map_or_else(|| r#"${ASYNC_DIR:+"--dir=$ASYNC_DIR"}"#.to_owned(), |dir| format!("--dir {dir}")),
+        arguments: format!(" shim{profile_argument}{parallel_argument}{dir_argument}"),
         in_background,
         version: env!("CARGO_PKG_VERSION"),
     }

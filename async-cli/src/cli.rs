@@ -1,15 +1,10 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use async_core::process::ProcessIdentity;
-use async_core::{Caller, Error, Permissions, Store};
 use clap::FromArgMatches as _;
-use clap::{ArgMatches, Args, Parser, Subcommand, ValueEnum, ValueHint};
-use nix::unistd::geteuid;
+use clap::{ArgMatches, Args, Parser, Subcommand, ValueEnum};
 
 use crate::VERSION;
 use crate::commands::{
@@ -17,9 +12,11 @@ use crate::commands::{
     run::Run, schema::Schema, shim::Shim, status::Status, timing::Timing, wait::Wait,
 };
 use crate::failure::Failure;
+use crate::place::PlaceArgs;
+pub(crate) use crate::place::{Place, variable};
 use crate::shim::{
-    begin_here::BeginHere, collect::Collect, end_here::EndHere, guard::Guard, message::Message, rendering::Rendering,
-    supervise::Supervise,
+    begin_here::BeginHere, collect::Collect, end_here::EndHere, end_script::EndScript, message::Message,
+    settle::Settle, supervise::Supervise,
 };
 
 /// Named futures for shell scripts: start slow work under a name, go on, wait for the name later.
@@ -42,38 +39,6 @@ In a script:
   async_wait docs             # prints its log, returns its status
   async_print_timing          # how much time this saved";
 
-const STORE_HELP: &str = "The store of futures [default: $ASYNC_DIR, else $DEST/async, else $XDG_STATE_HOME/async]";
-
-/// What is said of the place of the store.
-#[derive(Args, Clone, Debug)]
-struct PlaceArgs {
-    /// The store of futures
-    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath, help = STORE_HELP)]
-    dir: Option<PathBuf>,
-    /// The variable `ASYNC_JOBS` of the functions that call
-    #[arg(long, global = true, hide = true, value_name = "N|PERCENT%")]
-    limit: Option<OsString>,
-    /// The variable `DEST` of the functions that call
-    #[arg(long, global = true, hide = true, value_name = "DIR")]
-    dest: Option<OsString>,
-    /// The process id of the script that calls, `$$`
-    #[arg(long, global = true, hide = true, value_name = "PID")]
-    script: Option<u32>,
-    /// Where a relative path of the store is meant from
-    #[arg(long, global = true, hide = true, value_name = "DIR")]
-    from: Option<PathBuf>,
-    /// Which functions call
-    #[arg(
-        long = "for",
-        id = "for",
-        global = true,
-        hide = true,
-        value_name = "PROFILE/VERSION",
-        default_value = "standalone"
-    )]
-    rendering: Rendering,
-}
-
 /// What the functions of the shim are like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Profile {
@@ -91,114 +56,6 @@ impl From<Profile> for async_bash_shim::Profile {
             Profile::Standalone => Self::Standalone,
         }
     }
-}
-
-impl Profile {
-    /// The same as an option's value.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Devstack => "devstack",
-            Self::Standalone => "standalone",
-        }
-    }
-}
-
-/// Where a command works.
-#[derive(Debug)]
-pub(crate) struct Place {
-    args: PlaceArgs,
-}
-
-impl Place {
-    /// The same with the store in that directory, if there is one.
-    pub(crate) fn at(&self, dir: Option<PathBuf>) -> Self {
-        let mut args = self.args.clone();
-        args.dir = dir.or(args.dir);
-        Self { args }
-    }
-
-    /// The store's directory.
-    pub(crate) fn dir(&self) -> Result<PathBuf, Error> {
-        let dir = self.dir_as_given()?;
-        Ok(self.args.from.as_ref().map_or_else(|| dir.clone(), |from| from.join(&dir)))
-    }
-
-    fn dir_as_given(&self) -> Result<PathBuf, Error> {
-        let set = |name| variable(name).map(PathBuf::from);
-        if let Some(dir) = self.args.dir.clone().or_else(|| set("ASYNC_DIR")) {
-            return Ok(dir);
-        }
-        let dest = self.args.dest.clone().or_else(|| std::env::var_os("DEST")).map(PathBuf::from);
-        if dest.as_ref().is_some_and(|dest| dest.as_os_str().is_empty()) {
-            return Err(Error::NoPlace("DEST is set but empty, so the store would be /async: set DEST or ASYNC_DIR"));
-        }
-        if dest.is_none() && is_of_another_user(set("XDG_STATE_HOME").or_else(|| set("HOME"))) {
-            return Err(Error::NoPlace(
-                "HOME belongs to another user, who could not use it any more: set ASYNC_DIR to a directory, or name it with --dir",
-            ));
-        }
-        dest.or_else(|| set("XDG_STATE_HOME"))
-            .or_else(|| set("HOME").map(|home| home.join(".local/state")))
-            .map(|parent| parent.join("async"))
-            .ok_or(Error::NoPlace(
-                "none of ASYNC_DIR, DEST, XDG_STATE_HOME and HOME is set: set ASYNC_DIR to a directory, or name it with --dir",
-            ))
-    }
-
-    /// Who may read what is made in the store. The original's is as the umask has it.
-    pub(crate) fn permissions(&self) -> Permissions {
-        match self.args.rendering.profile {
-            Profile::Standalone => Permissions::Private,
-            Profile::Devstack => Permissions::Umask,
-        }
-    }
-
-    /// What the functions that call are like.
-    pub(crate) fn profile(&self) -> Profile {
-        self.args.rendering.profile
-    }
-
-    /// The version of the functions that call, if it is another than the program's.
-    pub(crate) fn other_version(&self) -> Option<&str> {
-        self.args.rendering.other_version()
-    }
-
-    /// How many tasks may run at once, as the functions that call or the environment say; empty if they say nothing.
-    pub(crate) fn limit(&self) -> Option<OsString> {
-        self.args.limit.clone().or_else(|| variable("ASYNC_JOBS")).filter(|limit| !limit.is_empty())
-    }
-
-    /// The script that calls, if its functions do. Without a /proc it has no identity, and nor have the futures that it
-    /// started.
-    pub(crate) fn script(&self) -> Option<ProcessIdentity> {
-        self.args.script.and_then(|pid| ProcessIdentity::of(pid).ok())
-    }
-
-    /// The same by its process id alone.
-    pub(crate) fn script_pid(&self) -> Option<u32> {
-        self.args.script
-    }
-
-    /// Who asks.
-    pub(crate) fn caller(&self) -> Caller {
-        self.script().map_or(Caller::Program, Caller::Script)
-    }
-
-    /// Opens the store.
-    pub(crate) fn store(&self) -> Result<Store, Failure> {
-        Ok(Store::open(&self.dir()?, self.permissions())?)
-    }
-}
-
-/// Whether this is root, in a directory of somebody else, where it would leave what is root's.
-fn is_of_another_user(dir: Option<PathBuf>) -> bool {
-    let owner = dir.and_then(|dir| Some(dir.ancestors().find_map(|dir| dir.metadata().ok())?.uid()));
-    geteuid().is_root() && owner.is_some_and(|owner| owner != 0)
-}
-
-/// A variable of the environment, unless it is empty.
-pub(crate) fn variable(name: &str) -> Option<OsString> {
-    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 /// What reads one command's arguments, and what makes the command of what was read.
@@ -220,6 +77,7 @@ fn reader(name: &str) -> Option<Reader> {
         "begin-here" => (of::<BeginHere>, |matches| read(matches).map(Command::BeginHere)),
         "end-here" => (of::<EndHere>, |matches| read(matches).map(Command::EndHere)),
         "collect" => (of::<Collect>, |matches| read(matches).map(Command::Collect)),
+        "settle" => (of::<Settle>, |matches| read(matches).map(Command::Settle)),
         "message" => (of::<Message>, |matches| read(matches).map(Command::Message)),
         "pid" => (of::<Pid>, |matches| read(matches).map(Command::Pid)),
         _ => return None,
@@ -247,7 +105,8 @@ enum Command {
     BeginHere(BeginHere),
     EndHere(EndHere),
     Collect(Collect),
-    Guard(Guard),
+    EndScript(EndScript),
+    Settle(Settle),
     Message(Message),
     Complete(Complete),
 }
@@ -268,16 +127,17 @@ impl Cli {
     /// Where the command works.
     #[cfg(feature = "fuzzing")]
     pub(crate) fn place(self) -> Place {
-        Place { args: self.place }
+        Place::of(self.place)
     }
 
     /// Runs the command; the exit status is the command's.
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        let place = &Place { args: self.place };
+        let place = &Place::of(self.place);
         match self.command {
             Command::Run(command) => command.run(place),
             Command::Cancel(command) => command.run(place),
-            Command::Guard(command) => command.run(place),
+            Command::EndScript(command) => command.run(place),
+            Command::Settle(command) => command.run(place),
             Command::Init(command) => command.run(place),
             Command::Wait(command) => command.run(place),
             Command::Log(command) => command.run(place),
@@ -285,7 +145,7 @@ impl Cli {
             Command::Pid(command) => command.run(place),
             Command::Cleanup(command) => command.run(place),
             Command::Timing(command) => command.run(place),
-            Command::Shim(command) => command.run(),
+            Command::Shim(command) => command.run(place),
             Command::Completions(command) => command.run(),
             Command::Schema(command) => command.run(),
             Command::Supervise(command) => command.run(place),

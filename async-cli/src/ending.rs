@@ -2,16 +2,18 @@
 
 use std::process::ExitCode;
 
-use async_core::{End, FutureName};
+use async_core::{Cause, End, FutureName};
 
 use crate::failure::warn;
 use crate::messages::{self, Output};
 
 /// Says how the task ended. The result is safe by then, so a failure to say so changes nothing.
 pub(crate) fn announce(name: &FutureName, pid: &str, end: &End) {
-    let text = match end.rc {
-        0 => "finished successfully".to_owned(),
-        rc => format!("FAILED with rc {rc}{}", messages::why(end.signal, end.cause)),
+    let text = match (end.rc, end.cause) {
+        (0, _) => "finished successfully".to_owned(),
+        // Somebody has wanted that.
+        (rc, Some(Cause::Cancelled)) => format!("cancelled, with rc {rc}"),
+        (rc, cause) => format!("FAILED with rc {rc}{}", messages::why(end.signal, cause)),
     };
     let line = messages::line(name, Some(pid), &text);
     if let Err(failure) = Output::stdout().and_then(|mut output| output.print(&line)) {

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use crate::of_script::with_future;
 use crate::suggestion::{NAME_MISSING, name_like};
 
 /// The exit status for a request that can never work, as clap's own for wrong usage.
@@ -79,6 +80,14 @@ pub(crate) enum Failure {
         name: String,
         /// The store.
         dir: PathBuf,
+    },
+    /// No script of that name has left anything.
+    #[error("nothing is kept of a script `{name}`{like}")]
+    NoScript {
+        /// The name, printable.
+        name: String,
+        /// What may have been meant.
+        like: String,
     },
     /// There are fewer runs of that name.
     #[error("there is no run {number} of `{name}`, only {count}: see `async log --list-runs`")]
@@ -179,13 +188,13 @@ impl Failure {
 
     /// What the user may have meant, as the end of the message.
     fn suggestion(&self) -> String {
-        let like = match self {
-            Self::Store(async_core::Error::Unknown { name, dir }) | Self::NothingKept { name, dir } => {
-                name_like(name, dir)
-            }
-            _ => None,
+        let (Self::Store(async_core::Error::Unknown { name, dir }) | Self::NothingKept { name, dir }) = self else {
+            return String::new();
         };
-        like.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+        if let Some(script) = with_future(name, dir) {
+            return format!("; the script `{script}` has one: `--script {script}`");
+        }
+        name_like(name, dir).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
     }
 }
 

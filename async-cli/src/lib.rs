@@ -17,6 +17,8 @@ mod json;
 mod kernel_copy;
 mod live_line;
 mod messages;
+mod of_script;
+mod place;
 mod planning;
 mod progress;
 mod shim;

@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::thread::available_parallelism;
 
 use async_core::clock::Millis;
-use async_core::process::ProcessIdentity;
 use async_core::store::{INSIDE, MAX_JOBS};
 use async_core::{FutureName, Plan, Store};
 use clap::Args;
@@ -85,11 +84,6 @@ fn jobs_of_variable(place: &Place) -> Result<Option<u32>, Failure> {
 /// The live future of that store inside whose task this process runs, if any, as the environment says (see [`INSIDE`]).
 pub(crate) fn enclosing(store: &Store) -> Option<FutureName> {
     store.inside(&variable(INSIDE)?)
-}
-
-/// The script that has its futures cancelled when it ends, if there is one, as the environment says.
-pub(crate) fn owner() -> Option<ProcessIdentity> {
-    variable("ASYNC_OWNER")?.to_str()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use async_core::{Permissions, Store};
+use async_core::{FutureName, Permissions, Store};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Command, Error};
 
@@ -13,13 +13,16 @@ const ALIKE: f64 = 0.8;
 /// The live future of that store whose name is most like this one.
 pub(crate) fn name_like(name: &str, dir: &Path) -> Option<String> {
     let names = Store::open(dir, Permissions::default()).ok()?.names().ok()?;
-    let alike = |other: &str| strsim::jaro_winkler(name, other);
-    names
-        .iter()
-        .map(|other| (alike(other.as_str()), other))
+    most_alike(name, names.iter().map(FutureName::as_str))
+}
+
+/// The one that is most like this name, if one is.
+pub(crate) fn most_alike<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> Option<String> {
+    others
+        .map(|other| (strsim::jaro_winkler(name, other), other))
         .filter(|&(alike, _)| alike >= ALIKE)
         .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, other)| other.to_string())
+        .map(|(_, other)| other.to_owned())
 }
 
 /// What is said of a command line of `async run` without a name.

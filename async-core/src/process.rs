@@ -99,6 +99,38 @@ impl ProcessIdentity {
     }
 }
 
+/// A process, to be told when it is gone.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    identity: ProcessIdentity,
+    /// None where the kernel gives none, or none is free.
+    pidfd: Option<OwnedFd>,
+}
+
+impl Watched {
+    /// That process; none if it is gone.
+    pub(crate) fn of(identity: ProcessIdentity) -> Option<Self> {
+        let pidfd = match Handle::open(identity.pid) {
+            Ok(None) => return None,
+            Ok(Some(Handle::Pidfd(pidfd))) => Some(pidfd),
+            Ok(Some(Handle::Refused)) | Err(_) => None,
+        };
+        // Only now does the descriptor pin it.
+        let watched = Self { identity, pidfd };
+        watched.seems_alive().then_some(watched)
+    }
+
+    /// What can be read from once it is gone.
+    pub(crate) fn pidfd(&self) -> Option<&OwnedFd> {
+        self.pidfd.as_ref()
+    }
+
+    /// One of which that can't be found out is taken for alive.
+    pub(crate) fn seems_alive(&self) -> bool {
+        self.identity.is_alive().unwrap_or(true)
+    }
+}
+
 /// How long to sleep between two looks where the kernel gives no descriptors of processes.
 const PAUSE: Duration = Duration::from_millis(50);
 const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
@@ -206,7 +238,7 @@ pub(crate) fn reset_sigchld() -> io::Result<()> {
 
 /// Has a program start with nothing of its starter's signals: none is blocked, and none is ignored.
 #[allow(unsafe_code)]
-pub(crate) fn start_without_inherited_signals(command: &mut Command) {
+pub fn start_without_inherited_signals(command: &mut Command) {
     let forget = || {
         for number in 1..=libc::SIGRTMAX() {
             // SAFETY: no handler is set. It fails for signals that can't be ignored in the first place.

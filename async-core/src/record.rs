@@ -18,7 +18,7 @@
 //! wait_end = 1795503107125
 //! ```
 //!
-//! There may also be `parent`, `owner`, `plan`, `run_start`, `attempts`, `cancel_time`, `signal`, `cause`, `terminated`,
+//! There may also be `parent`, `plan`, `run_start`, `attempts`, `cancel_time`, `signal`, `cause`, `terminated`,
 //! `killed` and `taken_by`;
 //! [`Record`] says what each is.
 //!
@@ -198,9 +198,6 @@ pub struct Record {
     pub wait_end: Option<Millis>,
     /// The future inside whose task it was started, if any.
     pub parent: Option<String>,
-    /// The script that has it cancelled when it ends, if one does.
-    #[serde(skip)]
-    pub owner: Option<ProcessIdentity>,
     /// How it is to be run, if not simply at once.
     pub plan: Option<Plan>,
     /// When the task itself was let go after it had been queued, in ms since the epoch. Else that is `start_time`.
@@ -414,7 +411,6 @@ impl Record {
             self.script.clone().map(Line::Script),
             self.life.clone().map(Line::Life),
             self.parent.as_ref().and_then(|name| name.parse().ok()).map(Line::Parent),
-            self.owner.clone().map(Line::Owner),
             self.plan.clone().map(Line::Plan),
         ];
         let dependencies = self.dependencies.iter().cloned().map(Line::Dependency);

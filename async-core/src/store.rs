@@ -10,6 +10,8 @@
 //! | `.queue`, `.slots` | who waits for its turn and who runs, where tasks are limited in number |
 //! | `.count` | how many live futures there are |
 //! | `.starting/new*` | a record that is being made |
+//! | `.script` | whose it is, if it is that of a script's run |
+//! | `scripts/` | the stores of scripts, in that of the prompt: see [`Scripts`] |
 
 mod begin;
 mod cancel;
@@ -26,6 +28,7 @@ mod live;
 mod place;
 mod queue;
 mod runs;
+mod scripts;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -49,6 +52,7 @@ pub use live::Live;
 pub use place::Leftovers;
 pub use queue::MAX_JOBS;
 pub use runs::{KEPT_RUNS, RUNS, Run};
+pub use scripts::{Keep, SCRIPTS, ScriptKey, ScriptRun, Scripts};
 
 pub(crate) use end::RecordWriter;
 pub(crate) use queue::Slot;

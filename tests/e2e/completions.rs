@@ -30,7 +30,8 @@ impl Prompt {
         let start = |name: &str| format!("async_run {} true; ", shlex::try_quote(name).unwrap());
         let starts: String = NAMES.iter().copied().map(start).collect();
         let script = format!(
-            "source <(async shim); async_init; async_run gone true; async_wait gone; {starts} export ASYNC_DIR=$HOME/else\\ where; async_init; async_run other true"
+            "source <(async shim); async_init; async_run gone true; async_wait gone; {starts}
+            ASYNC_ON_EXIT=leave ASYNC_DIR=$HOME/else\\ where bash -c 'source <(async shim); async_run other true'"
         );
         let made = sandbox.run(&script);
         assert_eq!(made.status, 0, "{}", made.stderr);

@@ -22,6 +22,7 @@ mod readme;
 mod records;
 mod renderings;
 mod run;
+mod scripts;
 mod status;
 mod suggestions;
 mod surroundings;

@@ -346,28 +346,28 @@ fn a_chain_of_twenty_and_twenty_that_come_after_one() {
 }
 
 /// A script that ends in some way while its futures run.
-fn ends(case: &Case, guard: &str, end: &str) {
+fn ends(case: &Case, on_exit: &str, end: &str) {
     let script = case.script(&format!(
-        "{guard}
+        "ASYNC_ON_EXIT={on_exit}
         mkfifo there
         function stays {{ quiet; echo >there; sleep 1000; }}
         function outer {{ quiet; async_run inner stays; async run --quiet nested -- bash -c 'echo >there; sleep 1000'; sleep 1000; }}
         async_run function stays
         async_run outer outer
+        (async_run subshell stays)
         async run program -- bash -c 'echo >there; sleep 1000'
-        (ASYNC_OWNER= async run elses -- bash -c 'echo >there; sleep 1000')
         for i in {{1..5}}; do read -r _; done <>there
         stay
         {end}"
     ));
     let mut script = Staying::start(case.sandbox(), &script);
-    let own = ["function", "outer", "inner", "nested", "program"];
+    let own = ["function", "outer", "inner", "nested", "subshell"];
     let status = script.call(&["status"]);
-    for name in own.into_iter().chain(["elses"]) {
+    for name in own.into_iter().chain(["program"]) {
         status.says(&format!("{name}\trunning"));
     }
     let _ = script.go_on();
-    if guard.is_empty() {
+    if on_exit == "leave" {
         let status = script.call(&["status"]);
         for name in own {
             status.says(&format!("{name}\trunning"));
@@ -377,25 +377,84 @@ fn ends(case: &Case, guard: &str, end: &str) {
             // What is inside of another one may be stopped as a part of that.
             script.call(&["wait", name]).says("with result 143 in ").exits(143);
         }
-        script.call(&["status"]).says("elses\trunning");
+        // It is the program's own, and goes on as at the prompt.
+        script.call(&["status"]).says("program\trunning");
     }
     script.call(&["cancel", "--all", "--quiet"]).exits(0);
     assert!(script.left().is_empty(), "{:#?}", script.left());
 }
 
 #[test]
-fn what_a_script_leaves_is_cancelled_if_it_said_so_however_it_ends() {
+fn what_a_script_leaves_is_cancelled_however_it_ends() {
     in_each_standalone_case(|case| {
-        ends(case, "async_cancel_on_exit", "kill -KILL $$");
+        ends(case, "", "kill -KILL $$");
     });
     in_each_case(|case| {
         // That the other ways to end are no different does not depend on bash.
         if case.profile == "standalone" {
-            for end in ["", "exit 3", "kill -TERM $$", "set -e; false"] {
-                ends(case, "async_cancel_on_exit", end);
+            for end in ["", "exit 3", "kill -TERM $$", "set -e; false", "trap 'echo mine' EXIT", "trap 'exit 4' EXIT"] {
+                ends(case, "cancel", end);
             }
-            ends(case, "", "exit");
+            ends(case, "leave", "exit");
         }
+    });
+}
+
+#[test]
+fn nothing_of_a_script_runs_when_it_has_ended_by_itself() {
+    in_each_standalone_case(|case| {
+        for end in ["", "exit 0", "set -e; false", "kill -INT $$", "async_end; exit"] {
+            let finished = case.run(&format!(
+                "bash -c 'source <(async shim)
+                    function stays {{ echo >there; trap \"\" TERM; exec sleep 1000; }}
+                    mkfifo there
+                    async_run --grace 100ms t stays
+                    read -r _ <there
+                    {end}'
+                async status"
+            ));
+            finished.says("\nt\tfinished\t137 KILL cancelled\t").says("cancelled").lacks("FAILED");
+        }
+    });
+}
+
+#[test]
+fn the_end_of_a_script_keeps_its_status_and_the_traps_that_were_there() {
+    in_each_standalone_case(|case| {
+        for (before, then, status, says) in [
+            (":", "exit 5", 5, ""),
+            ("trap 'echo \"mine $?\"' EXIT", "exit 5", 5, "mine 5\n"),
+            ("trap 'echo \"it'\\''s $?\"' EXIT", "exit 5", 5, "it's 5\n"),
+            ("trap 'echo \"mine $?\"; exit 6' EXIT", "exit 5", 6, "mine 5\n"),
+            ("trap '' EXIT", "exit 5", 5, ""),
+            ("set -e", "false", 1, ""),
+            ("set -eu -o posix; trap 'echo \"mine $?\"' EXIT", "false", 1, "mine 1\n"),
+            (":", "ASYNC_ON_EXIT=soon", 2, ""),
+        ] {
+            let script = case.sourced_after(before, &format!("async_run t sleep 1000\n{then}"));
+            let finished = case.sandbox().run(&script);
+            finished.says(says).exits(status);
+        }
+    });
+}
+
+#[test]
+fn a_failure_that_nobody_waited_for_is_told_of_at_the_end() {
+    in_each_standalone_case(|case| {
+        let finished = case.run("async_run t false; async_run u true; wait; exit 0");
+        finished.complains("nobody waited for `t`, which failed with status 1\n").lacks("`u`").exits(0);
+    });
+}
+
+#[test]
+fn a_script_may_wait_at_its_end_and_then_fails_if_something_failed() {
+    in_each_standalone_case(|case| {
+        let script = "ASYNC_ON_EXIT=wait\nfunction fails { quiet; gate go; echo the log; return 3; }\nmake_gate go\nasync_run t fails\n";
+        for (end, status) in [("", 3), ("exit 4", 4)] {
+            let finished = case.run(&format!("{script}{{ open_gate go; }} &\n{end}"));
+            finished.says("the log\n").exits(status);
+        }
+        case.run("ASYNC_ON_EXIT=wait; async_run t echo fine").says("fine\n").exits(0);
     });
 }
 

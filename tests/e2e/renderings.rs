@@ -16,14 +16,16 @@ const STANDALONE_LINES: usize = 300;
 const COLUMNS: usize = 110;
 
 /// Calls the test with each rendering.
-fn in_each_rendering(test: impl Fn(Options, &str)) {
+fn in_each_rendering(test: impl Fn(&Options, &str)) {
     for profile in [Profile::Devstack, Profile::Standalone] {
         for parallel in [true, false] {
             let mut options = Options::of(profile);
             options.parallel = parallel;
-            test(options, &render(&options));
+            test(&options, &render(&options));
         }
     }
+    let options = Options { dir: Some("'/srv/a store'".to_owned()), ..Options::of(Profile::Standalone) };
+    test(&options, &render(&options));
 }
 
 #[test]
@@ -50,7 +52,7 @@ fn each_is_what_the_program_prints_with_the_arguments_that_it_names() {
 }
 
 /// Runs a linter on each rendering that it is for.
-fn lint(command: &[&str], is_for: impl Fn(Options) -> bool) {
+fn lint(command: &[&str], is_for: impl Fn(&Options) -> bool) {
     in_each_rendering(|options, text| {
         if !is_for(options) {
             return;

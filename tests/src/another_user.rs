@@ -4,7 +4,7 @@ use std::os::unix::fs::lchown;
 use std::path::Path;
 use std::process::Command;
 
-use crate::shell::{Sandbox, binary_dir};
+use crate::shell::{Sandbox, copy_program};
 
 /// Their user and group id, which most systems call nobody.
 pub const THEM: u32 = 65534;
@@ -26,7 +26,7 @@ pub fn bash(sandbox: &Sandbox, script: &str) -> Command {
     // What was built may be where only root can read it.
     let bin = sandbox.path("bin");
     std::fs::create_dir_all(&bin).expect("a folder");
-    std::fs::copy(binary_dir().join("async"), bin.join("async")).expect("a copy");
+    copy_program(&bin.join("async"));
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(sandbox.path("."), mode).expect("the way there");
     let mut path = bin.into_os_string();

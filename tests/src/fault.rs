@@ -54,6 +54,12 @@ impl Case {
         format!("source <(async shim --profile {} --parallel-default true)\n{PRELUDE}{script}", self.profile)
     }
 
+    /// The script with the shim sourced before it, and that done before, as where the store is may be settled by then.
+    #[must_use]
+    pub fn sourced_after(&self, before: &str, script: &str) -> String {
+        format!("{before}\n{}", self.sourced(script))
+    }
+
     /// The script with the shim sourced and the store made before it.
     #[must_use]
     pub fn script(&self, script: &str) -> String {

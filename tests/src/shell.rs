@@ -29,6 +29,17 @@ pub fn binary_dir() -> &'static Path {
     })
 }
 
+/// Copies the program.
+///
+/// By cp(1), as what this process has open to write, another test's child may have inherited, and then nothing can execute it.
+///
+/// # Panics
+/// If it can't be copied.
+pub fn copy_program(to: &Path) {
+    let copied = Command::new("cp").arg(binary_dir().join("async")).arg(to).status();
+    assert!(copied.expect("cp runs").success(), "the program can't be copied");
+}
+
 fn build(package: &str, profile: &str) {
     let status =
         Command::new(env!("CARGO")).args(["build", "--quiet", "--package", package, "--profile", profile]).status();
@@ -63,7 +74,7 @@ pub fn bashes() -> Vec<Bash> {
         .collect()
 }
 
-/// A folder for one test, with an empty `$DEST` and an empty working directory.
+/// A folder for one test, with an empty `$DEST`, in which the store `$ASYNC_DIR` is to be, and an empty working directory.
 pub struct Sandbox {
     dir: TempDir,
     bash: PathBuf,
@@ -133,6 +144,7 @@ impl Sandbox {
             .env("TMPDIR", self.dir.path())
             .env("LANG", "C.UTF-8")
             .env("DEST", self.path("dest"))
+            .env("ASYNC_DIR", self.store())
             .env("DEVSTACK_PARALLEL", "True")
             .current_dir(self.path("cwd"))
             .stdin(Stdio::null());

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use async_core::process::start_without_inherited_signals;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
@@ -153,6 +154,8 @@ impl Step {
             return Outcome::lacking(format!("not installed: {hint}"));
         }
         let mut command = command(&words);
+        // Whoever starts this in the background, or by nohup(1), has it ignore signals that tests wait for the effect of.
+        start_without_inherited_signals(&mut command);
         if !all {
             command.env_remove(BASHES);
         }

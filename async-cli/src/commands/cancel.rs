@@ -13,6 +13,7 @@ use crate::duration;
 use crate::failure::{Failure, warn};
 use crate::json::{self, Cancellation, Cancellations, Envelope};
 use crate::messages::{self, Output};
+use crate::of_script::OfScript;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,6 +30,8 @@ Examples:
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Cancel {
+    #[command(flatten)]
+    of: OfScript,
     /// All futures that run or are queued
     #[arg(long, conflicts_with = "names")]
     all: bool,
@@ -48,7 +51,7 @@ pub(crate) struct Cancel {
 
 impl Cancel {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        let store = place.store()?;
+        let store = self.of.place(place)?.store()?;
         let names = if self.all {
             store.names()?
         } else {

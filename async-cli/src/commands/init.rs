@@ -3,18 +3,17 @@
 use std::process::ExitCode;
 
 use async_core::Store;
-use async_core::store::KEPT_RUNS;
 use clap::Args;
 
 use super::uncollected_by;
-use crate::cli::{Place, variable};
+use crate::cli::Place;
 use crate::failure::{Failure, warn};
+use crate::place::kept_runs;
 
 const EXAMPLES: &str = "\
 Examples:
 
   async init
-  DEST=/opt/stack async init       # devstack's, in /opt/stack/async
   async --dir ./futures init       # one of your own: say so each time";
 
 /// Makes the store, or clears it of what earlier runs left; what still runs, or is a running script's, stays
@@ -28,13 +27,13 @@ pub(crate) struct Init {
     keep_runs: Option<usize>,
 }
 
-const KEEP_RUNS: &str = "ASYNC_KEEP_RUNS";
 const KEEP_RUNS_HELP: &str = "How many earlier runs to keep; 0 keeps none [default: $ASYNC_KEEP_RUNS, else 5]";
 
 impl Init {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let runs = self.keep_runs.map_or_else(kept_runs, Ok)?;
-        let (_, leftovers) = Store::init_keeping(&place.dir()?, place.permissions(), runs, &place.caller())?;
+        let dir = place.dir_to_init()?;
+        let (_, leftovers) = Store::init_keeping(&dir, place.permissions(), runs, &place.caller())?;
         if let Some(version) = place.other_version() {
             warn(&format!("the functions are of version {version}, and the program of {}", env!("CARGO_PKG_VERSION")));
         }
@@ -49,14 +48,4 @@ impl Init {
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// How many runs the environment says are to be kept.
-fn kept_runs() -> Result<usize, Failure> {
-    let Some(value) = variable(KEEP_RUNS) else {
-        return Ok(KEPT_RUNS);
-    };
-    value.to_str().and_then(|value| value.parse().ok()).ok_or_else(|| {
-        Failure::Usage(format!("{KEEP_RUNS} is `{}`, and should be a number of runs to keep", value.display()))
-    })
 }

@@ -18,6 +18,7 @@ use clap::Args;
 use crate::cli::Place;
 use crate::failure::{Failure, warn};
 use crate::messages::Output;
+use crate::of_script::OfScript;
 
 use printer::{Labels, Printer};
 use source::Source;
@@ -37,6 +38,8 @@ Examples:
 #[command(after_help = EXAMPLES)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(crate) struct Log {
+    #[command(flatten)]
+    of: OfScript,
     /// The names of the futures
     #[arg(required = true, value_name = "NAME")]
     names: Vec<OsString>,
@@ -70,7 +73,7 @@ impl Log {
     }
 
     fn print(self, place: &Place) -> Result<ExitCode, Failure> {
-        let store = place.store()?;
+        let store = self.of.place(place)?.store()?;
         let names = self.names.iter().map(|name| super::name(name)).collect::<Result<Vec<FutureName>, _>>()?;
         let mut output = Output::stdout()?;
         if self.list_runs {

@@ -89,12 +89,9 @@ impl Run {
         let program = find(&self.command[0], &variables, &cwd)?;
         let stdin = open_input(&self.stdin)?;
 
-        let dir = std::path::absolute(place.dir()?)
-            .map_err(|source| Failure::Directory { path: place.dir().unwrap_or_default(), source })?;
-        let store = Store::open_or_make(&dir, place.permissions())?;
+        let store = place.store_to_start_in()?;
         let request = Request {
             parent: planning::enclosing(&store),
-            owner: planning::owner(),
             plan: plan.clone(),
             program: true,
             ..Request::new(&self.command)

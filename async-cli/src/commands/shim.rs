@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use async_bash_shim::Options;
+use async_core::text::shell_line;
 use clap::Args;
 
-use crate::cli::Profile;
+use crate::cli::{Place, Profile};
 use crate::failure::Failure;
 use crate::messages::Output;
 
@@ -13,6 +14,7 @@ const EXAMPLES: &str = "\
 Examples:
 
   source <(async shim)             # in a script
+  async shim --dir /srv/builds/store >functions.bash   # one store for all
   async shim --profile devstack --parallel-default true >inc/async";
 
 /// Prints the bash functions to be sourced: source <(async shim)
@@ -28,9 +30,18 @@ pub(crate) struct Shim {
 }
 
 impl Shim {
-    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let mut options = Options::of(self.profile.into());
         options.parallel = self.parallel_default.unwrap_or(options.parallel);
+        if let Some(dir) = place.dir_of_the_command_line() {
+            if self.profile == Profile::Devstack {
+                return Err(Failure::Usage(
+                    "devstack's functions have their store in $DEST/async: leave --dir away".to_owned(),
+                ));
+            }
+            let dir = std::path::absolute(dir).map_err(|source| Failure::Directory { path: dir.to_owned(), source })?;
+            options.dir = Some(shell_line(&[dir]));
+        }
         Output::stdout()?.print(&async_bash_shim::render(&options))?;
         Ok(ExitCode::SUCCESS)
     }

@@ -20,6 +20,7 @@ use crate::export::Exports;
 use crate::failure::{Failure, warn};
 use crate::json::Envelope;
 use crate::messages::Output;
+use crate::of_script::OfScript;
 
 use analysis::{Analysis, Prediction};
 use comparison::Against;
@@ -54,6 +55,8 @@ const WIDTH: u16 = 80;
 #[command(after_help = EXAMPLES)]
 #[allow(clippy::struct_excessive_bools, reason = "options that are there or not")]
 pub(crate) struct Timing {
+    #[command(flatten)]
+    of: OfScript,
     /// Print when each future started, how long it ran, how long the script stood waiting for it (blocked), and how long it
     /// lay finished before that (slack), in seconds
     #[arg(long)]
@@ -91,6 +94,7 @@ pub(crate) struct Timing {
 
 impl Timing {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+        let place = &*self.of.place(place)?;
         let mut output = Output::stdout()?;
         let taken = self.exports.takes_stdout()?;
         if taken && self.json {

@@ -3,7 +3,7 @@
 use async_core::clock::Millis;
 use async_core::process::ProcessIdentity;
 use async_core::record::{Argument, Cause, State};
-use async_core::{Entry, FutureName, Plan};
+use async_core::{Entry, FutureName, Plan, ScriptRun};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -14,6 +14,30 @@ use crate::signal;
 pub(crate) struct Futures {
     /// The futures, in the order of their starts.
     pub(crate) futures: Vec<Future>,
+    /// The scripts that run now, the newest first, if this is the store of the prompt.
+    pub(crate) scripts: Vec<Script>,
+}
+
+/// A script that runs now.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Script {
+    /// The name of its file, or what `ASYNC_SCRIPT` called it.
+    script: String,
+    /// The process id of its shell.
+    pid: u32,
+    /// When it sourced the functions, in ms since the epoch.
+    start_time_ms: Millis,
+    /// The directory of its futures.
+    store: Argument,
+    /// Its futures, in the order of their starts.
+    futures: Vec<Future>,
+}
+
+impl Script {
+    pub(crate) fn new(run: &ScriptRun, futures: Vec<Future>) -> Self {
+        let (script, store) = (run.key.name().to_owned(), run.dir().as_os_str().into());
+        Self { script, pid: run.pid, start_time_ms: run.started, store, futures }
+    }
 }
 
 /// Runs of futures whose logs are kept.
@@ -59,8 +83,8 @@ pub(crate) struct Future {
     pid: Option<u32>,
     /// The task's own process.
     task_pid: Option<u32>,
-    /// The process id of the script that has it cancelled when it ends, if one does.
-    owner_pid: Option<u32>,
+    /// The process id of the script whose functions started it, if some did.
+    script_pid: Option<u32>,
     /// The future inside whose task it was started.
     parent: Option<String>,
     /// When it was started, in ms since the epoch.
@@ -126,7 +150,7 @@ impl From<Entry> for Future {
             argv: record.argv,
             pid: record.pid.and_then(|pid| pid.parse().ok()),
             task_pid: record.task,
-            owner_pid: record.owner.as_ref().map(ProcessIdentity::pid),
+            script_pid: record.script.as_ref().map(ProcessIdentity::pid),
             parent: record.parent,
             start_time_ms: record.start_time,
             run_start_ms: record.run_start,

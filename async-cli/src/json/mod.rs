@@ -20,7 +20,7 @@ use crate::messages::Output;
 use async_core::text::printable_json;
 
 pub(crate) use cancelled::{Cancellation, Cancellations};
-pub(crate) use future::{Future, Futures, NumberedRun, Runs};
+pub(crate) use future::{Future, Futures, NumberedRun, Runs, Script};
 pub(crate) use waited::{WaitEnd, Waited};
 
 /// The version of the format.

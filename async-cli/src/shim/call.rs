@@ -69,7 +69,6 @@ impl Call {
             plan,
             parent: planning::enclosing(store),
             script: place.script(),
-            owner: planning::owner(),
         }
     }
 

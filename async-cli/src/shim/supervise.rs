@@ -61,6 +61,7 @@ impl Supervise {
         let call = Call::read(&self.words, place)?;
         let name = call.name(place)?;
         let task = Gated::new(self.task, gate, call.skip(&self.words), place.script_pid()).map_err(Failure::Task)?;
+        let task = task.ends_with(place.script_to_end_with()?);
         let store = place.store()?;
         let plan = call.planning.plan(place)?;
         let request = call.request(place, &store, plan.clone(), self.shortened);

@@ -149,7 +149,6 @@ lines! {
     Script(ProcessIdentity) = "script" => |record, value| record.script = Some(value),
     Life(ProcessIdentity) = "life" => |record, value| record.life = Some(value),
     Parent(FutureName) = "parent" => |record, value| record.parent = Some(value.to_string()),
-    Owner(ProcessIdentity) = "owner" => |record, value| record.owner = Some(value),
     Plan(Plan) = "plan" => |record, value| record.plan = Some(value),
     Dependency(FutureId) = "dependency" => |record, value| record.dependencies.push(value),
     Queue(QueuePlace) = "queue" => |record, value| record.queue = Some(value),

@@ -50,8 +50,6 @@ pub struct Request<'a> {
     pub parent: Option<FutureName>,
     /// The script that starts it: the shell that `$$` names there.
     pub script: Option<ProcessIdentity>,
-    /// The script that has it cancelled when it ends.
-    pub owner: Option<ProcessIdentity>,
 }
 
 impl<'a> Request<'a> {
@@ -144,7 +142,6 @@ impl Store {
                 .transpose()
                 .map_err(Error::io("look at the process of", new.path()))?,
             parent: request.parent.as_ref().map(FutureName::to_string),
-            owner: request.owner.clone(),
             plan: request.plan.clone(),
             dependencies,
             ..Record::default()

@@ -192,6 +192,12 @@ impl Directory {
         }
     }
 
+    /// Removes it if nothing is in it.
+    pub(super) fn remove_if_empty(&self) -> io::Result<()> {
+        let (above, name) = self.within.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        Ok(unlinkat(above.opened()?, &**name, UnlinkatFlags::RemoveDir)?)
+    }
+
     fn remove_contents(&self) -> io::Result<()> {
         for name in self.list()? {
             match self.file(&name).remove_if_there() {

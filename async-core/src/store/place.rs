@@ -12,6 +12,7 @@ use super::count::COUNT;
 use super::directory::Directory;
 use super::files::{StoreFile, append, read_record};
 use super::queue::is_of_the_limit;
+use super::scripts::{SCRIPTS, SHELL};
 use super::{COLLECTED, KEPT_RUNS, Permissions, RUNS, STARTING, Store, is_alive};
 use crate::caller::Caller;
 use crate::error::{Error, Result};
@@ -69,7 +70,10 @@ impl Store {
             store => store?,
         };
         if !store.dir.file(COLLECTED).is_there()? {
-            store.refuse_a_strangers_directory()?;
+            // Another one's init may just be making it one of the earlier runs.
+            if !store.dir.file(RUNS).is_there()? {
+                store.refuse_a_strangers_directory()?;
+            }
             store.make_collected_dir()?;
         }
         Ok(store)
@@ -93,7 +97,7 @@ impl Store {
                 Some("log" | "fifo") => {
                     self.permissions == Permissions::Umask || is_record(&named.with_extension("ini"))
                 }
-                _ => name == STARTING || name == COUNT || is_of_the_limit(&name),
+                _ => [STARTING, COUNT, SCRIPTS, SHELL].contains(&&*name.to_string_lossy()) || is_of_the_limit(&name),
             };
             if !is_ours {
                 return Err(Error::NotAStore { dir: self.dir().to_owned(), example: printable(&name) });

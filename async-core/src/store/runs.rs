@@ -8,7 +8,8 @@ use std::io::{self, ErrorKind};
 
 use super::directory::Directory;
 use super::files::{StoreFile, read_record};
-use super::{Entry, Store};
+use super::scripts::runs_before;
+use super::{COLLECTED, Entry, Store};
 use crate::caller::Caller;
 use crate::clock::Millis;
 use crate::error::{Error, Result};
@@ -24,6 +25,15 @@ pub const KEPT_RUNS: usize = 5;
 
 /// How many earlier runs of a future say how long it usually takes: the newest ones know best.
 const USUAL: usize = 20;
+
+/// How far a look goes back.
+#[derive(Clone, Copy)]
+enum Back {
+    /// Over the runs of this store.
+    Store,
+    /// Over the stores of the same script too, if it is a script's.
+    Script,
+}
 
 /// A start in ms since the epoch, and a number that tells those of one name and start apart.
 pub(super) type Stamp = (Millis, u32);
@@ -51,19 +61,24 @@ impl Store {
         records_in(&self.collected_dir())
     }
 
-    /// The runs before this one that are kept, newest first.
+    /// The runs before this one that are kept, newest first; for the store of a script, those of that script.
     pub fn past_runs(&self) -> Result<Vec<Run>> {
-        let dir = self.runs_dir().held_if_fit();
-        let mut runs: Vec<(Stamp, OsString)> =
-            dir.names_if_there()?.into_iter().filter_map(|file| Some((parse_stamp(file.to_str()?)?, file))).collect();
-        runs.sort();
-        let run = |((started, _), name): (Stamp, OsString)| Run { started, directory: dir.subdirectory(name) };
-        Ok(runs.into_iter().rev().map(run).collect())
+        let mut runs = self.own_past_runs()?;
+        for (started, dir) in runs_before(&self.dir)? {
+            runs.push(Run { started, directory: dir.subdirectory(COLLECTED) });
+            runs.extend(runs_in(&dir)?);
+        }
+        Ok(runs)
+    }
+
+    /// The same of this store alone.
+    fn own_past_runs(&self) -> Result<Vec<Run>> {
+        runs_in(&self.dir)
     }
 
     /// The futures of that name that are no longer live, newest first, this run's and those of the runs before it.
     pub fn earlier(&self, name: &FutureName) -> Result<Vec<Entry>> {
-        let mut found = self.kept(name, usize::MAX, |named, record| {
+        let mut found = self.kept(name, usize::MAX, Back::Script, |named, record| {
             let kept = named.with_extension("log");
             let log = (record.has_log && kept.is_there().unwrap_or(false)).then_some(kept);
             Some(Entry { name: name.clone(), record, state: State::Collected, log })
@@ -93,7 +108,7 @@ impl Store {
     }
 
     fn find_kept(&self, name: &FutureName, is_it: impl Fn(&Record) -> bool) -> Result<Option<Record>> {
-        Ok(self.kept(name, 1, |_, record| is_it(&record).then_some(record))?.pop())
+        Ok(self.kept(name, 1, Back::Store, |_, record| is_it(&record).then_some(record))?.pop())
     }
 
     /// What `pick` makes of the records of the futures of that name that are no longer live, newest first, up to `most`.
@@ -101,11 +116,12 @@ impl Store {
         &self,
         name: &FutureName,
         most: usize,
+        back: Back,
         pick: impl Fn(&StoreFile, Record) -> Option<T>,
     ) -> Result<Vec<T>> {
         'again: loop {
             let mut found = Vec::new();
-            for named in self.records_of(name)? {
+            for named in self.records_back(name, back)? {
                 // An init has just made it one of an earlier run, or removed it.
                 let Some(file) = named.open()? else {
                     continue 'again;
@@ -124,7 +140,7 @@ impl Store {
     #[must_use]
     pub fn usual_run_time(&self, name: &FutureName) -> Option<Millis> {
         let read = |named: &StoreFile| read_record(&named.open().ok()??, named.path()).ok();
-        let newest = self.records_of(name).ok()?.into_iter().take(USUAL);
+        let newest = self.records_back(name, Back::Script).ok()?.into_iter().take(USUAL);
         let successful = newest.filter_map(|named| read(&named).filter(|record| record.rc == Some(0)));
         let mut run_times: Vec<Millis> = successful.filter_map(|record| record.run_time).collect();
         run_times.sort_unstable();
@@ -137,7 +153,7 @@ impl Store {
         // While nobody moves a record there, and its log before it: they belong to one run.
         self.changing(|_| self.move_collected())?;
         let is_missed = |record: &Record| record.taken_by != record.script && caller.not_this_script(record).is_some();
-        for run in self.past_runs()?.iter().skip(keep) {
+        for run in self.own_past_runs()?.iter().skip(keep) {
             // One with a record that can't be read is one that nobody can hear of.
             if !run.futures().is_ok_and(|futures| futures.iter().any(|(_, record)| is_missed(record))) {
                 remove_all(&run.directory)?;
@@ -182,7 +198,7 @@ impl Store {
     /// The names of all futures that are no longer live and of which something is kept.
     pub(super) fn kept_names(&self) -> Result<HashSet<FutureName>> {
         let mut names: HashSet<_> = stems_in(&self.collected_dir())?.into_iter().map(|(name, ..)| name).collect();
-        for run in self.past_runs()? {
+        for run in self.own_past_runs()? {
             names.extend(stems_in(&run.directory)?.into_iter().map(|(name, ..)| name));
         }
         Ok(names)
@@ -192,17 +208,35 @@ impl Store {
         self.dir.subdirectory(RUNS)
     }
 
-    /// The records of the futures of that name that are no longer live, newest first.
+    /// The records of the futures of that name in this store that are no longer live, newest first.
     pub(super) fn records_of(&self, name: &FutureName) -> Result<Vec<StoreFile>> {
+        self.records_back(name, Back::Store)
+    }
+
+    fn records_back(&self, name: &FutureName, back: Back) -> Result<Vec<StoreFile>> {
         let in_dir = |dir: &Directory| Ok::<_, Error>(stems_in(dir)?.into_iter().filter(|(of, ..)| of == name));
         // In this order none is missed that an init moves meanwhile.
         let mut found: Vec<_> = in_dir(&self.collected_dir())?.collect();
-        for run in self.past_runs()? {
+        let runs = match back {
+            Back::Store => self.own_past_runs()?,
+            Back::Script => self.past_runs()?,
+        };
+        for run in runs {
             found.extend(in_dir(&run.directory)?);
         }
         found.sort_by_key(|(_, stamp, _)| std::cmp::Reverse(*stamp));
         Ok(found.into_iter().map(|(.., named)| named).collect())
     }
+}
+
+/// The runs before this one in the store that is that directory, newest first.
+fn runs_in(store: &Directory) -> Result<Vec<Run>> {
+    let dir = store.subdirectory(RUNS).held_if_fit();
+    let mut runs: Vec<(Stamp, OsString)> =
+        dir.names_if_there()?.into_iter().filter_map(|file| Some((parse_stamp(file.to_str()?)?, file))).collect();
+    runs.sort();
+    let run = |((started, _), name): (Stamp, OsString)| Run { started, directory: dir.subdirectory(name) };
+    Ok(runs.into_iter().rev().map(run).collect())
 }
 
 /// The name, without its ending, of what is kept of a future: `NAME.START`, or `NAME.START-NUMBER` where that was taken.

@@ -1,9 +1,9 @@
 //! The signals and other events that a supervisor sleeps for.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, Signal};
@@ -17,6 +17,7 @@ use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use super::PASSED_ON;
 use crate::clock::{self, Millis};
 use crate::descriptor;
+use crate::process::{ProcessIdentity, Watched};
 
 /// What a supervisor sleeps for.
 pub(super) enum Event {
@@ -24,6 +25,8 @@ pub(super) enum Event {
     /// The descriptor with that index can be read.
     Woken(usize),
     TimeUp,
+    /// The script is gone whose end is the task's too. This comes once.
+    ScriptGone,
 }
 
 /// The signals that this process gets, as events.
@@ -33,7 +36,38 @@ pub(super) struct Events {
     alarm: OnceCell<TimerFd>,
     /// The shell whose descriptors this process has inherited, as long as it is there.
     shell: Cell<Option<Shell>>,
+    script: RefCell<Script>,
 }
+
+/// The script whose end is the task's too.
+enum Script {
+    /// There is none, or it is gone and that has been told.
+    None,
+    /// The shell that has started this process.
+    Shell(Pid),
+    Other(Watched),
+    Gone,
+}
+
+impl Script {
+    fn of(identity: Option<ProcessIdentity>, shell: Option<Shell>) -> Self {
+        match (identity, shell) {
+            (None, _) => Self::None,
+            (Some(script), Some(shell)) if i32::try_from(script.pid()) == Ok(shell.pid.as_raw()) => {
+                Self::Shell(shell.pid)
+            }
+            (Some(script), _) => Watched::of(script).map_or(Self::Gone, Self::Other),
+        }
+    }
+
+    fn pidfd(&self) -> Option<&OwnedFd> {
+        if let Self::Other(watched) = self { watched.pidfd() } else { None }
+    }
+}
+
+/// How often to look whether the script is gone, in ms, where the kernel does not tell.
+const LOOK_AGAIN: Millis = 500;
+const NOT_AT_ALL: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 /// The shell that has started this process.
 #[derive(Clone, Copy)]
@@ -46,20 +80,41 @@ pub(super) struct Shell {
 impl Events {
     /// Has them wait until they are asked for. This process closes what it has inherited when `shell`, its parent, is gone: a
     /// reader of what that prints waits for nobody else.
-    pub(super) fn block(shell: Option<Shell>) -> io::Result<Self> {
+    ///
+    /// The end of `script` is an event too.
+    pub(super) fn block(shell: Option<Shell>, script: Option<ProcessIdentity>) -> io::Result<Self> {
         let mut signals = SigSet::empty();
         for signal in PASSED_ON.into_iter().chain([Signal::SIGCHLD, Signal::SIGCONT]) {
             signals.add(signal);
         }
         signals.thread_block()?;
         let arriving = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-        let events = Self { arriving, alarm: OnceCell::new(), shell: Cell::new(shell) };
+        let events = Self {
+            arriving,
+            alarm: OnceCell::new(),
+            shell: Cell::new(shell),
+            script: RefCell::new(Script::of(script, shell)),
+        };
         if shell.is_some() {
             set_pdeathsig(Signal::SIGCONT)?;
             // It may be gone already.
             events.leave_shell_if_gone();
         }
         Ok(events)
+    }
+
+    fn is_script_gone(&self) -> bool {
+        match &*self.script.borrow() {
+            Script::None => false,
+            Script::Gone => true,
+            Script::Shell(pid) => getppid() != *pid,
+            Script::Other(watched) => match watched.pidfd() {
+                Some(pidfd) => {
+                    poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&NOT_AT_ALL)).is_ok_and(|ready| ready > 0)
+                }
+                None => !watched.seems_alive(),
+            },
+        }
     }
 
     fn leave_shell_if_gone(&self) {
@@ -80,6 +135,10 @@ impl Events {
     /// Sleeps until something happens; `deadline` is in ms since boot.
     pub(super) fn next(&self, others: &[Option<BorrowedFd<'_>>], deadline: Option<Millis>) -> io::Result<Event> {
         loop {
+            if self.is_script_gone() {
+                *self.script.borrow_mut() = Script::None;
+                return Ok(Event::ScriptGone);
+            }
             if let Some(info) = self.arriving.read_signal()?
                 && let Ok(signal) = Signal::try_from(i32::try_from(info.ssi_signo).unwrap_or_default())
             {
@@ -95,10 +154,14 @@ impl Events {
             watched.extend(
                 deadline.and_then(|ms| self.alarm_at(ms)).map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)),
             );
+            let script = self.script.borrow();
+            watched.extend(script.pidfd().map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)));
+            let look_again = matches!(&*script, Script::Other(_) if script.pidfd().is_none()).then_some(LOOK_AGAIN);
             let left = deadline.map(|deadline| deadline.saturating_sub(clock::since_boot()).max(0));
-            let timeout = left.map(|ms| Timespec { tv_sec: ms / 1000, tv_nsec: ms % 1000 * 1_000_000 });
+            let timeout = left.into_iter().chain(look_again).min();
+            let timeout = timeout.map(|ms| Timespec { tv_sec: ms / 1000, tv_nsec: ms % 1000 * 1_000_000 });
             match poll(&mut watched, timeout.as_ref()) {
-                Ok(0) => return Ok(Event::TimeUp),
+                Ok(0) if look_again.is_none() => return Ok(Event::TimeUp),
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -138,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_deadline_comes_while_the_machine_is_suspended_too() {
-        let events = Events::block(None).expect("signals can be blocked");
+        let events = Events::block(None, None).expect("signals can be blocked");
         let alarm = events.alarm_at(clock::since_boot() + 1).expect("a timer");
         let mut watched = [PollFd::from_borrowed_fd(alarm, PollFlags::IN)];
         assert_eq!(poll(&mut watched, None), Ok(1), "it goes off by itself");

@@ -16,6 +16,8 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{Pid, getpid, getppid};
 
+use crate::process::ProcessIdentity;
+
 /// A shell function's task, which waits at its gate.
 #[derive(Debug)]
 pub struct Gated {
@@ -26,6 +28,8 @@ pub struct Gated {
     shell: Pid,
     /// Where the ids of those come from that wait for another attempt.
     spares: Option<(PipeReader, PipeWriter)>,
+    /// The script whose end is to be the task's too.
+    ends_with: Option<ProcessIdentity>,
 }
 
 impl Gated {
@@ -38,7 +42,18 @@ impl Gated {
         let parent = getppid();
         // It is gone already if this is process 1's child, unless that is the script.
         let is_orphan = parent == Pid::from_raw(1) && script != Some(1);
-        Ok(Self { pid, gate, skip, shell: if is_orphan { getpid() } else { parent }, spares: None })
+        Ok(Self { pid, gate, skip, shell: if is_orphan { getpid() } else { parent }, spares: None, ends_with: None })
+    }
+
+    /// The same, to be cancelled when that script is gone.
+    #[must_use]
+    pub fn ends_with(self, script: Option<ProcessIdentity>) -> Self {
+        Self { ends_with: script, ..self }
+    }
+
+    /// The script whose end is to be the task's too.
+    pub(super) fn script(&self) -> Option<ProcessIdentity> {
+        self.ends_with.clone()
     }
 
     /// The shell that called.

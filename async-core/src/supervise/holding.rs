@@ -138,7 +138,7 @@ impl Supervisor<'_> {
             let waiting: Vec<Option<BorrowedFd<'_>>> = sleepers.iter().map(|sleeper| sleeper.pending()).collect();
             match self.next(&waiting, None)? {
                 Event::Woken(index) => return Ok(Held::Woken(index)),
-                Event::Signal(Signal::SIGCONT) => return Ok(Held::Poked),
+                Event::Signal(Signal::SIGCONT) | Event::ScriptGone => return Ok(Held::Poked),
                 Event::Signal(Signal::SIGCHLD) | Event::TimeUp => {}
                 Event::Signal(signal) if self.child.is_some() => self.pass_on(signal),
                 // There is no task yet that could act on it.

@@ -6,6 +6,7 @@ mod gate;
 mod holding;
 mod sleeper;
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
@@ -83,11 +84,11 @@ pub fn supervise(
     report: Report<'_>,
 ) -> Result<End> {
     let here = |error| Error::io("supervise the task of", &store.log_path(name))(error);
-    let shell = match &task {
-        Task::Function(gated) => Some(Shell { pid: gated.shell(), gate: gated.pipe() }),
-        Task::Program(_) => None,
+    let (shell, script) = match &task {
+        Task::Function(gated) => (Some(Shell { pid: gated.shell(), gate: gated.pipe() }), gated.script()),
+        Task::Program(_) => (None, None),
     };
-    let events = Events::block(shell).map_err(here)?;
+    let events = Events::block(shell, script).map_err(here)?;
     // Whatever the task leaves without a parent stays in reach.
     set_child_subreaper(true).map_err(|errno| here(errno.into()))?;
     process::reset_sigchld().map_err(here)?;
@@ -108,6 +109,7 @@ pub fn supervise(
         has_started: false,
         stop_retrying: false,
         slot: None,
+        script_is_gone: Cell::new(false),
     };
     let mut end = match supervisor.run(&read, task, report) {
         // What runs must not go on without anybody who looks after it.
@@ -144,6 +146,8 @@ struct Supervisor<'a> {
     stop_retrying: bool,
     /// The task counts until its end is recorded.
     slot: Option<Slot>,
+    /// Whether the script is gone whose end is the task's too.
+    script_is_gone: Cell<bool>,
 }
 
 impl Supervisor<'_> {
@@ -314,7 +318,7 @@ impl Supervisor<'_> {
             match self.next(&[], Some(deadline))? {
                 Event::TimeUp if deadline < until => return Ok(Pause::Stop(TIMED_OUT, Some(Cause::Timeout))),
                 Event::TimeUp => return Ok(Pause::Over),
-                Event::Signal(Signal::SIGCONT) if self.cancelled().is_some() => {
+                Event::Signal(Signal::SIGCONT) | Event::ScriptGone if self.cancelled().is_some() => {
                     return Ok(Pause::Stop(TERMINATED, Some(Cause::Cancelled)));
                 }
                 Event::Signal(signal) if ends_attempts(signal) => {
@@ -343,7 +347,7 @@ impl Supervisor<'_> {
                     let ended = Some(self.end_tree(self.plan.grace())?);
                     return Ok(End { rc: TIMED_OUT, cause: Some(Cause::Timeout), ended, ..End::default() });
                 }
-                Event::Signal(Signal::SIGCONT) => {
+                Event::Signal(Signal::SIGCONT) | Event::ScriptGone => {
                     if let Some(grace) = self.cancelled() {
                         return self.cancel(grace);
                     }
@@ -402,6 +406,9 @@ impl Supervisor<'_> {
     /// The grace period, if somebody has asked for the future to be cancelled.
     fn cancelled(&self) -> Option<Millis> {
         // If it can't be read, whoever asks will ask again.
+        if self.script_is_gone.get() {
+            return Some(self.plan.grace());
+        }
         let record = self.record.read().ok()?;
         record.cancel_time.map(|_| record.cancel_grace.unwrap_or_else(|| self.plan.grace()))
     }
@@ -463,7 +470,13 @@ impl Supervisor<'_> {
 
     fn next(&self, others: &[Option<BorrowedFd<'_>>], deadline: Option<Millis>) -> Result<Event> {
         let event = insist(|| self.events.next(others, deadline));
-        event.map_err(Error::io("wait for the task of", &self.store.log_path(self.name)))
+        let event = event.map_err(Error::io("wait for the task of", &self.store.log_path(self.name)))?;
+        if let Event::ScriptGone = event {
+            // As if it had asked for that. It is done, too, where the request can't be written down.
+            self.script_is_gone.set(true);
+            let _ = self.record.add(&[Line::CancelTime(clock::wall())]);
+        }
+        Ok(event)
     }
 
     fn say(&self, mut log: &File, text: &str) {

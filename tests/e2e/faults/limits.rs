@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_tests::fault::in_each_case;
-use async_tests::shell::{Finished, Sandbox, binary_dir};
+use async_tests::shell::{Finished, Sandbox, copy_program};
 use async_tests::small_disk::is_root;
 
 #[test]
@@ -213,7 +213,7 @@ fn a_binary_that_goes_away_after_the_start() {
     in_each_case(|case| {
         let sandbox = case.sandbox();
         let copy = sandbox.path("cwd/copy");
-        fs::copy(async_tests::shell::binary_dir().join("async"), &copy).unwrap();
+        copy_program(&copy);
         let finished = sandbox.run(&case.script(
             "export ASYNC_BIN=$PWD/copy
             make_gate go ready
@@ -290,7 +290,7 @@ static USERS: AtomicU32 = AtomicU32::new(0);
 fn run_as_nobody(sandbox: &Sandbox, script: &str) -> Finished {
     let program = sandbox.path("bin");
     fs::create_dir(&program).unwrap();
-    fs::copy(binary_dir().join("async"), program.join("async")).unwrap();
+    copy_program(&program.join("async"));
     let user = 3_000_000 + 10 * std::process::id() + USERS.fetch_add(1, Ordering::Relaxed);
     sandbox.run("chmod 1777 \"$HOME\" . \"$DEST\" ../ && chmod a+rx ../bin ../bin/async").exits(0);
     fs::write(sandbox.path("script"), script).unwrap();

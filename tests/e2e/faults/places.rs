@@ -60,7 +60,7 @@ fn a_store_below_a_directory_of_another_user_is_refused() {
     fs::rename(sandbox.store(), sandbox.path("store")).unwrap();
     fs::create_dir(sandbox.path("dest/ours")).unwrap();
     fs::rename(sandbox.path("store"), sandbox.path("dest/ours/async")).unwrap();
-    let finished = sandbox.run(&format!("export DEST=$DEST/ours\n{USE}"));
+    let finished = sandbox.run(&format!("export ASYNC_DIR=$DEST/ours/async\n{USE}"));
     finished.says("init 125\nrun 125\nstatus 125\n").complains("belongs to user id");
     // It is their own.
     give(&sandbox.path("dest/ours"));
@@ -94,7 +94,7 @@ fn a_symlink_of_another_user_is_followed_nowhere_in_the_path() {
     fs::create_dir_all(target.join("below")).unwrap();
     for (link, dest) in [("link", "link"), ("link", "link/below"), ("async", ".")] {
         let link = sandbox.path("dest").join(link);
-        let script = format!("export DEST=$DEST/{dest}\n{USE}");
+        let script = format!("export ASYNC_DIR=$DEST/{dest}/async\n{USE}");
         symlink(&target, &link).unwrap();
         give(&link);
         let finished = sandbox.run(&script);
@@ -111,7 +111,8 @@ fn symlinks_of_this_user_and_of_root_lead_to_a_store() {
     fs::create_dir_all(sandbox.path("real/home")).unwrap();
     symlink("../real", sandbox.path("dest/link")).unwrap();
     symlink(sandbox.path("dest/link/home"), sandbox.path("dest/again")).unwrap();
-    let used = "unset DEST; export HOME=$PWD/../dest/again; cd /; async run t -- true; async wait t; echo \"wait $?\"";
+    let used =
+        "unset ASYNC_DIR; export HOME=$PWD/../dest/again; cd /; async run t -- true; async wait t; echo \"wait $?\"";
     sandbox.run(used).says("\nwait 0\n");
     assert!(sandbox.path("real/home/.local/state/async/.collected").is_dir());
     // The store itself may be one.
@@ -174,8 +175,9 @@ fn a_subdirectory_that_others_may_write_or_own_is_refused() {
 fn whatever_the_umask_no_directory_is_made_that_every_user_may_write() {
     in_each_case(|case| {
         let sandbox = case.sandbox();
-        let finished = sandbox.run(&case.sourced(
-            "umask 000; export DEST=$DEST/new/folder; async_init; echo \"init $?\"
+        let finished = sandbox.run(&case.sourced_after(
+            "umask 000; export ASYNC_DIR=$DEST/new/folder/async",
+            "async_init; echo \"init $?\"
             async_run t true; async_wait t; async_init; async_run t true; async_wait t; echo \"wait $?\"",
         ));
         finished.says("init 0\n").says("wait 0\n");

@@ -385,7 +385,7 @@ fn nobody_waits_for_what_a_script_has_left_behind() {
                 export -f gate
                 function server {{ gate go; return 3; }}
                 export -f server
-                $BASH -c 'source <(async shim)
+                ASYNC_ON_EXIT=leave $BASH -c 'source <(async shim)
                     {script}
                     echo the step is over' 2>err | cat >out
                 echo \"status ${{PIPESTATUS[0]}}\"

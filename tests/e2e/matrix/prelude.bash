@@ -27,6 +27,8 @@ function with_status {
 function use_store {
     DEST=$root/$1
     ASYNC_DIR=$root/$1/async
+    # In the standalone profile it is settled for the whole script.
+    [[ -z ${_ASYNC_STORE-} ]] || _ASYNC_STORE="${_ASYNC_STORE%% /*} $ASYNC_DIR"
 }
 
 mkdir "$root/main" "$root/other" "$root/no_store" "$root/no_store/async" "$root/a_file"

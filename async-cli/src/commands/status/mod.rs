@@ -8,13 +8,14 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use async_core::{Entry, FutureName, RecordFile, Store};
+use async_core::{Entry, Error, FutureName, RecordFile, ScriptRun, Store};
 use clap::Args;
 
 use crate::cli::Place;
 use crate::failure::{Failure, warn};
-use crate::json::{self, Envelope, Future, Futures};
+use crate::json::{self, Envelope, Future, Futures, Script};
 use crate::messages::Output;
+use crate::of_script::OfScript;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,12 +23,14 @@ Examples:
   async status                  # a table, cut to the width of the terminal
   async status --watch          # the same, live, with the log of one of them
   async status --all docs       # collected ones of that name too
+  async status --script backup.sh --all   # of the newest run of that script
   async status --json | jq -r '.futures[] | select(.failed) | .name'
   async status | awk -F '\\t' '$2 == \"running\" { print $4 }'
 
 In a pipe or a file nothing is cut, and each future is a line of seven fields
 with a tab between two: name, state, status, pid, start in UTC, seconds run,
-command. A field that does not apply is `-`.
+command. A field that does not apply is `-`. At the prompt, the futures of
+scripts that run now follow, with the script's name as an eighth field.
 
 Exit status: 0 if nothing failed, 1 if a future that is listed failed or was
 lost, 125 if a future is unknown or its record can't be read.";
@@ -36,6 +39,8 @@ lost, 125 if a future is unknown or its record can't be read.";
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Status {
+    #[command(flatten)]
+    of: OfScript,
     /// Those of this run that were collected too
     #[arg(long, short)]
     all: bool,
@@ -65,25 +70,47 @@ impl Selection {
     }
 }
 
+/// What is listed of one store.
+struct Section {
+    /// The script whose it is, if it is not the one that was asked for.
+    script: Option<ScriptRun>,
+    entries: Vec<Entry>,
+}
+
 impl Status {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let names = self.names.iter().map(|name| super::name(name)).collect::<Result<_, _>>()?;
         let selection = Selection { names, collected: self.all };
-        let store = place.store()?;
+        let scripts = if self.watch || !self.names.is_empty() { Vec::new() } else { running_scripts(place)? };
+        let place = &*self.of.place(place)?;
+        let store = match place.store() {
+            // Whoever has started nothing here may still have scripts that run.
+            Err(Failure::Store(Error::NoStore(_))) if !scripts.is_empty() => None,
+            store => Some(store?),
+        };
         if self.watch {
-            return screen::run(&Output::stdout()?, store, selection);
+            return store.map_or(Ok(ExitCode::SUCCESS), |store| screen::run(&Output::stdout()?, store, selection));
         }
-        let (entries, complete) = entries(&store, &selection)?;
-        let failed = entries.iter().any(Entry::has_failed);
+        let dir = store.as_ref().map_or_else(|| place.prompt(), |store| Ok(store.dir().to_owned()))?;
+        let (mut sections, mut complete) = (Vec::new(), true);
+        let own = store.map(|store| (None, store));
+        // A script may end, and its store go, meanwhile.
+        let theirs = scripts.into_iter().filter_map(|run| run.store().ok().map(|store| (Some(run), store)));
+        for (script, store) in own.into_iter().chain(theirs) {
+            let (entries, is_complete) = entries(&store, &selection)?;
+            complete &= is_complete;
+            sections.push(Section { script, entries });
+        }
+        let is_empty = sections.iter().all(|section| section.entries.is_empty());
+        let failed = sections.iter().flat_map(|section| &section.entries).any(Entry::has_failed);
         let mut output = Output::stdout()?;
         if self.json {
-            let futures = entries.into_iter().map(Future::from).collect();
-            json::print(&Envelope::new(store.dir(), Futures { futures }), &mut output)?;
-        } else if !entries.is_empty() {
-            print(&entries, &mut output)?;
+            json::print(&Envelope::new(&dir, document(sections)), &mut output)?;
+        } else if !is_empty {
+            print(&sections, &mut output)?;
         } else if complete {
             let kind = if self.all { "" } else { "live " };
-            warn(&format!("there are no {kind}futures in {}", store.dir().display()));
+            warn(&format!("there are no {kind}futures in {}", dir.display()));
         }
         Ok(match (complete, failed) {
             (false, _) => ExitCode::from(125),
@@ -91,6 +118,26 @@ impl Status {
             (true, false) => ExitCode::SUCCESS,
         })
     }
+}
+
+/// The scripts that run now, the newest first, if their futures are to be listed too: at the prompt.
+fn running_scripts(place: &Place) -> Result<Vec<ScriptRun>, Failure> {
+    let Some(scripts) = place.scripts_beside() else {
+        return Ok(Vec::new());
+    };
+    Ok(scripts.runs()?.into_iter().filter(ScriptRun::is_running).collect())
+}
+
+fn document(sections: Vec<Section>) -> Futures {
+    let mut document = Futures { futures: Vec::new(), scripts: Vec::new() };
+    for Section { script, entries } in sections {
+        let futures = entries.into_iter().map(Future::from).collect();
+        match script {
+            None => document.futures = futures,
+            Some(run) => document.scripts.push(Script::new(&run, futures)),
+        }
+    }
+    document
 }
 
 /// The futures, in the order of their starts, and whether none is missing: those that can't be read are only told of.
@@ -116,12 +163,21 @@ fn entries(store: &Store, selection: &Selection) -> Result<(Vec<Entry>, bool), F
     Ok((entries, complete))
 }
 
-fn print(entries: &[Entry], output: &mut Output) -> Result<(), Failure> {
-    let lines = match output.columns() {
-        Some(width) => lines(entries, width, output.has_colors()),
-        None => plain_lines(entries),
-    };
-    output.print(&(lines.join("\n") + "\n"))
+fn print(sections: &[Section], output: &mut Output) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    for Section { script, entries } in sections.iter().filter(|section| !section.entries.is_empty()) {
+        let Some(width) = output.columns() else {
+            let script = script.as_ref().map_or_else(String::new, |run| format!("\t{}", run.key.name()));
+            text.extend(plain_lines(entries).into_iter().map(|line| line + &script));
+            continue;
+        };
+        if let Some(run) = script {
+            let heading = format!("{} (process {})", run.key.name(), run.pid);
+            text.extend((!text.is_empty()).then(String::new).into_iter().chain([heading]));
+        }
+        text.extend(lines(entries, width, output.has_colors()));
+    }
+    output.print(&(text.join("\n") + "\n"))
 }
 
 /// The lines of a table for people, the titles first.

@@ -1,0 +1,77 @@
+//! The futures of another script.
+
+use std::borrow::Cow;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use async_core::text::printable;
+use async_core::{FutureName, ScriptKey, ScriptRun, Scripts};
+use clap::Args;
+
+use crate::cli::Place;
+use crate::failure::{Failure, quoted};
+use crate::suggestion::most_alike;
+
+/// Of which script they are to be.
+#[derive(Args, Debug)]
+pub(crate) struct OfScript {
+    /// Those of the newest run of that script: the name of its file, or what `ASYNC_SCRIPT` called it
+    #[arg(long, value_name = "NAME", conflicts_with = "dir")]
+    script: Option<OsString>,
+}
+
+impl OfScript {
+    /// The place where these are.
+    pub(crate) fn place<'a>(&self, place: &'a Place) -> Result<Cow<'a, Place>, Failure> {
+        let Some(name) = &self.script else {
+            return Ok(Cow::Borrowed(place));
+        };
+        let run = newest(&Scripts::beside(place.prompt()?), name)?;
+        Ok(Cow::Owned(place.at(Some(run.dir().to_owned()))))
+    }
+}
+
+/// The newest run of the script that is meant by that name, or by the path of its file.
+fn newest(scripts: &Scripts, name: &OsStr) -> Result<ScriptRun, Failure> {
+    let runs = scripts.runs()?;
+    let path = Path::new(name).canonicalize().ok().map(|path| ScriptKey::of_path(&path));
+    let is_whole = |run: &&ScriptRun| run.key.as_str() == name || Some(&run.key) == path.as_ref();
+    let found = runs.iter().find(is_whole);
+    let mut found: Vec<&ScriptRun> =
+        found.map_or_else(|| runs.iter().filter(|run| run.key.name() == name).collect(), |run| vec![run]);
+    found.sort_by_key(|run| (&run.key, std::cmp::Reverse(run.started)));
+    found.dedup_by_key(|run| &run.key);
+    match found[..] {
+        [run] => Ok(run.clone()),
+        [] => {
+            let name = printable(name);
+            let like = most_alike(&name, runs.iter().map(|run| run.key.name()));
+            let like = like.map_or_else(String::new, |like| format!("; did you mean `{like}`?"));
+            Err(Failure::NoScript { name, like })
+        }
+        _ => {
+            let keys: Vec<String> = found.iter().map(|run| run.key.as_str().to_owned()).collect();
+            let name = printable(name);
+            Err(Failure::Usage(format!("several scripts are called `{name}`: give --script one of {}", quoted(&keys))))
+        }
+    }
+}
+
+/// The script beside the prompt's store in that directory whose newest run has a future of that name, if one has.
+pub(crate) fn with_future(name: &str, dir: &Path) -> Option<String> {
+    let name: FutureName = name.parse().ok()?;
+    let mut runs = Scripts::beside(dir.to_owned()).runs().ok()?;
+    let mut seen = Vec::new();
+    runs.retain(|run| {
+        !seen.contains(&run.key) && {
+            seen.push(run.key.clone());
+            true
+        }
+    });
+    let has = |run: &&ScriptRun| {
+        run.store().is_ok_and(|store| {
+            store.record_files(true).is_ok_and(|files| files.iter().any(|file| *file.name() == name))
+        })
+    };
+    runs.iter().find(has).map(|run| run.key.name().to_owned())
+}

@@ -1,0 +1,329 @@
+//! Where a command works, and for whom.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use async_core::process::ProcessIdentity;
+use async_core::store::KEPT_RUNS;
+use async_core::{Caller, Error, Keep, Permissions, Scripts, Store};
+use clap::{Args, ValueHint};
+use nix::unistd::geteuid;
+
+use crate::cli::Profile;
+use crate::failure::Failure;
+use crate::shim::rendering::Rendering;
+
+const STORE_HELP: &str =
+    "The store of futures [default: $ASYNC_DIR, else that of the script around it, else $XDG_STATE_HOME/async]";
+
+/// The variable that tells programs which script they run in, and where its store is, as [`ScriptStore`] has it.
+pub(crate) const SCRIPT_STORE: &str = "_ASYNC_STORE";
+
+const KEEP_RUNS: &str = "ASYNC_KEEP_RUNS";
+
+/// What is said of the place of the store.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PlaceArgs {
+    /// The store of futures
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath, help = STORE_HELP)]
+    dir: Option<PathBuf>,
+    /// The variable `ASYNC_JOBS` of the functions that call
+    #[arg(long, global = true, hide = true, value_name = "N|PERCENT%")]
+    limit: Option<OsString>,
+    /// The variable `DEST` of devstack's functions
+    #[arg(long, global = true, hide = true, value_name = "DIR")]
+    dest: Option<OsString>,
+    /// The process id of the script that calls, `$$`
+    #[arg(long, global = true, hide = true, value_name = "PID")]
+    shell_pid: Option<u32>,
+    /// Where a relative path of the store is meant from
+    #[arg(long, global = true, hide = true, value_name = "DIR")]
+    from: Option<PathBuf>,
+    /// The variable `ASYNC_ON_EXIT` of the functions that call
+    #[arg(long, global = true, hide = true, value_name = "cancel|wait|leave")]
+    on_exit: Option<String>,
+    /// What `async settle` has said to the functions that call
+    #[arg(long, global = true, hide = true, allow_hyphen_values = true, value_name = "PID TICKS BOOT DIR")]
+    store: Option<OsString>,
+    /// Which functions call
+    #[arg(
+        long = "for",
+        id = "for",
+        global = true,
+        hide = true,
+        value_name = "PROFILE/VERSION",
+        default_value = "standalone"
+    )]
+    rendering: Rendering,
+}
+
+/// The shell of a script, and the store that its functions use. As text, its identity, a blank, and the directory with a
+/// slash, as a shell drops newlines at the end.
+#[derive(Clone, Debug)]
+pub(crate) struct ScriptStore {
+    /// None where that can't be found out.
+    pub(crate) shell: Option<ProcessIdentity>,
+    pub(crate) dir: PathBuf,
+}
+
+impl ScriptStore {
+    fn parse(text: &OsStr) -> Option<Self> {
+        let mut parts = text.as_bytes().splitn(4, |byte| *byte == b' ');
+        let words = [parts.next()?, parts.next()?, parts.next()?].join(&b' ');
+        let dir: PathBuf = Path::new(&OsString::from_vec(parts.next()?.to_vec())).components().collect();
+        let shell = std::str::from_utf8(&words).ok()?.parse().ok();
+        dir.is_absolute().then_some(Self { shell, dir })
+    }
+
+    /// What the variable says.
+    pub(crate) fn of_environment() -> Option<Self> {
+        Self::parse(&variable(SCRIPT_STORE)?)
+    }
+
+    pub(crate) fn to_text(&self) -> OsString {
+        let mut text = OsString::from(self.shell.as_ref().map_or_else(|| "- - -".to_owned(), ToString::to_string));
+        text.push(" ");
+        text.push(self.dir.join(""));
+        text
+    }
+
+    /// Whether its shell is there still.
+    fn is_alive(&self) -> bool {
+        self.shell.as_ref().is_some_and(|shell| shell.is_alive().unwrap_or(false))
+    }
+}
+
+/// What becomes at the end of a script of what its functions have started and it has not collected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnExit {
+    Cancel,
+    Wait,
+    Leave,
+}
+
+/// Whose store it is.
+#[derive(Clone, Debug)]
+enum Whose {
+    /// That of the directory that was named.
+    Named(PathBuf),
+    /// That which the functions of a script use.
+    Script(ScriptStore),
+    /// That of the prompt.
+    Prompt(PathBuf),
+}
+
+impl Whose {
+    fn dir(&self) -> &Path {
+        match self {
+            Self::Named(dir) | Self::Prompt(dir) | Self::Script(ScriptStore { dir, .. }) => dir,
+        }
+    }
+}
+
+/// Where a command works.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    args: PlaceArgs,
+}
+
+impl Place {
+    pub(crate) fn of(args: PlaceArgs) -> Self {
+        Self { args }
+    }
+
+    /// The same with the store in that directory, if there is one.
+    pub(crate) fn at(&self, dir: Option<PathBuf>) -> Self {
+        let mut args = self.args.clone();
+        args.dir = dir.or(args.dir);
+        Self { args }
+    }
+
+    fn whose(&self) -> Result<Whose, Error> {
+        if let Some(settled) = &self.args.store {
+            let broken = Error::NoPlace("the variable _ASYNC_STORE, which is the functions' own, was changed");
+            return ScriptStore::parse(settled).map(Whose::Script).ok_or(broken);
+        }
+        if let Some(named) = self.named()? {
+            return Ok(Whose::Named(named));
+        }
+        match ScriptStore::of_environment() {
+            Some(script) if self.profile() == Profile::Standalone && script.is_alive() => Ok(Whose::Script(script)),
+            _ => self.prompt().map(Whose::Prompt),
+        }
+    }
+
+    /// The directory that the command line names.
+    pub(crate) fn dir_of_the_command_line(&self) -> Option<&Path> {
+        self.args.dir.as_deref()
+    }
+
+    /// The directory that an option or a variable names.
+    pub(crate) fn named(&self) -> Result<Option<PathBuf>, Error> {
+        let named = self.args.dir.clone().or_else(|| variable("ASYNC_DIR").map(PathBuf::from));
+        let named = if named.is_none() && self.profile() == Profile::Devstack { self.dest()? } else { named };
+        Ok(named.map(|dir| self.from(&dir)))
+    }
+
+    /// devstack's.
+    fn dest(&self) -> Result<Option<PathBuf>, Error> {
+        match self.args.dest.clone().or_else(|| std::env::var_os("DEST")) {
+            Some(dest) if dest.is_empty() => {
+                Err(Error::NoPlace("DEST is set but empty, so the store would be /async: set DEST or ASYNC_DIR"))
+            }
+            dest => Ok(dest.map(|dest| Path::new(&dest).join("async"))),
+        }
+    }
+
+    /// The path, seen from where a relative one is meant from.
+    pub(crate) fn from(&self, path: &Path) -> PathBuf {
+        self.args.from.as_ref().map_or_else(|| path.to_owned(), |from| from.join(path))
+    }
+
+    /// The directory of the prompt's store.
+    pub(crate) fn prompt(&self) -> Result<PathBuf, Error> {
+        let set = |name| variable(name).map(PathBuf::from);
+        if is_of_another_user(set("XDG_STATE_HOME").or_else(|| set("HOME"))) {
+            return Err(Error::NoPlace(
+                "HOME belongs to another user, who could not use it any more: set ASYNC_DIR to a directory, or name it with --dir",
+            ));
+        }
+        set("XDG_STATE_HOME")
+            .or_else(|| set("HOME").map(|home| home.join(".local/state")))
+            .map(|parent| self.from(&parent.join("async")))
+            .ok_or(Error::NoPlace(
+                "none of ASYNC_DIR, XDG_STATE_HOME and HOME is set: set ASYNC_DIR to a directory, or name it with --dir",
+            ))
+    }
+
+    /// The stores of scripts, if the command works on that of the prompt.
+    pub(crate) fn scripts_beside(&self) -> Option<Scripts> {
+        match self.whose() {
+            Ok(Whose::Prompt(dir)) => Some(Scripts::beside(dir)),
+            _ => None,
+        }
+    }
+
+    /// Who may read what is made in the store. The original's is as the umask has it.
+    pub(crate) fn permissions(&self) -> Permissions {
+        match self.profile() {
+            Profile::Standalone => Permissions::Private,
+            Profile::Devstack => Permissions::Umask,
+        }
+    }
+
+    /// What the functions that call are like.
+    pub(crate) fn profile(&self) -> Profile {
+        self.args.rendering.profile
+    }
+
+    /// The version of the functions that call, if it is another than the program's.
+    pub(crate) fn other_version(&self) -> Option<&str> {
+        self.args.rendering.other_version()
+    }
+
+    /// How many tasks may run at once, as the functions that call or the environment say; empty if they say nothing.
+    pub(crate) fn limit(&self) -> Option<OsString> {
+        self.args.limit.clone().or_else(|| variable("ASYNC_JOBS")).filter(|limit| !limit.is_empty())
+    }
+
+    /// The script that calls, if its functions do. Without a /proc it has no identity, and nor have the futures that it
+    /// started.
+    pub(crate) fn script(&self) -> Option<ProcessIdentity> {
+        let pid = self.args.shell_pid?;
+        let settled = self.args.store.as_deref().and_then(ScriptStore::parse).and_then(|store| store.shell);
+        settled.filter(|shell| shell.pid() == pid).or_else(|| ProcessIdentity::of(pid).ok())
+    }
+
+    /// The same by its process id alone.
+    pub(crate) fn script_pid(&self) -> Option<u32> {
+        self.args.shell_pid
+    }
+
+    /// What becomes at the end of the script of what it leaves.
+    pub(crate) fn on_exit(&self) -> Result<OnExit, Failure> {
+        match self.args.on_exit.as_deref() {
+            None | Some("" | "cancel") => Ok(OnExit::Cancel),
+            Some("wait") => Ok(OnExit::Wait),
+            Some("leave") => Ok(OnExit::Leave),
+            Some(other) => {
+                let other = async_core::text::printable(other.as_ref());
+                Err(Failure::Usage(format!("ASYNC_ON_EXIT is `{other}`, and should be cancel, wait or leave")))
+            }
+        }
+    }
+
+    /// The script whose end is the end of what its functions start now, if they have it so.
+    pub(crate) fn script_to_end_with(&self) -> Result<Option<ProcessIdentity>, Failure> {
+        let goes_on = self.profile() == Profile::Devstack || self.on_exit()? == OnExit::Leave;
+        Ok(self.script().filter(|_| !goes_on))
+    }
+
+    /// Who asks.
+    pub(crate) fn caller(&self) -> Caller {
+        self.script().map_or(Caller::Program, Caller::Script)
+    }
+
+    /// Opens the store. That of a script is made at its first use.
+    pub(crate) fn store(&self) -> Result<Store, Failure> {
+        let whose = self.whose()?;
+        let dir = whose.dir();
+        let permissions = self.permissions();
+        let Whose::Script(script) = &whose else {
+            return Ok(Store::open(dir, permissions)?);
+        };
+        match (Scripts::of_run(dir), &script.shell) {
+            (Some(scripts), Some(shell)) => {
+                let keep = Keep { runs: kept_runs()?.saturating_add(1), ..Keep::default() };
+                Ok(scripts.open_or_make(dir, permissions, shell, keep)?)
+            }
+            // Most are there, and a look at what is in them is one more.
+            _ => match Store::open(dir, permissions) {
+                Err(Error::NoStore(_)) => Ok(Store::open_or_make(dir, permissions)?),
+                store => Ok(store?),
+            },
+        }
+    }
+
+    /// The directory of the store that is to be initialized. That of a script is there then.
+    pub(crate) fn dir_to_init(&self) -> Result<PathBuf, Failure> {
+        let whose = self.whose()?;
+        if let Whose::Script(_) = whose {
+            self.store()?;
+        }
+        Ok(whose.dir().to_owned())
+    }
+
+    /// The same; one that is not there is made, whose ever it is.
+    pub(crate) fn store_to_start_in(&self) -> Result<Store, Failure> {
+        match self.whose()? {
+            Whose::Script(_) => self.store(),
+            Whose::Named(dir) | Whose::Prompt(dir) => {
+                let dir = std::path::absolute(&dir).map_err(|source| Failure::Directory { path: dir, source })?;
+                Ok(Store::open_or_make(&dir, self.permissions())?)
+            }
+        }
+    }
+}
+
+/// Whether this is root, in a directory of somebody else, where it would leave what is root's.
+fn is_of_another_user(dir: Option<PathBuf>) -> bool {
+    let owner = dir.and_then(|dir| Some(dir.ancestors().find_map(|dir| dir.metadata().ok())?.uid()));
+    geteuid().is_root() && owner.is_some_and(|owner| owner != 0)
+}
+
+/// A variable of the environment, unless it is empty.
+pub(crate) fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// How many earlier runs the environment says are to be kept.
+pub(crate) fn kept_runs() -> Result<usize, Failure> {
+    let Some(value) = variable(KEEP_RUNS) else {
+        return Ok(KEPT_RUNS);
+    };
+    value.to_str().and_then(|value| value.parse().ok()).ok_or_else(|| {
+        Failure::Usage(format!("{KEEP_RUNS} is `{}`, and should be a number of runs to keep", value.display()))
+    })
+}

@@ -1,0 +1,94 @@
+//! `async end-script`: what a script has started and not collected is stopped at its end.
+
+use std::process::ExitCode;
+use std::slice;
+
+use async_core::process::ProcessIdentity;
+use async_core::{Cancelled, Cause, Entry, FutureName, State, Store, clock};
+use clap::Args;
+
+use crate::cli::Place;
+use crate::collecting::Manner;
+use crate::commands::cancel::in_shell;
+use crate::failure::{Failure, warn};
+use crate::messages::{self, Output};
+use crate::place::OnExit;
+use crate::sleeper::Sleeper;
+use crate::waiting::Waiting;
+
+/// Cancels, or waits for, what the functions of the script have started and it has not collected
+///
+/// What failed without anybody having heard of it is told of. The supervisors say whom they have stopped.
+#[derive(Args, Debug)]
+#[command(hide = true)]
+pub(crate) struct EndScript {}
+
+impl EndScript {
+    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+        let on_exit = place.on_exit()?;
+        let store = place.store()?;
+        // Without an identity nothing says what it has started.
+        let Some(script) = place.script().filter(|_| on_exit != OnExit::Leave) else {
+            return Ok(ExitCode::SUCCESS);
+        };
+        if on_exit == OnExit::Wait {
+            return wait(&store, &script);
+        }
+        for (name, entry) in of_script(&store, &script)? {
+            let is_over = matches!(entry.state, State::Finished | State::Lost);
+            if is_over && entry.has_failed() && entry.record.cause != Some(Cause::Cancelled) {
+                let outcome = entry.record.outcome(None, clock::wall());
+                let failed = if outcome.rc.is_some() { "failed " } else { "" };
+                warn(&format!("nobody waited for `{name}`, which {failed}{}", messages::failed(&outcome)));
+            }
+        }
+        cancel(&store, &script)
+    }
+}
+
+/// Waits for all, and gives the status of the first that failed.
+fn wait(store: &Store, script: &ProcessIdentity) -> Result<ExitCode, Failure> {
+    let mut output = Output::stdout()?;
+    let sleeper = Sleeper::new(None);
+    let mut statuses = Vec::new();
+    for (name, _) in of_script(store, script)? {
+        let waiting = Waiting { store, output: &mut output, manner: Manner::USUAL, sleeper: &sleeper, account: None };
+        // One that can't be collected must not keep the others from being.
+        statuses
+            .push(waiting.for_all(slice::from_ref(&name)).map_or_else(|failure| failure.report(), |tally| tally.rc));
+    }
+    Ok(statuses.into_iter().find(|status| *status != 0).unwrap_or(0).into())
+}
+
+/// A task that is just being stopped may start another one, so it takes another look until there are none.
+fn cancel(store: &Store, script: &ProcessIdentity) -> Result<ExitCode, Failure> {
+    loop {
+        let running = of_script(store, script)?.into_iter().filter(|(_, entry)| {
+            matches!(entry.state, State::Running | State::Queued) && !entry.record.is_synchronous()
+        });
+        let names: Vec<FutureName> = running.map(|(name, _)| name).collect();
+        if names.is_empty() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        for (name, result) in store.cancel_all(names, None) {
+            if let Cancelled::InShell(pid) = result? {
+                warn(&in_shell(&name, pid));
+                return Ok(ExitCode::from(125));
+            }
+        }
+    }
+}
+
+/// The live futures that the script has started.
+fn of_script(store: &Store, script: &ProcessIdentity) -> Result<Vec<(FutureName, Entry)>, Failure> {
+    let mut found = Vec::new();
+    for name in store.names()? {
+        // One that can't be read is nobody's.
+        if let Ok(Some(entry)) = store.live_entry(&name)
+            && entry.record.script.as_ref() == Some(script)
+        {
+            found.push((name, entry));
+        }
+    }
+    Ok(found)
+}

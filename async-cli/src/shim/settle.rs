@@ -1,0 +1,76 @@
+//! `async settle`: where a script's store is, once and for all.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use async_core::process::ProcessIdentity;
+use async_core::{ScriptKey, Scripts};
+use clap::Args;
+
+use crate::cli::Place;
+use crate::failure::Failure;
+use crate::messages::Output;
+use crate::place::ScriptStore;
+
+/// Prints who the script is and where its store is; nothing is made yet
+#[derive(Args, Debug)]
+#[command(hide = true)]
+pub(crate) struct Settle {
+    /// The shell's options, `$-`
+    #[arg(long, allow_hyphen_values = true)]
+    flags: String,
+    /// What the shell calls the script, `$0`
+    #[arg(long, allow_hyphen_values = true)]
+    zero: OsString,
+    /// The variable `ASYNC_SCRIPT`, by which the user calls the script
+    #[arg(long, allow_hyphen_values = true)]
+    named: Option<OsString>,
+}
+
+impl Settle {
+    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+        let pid = place.script_pid().ok_or_else(|| Failure::Usage("which shell?".to_owned()))?;
+        let shell = ProcessIdentity::of(pid).ok();
+        let store = ScriptStore { dir: self.dir(place, pid)?, shell };
+        Output::stdout()?.write_all(store.to_text().as_bytes()).map_err(Failure::Output)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn dir(&self, place: &Place, pid: u32) -> Result<PathBuf, Failure> {
+        if let Some(named) = place.named()? {
+            return std::path::absolute(&named).map_err(|source| Failure::Directory { path: named, source });
+        }
+        let prompt = place.prompt()?;
+        let prompt = std::path::absolute(&prompt).map_err(|source| Failure::Directory { path: prompt, source })?;
+        if self.flags.contains('i') {
+            return Ok(prompt);
+        }
+        Ok(Scripts::beside(prompt).place(&self.key(place, pid)?, pid))
+    }
+
+    fn key(&self, place: &Place, pid: u32) -> Result<ScriptKey, Failure> {
+        if let Some(name) = &self.named {
+            return ScriptKey::chosen(name).map_err(|why| {
+                let name = async_core::text::printable(name);
+                Failure::Usage(format!("ASYNC_SCRIPT is `{name}`, which can't be the name of a script: {why}"))
+            });
+        }
+        // What comes from a command line or a pipe is known by where it was started.
+        let file = if self.flags.contains(['c', 's']) { None } else { script_file(place, pid, &self.zero) };
+        Ok(ScriptKey::of_path(&file.unwrap_or_else(|| place.from(Path::new(".")))))
+    }
+}
+
+/// The file of the script that a shell reads.
+fn script_file(place: &Place, pid: u32, zero: &OsStr) -> Option<PathBuf> {
+    // There bash has the script open, wherever that has changed to; unless the limit on descriptors is lower.
+    let open = fs::read_link(format!("/proc/{pid}/fd/255")).ok();
+    let is_it = |path: &PathBuf| {
+        path.is_file() && path.file_name().is_some_and(|_| !path.as_os_str().as_bytes().ends_with(b" (deleted)"))
+    };
+    open.filter(is_it).or_else(|| fs::canonicalize(place.from(Path::new(zero))).ok().filter(|path| path.is_file()))
+}
