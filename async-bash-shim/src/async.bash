@@ -26,14 +26,16 @@
 # Keep the script's aliases out of what follows: on one line, as bash reads a line before it runs it
 _ASYNC_OPTS=${BASHOPTS-} && #{% if devstack %}\builtin#{% else %}"${BASH_VERSION:+builtin}"#{% endif %} shopt -u expand_aliases 2>/dev/null || _ASYNC_OPTS=""
 #{%- if !devstack %}
-
 case "${BASH_VERSION-}" in
     "" | [123].* | 4.[0123].*)
         echo "async: its functions need bash 4.4 or later" >&2
-        case $- in *i*) return 125 ;; *) exit 125 ;; esac
+        case $- in *i*) ;; *) exit 125 ;; esac
+        case ${ZSH_VERSION-}${KSH_VERSION-} in [!@]*) return 125 ;; esac
+        [ -z "${BASH_VERSION-}" ] || shopt -s expand_aliases
+        alias builtin="unalias builtin; sh -c 'exit 125' <<'#'" # at a prompt: the rest is a here-document
         ;;
-    *) ;;
 esac
+builtin true "${_ASYNC_OPTS#'"'}" # }" <<'#' # and so it is to zsh, which parses what it evaluates as a whole
 #{%- else %}
 @{ parallel_setting }@ &&
     DEVSTACK_PARALLEL=True || DEVSTACK_PARALLEL=False
@@ -379,3 +381,6 @@ function async_print_timing {
 _async_begin || builtin true
 #{%- endif %}
 [[ :$_ASYNC_OPTS: != *:expand_aliases:* ]] || builtin shopt -s expand_aliases
+#{%- if !devstack %}
+#
+#{%- endif %}

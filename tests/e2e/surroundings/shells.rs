@@ -3,59 +3,123 @@
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 
-use async_tests::shell::{Bash, Sandbox, bashes, binary_dir};
+use async_tests::shell::{Bash, Finished, Sandbox, bashes, binary_dir};
 use async_tests::small_disk::is_root;
 
 use super::probe::{Outcome, PROFILES, Probe, shim, try_all};
 
-/// Shells that know nothing of what bash alone can do, with the option for a script in an argument.
+/// Shells that are not bash, and how each is called so that it reads nobody's settings.
 const OTHER_SHELLS: &[&[&str]] =
-    &[&["dash", "-c"], &["zsh", "-c"], &["ksh", "-c"], &["mksh", "-c"], &["yash", "-c"], &["busybox", "sh", "-c"]];
+    &[&["sh"], &["dash"], &["busybox", "ash"], &["zsh", "-f"], &["mksh"], &["ksh93"], &["yash", "--norcfile"]];
 
-fn runs(shell: &[&str]) -> bool {
-    let mut command = Command::new(shell[0]);
-    command.args(&shell[1..]).arg(":").stdin(Stdio::null()).stderr(Stdio::null());
-    let there = command.status().is_ok_and(|status| status.success());
-    if !there {
-        eprintln!("skipped, because there is no {}", shell[0]);
+/// The one line that they get.
+const NEEDS_BASH: &str = "async: its functions need bash 4.4 or later";
+
+/// Those of them that are here; `sh` may be bash.
+fn other_shells() -> impl Iterator<Item = &'static &'static [&'static str]> {
+    OTHER_SHELLS.iter().filter(|shell| {
+        let mut command = Command::new(shell[0]);
+        command
+            .args(&shell[1..])
+            .args(["-c", "exit \"${BASH_VERSION:+1}\""])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null());
+        let there = command.status().is_ok_and(|status| status.success());
+        if !there {
+            eprintln!("skipped, because there is no {} that is not bash: apt-get install {0}", shell[0]);
+        }
+        there
+    })
+}
+
+/// A call of a shell, with the functions in `$file`, which `$program shim` prints too.
+fn call(sandbox: &Sandbox, shell: &[&str]) -> Command {
+    std::fs::write(sandbox.path("shim"), shim("standalone")).unwrap();
+    let mut command = sandbox.command(shell[0]);
+    command.args(&shell[1..]).env("program", binary_dir().join("async")).env("file", sandbox.path("shim"));
+    command
+}
+
+/// How a script has the functions defined, in that shell. Others than these know no `<(...)`.
+fn ways(shell: &str) -> Vec<&'static str> {
+    let mut ways = vec![". \"$file\"", "eval \"$(\"$program\" shim)\"", "f() { eval \"$(\"$program\" shim)\"; }; f"];
+    if ["zsh", "ksh93"].contains(&shell) {
+        ways.push(". <(\"$program\" shim)");
     }
-    there
+    ways
 }
 
 #[test]
-fn a_shell_that_is_not_bash_gets_one_line_that_says_so() {
-    for shell in OTHER_SHELLS.iter().filter(|shell| runs(shell)) {
-        // devstack is bash.
-        for profile in ["standalone"] {
-            let sandbox = Sandbox::default();
-            std::fs::write(sandbox.path("shim"), shim(profile)).unwrap();
-            let mut ways = vec!["eval \"$(\"$program\" shim --profile \"$profile\")\"", ". \"$file\""];
-            if ["zsh", "ksh"].contains(&shell[0]) {
-                ways.push("source <(\"$program\" shim --profile \"$profile\")");
+fn a_script_of_another_shell_gets_one_line_and_ends_with_125() {
+    for shell in other_shells() {
+        for way in ways(shell[0]) {
+            for options in ["", "set -eu; "] {
+                let sandbox = Sandbox::default();
+                let script = format!("{options}{way}\necho 'it went on'");
+                let finished = sandbox.finish(call(&sandbox, shell).args(["-c", &script]));
+                let what = format!("{shell:?}, {options}{way}");
+                assert_eq!(finished.stderr, format!("{NEEDS_BASH}\n"), "{what}: {finished}");
+                assert_eq!((finished.stdout.as_str(), finished.status), ("", 125), "{what}: {finished}");
             }
-            for way in ways {
-                for then in ["", "\nasync_init"] {
-                    let mut command = sandbox.command(shell[0]);
-                    command
-                        .args(&shell[1..])
-                        .arg(format!("{way}{then}"))
-                        .env("program", binary_dir().join("async"))
-                        .env("profile", profile)
-                        .env("file", sandbox.path("shim"));
-                    let finished = sandbox.finish(&mut command);
-                    let mut lines = finished.stderr.lines();
-                    let what = format!("{}, {profile}, {way}{then}", shell[0]);
-                    // zsh reads all of what it evaluates before it runs any of it.
-                    let is_told =
-                        |line: &str| line.contains("bash") || (line.contains("parse error") && way.contains("eval"));
-                    assert!(lines.next().is_some_and(is_told), "{what}: {finished}");
-                    // The shell itself may say that there is no such function.
-                    let others: Vec<&str> = lines.collect();
-                    let missing = |line: &&str| line.contains("async_init") && line.contains("not found");
-                    assert!(others.len() <= usize::from(!then.is_empty()), "{what}: {finished}");
-                    assert!(others.iter().all(missing), "{what}: {finished}");
-                    assert!(finished.stdout.is_empty() && finished.status != 0, "{what}: {finished}");
-                }
+        }
+    }
+}
+
+/// A prompt in which those lines are typed. It prints them, and what it thinks of having no terminal, on standard error.
+fn prompt(sandbox: &Sandbox, mut call: Command, lines: &str) -> Finished {
+    std::fs::write(sandbox.path("typed"), lines).unwrap();
+    let typed = std::fs::File::open(sandbox.path("typed")).unwrap();
+    sandbox.finish(call.arg("-i").stdin(typed).env("ENV", "/dev/null"))
+}
+
+#[test]
+fn a_prompt_of_another_shell_gets_one_line_and_status_125_and_goes_on() {
+    for shell in other_shells() {
+        for way in ways(shell[0]).into_iter().filter(|way| way.starts_with(['.', 'e'])) {
+            let sandbox = Sandbox::default();
+            let lines = format!("{way}\necho \"<$?>\"; alias builtin\nexit 7\n");
+            let finished = prompt(&sandbox, call(&sandbox, shell), &lines);
+            let what = format!("{shell:?}, {way}");
+            assert_eq!(finished.stderr.matches(NEEDS_BASH).count(), 1, "{what}: {finished}");
+            for wrong in ["yntax", "parse", "unbound", "parameter"] {
+                assert!(!finished.stderr.contains(wrong), "{what}: {finished}");
+            }
+            if shell[0] == "ksh93" && way.starts_with("eval") {
+                // To leave an eval is to leave the shell there.
+                assert_eq!(finished.status, 125, "{what}: {finished}");
+                continue;
+            }
+            assert!(finished.stdout.contains("<125>"), "{what}: {finished}");
+            assert!(!finished.stdout.contains("unalias") && finished.status == 7, "{what}: {finished}");
+        }
+    }
+}
+
+/// As there may be no bash that is too old, the lines that say so are tried with a limit that is too high.
+#[test]
+fn bash_that_is_too_old_gets_one_line_and_status_125() {
+    let too_high = shim("standalone").replacen("[123].*", "[12345].*", 1);
+    assert!(too_high.contains("[12345].*"));
+    for bash in bashes() {
+        for posix in [&[][..], &["--posix"]] {
+            for way in [". \"$file\"", "eval \"$(cat \"$file\")\"", "f() { eval \"$(cat \"$file\")\"; }; f"] {
+                let sandbox = Sandbox::new(&bash.path);
+                let call = || {
+                    let mut call = call(&sandbox, &[bash.path.to_str().unwrap(), "--norc"]);
+                    std::fs::write(sandbox.path("shim"), &too_high).unwrap();
+                    call.args(posix);
+                    call
+                };
+                let what = format!("{bash:?} {posix:?}, {way}");
+                let finished = sandbox.finish(call().args(["-c", &format!("{way}\necho 'it went on'")]));
+                assert_eq!(finished.stderr, format!("{NEEDS_BASH}\n"), "{what}: {finished}");
+                assert_eq!((finished.stdout.as_str(), finished.status), ("", 125), "{what}: {finished}");
+                let lines = format!("{way}\necho \"<$?>\"; type async_run\nshopt expand_aliases; exit 7\n");
+                let finished = prompt(&sandbox, call(), &lines);
+                assert_eq!(finished.stderr.matches(NEEDS_BASH).count(), 1, "{what}: {finished}");
+                let at_the_prompt = finished.stdout.replace([' ', '\t'], "");
+                assert_eq!(at_the_prompt, "<125>\nexpand_aliaseson\n", "{what}: {finished}");
+                assert_eq!(finished.status, 7, "{what}: {finished}");
             }
         }
     }
