@@ -146,6 +146,15 @@ impl Functions<'_> {
         self.have_noted("/=", name)
     }
 
+    /// Whether it may be one that the script wanted to start only if it was absent. The words before its name are options.
+    fn has_found_there(&self, name: &OsStr) -> bool {
+        let note = [b"/", name.as_encoded_bytes(), b"/"].concat();
+        let option = b"/--if-absent/";
+        let noted = self.noted.as_encoded_bytes();
+        let from = noted.windows(option.len()).position(|it| it == option);
+        from.is_some_and(|from| noted[from..].windows(note.len()).any(|it| it == note))
+    }
+
     fn have_noted(&self, before: &str, name: &OsStr) -> bool {
         let note = [before.as_bytes(), name.as_encoded_bytes(), b"/"].concat();
         self.noted.as_encoded_bytes().windows(note.len()).any(|it| it == note)
@@ -372,7 +381,8 @@ impl Collecting<'_> {
         let Some(script) = functions.place.script() else {
             return Ok(());
         };
-        if live.script.is_some() && functions.has_not_started(name.as_str().as_ref()) {
+        let text = name.as_str().as_ref();
+        if functions.has_not_started(text) && (live.script.is_some() || functions.has_found_there(text)) {
             return Err(Failure::NotStarted(name.as_str().into()));
         }
         match self.store.last_of(&script, name)? {

@@ -5,10 +5,14 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::of_script::with_future;
+use async_core::Entry;
+
 use crate::suggestion::{NAME_MISSING, name_like};
 
 /// The exit status for a request that can never work, as clap's own for wrong usage.
 const USAGE: u8 = 2;
+/// The exit status when nothing was started, as it is there: one that few programs have, not even xargs(1), whose is 123.
+const PRESENT: u8 = 122;
 /// The exit status of timeout(1) when the time is up.
 const TIME_UP: u8 = 124;
 /// The exit status when the program itself failed.
@@ -54,6 +58,12 @@ pub(crate) enum Failure {
     /// What is waited for is a future that the script could not start.
     #[error("`{}` was not started, so there is nothing to wait for", async_core::text::printable(.0))]
     NotStarted(OsString),
+    /// What was to be started only if it is absent is queued or running.
+    #[error(
+        "`{}` is {} already{}, so nothing was started", .0.name, .0.state,
+        .0.record.pid.as_ref().map(|pid| format!(" (pid {pid})")).unwrap_or_default()
+    )]
+    Present(Box<Entry>),
     /// The user's keys can't be read.
     #[error("can't read the keyboard: {0}")]
     Keyboard(#[source] io::Error),
@@ -179,6 +189,7 @@ impl Failure {
         match self {
             Self::Store(error) if error.is_usage() => USAGE,
             Self::Usage(_) => USAGE,
+            Self::Present(_) => PRESENT,
             Self::TimeUp(_) => TIME_UP,
             Self::NoProgram(_) => NOT_FOUND,
             Self::NotExecutable { .. } => NOT_EXECUTABLE,

@@ -5,7 +5,7 @@ use std::thread::available_parallelism;
 
 use async_core::clock::Millis;
 use async_core::store::{INSIDE, MAX_JOBS};
-use async_core::{FutureName, Plan, Store};
+use async_core::{FutureName, IfAbsent, Plan, Request, Start, Started, Store};
 use clap::Args;
 
 use crate::cli::{Place, variable};
@@ -40,6 +40,9 @@ pub(crate) struct Planning {
     /// How long to wait before running it again [default: no time]
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, requires = "retry")]
     retry_delay: Option<Millis>,
+    /// Start it only if it is neither queued nor running; else start nothing, with status 122
+    #[arg(long)]
+    if_absent: bool,
 }
 
 /// A number of tasks, or a percentage of the cores, rounded down; never less than one.
@@ -57,6 +60,26 @@ pub(crate) fn jobs(text: &str) -> Result<u32, String> {
 }
 
 impl Planning {
+    /// Begins the future that was asked for.
+    pub(crate) fn begin(
+        &self,
+        store: &Store,
+        name: &FutureName,
+        request: &Request<'_>,
+        start: Start,
+    ) -> Result<Started, Failure> {
+        let started = if self.if_absent {
+            match store.begin_if_absent(name, request, start)? {
+                IfAbsent::Started(started) => started,
+                IfAbsent::Present(entry) => return Err(Failure::Present(entry)),
+            }
+        } else {
+            store.begin(name, request, start)?
+        };
+        commands::warn_of_superseded(name, started.superseded);
+        Ok(started)
+    }
+
     /// The plan, if there is anything to it.
     pub(crate) fn plan(&self, place: &Place) -> Result<Option<Plan>, Failure> {
         let names = |args: &[OsString]| args.iter().map(|arg| commands::name(arg)).collect::<Result<Vec<_>, _>>();

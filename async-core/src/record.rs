@@ -5,6 +5,7 @@
 //! command = make -j4 docs
 //! start_time = 1795503105123
 //! argv = ["make","-j4","docs"]
+//! cwd = "/home/me/project"
 //! start_boot = 918273
 //! log = none
 //! log = own
@@ -163,6 +164,8 @@ pub struct Record {
     /// The exact arguments, the command's name first. Absent in records of the original script, and where they are too
     /// long for a program or a record.
     pub argv: Option<Vec<Argument>>,
+    /// The directory that the command was started in.
+    pub cwd: Option<Argument>,
     /// When the task was started, in ms since the epoch.
     pub start_time: Millis,
     /// When the task was started, in ms since boot.
@@ -404,6 +407,7 @@ impl Record {
             Some(Line::Command(self.command.clone())),
             Some(Line::StartTime(self.start_time)),
             self.argv.clone().map(Line::Argv),
+            self.cwd.clone().map(Line::Cwd),
             self.start_boot.map(Line::StartBoot),
             (!self.has_log).then_some(Line::Log(LogOf::Another)),
             self.pid.clone().map(Line::Pid),
@@ -458,6 +462,7 @@ mod tests {
         let record = Record {
             command: r#"x "q" 'r' \ ; # = : [job] \"#.into(),
             argv: Some(vec![Argument::from(OsStr::new("a\nb")), Argument::from(odd.as_os_str())]),
+            cwd: Some(Argument::from(OsStr::from_bytes(b"/a \n\xff\\"))),
             start_time: 5,
             start_boot: Some(7),
             pid: Some("self".into()),

@@ -41,7 +41,7 @@ use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::record::{Record, State};
 
-pub use begin::{RecordId, Request, Start, Started};
+pub use begin::{IfAbsent, RecordId, Request, Start, Started};
 pub use cancel::Cancelled;
 pub use changes::{Change, Changes};
 pub use collect::{Claim, HAND_OVER, Ready};

@@ -235,18 +235,18 @@ fn end(document: &Value) -> [Value; 4] {
 fn a_future_that_is_started_is_told_of_and_nothing_else_is_said() {
     let sandbox = Sandbox::default();
     let started = sandbox.run("async run --json t -- sleep 1000");
-    let seen = document(started.exits(0), "FutureDocument");
+    let seen = document(started.exits(0), "StartDocument");
     assert_eq!(started.stderr, "");
     assert_eq!([&seen["name"], &seen["state"], &seen["rc"]], [&json!("t"), &json!("running"), &Value::Null]);
     assert!(seen["pid"].is_u64() && seen["task_pid"].is_u64(), "{seen:#}");
     let held_back = sandbox.run("async run --json --after t later -- true");
-    let seen = document(held_back.exits(0), "FutureDocument");
+    let seen = document(held_back.exits(0), "StartDocument");
     assert_eq!([&seen["state"], &seen["plan"]["after"]], [&json!("queued"), &json!(["t"])]);
     // It is the same as in a listing.
     let listed = status(&sandbox.run("async status --json"));
     assert_eq!(future(&listed, "later"), &{
         let mut object = seen.as_object().unwrap().clone();
-        object.retain(|key, _| key != "version" && key != "store");
+        object.retain(|key, _| !["version", "store", "started"].contains(&key.as_str()));
         Value::from(object)
     });
     sandbox.run("async cancel t").exits(0);
@@ -256,7 +256,7 @@ fn a_future_that_is_started_is_told_of_and_nothing_else_is_said() {
 fn a_future_that_is_started_and_waited_for_is_told_of_once_it_is_over() {
     let sandbox = Sandbox::default();
     let finished = sandbox.run("async run --json --wait t -- bash -c 'echo the log; exit 3'");
-    let seen = document(finished.exits(3), "FutureDocument");
+    let seen = document(finished.exits(3), "StartDocument");
     assert_eq!(finished.stderr, "");
     assert_eq!([&seen["state"], &seen["rc"], &seen["failed"]], [&json!("collected"), &json!(3), &json!(true)]);
     assert!(seen["wait_end_ms"].as_i64() >= seen["wait_start_ms"].as_i64());

@@ -8,6 +8,7 @@ mod devstack;
 mod export;
 mod faults;
 mod history;
+mod if_absent;
 mod injection;
 mod json;
 mod kill_points;

@@ -155,3 +155,35 @@ fn what_can_not_be_read_is_named_and_the_others_are_listed() {
     sandbox.run("async status --all").says("old\tcollected").complains(&live).complains(&collected).exits(125);
     sandbox.run("async --dir nowhere status").complains("there is no store at nowhere").exits(125);
 }
+
+#[test]
+fn the_directory_of_a_future_is_in_json_and_on_a_terminal_if_it_is_another_one() {
+    let sandbox = Sandbox::default();
+    let finished = sandbox.run(
+        "source <(async shim)
+        async_init
+        mkdir other $'od\\nd'
+        async run --quiet --cwd other a -- true
+        cd $'od\\nd'
+        async run --quiet b -- true
+        async_run c true >/dev/null
+        ASYNC_PARALLEL=false
+        async_run d true >/dev/null
+        async wait --keep --quiet a b c
+        cd ..
+        async status --json | jq -c '.futures[] | [.name, .cwd]'",
+    );
+    let cwd = sandbox.path("cwd").canonicalize().unwrap();
+    let lines: Vec<(String, String)> =
+        finished.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let expected = [("a", "other"), ("b", "od\nd"), ("c", "od\nd"), ("d", "od\nd")]
+        .map(|(name, dir)| (name.to_owned(), cwd.join(dir).to_str().unwrap().to_owned()));
+    assert_eq!(lines, expected, "{finished}");
+
+    let text = on_terminal(&sandbox, 300, "cd other; async status a b").text();
+    let rows: Vec<&str> = text.lines().collect();
+    assert!(rows[0].ends_with("  DIRECTORY") && rows[1].ends_with("  .") && rows[2].ends_with("/od\\nd"), "{text}");
+    let here = on_terminal(&sandbox, 300, "cd other; async status a").text();
+    let narrow = on_terminal(&sandbox, 80, "async status").text();
+    assert!(!here.contains("DIRECTORY") && !narrow.contains("DIRECTORY"), "{here}\n{narrow}");
+}

@@ -12,16 +12,15 @@ use std::process::{Command, ExitCode};
 
 use async_core::process::{self, Side};
 use async_core::store::INSIDE;
-use async_core::{Live, Request, Start, Store};
+use async_core::{Entry, Live, Request, Store};
 use clap::Args;
 use nix::unistd::AccessFlags;
 
-use super::warn_of_superseded;
 use crate::account::Account;
 use crate::cli::Place;
 use crate::collecting::Manner;
 use crate::failure::{Failure, warn};
-use crate::json::{self, Envelope, Future};
+use crate::json::{self, Envelope, Start};
 use crate::messages::{self, Output};
 use crate::planning::{self, Planning};
 use crate::sleeper::Sleeper;
@@ -37,6 +36,7 @@ Examples:
   async run --jobs 2 --retry 3 fetch -- curl -fO https://example.org/file
   async run --timeout 10m --wait lint -- ./lint.sh
   async run sum -- bash -c 'cat *.txt | sort >sum'  # for a pipe, a shell
+  async run --if-absent sync -- rsync -a a/ b/ || [ $? = 122 ]  # no second one
   async run --json build -- make | jq .pid
   async run --json --wait build -- make | jq '{rc, cause, run_time_ms, log}'";
 
@@ -45,7 +45,9 @@ Examples:
 /// The program runs in a session of its own, without a terminal, and its output goes to the log. It is started without a
 /// shell: for pipes and the like, run `bash -c '...'`.
 ///
-/// Exits with 127 if there is no such program, and 126 if it can't be executed; then there is no future.
+/// Exits with 127 if there is no such program, and 126 if it can't be executed; then there is no future. With --if-absent, exits
+/// with 122 if one of that name is queued or running: nothing was started then, nor is waited for, and in JSON `started` is
+/// false. One that is over is absent, whether or not somebody has waited for it.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Run {
@@ -94,10 +96,13 @@ impl Run {
             parent: planning::enclosing(&store),
             plan: plan.clone(),
             program: true,
+            cwd: Some(cwd.clone()),
             ..Request::new(&self.command)
         };
-        let started = store.begin(&name, &request, Start::OnRecord)?;
-        warn_of_superseded(&name, started.superseded);
+        let started = match self.planning.begin(&store, &name, &request, async_core::Start::OnRecord) {
+            Err(present @ Failure::Present(_)) => return self.not_started(&store, present),
+            started => started?,
+        };
         // Held on to, as somebody may collect it before this is done.
         let told = if self.json { store.live(&name).inspect_err(|_| store.abandon(&name, started.id))? } else { None };
 
@@ -153,6 +158,19 @@ impl Run {
         Ok(waited?.into())
     }
 
+    /// Says that it is there, so that nothing was started.
+    fn not_started(&self, store: &Store, failure: Failure) -> Result<ExitCode, Failure> {
+        match failure {
+            Failure::Present(entry) if self.json => {
+                let status = Failure::Present(entry.clone()).status();
+                print(store, false, *entry)?;
+                Ok(status.into())
+            }
+            failure if self.quiet => Ok(failure.status().into()),
+            failure => Err(failure),
+        }
+    }
+
     fn variables(&self) -> Result<Vec<(OsString, OsString)>, Failure> {
         let split = |pair: &OsString| {
             let bytes = pair.as_encoded_bytes();
@@ -178,8 +196,13 @@ impl Run {
 fn tell(store: &Store, live: &Live, account: Account) -> Result<(), Failure> {
     let together = account.claim(store, false)?;
     let entry = together.entries().next().cloned().map_or_else(|| live.entry(), Ok)?;
-    json::print(&Envelope::new(store.dir(), Future::from(entry)), &mut Output::stdout()?)?;
+    print(store, true, entry)?;
     together.finish()
+}
+
+fn print(store: &Store, started: bool, entry: Entry) -> Result<(), Failure> {
+    let document = Start { started, future: entry.into() };
+    json::print(&Envelope::new(store.dir(), document), &mut Output::stdout()?)
 }
 
 /// The program's file, as the shell would find it.

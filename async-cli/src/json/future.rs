@@ -40,6 +40,16 @@ impl Script {
     }
 }
 
+/// What a start came to.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Start {
+    /// Whether this call has started the future. If not, it was there already, queued or running, and was to be started only if
+    /// it was absent.
+    pub(crate) started: bool,
+    #[serde(flatten)]
+    pub(crate) future: Future,
+}
+
 /// Runs of futures whose logs are kept.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Runs {
@@ -77,6 +87,8 @@ pub(crate) struct Future {
     command: String,
     /// The command's words exactly. Null in records of the original script, and where they are too long for a record.
     argv: Option<Vec<Argument>>,
+    /// The directory that it was started in. Null in records of the original script.
+    cwd: Option<Argument>,
     /// Whether the task ran in the calling shell, not in the background; then `pid` is null.
     synchronous: bool,
     /// The process that watches the task.
@@ -148,6 +160,7 @@ impl From<Entry> for Future {
             synchronous: record.is_synchronous(),
             command: async_core::text::printable(record.command.as_ref()),
             argv: record.argv,
+            cwd: record.cwd,
             pid: record.pid.and_then(|pid| pid.parse().ok()),
             task_pid: record.task,
             script_pid: record.script.as_ref().map(ProcessIdentity::pid),

@@ -20,7 +20,7 @@ use crate::messages::Output;
 use async_core::text::printable_json;
 
 pub(crate) use cancelled::{Cancellation, Cancellations};
-pub(crate) use future::{Future, Futures, NumberedRun, Runs, Script};
+pub(crate) use future::{Future, Futures, NumberedRun, Runs, Script, Start};
 pub(crate) use waited::{WaitEnd, Waited};
 
 /// The version of the format.
@@ -58,7 +58,7 @@ enum Document {
     /// `async timing --json`
     Timing(Envelope<timing::Timing>),
     /// `async run --json`
-    Run(Envelope<Future>),
+    Run(Envelope<Start>),
     /// `async wait --json`, `async cleanup --json`
     Wait(Envelope<Waited>),
     /// `async cancel --json`

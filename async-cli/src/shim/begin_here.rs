@@ -10,7 +10,6 @@ use clap::Args;
 use super::answer::Answer;
 use super::call::Call;
 use crate::cli::Place;
-use crate::commands::warn_of_superseded;
 use crate::failure::Failure;
 use crate::messages::{self, Output};
 
@@ -45,8 +44,7 @@ impl BeginHere {
             return Err(Failure::Skipped { name: name.to_string(), why });
         }
         let request = call.request(place, &store, plan, self.shortened);
-        let started = store.begin(&name, &request, Start::InProcess(self.shell))?;
-        warn_of_superseded(&name, started.superseded);
+        let started = call.planning.begin(&store, &name, &request, Start::InProcess(self.shell))?;
         let line = messages::line(&name, Some("self"), &format!("Running synchronously: {}", started.command));
         let told = Output::stdout().and_then(|mut output| output.print(&line));
         let give = |()| answer.give(format!("{}\n", call.skip(&self.words))).map_err(Failure::Answer);

@@ -69,6 +69,7 @@ impl Call {
             plan,
             parent: planning::enclosing(store),
             script: place.script(),
+            cwd: std::env::current_dir().ok(),
         }
     }
 

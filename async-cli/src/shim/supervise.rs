@@ -11,7 +11,6 @@ use clap::Args;
 use super::answer::Answer;
 use super::call::Call;
 use crate::cli::Place;
-use crate::commands::warn_of_superseded;
 use crate::ending;
 use crate::failure::{Failure, warn};
 use crate::messages::{self, Output};
@@ -65,8 +64,7 @@ impl Supervise {
         let store = place.store()?;
         let plan = call.planning.plan(place)?;
         let request = call.request(place, &store, plan.clone(), self.shortened);
-        let started = store.begin(&name, &request, Start::Supervised(self.task))?;
-        warn_of_superseded(&name, started.superseded);
+        let started = call.planning.begin(&store, &name, &request, Start::Supervised(self.task))?;
         // Whoever lists processes need not see what the task was given. It is in the record, for who may read that.
         let _ = process::hide_arguments(&["async".as_ref(), "supervise".as_ref(), name.as_str().as_ref()]);
         let pid = std::process::id().to_string();

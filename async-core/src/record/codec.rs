@@ -66,7 +66,7 @@ macro_rules! json_values {
     };
 }
 
-json_values!(Vec<Argument>, Plan);
+json_values!(Argument, Vec<Argument>, Plan);
 
 impl Value for Cause {
     fn write(&self) -> String {
@@ -142,6 +142,7 @@ lines! {
     Command(String) = "command" => |record, value| record.command = value,
     StartTime(Millis) = "start_time" => |record, value| record.start_time = value,
     Argv(Vec<Argument>) = "argv" => |record, value| record.argv = Some(value),
+    Cwd(Argument) = "cwd" => |record, value| record.cwd = Some(value),
     StartBoot(Millis) = "start_boot" => |record, value| record.start_boot = Some(value),
     Log(LogOf) = "log" => |record, value| record.has_log = value == LogOf::This,
     Pid(String) = "pid" => |record, value| record.pid = Some(value),

@@ -4,13 +4,13 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
 use super::directory::Directory;
 use super::files::{FileIdentity, StoreFile, append, identity, refuse_unless_regular};
-use super::{Claim, STARTING, Store};
+use super::{Claim, Entry, STARTING, Store};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::lock;
@@ -50,6 +50,8 @@ pub struct Request<'a> {
     pub parent: Option<FutureName>,
     /// The script that starts it: the shell that `$$` names there.
     pub script: Option<ProcessIdentity>,
+    /// The directory that it works in, if that is known.
+    pub cwd: Option<PathBuf>,
 }
 
 impl<'a> Request<'a> {
@@ -58,6 +60,15 @@ impl<'a> Request<'a> {
     pub fn new(argv: &'a [OsString]) -> Self {
         Self { argv, ..Self::default() }
     }
+}
+
+/// What a start comes to that is only to be where there is no such future.
+#[derive(Debug)]
+pub enum IfAbsent {
+    /// There was none.
+    Started(Started),
+    /// It is there, and queued or running. Nothing was started.
+    Present(Box<Entry>),
 }
 
 /// What tells a record from any other of the same name.
@@ -110,6 +121,21 @@ impl Store {
         started
     }
 
+    /// The same only if no future of that name is queued or running, also where others ask for that at the same time. One that
+    /// is over, and that nobody has collected, is none.
+    pub fn begin_if_absent(&self, name: &FutureName, request: &Request<'_>, start: Start) -> Result<IfAbsent> {
+        loop {
+            if let Some(entry) = self.live_entry(name)?.filter(|entry| !entry.state.is_over()) {
+                return Ok(IfAbsent::Present(Box::new(entry)));
+            }
+            match self.begin(name, request, start) {
+                // Somebody was faster. It may be over by now.
+                Err(Error::AlreadyRunning { .. }) => {}
+                begun => return begun.map(IfAbsent::Started),
+            }
+        }
+    }
+
     fn begin_as(
         &self,
         name: &FutureName,
@@ -142,6 +168,7 @@ impl Store {
                 .transpose()
                 .map_err(Error::io("look at the process of", new.path()))?,
             parent: request.parent.as_ref().map(FutureName::to_string),
+            cwd: request.cwd.as_deref().map(|cwd| Argument::from(cwd.as_os_str())),
             plan: request.plan.clone(),
             dependencies,
             ..Record::default()

@@ -1,11 +1,17 @@
 //! A future as a row of a table.
 
+use std::ffi::OsString;
+use std::path::PathBuf;
+
 use async_core::{Entry, State, text};
 
 use crate::{human, messages, signal};
 
 /// What a row has, in this order.
 pub(super) const TITLES: [&str; 7] = ["NAME", "STATE", "STATUS", "PID", "STARTED", "ELAPSED", "COMMAND"];
+
+/// The title of the column that is only there where somebody looks from another directory.
+pub(super) const DIRECTORY: &str = "DIRECTORY";
 
 /// What the colour of a row's state says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +51,13 @@ fn with_times(entry: &Entry, started: String, elapsed: String) -> [String; 7] {
     let pid = entry.record.pid.as_deref().map_or_else(nothing, |pid| text::printable(pid.as_ref()));
     let command = messages::command(&entry.record);
     [entry.name.to_string(), entry.state.to_string(), status(entry), pid, started, elapsed, command]
+}
+
+/// The directory that it was started in, on one printable line, if that is another one than this process's.
+pub(super) fn other_directory(entry: &Entry) -> Option<String> {
+    let cwd = PathBuf::from(OsString::from(entry.record.cwd.clone()?));
+    let is_here = std::env::current_dir().is_ok_and(|here| here == cwd);
+    (!is_here).then(|| text::printable(cwd.as_os_str()))
 }
 
 /// What is known of how it ended: `0`, `143 TERM cancelled`.

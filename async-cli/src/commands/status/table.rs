@@ -3,14 +3,15 @@
 use async_core::Entry;
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
 
-use super::row::{TITLES, Tone, cells};
+use super::row::{DIRECTORY, TITLES, Tone, cells, other_directory};
 
-/// The columns that are cut where there is no room, and how much of each is to be read at least: the name, the command.
-const ELASTIC: [(usize, u16); 2] = [(0, 12), (6, 12)];
+/// The columns that are cut where there is no room, and how much of each is to be read at least: the name, the command, the
+/// directory.
+const ELASTIC: [(usize, u16); 3] = [(0, 12), (6, 12), (7, 24)];
 
-/// The columns that others are worth more than, the least worthy first: the start, the process, the elapsed time, the
-/// command.
-const DISPENSABLE: [usize; 4] = [4, 3, 5, 6];
+/// The columns that others are worth more than, the least worthy first: the directory, the start, the process, the elapsed
+/// time, the command.
+const DISPENSABLE: [usize; 5] = [7, 4, 3, 5, 6];
 
 /// How much of a command is looked at, in characters. No terminal is that wide.
 const MAX_CHARACTERS: usize = 2000;
@@ -29,6 +30,15 @@ impl Tone {
     }
 }
 
+/// Which futures were started in which other directory, if there is a column for that.
+fn directories(entries: &[&Entry]) -> Option<Vec<String>> {
+    let others: Vec<Option<String>> = entries.iter().map(|entry| other_directory(entry)).collect();
+    others
+        .iter()
+        .any(Option::is_some)
+        .then(|| others.into_iter().map(|other| other.unwrap_or_else(|| ".".into())).collect())
+}
+
 /// The lines of a table that is at most `width` columns wide, the titles first. What is cut ends with `…`.
 pub(super) fn lines<'a>(entries: impl Iterator<Item = &'a Entry>, width: u16, colors: bool) -> Vec<String> {
     let mut table = Table::new();
@@ -38,7 +48,10 @@ pub(super) fn lines<'a>(entries: impl Iterator<Item = &'a Entry>, width: u16, co
         .set_width(width)
         // Words are cut like everything else.
         .set_delimiter('\0');
-    let mut titles = Row::from(TITLES.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
+    let entries: Vec<&Entry> = entries.collect();
+    let directories = directories(&entries);
+    let titles = TITLES.into_iter().chain(directories.as_ref().map(|_| DIRECTORY));
+    let mut titles = Row::from(titles.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
     titles.max_height(1);
     table.set_header(titles);
     table.style_text_only();
@@ -47,10 +60,11 @@ pub(super) fn lines<'a>(entries: impl Iterator<Item = &'a Entry>, width: u16, co
     } else {
         table.force_no_tty();
     }
-    for entry in entries {
+    for (index, entry) in entries.into_iter().enumerate() {
         let color = Tone::of(entry).color();
         let mut row = Row::new();
-        for (column, mut text) in cells(entry).into_iter().enumerate() {
+        let directory = directories.as_ref().map(|directories| directories[index].clone());
+        for (column, mut text) in cells(entry).into_iter().chain(directory).enumerate() {
             if let Some((end, _)) = text.char_indices().nth(MAX_CHARACTERS) {
                 text.truncate(end);
             }
@@ -68,9 +82,11 @@ pub(super) fn lines<'a>(entries: impl Iterator<Item = &'a Entry>, width: u16, co
 fn arrange(table: &mut Table, width: u16) {
     let mut least = table.column_max_content_widths();
     for (column, enough) in ELASTIC {
-        least[column] = least[column].min(enough);
+        if let Some(least) = least.get_mut(column) {
+            *least = (*least).min(enough);
+        }
     }
-    let mut shown: Vec<usize> = (0..TITLES.len()).collect();
+    let mut shown: Vec<usize> = (0..least.len()).collect();
     let fits = |shown: &[usize]| {
         let columns = shown.iter().map(|&column| least[column].saturating_add(GAP));
         columns.fold(0, u16::saturating_add) <= width.saturating_add(GAP)

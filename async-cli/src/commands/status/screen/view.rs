@@ -10,7 +10,7 @@ use ratatui::text::{Line, Text};
 use ratatui::widgets::{Block, Borders, Clear, Padding, Paragraph};
 
 use super::app::{App, Mode};
-use crate::commands::status::row::{TITLES, Tone};
+use crate::commands::status::row::{TITLES, Tone, other_directory};
 use crate::commands::status::table;
 
 /// The keys, short.
@@ -155,7 +155,11 @@ fn draw_log(frame: &mut Frame<'_>, app: &App, area: Rect) {
         return;
     };
     let place = Line::raw(format!(" {} of {} ", index + 1, app.model.entries().len())).right_aligned();
-    let block = Block::new().borders(Borders::TOP).title(format!(" log of {} ", entry.name)).title(place);
+    let mut block = Block::new().borders(Borders::TOP).title(format!(" log of {} ", entry.name));
+    if let Some(directory) = other_directory(entry) {
+        block = block.title(format!(" started in {directory} "));
+    }
+    let block = block.title(place);
     let inside = block.inner(area);
     frame.render_widget(block, area);
     if let Some(remark) = &app.tail.remark {
