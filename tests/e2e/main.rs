@@ -4,6 +4,7 @@ mod analysis;
 mod cancel;
 mod completions;
 mod counts;
+mod cron;
 mod devstack;
 mod export;
 mod faults;
