@@ -8,8 +8,21 @@ use clap::{ArgMatches, Args, Parser, Subcommand, ValueEnum};
 
 use crate::VERSION;
 use crate::commands::{
-    cancel::Cancel, cleanup::Cleanup, complete::Complete, completions::Completions, init::Init, log::Log, pid::Pid,
-    run::Run, schema::Schema, shim::Shim, status::Status, timing::Timing, wait::Wait,
+    cancel::Cancel,
+    cleanup::Cleanup,
+    complete::Complete,
+    completions::Completions,
+    init::Init,
+    log::Log,
+    pause::{Pause, Resume},
+    pid::Pid,
+    queue::Queue,
+    run::Run,
+    schema::Schema,
+    shim::Shim,
+    status::Status,
+    timing::Timing,
+    wait::Wait,
 };
 use crate::failure::Failure;
 use crate::place::PlaceArgs;
@@ -95,6 +108,9 @@ enum Command {
     Status(Status),
     Pid(Pid),
     Cancel(Cancel),
+    Queue(Queue),
+    Pause(Pause),
+    Resume(Resume),
     Cleanup(Cleanup),
     Timing(Timing),
     Shim(Shim),
@@ -138,6 +154,9 @@ impl Cli {
             Command::Cancel(command) => command.run(place),
             Command::EndScript(command) => command.run(place),
             Command::Settle(command) => command.run(place),
+            Command::Queue(command) => command.run(place),
+            Command::Pause(command) => command.run(place),
+            Command::Resume(command) => command.run(place),
             Command::Init(command) => command.run(place),
             Command::Wait(command) => command.run(place),
             Command::Log(command) => command.run(place),

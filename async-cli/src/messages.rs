@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use anstream::{AutoStream, ColorChoice};
 use async_core::interruption::again;
-use async_core::{Cause, FutureName, Outcome, Record, process, text};
+use async_core::{Cause, Entry, FutureName, Outcome, Paused, Record, Store, process, text};
 
 use crate::failure::Failure;
 use crate::kernel_copy::copy_what_goes;
@@ -141,5 +141,20 @@ impl Write for Output {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+/// What is said of a future that is held back when it is started.
+pub(crate) fn queued(store: &Store, name: &FutureName) -> &'static str {
+    match store.live_entry(name) {
+        Ok(Some(Entry { paused: Some(Paused::Queue), .. })) => "queued, as the queue is paused",
+        _ => "queued",
+    }
+}
+
+/// What is said of a future that is paused while it is waited for.
+pub(crate) fn paused(paused: Paused) -> &'static str {
+    match paused {
+        Paused::Queue => "queued, and the queue paused (`async resume` lets it go on),",
+        Paused::Itself => "paused (`async resume` with its name lets it go on)",
     }
 }

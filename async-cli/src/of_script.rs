@@ -21,6 +21,10 @@ pub(crate) struct OfScript {
 }
 
 impl OfScript {
+    pub(crate) fn is_given(&self) -> bool {
+        self.script.is_some()
+    }
+
     /// The place where these are.
     pub(crate) fn place<'a>(&self, place: &'a Place) -> Result<Cow<'a, Place>, Failure> {
         let Some(name) = &self.script else {

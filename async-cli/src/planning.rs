@@ -91,6 +91,7 @@ impl Planning {
             grace: self.grace,
             retry: self.retry,
             retry_delay: self.retry_delay,
+            held: false,
         };
         Ok((plan != Plan::default()).then_some(plan))
     }

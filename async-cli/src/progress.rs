@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use async_core::clock::Millis;
 use async_core::{Live, Store, text};
 
-use crate::human;
+use crate::{human, messages};
 
 /// How much of the end of a log is looked at for its last line, in bytes.
 const END_OF_LOG: u64 = 4096;
@@ -48,7 +48,11 @@ impl Progress {
     fn of_one(&self, future: &mut Live) -> String {
         // What was known stays true enough.
         let _ = future.refresh();
-        let what = if future.record().is_held_back() { "queued" } else { "running" };
+        let what = match future.paused() {
+            Ok(Some(paused)) => messages::paused(paused),
+            _ if future.record().is_held_back() => "queued",
+            _ => "running",
+        };
         let usually = self.usual.map_or_else(String::new, |ms| format!(", usually {}", human::duration(ms)));
         format!("{} {what} for {}{usually}", future.name(), human::duration(future.record().elapsed()))
     }

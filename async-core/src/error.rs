@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::name::InvalidName;
+use crate::record::State;
 
 /// The result of an operation on a store.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -93,6 +94,28 @@ pub enum Error {
         /// The store.
         dir: PathBuf,
     },
+    /// The future does not wait to be started.
+    #[error("`{name}` is {state}, and only what is queued can be changed: nothing was")]
+    NotQueued {
+        /// The future.
+        name: String,
+        /// How it stands.
+        state: State,
+    },
+    /// The future has no place among those that a limit holds back.
+    #[error("`{0}` has no place in the queue, as no limit (--jobs) holds it back: nothing was changed")]
+    NoPlaceInQueue(String),
+    /// Each of two futures would have to come after the other.
+    #[error("`{name}` can't come after `{other}`, which has to come after `{name}`: nothing was changed")]
+    Circle {
+        /// The future that was to come after the other.
+        name: String,
+        /// The other one.
+        other: String,
+    },
+    /// Somebody has stopped in the middle of a start, or of a change of the queue.
+    #[error("a process that just starts a future in {}, or changes the queue, has stopped: let it go on or end it, and try again", .0.display())]
+    QueueBusy(PathBuf),
     /// The record went away while its task ran.
     #[error("the record {} was removed while its task ran, so the result can't be kept", .0.display())]
     RecordRemoved(PathBuf),

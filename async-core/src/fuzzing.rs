@@ -94,7 +94,7 @@ pub fn run_at_once(store: &Store, place: &Queued, jobs: u32) -> Result<Option<Ru
 
 /// Sleeps until it is the turn of that future, and fewer than `jobs` tasks run.
 pub fn run_in_turn(store: &Store, place: Queued, jobs: u32) -> Result<Running> {
-    let mut slot = store.wait_for_slot(place.0, jobs)?;
+    let mut slot = store.wait_for_slot(&place.0, jobs)?;
     slot.leave_head();
     Ok(Running(slot))
 }

@@ -71,7 +71,7 @@ pub use name::{FutureName, InvalidName, MAX_NAME_BYTES};
 pub use plan::Plan;
 pub use record::{Argument, Cause, Outcome, Record, State, Wait};
 pub use store::{
-    Cancelled, Claim, End, Entry, IfAbsent, Keep, Live, Permissions, Ready, RecordFile, RecordId, Request, Run, ScriptKey,
-    ScriptRun, Scripts, Start, Started, Store, StoreFile,
+    Amendment, Cancelled, Claim, End, Entry, IfAbsent, Keep, Live, Paused, Permissions, Ready, RecordFile, RecordId,
+    Request, Run, ScriptKey, ScriptRun, Scripts, Start, Started, Store, StoreFile, To,
 };
 pub use supervise::{Gated, Report, Task, supervise};

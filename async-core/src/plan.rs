@@ -30,6 +30,9 @@ pub struct Plan {
     /// How long to wait before that, in ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_delay: Option<Millis>,
+    /// Whether the task waits for its turn though nothing else says so, as the queue was paused when it was asked for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
 }
 
 impl Plan {
@@ -45,7 +48,7 @@ impl Plan {
     /// Whether the task may be held back before it starts.
     #[must_use]
     pub fn may_queue(&self) -> bool {
-        self.jobs.is_some() || self.has_dependencies()
+        self.held || self.jobs.is_some() || self.has_dependencies()
     }
 
     /// Whether other futures have to be over before the task starts.

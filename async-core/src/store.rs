@@ -8,6 +8,7 @@
 //! | `.collected/NAME.START.log` | its log |
 //! | `.runs/START/` | what was in `.collected` before an init; START is that of its first future |
 //! | `.queue`, `.slots` | who waits for its turn and who runs, where tasks are limited in number |
+//! | `.order` | what was said of the queue: that it is paused, or goes on in another order |
 //! | `.count` | how many live futures there are |
 //! | `.starting/new*` | a record that is being made |
 //! | `.script` | whose it is, if it is that of a script's run |
@@ -25,6 +26,7 @@ mod files;
 mod life;
 mod list;
 mod live;
+mod order;
 mod place;
 mod queue;
 mod runs;
@@ -49,13 +51,14 @@ pub use end::End;
 pub use files::StoreFile;
 pub use list::{Entry, RecordFile};
 pub use live::Live;
+pub use order::{Amendment, Paused, To};
 pub use place::Leftovers;
 pub use queue::MAX_JOBS;
 pub use runs::{KEPT_RUNS, RUNS, Run};
 pub use scripts::{Keep, SCRIPTS, ScriptKey, ScriptRun, Scripts};
 
 pub(crate) use end::RecordWriter;
-pub(crate) use queue::Slot;
+pub(crate) use queue::{Look, Obstacle, Slot};
 
 use directory::Directory;
 use files::read_record;

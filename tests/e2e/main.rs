@@ -20,6 +20,7 @@ mod man;
 mod matrix;
 mod pages;
 mod plans;
+mod queue;
 mod readme;
 mod records;
 mod renderings;

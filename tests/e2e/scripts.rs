@@ -207,7 +207,7 @@ fn people_find_what_a_script_does_and_has_done() {
     finished.complains("nothing is kept of a script `backu`; did you mean `backup.sh`?\n");
     let running: Value = serde_json::from_slice(&fs::read(sandbox.path("cwd/running.json")).unwrap()).unwrap();
     assert_eq!(running["futures"][0]["name"], "mine");
-    assert_eq!(running["scripts"][0]["script"], "backup.sh");
+    assert_eq!(running["scripts"][0]["name"], "backup.sh");
     assert_eq!(running["scripts"][0]["futures"][0]["name"], "big");
     run(&sandbox, "async cancel --all --quiet").exits(0);
 }

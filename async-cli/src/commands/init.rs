@@ -18,7 +18,7 @@ Examples:
 
 /// Makes the store, or clears it of what earlier runs left; what still runs, or is a running script's, stays
 ///
-/// What is over is kept as an earlier run, with its logs, until there are too many of these.
+/// What is over is kept as an earlier run, with its logs, until there are too many of these. A queue that is paused stays so.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Init {
@@ -45,6 +45,9 @@ impl Init {
         }
         for path in leftovers.no_records {
             warn(&format!("{} is no record that can be read, so it was left alone", path.display()));
+        }
+        if leftovers.is_paused {
+            warn("the queue is paused, and stays so: `async resume` lets it go on");
         }
         Ok(ExitCode::SUCCESS)
     }

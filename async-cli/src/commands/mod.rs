@@ -6,7 +6,9 @@ pub(crate) mod complete;
 pub(crate) mod completions;
 pub(crate) mod init;
 pub(crate) mod log;
+pub(crate) mod pause;
 pub(crate) mod pid;
+pub(crate) mod queue;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod shim;
@@ -14,7 +16,7 @@ pub(crate) mod status;
 pub(crate) mod timing;
 pub(crate) mod wait;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
 use async_core::{Caller, Error, FutureName, State, Store, text};
 
@@ -30,6 +32,11 @@ pub(crate) fn name(arg: &OsStr) -> Result<FutureName, Error> {
         }
         Error::InvalidName { name, why }
     })
+}
+
+/// Checks names that were given on the command line.
+pub(crate) fn names(args: &[OsString]) -> Result<Vec<FutureName>, Error> {
+    args.iter().map(|arg| name(arg)).collect()
 }
 
 /// What is said of a future that another script, which has that process id, has started and not collected.

@@ -83,7 +83,6 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let name = super::name(&self.name)?;
-        let plan = self.planning.plan(place)?;
         let variables = self.variables()?;
         let cwd = std::path::absolute(self.cwd.as_deref().unwrap_or(Path::new(".")))
             .and_then(|cwd| usable_directory(&cwd).map(|()| cwd))
@@ -94,7 +93,7 @@ impl Run {
         let store = place.store_to_start_in()?;
         let request = Request {
             parent: planning::enclosing(&store),
-            plan: plan.clone(),
+            plan: self.planning.plan(place)?,
             program: true,
             cwd: Some(cwd.clone()),
             ..Request::new(&self.command)
@@ -114,7 +113,7 @@ impl Run {
             Side::Parent(child) => child,
             Side::Child => {
                 drop((report, started.log, told));
-                let (store, name, planned, caller) = (&store, &name, plan.is_some(), Caller::at(answer));
+                let (store, name, planned, caller) = (&store, &name, started.planned, Caller::at(answer));
                 let (record, id) = (started.record, started.id);
                 Supervisor { store, name, id, record, planned, command, stdin, cwd: &cwd, caller }.run();
                 std::process::exit(0);
@@ -126,7 +125,7 @@ impl Run {
         report.read_to_string(&mut reply).map_err(Failure::Unheard)?;
         let what = match reply.split_once(' ') {
             Some(("started", _)) => "running",
-            Some(("queued", _)) => "queued",
+            Some(("queued", _)) => messages::queued(&store, &name),
             // What makes the arguments and the environment too long is the command's.
             Some(("failed", why)) => return Err(why_not(&self.command[0], why.trim_end())),
             Some(("error", why)) => return Err(Failure::Supervisor(why.trim_end().to_owned())),

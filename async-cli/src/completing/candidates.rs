@@ -26,8 +26,15 @@ pub(crate) fn candidates(typed: &Typed, store: Option<&Store>) -> Vec<Candidate>
         command.mut_args(|arg| match store {
             // The name of a new one is not there yet.
             Some(store) if is_name(&arg) && !(name == "run" && arg.is_positional()) => {
-                let (store, typed, with_collected) = (store.clone(), typed.clone(), name == "log");
-                arg.add(ArgValueCandidates::new(move || futures(&store, &typed, with_collected)))
+                let (store, typed) = (store.clone(), typed.clone());
+                let which = match name.as_str() {
+                    "log" => Which::KeptToo,
+                    // Others can't be paused and moved, but others can come first.
+                    "pause" | "resume" => Which::Queued,
+                    "queue" if !arg.get_id().as_str().starts_with("after") => Which::Queued,
+                    _ => Which::Live,
+                };
+                arg.add(ArgValueCandidates::new(move || futures(&store, &typed, which)))
             }
             _ => arg,
         })
@@ -56,13 +63,21 @@ fn offered(candidate: &CompletionCandidate) -> Option<Candidate> {
     Some(Candidate { value, help: text::printable(help.lines().next().unwrap_or_default().as_ref()) })
 }
 
+/// Which futures make sense.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Live,
+    KeptToo,
+    Queued,
+}
+
 /// The futures that are not named yet, with their states and commands.
-fn futures(store: &Store, typed: &Typed, with_collected: bool) -> Vec<CompletionCandidate> {
+fn futures(store: &Store, typed: &Typed, which: Which) -> Vec<CompletionCandidate> {
     let may_have_dash = typed.words.iter().any(|word| word == "--");
     let is_wanted =
         |name: &str| (may_have_dash || !name.starts_with('-')) && !typed.words.iter().skip(2).any(|word| word == name);
-    let mut names = store.names().unwrap_or_default();
-    if with_collected {
+    let mut names = if which == Which::Queued { store.queue() } else { store.names() }.unwrap_or_default();
+    if which == Which::KeptToo {
         names.extend(store.collected().unwrap_or_default().into_iter().map(|(name, _)| name));
         names.sort();
         names.dedup();

@@ -3,7 +3,7 @@
 use async_core::clock::Millis;
 use async_core::process::ProcessIdentity;
 use async_core::record::{Argument, Cause, State};
-use async_core::{Entry, FutureName, Plan, ScriptRun};
+use async_core::{Entry, FutureName, Paused, Plan, ScriptRun};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -12,6 +12,8 @@ use crate::signal;
 /// A list of futures.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Futures {
+    /// Since when the queue is paused, in ms since the epoch. Null if it is not.
+    pub(crate) queue_paused_ms: Option<Millis>,
     /// The futures, in the order of their starts.
     pub(crate) futures: Vec<Future>,
     /// The scripts that run now, the newest first, if this is the store of the prompt.
@@ -22,7 +24,7 @@ pub(crate) struct Futures {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Script {
     /// The name of its file, or what `ASYNC_SCRIPT` called it.
-    script: String,
+    name: String,
     /// The process id of its shell.
     pid: u32,
     /// When it sourced the functions, in ms since the epoch.
@@ -35,8 +37,8 @@ pub(crate) struct Script {
 
 impl Script {
     pub(crate) fn new(run: &ScriptRun, futures: Vec<Future>) -> Self {
-        let (script, store) = (run.key.name().to_owned(), run.dir().as_os_str().into());
-        Self { script, pid: run.pid, start_time_ms: run.started, store, futures }
+        let (name, store) = (run.key.name().to_owned(), run.dir().as_os_str().into());
+        Self { name, pid: run.pid, start_time_ms: run.started, store, futures }
     }
 }
 
@@ -72,6 +74,9 @@ pub(crate) struct NumberedRun {
 pub(crate) struct Future {
     name: String,
     state: State,
+    /// Why it does not start, whatever becomes of those before it: `itself` is paused, or the whole `queue` is. Null if it is not
+    /// queued, or neither is so.
+    paused: Option<&'static str>,
     /// Whether it is over, and not by success: with another exit status than 0, or lost.
     failed: bool,
     /// The task's exit status; 128 + N if signal N ended it.
@@ -148,10 +153,11 @@ struct PlanFields {
 impl From<Entry> for Future {
     fn from(entry: Entry) -> Self {
         let (failed, run_time_ms) = (entry.has_failed(), entry.run_time());
-        let Entry { name, record, state, log, .. } = entry;
+        let Entry { name, record, state, log, paused, .. } = entry;
         Self {
             name: name.into(),
             state,
+            paused: paused.map(|paused| if paused == Paused::Queue { "queue" } else { "itself" }),
             failed,
             rc: record.rc,
             signal: record.signal,
@@ -175,7 +181,8 @@ impl From<Entry> for Future {
             attempts: record.attempts,
             terminated: record.terminated,
             killed: record.killed,
-            plan: record.plan.map(Into::into),
+            // That the queue was paused is no wish of the caller.
+            plan: record.plan.filter(|plan| *plan != Plan { held: true, ..Plan::default() }).map(Into::into),
             log: log.map(|log| log.path().as_os_str().into()),
         }
     }

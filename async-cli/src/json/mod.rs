@@ -51,7 +51,7 @@ impl<T: Serialize> Envelope<T> {
 #[schemars(title = "async --json", description = "What the commands of `async` print with `--json`.")]
 #[allow(dead_code, clippy::large_enum_variant, reason = "for the schema alone")]
 enum Document {
-    /// `async status --json`
+    /// `async status --json`; `async queue`, `pause` and `resume` with `--json`: the queued ones, in the order of the queue
     Status(Envelope<Futures>),
     /// `async log --list-runs --json`
     Log(Envelope<Runs>),

@@ -24,6 +24,7 @@ use crate::waiting::Waiting;
 pub(crate) struct EndScript {}
 
 impl EndScript {
+    #[allow(clippy::unused_self, reason = "as with all commands")]
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let on_exit = place.on_exit()?;
         let store = place.store()?;

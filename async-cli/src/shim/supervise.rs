@@ -63,7 +63,7 @@ impl Supervise {
         let task = task.ends_with(place.script_to_end_with()?);
         let store = place.store()?;
         let plan = call.planning.plan(place)?;
-        let request = call.request(place, &store, plan.clone(), self.shortened);
+        let request = call.request(place, &store, plan, self.shortened);
         let started = call.planning.begin(&store, &name, &request, Start::Supervised(self.task))?;
         // Whoever lists processes need not see what the task was given. It is in the record, for who may read that.
         let _ = process::hide_arguments(&["async".as_ref(), "supervise".as_ref(), name.as_str().as_ref()]);
@@ -75,7 +75,7 @@ impl Supervise {
             if answer.is_given() {
                 return Ok(());
             }
-            let verb = if runs { "running" } else { "queued" };
+            let verb = if runs { "running" } else { messages::queued(&store, &name) };
             let line = messages::line(&name, Some(&pid), &format!("{verb}: {}", started.command));
             let told = Output::stdout().and_then(|mut output| output.print(&line));
             // It runs, whether or not that can be said.
@@ -86,7 +86,7 @@ impl Supervise {
         };
         let id = started.id;
         drop(started.log);
-        let end = supervise(&store, &name, started.record, plan.is_some(), Task::Function(task), &mut report);
+        let end = supervise(&store, &name, started.record, started.planned, Task::Function(task), &mut report);
         if end.is_err() && !answer.is_given() {
             store.abandon(&name, id);
         }

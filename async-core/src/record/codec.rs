@@ -150,7 +150,11 @@ lines! {
     Script(ProcessIdentity) = "script" => |record, value| record.script = Some(value),
     Life(ProcessIdentity) = "life" => |record, value| record.life = Some(value),
     Parent(FutureName) = "parent" => |record, value| record.parent = Some(value.to_string()),
-    Plan(Plan) = "plan" => |record, value| record.plan = Some(value),
+    /// What it names comes after it. One that takes the place of another begins anew.
+    Plan(Plan) = "plan" => |record, value| {
+        record.plan = Some(value);
+        record.dependencies.clear();
+    },
     Dependency(FutureId) = "dependency" => |record, value| record.dependencies.push(value),
     Queue(QueuePlace) = "queue" => |record, value| record.queue = Some(value),
     Lender(Lender) = "lender" => |record, value| record.lenders.push(value),

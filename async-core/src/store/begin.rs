@@ -97,6 +97,8 @@ pub struct Started {
     pub command: String,
     /// An earlier future of that name that nobody had collected; its record and log were kept among the collected.
     pub superseded: Option<State>,
+    /// Whether it has a plan: its own, or that it waits, as the queue is paused.
+    pub planned: bool,
 }
 
 impl Store {
@@ -105,6 +107,16 @@ impl Store {
     ///
     /// A running future of that name is an error; one that is over and uncollected is kept among the collected.
     pub fn begin(&self, name: &FutureName, request: &Request<'_>, start: Start) -> Result<Started> {
+        let held;
+        let request = match start {
+            // What a running task starts is a part of what runs, and a shell's own task is none that can wait.
+            Start::OnRecord | Start::Supervised(_) if request.parent.is_none() && self.paused_since()?.is_some() => {
+                let plan = Plan { held: true, ..request.plan.clone().unwrap_or_default() };
+                held = Request { plan: Some(plan), ..request.clone() };
+                &held
+            }
+            _ => request,
+        };
         let dependencies = request.plan.as_ref().map_or_else(|| Ok(Vec::new()), |plan| self.find_dependencies(plan))?;
         let (new, made) = match start {
             Start::InProcess(pid) => self.make_record(pid)?,
@@ -208,7 +220,16 @@ impl Store {
             self.abandon(name, id);
             return Err(error);
         }
-        Ok(Started { id, record: made, log, start_time: record.start_time, command: record.command, superseded })
+        let planned = record.plan.is_some();
+        Ok(Started {
+            id,
+            record: made,
+            log,
+            start_time: record.start_time,
+            command: record.command,
+            superseded,
+            planned,
+        })
     }
 
     /// Gives a new record its name, and makes `log` if it is to have one; false if the name is taken.

@@ -8,6 +8,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDe
 
 use super::directory::Directory;
 use super::list::RecordFile;
+use super::order::ORDER;
 use super::{COLLECTED, Store};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
@@ -82,6 +83,9 @@ impl Changes {
         if is_of_dir && name == COLLECTED {
             self.watch_collected()?;
             return Ok(self.wants_collected.then_some(Change::Anything));
+        }
+        if is_of_dir && name == ORDER {
+            return Ok(Some(Change::Anything));
         }
         if is_of_dir {
             let log = || Some(Change::Log(name.to_str()?.strip_suffix(".log")?.parse().ok()?));

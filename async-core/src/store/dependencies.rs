@@ -8,6 +8,15 @@ use crate::plan::Plan;
 use crate::process;
 use crate::record::{FutureId, Record};
 
+/// What keeps a future from starting that comes after others.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Dependency {
+    /// One of them is not over.
+    Pending,
+    /// One that had to succeed did not, and how.
+    Failed(String),
+}
+
 impl Store {
     /// Finds the futures that a plan names: the live one of each name, else the newest of those collected. Refuses a name
     /// that nobody has started.
@@ -32,30 +41,39 @@ impl Store {
     pub(crate) fn wait_for_dependencies(&self, plan: &Plan, found: &[FutureId]) -> Result<Option<String>> {
         for id in found {
             let record = self.wait_for_dependency(id)?;
-            if !plan.after.contains(&id.name) {
-                continue;
-            }
-            let failed = match record {
-                None => Some("is gone".to_owned()),
-                Some(Record { rc: Some(0), .. }) => None,
-                Some(Record { rc: Some(rc), signal, .. }) => Some(match signal {
-                    Some(number) => format!("was killed by {}", process::signal_name(number)),
-                    None => format!("failed with status {rc}"),
-                }),
-                Some(_) => Some("was lost".to_owned()),
-            };
-            if let Some(how) = failed {
-                return Ok(Some(format!("`{}` {how}", id.name)));
+            if let Some(how) = failed(plan, id, record.as_ref()) {
+                return Ok(Some(how));
             }
         }
         Ok(None)
     }
 
-    /// Whether there would be a sleep for one of them.
+    /// The same without a sleep.
+    pub(super) fn first_obstacle(&self, plan: &Plan, found: &[FutureId]) -> Result<Option<Dependency>> {
+        for id in found {
+            let record = match self.find(id) {
+                None => None,
+                Some((file, path)) => {
+                    let record = read_record(&file, &path)?;
+                    if record.rc.is_none() && is_alive(&file, &path, &record)? {
+                        return Ok(Some(Dependency::Pending));
+                    }
+                    // It may have ended between the two looks.
+                    Some(read_record(&file, &path)?)
+                }
+            };
+            if let Some(how) = failed(plan, id, record.as_ref()) {
+                return Ok(Some(Dependency::Failed(how)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether one of them is not over.
     pub(crate) fn has_pending(&self, found: &[FutureId]) -> Result<bool> {
         for (file, path) in found.iter().filter_map(|id| self.find(id)) {
             let record = read_record(&file, &path)?;
-            if is_alive(&file, &path, &record)? {
+            if record.rc.is_none() && is_alive(&file, &path, &record)? {
                 return Ok(true);
             }
         }
@@ -82,4 +100,21 @@ impl Store {
         }
         Ok(None)
     }
+}
+
+/// How a future failed that had to succeed, if it has.
+fn failed(plan: &Plan, id: &FutureId, record: Option<&Record>) -> Option<String> {
+    if !plan.after.contains(&id.name) {
+        return None;
+    }
+    let how = match record {
+        None => "is gone".to_owned(),
+        Some(Record { rc: Some(0), .. }) => return None,
+        Some(Record { rc: Some(rc), signal, .. }) => match *signal {
+            Some(number) => format!("was killed by {}", process::signal_name(number)),
+            None => format!("failed with status {rc}"),
+        },
+        Some(_) => "was lost".to_owned(),
+    };
+    Some(format!("`{}` {how}", id.name))
 }

@@ -4,10 +4,10 @@ use std::cmp::Ordering;
 use std::ffi::OsStr;
 use std::fs::File;
 
-use super::Store;
 use super::directory::Directory;
 use super::files::{StoreFile, read_record};
 use super::runs::{parse_record_name, stem};
+use super::{Paused, Store};
 use crate::clock::Millis;
 use crate::error::Result;
 use crate::name::FutureName;
@@ -31,6 +31,8 @@ pub struct Entry {
     pub record: Record,
     /// Where it stands.
     pub state: State,
+    /// Why it does not start, whatever becomes of those before it, if it is queued and that is so.
+    pub paused: Option<Paused>,
     /// Where its log is; none if it has none, or a later future of the name has taken its place.
     pub log: Option<StoreFile>,
 }
@@ -82,7 +84,7 @@ impl Store {
         }
         let record = read_record(&opened, named.path())?;
         let log = if record.has_log { self.log_of_collected(&name, named)? } else { None };
-        Ok(Some(Entry { name, record, state: State::Collected, log }))
+        Ok(Some(Entry { name, record, state: State::Collected, paused: None, log }))
     }
 
     /// What the record of the live future of that name says now; none if there is none.
@@ -92,7 +94,8 @@ impl Store {
         };
         let log = self.log_file(name);
         let has_log = record.has_log && log.is_there()?;
-        Ok(Some(Entry { name: name.clone(), record, state, log: has_log.then_some(log) }))
+        let paused = if state == State::Queued { self.is_paused(name, &record)? } else { None };
+        Ok(Some(Entry { name: name.clone(), record, state, paused, log: has_log.then_some(log) }))
     }
 
     /// How the future of that name stands now that had this record: it may have been collected since.
@@ -107,7 +110,8 @@ impl Store {
             return Ok(entry);
         }
         let kept = self.earlier(name)?.into_iter().find(is_this);
-        let forgotten = || Entry { name: name.clone(), record: record.clone(), state: State::Collected, log: None };
+        let forgotten =
+            || Entry { name: name.clone(), record: record.clone(), state: State::Collected, paused: None, log: None };
         Ok(kept.unwrap_or_else(forgotten))
     }
 

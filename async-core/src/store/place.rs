@@ -32,6 +32,8 @@ pub struct Leftovers {
     pub of_others: Vec<(FutureName, u32)>,
     /// Files with the names of records that are none; they were left alone too.
     pub no_records: Vec<PathBuf>,
+    /// The queue is paused, and stays so: what is queued is kept, and whoever has paused it has not let it go on.
+    pub is_paused: bool,
 }
 
 impl Store {
@@ -109,7 +111,7 @@ impl Store {
     /// Puts what is of earlier runs where that many of them are kept. What still runs is not, nor what another script wants, nor
     /// what begins meanwhile.
     fn clear(&self, runs: usize, caller: &Caller) -> Result<Leftovers> {
-        let mut leftovers = Leftovers::default();
+        let mut leftovers = Leftovers { is_paused: self.paused_since()?.is_some(), ..Leftovers::default() };
         let had = self.names()?;
         for name in &had {
             match self.look(name) {

@@ -4,8 +4,10 @@
 //! holds one of the **slots**. All of it is locks (see [`Right`]), so whoever dies leaves its place at once:
 //!
 //! * Each record in the queue names the one that it is behind, and its place is a lock on the record. Whoever is behind
-//!   sleeps on that lock. One that leaves the queue without having been at its head leaves its own place to the next.
-//! * Who is at the head takes a free slot, or sleeps until one of the processes that have them ends. The file of slots
+//!   sleeps on that lock, and looks again when it is free. What a person has said of the order comes first (see
+//!   [`order`](super::order)).
+//! * Who may start has the head of the queue from the look until the start is recorded, and whoever changes the queue has it
+//!   meanwhile. Who is first takes a free slot, or sleeps until one of the processes that have them ends. The file of slots
 //!   tells which these are.
 //! * A task that waits for a queued future would keep it from running if it had the last slot. So whoever waits from within
 //!   a task **lends** its place: the future waited for, or what that one has to come after, runs beside the queue, one at a
@@ -17,21 +19,24 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use nix::fcntl::OFlag;
 
 use super::Store;
+use super::dependencies::Dependency;
 use super::files::{StoreFile, append, read_record, refuse_unless_regular};
+use super::order::{ORDER, Order};
 use super::runs::stem;
 use crate::error::{Error, Result};
 use crate::lock::Right;
 use crate::name::FutureName;
+use crate::plan::Plan;
 use crate::process::{self, ProcessIdentity};
 use crate::record::{FutureId, Lender, Line, QueuePlace, Record, State};
 
 /// The name and the start of the last future in the queue; its locks order the queue.
-const QUEUE: &str = ".queue";
+pub(super) const QUEUE: &str = ".queue";
 
 /// A line for each slot: the process id of who runs, and that of who has lent it its place, else 0.
 const SLOTS: &str = ".slots";
@@ -45,7 +50,8 @@ pub const MAX_JOBS: u32 = 10_000;
 /// The right to run: as long as it is kept, the task counts.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    _slots: File,
+    /// None if no limit applies to it.
+    _slots: Option<File>,
     /// The queue, as long as nobody else may be at its head.
     head: Option<File>,
     /// The record of whoever has lent its place.
@@ -57,6 +63,34 @@ impl Slot {
     pub(crate) fn leave_head(&mut self) {
         self.head = None;
     }
+}
+
+/// What a look at a future says that is queued.
+#[derive(Debug)]
+pub(crate) enum Look {
+    /// It may start.
+    Start(Slot),
+    /// It never will, for that reason.
+    Skip(String),
+    /// It may not yet.
+    Wait(Obstacle),
+}
+
+/// What keeps a future from starting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    /// Somebody else looks, or changes the queue.
+    Head,
+    /// It comes after futures that are not over.
+    Dependencies(Box<Plan>, Vec<FutureId>),
+    /// That one comes first.
+    Behind(FutureId),
+    /// As many run as may, in these processes.
+    Slots(Vec<u32>),
+    /// It is paused.
+    Paused,
+    /// The queue is.
+    PausedQueue,
 }
 
 /// What a slot that is taken says.
@@ -90,49 +124,165 @@ impl Store {
         let _ = Right::QueuePlace.give_up(file);
     }
 
-    /// Sleeps until it is the turn of whoever has that place, and fewer than `jobs` tasks run. Records of which each is behind
-    /// the other are nobody's place: somebody has written them by hand.
-    pub(crate) fn wait_for_slot(&self, place: QueuePlace, jobs: u32) -> Result<Slot> {
-        let mut behind = place.behind;
-        let mut seen = HashSet::new();
-        while let Some(id) = behind.filter(|id| seen.insert(id.clone())) {
-            behind = self.wait_behind(&id)?;
+    /// Whether the queued future of that name, whose record is that open file, may start, and what keeps it from that. While it
+    /// may, nobody else does: its start has to be recorded before the head is left. If `may_sleep`, waits until the head is
+    /// free.
+    pub(crate) fn look_for_start(&self, name: &FutureName, file: &File, may_sleep: bool) -> Result<Look> {
+        let named = self.record_file(name);
+        let Some(head) = self.head(may_sleep)? else {
+            return Ok(Look::Wait(Obstacle::Head));
+        };
+        let record = read_record(file, named.path())?;
+        let plan = record.plan.clone().unwrap_or_default();
+        match self.first_obstacle(&plan, &record.dependencies)? {
+            Some(Dependency::Pending) => {
+                return Ok(Look::Wait(Obstacle::Dependencies(Box::new(plan), record.dependencies)));
+            }
+            Some(Dependency::Failed(why)) => return Ok(Look::Skip(why)),
+            None => {}
         }
+        let (order, id) = (self.order()?, record.id(name));
+        if order.holds(&id) {
+            return Ok(Look::Wait(Obstacle::Paused));
+        }
+        // What runs goes on, and so does what that waits for.
+        if order.paused.is_some() && !record.lenders.iter().any(|lender| lender.waiter.is_alive().unwrap_or(true)) {
+            return Ok(Look::Wait(Obstacle::PausedQueue));
+        }
+        let Some(jobs) = plan.jobs else {
+            return Ok(Look::Start(Slot { _slots: None, head: Some(head), _lender: None }));
+        };
+        let place = match &record.queue {
+            Some(place) => place.clone(),
+            None => self.enter_queue(name, file, &record)?,
+        };
+        let looked = self.look_at_place(Some(&id), &place, jobs, &order, head)?;
+        if matches!(looked, Look::Start(_)) {
+            self.forget_order(&order, &id)?;
+        }
+        Ok(looked)
+    }
+
+    /// The head of the queue; none if somebody else has it and this may not sleep.
+    fn head(&self, may_sleep: bool) -> Result<Option<File>> {
         let queue = self.open_shared(QUEUE)?;
-        Right::Head.take(&queue).map_err(Error::io("lock", self.dir.file(QUEUE).path()))?;
+        let failed = Error::io("lock", self.dir());
+        if may_sleep {
+            return Right::Head.take(&queue).map(|()| Some(queue)).map_err(failed);
+        }
+        Ok(Right::Head.try_take(&queue).map_err(failed)?.then_some(queue))
+    }
+
+    fn look_at_place(
+        &self,
+        this: Option<&FutureId>,
+        place: &QueuePlace,
+        jobs: u32,
+        order: &Order,
+        head: File,
+    ) -> Result<Look> {
+        if let Some(id) = self.first_before(this, place, order)? {
+            return Ok(Look::Wait(Obstacle::Behind(id)));
+        }
+        Ok(match self.try_slot(jobs)? {
+            Ok(slots) => Look::Start(Slot { _slots: Some(slots), head: Some(head), _lender: None }),
+            Err(holders) => Look::Wait(Obstacle::Slots(holders)),
+        })
+    }
+
+    /// Sleeps until that obstacle may be gone. A pause is none that can be slept on: whoever ends it wakes the supervisors.
+    pub(crate) fn sleep_on(&self, obstacle: &Obstacle) -> Result<()> {
+        match obstacle {
+            Obstacle::Head => self.head(true).map(drop),
+            Obstacle::Dependencies(plan, found) => self.wait_for_dependencies(plan, found).map(drop),
+            Obstacle::Behind(id) => match self.find(id) {
+                Some((file, path)) => {
+                    Right::QueuePlace.wait_until_free(&file).map_err(Error::io("wait for the place of", &path))
+                }
+                None => Ok(()),
+            },
+            Obstacle::Slots(holders) => {
+                process::wait_for_any(holders).map_err(Error::io("wait for a slot of", self.dir()))
+            }
+            Obstacle::Paused | Obstacle::PausedQueue => Ok(()),
+        }
+    }
+
+    /// The last one before the one with that place that keeps it from starting. Records of which each is behind the other are
+    /// nobody's place: somebody has written them by hand.
+    fn first_before(&self, this: Option<&FutureId>, place: &QueuePlace, order: &Order) -> Result<Option<FutureId>> {
+        // One that is paused, or waits for others to end, keeps its place and is passed over.
+        let blocks = |id: &FutureId, record: &Record| {
+            let waits = record.plan.as_ref().is_some_and(Plan::has_dependencies);
+            Ok::<_, Error>(!(order.holds(id) || waits && self.has_pending(&record.dependencies)?))
+        };
+        let mut end = order.places.len();
+        if let Some(at) = this.and_then(|this| order.places.iter().position(|id| id == this)) {
+            end = at;
+        } else {
+            let (mut behind, mut seen) = (place.behind.clone(), HashSet::new());
+            while let Some(id) = behind.filter(|id| !order.places.contains(id) && seen.insert(id.clone())) {
+                let Some((file, path)) = self.find(&id) else { break };
+                let has_place = Right::QueuePlace.is_taken(&file).map_err(Error::io("look at the place of", &path))?;
+                let record = read_record(&file, &path)?;
+                if has_place && this != Some(&id) && blocks(&id, &record)? {
+                    return Ok(Some(id));
+                }
+                behind =
+                    if !has_place && was_at_head(&record) { None } else { record.queue.and_then(|place| place.behind) };
+            }
+        }
+        for id in order.places[..end].iter().rev() {
+            if let Some((file, path)) = self.find(id)
+                && Right::QueuePlace.is_taken(&file).map_err(Error::io("look at the place of", &path))?
+                && blocks(id, &read_record(&file, &path)?)?
+            {
+                return Ok(Some(id.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether one of those has a place in the queue.
+    pub(super) fn has_a_place<'a>(&self, mut ids: impl Iterator<Item = &'a FutureId>) -> Result<bool> {
+        let has_place = |id| match self.find(id) {
+            Some((file, path)) => Right::QueuePlace.is_taken(&file).map_err(Error::io("look at the place of", &path)),
+            None => Ok(false),
+        };
+        ids.try_fold(false, |found, id| Ok(found || has_place(id)?))
+    }
+
+    /// The last one in the queue, maybe long gone.
+    pub(super) fn last_in_queue(&self) -> Result<Option<FutureId>> {
+        let queue = self.open_shared(QUEUE)?;
+        let mut text = vec![0; 1024];
+        let length = queue.read_at(&mut text, 0).map_err(Error::io("read", self.dir.file(QUEUE).path()))?;
+        Ok(parse_tail(&text[..length]))
+    }
+
+    /// Sleeps until it is the turn of whoever has that place, and fewer than `jobs` tasks run.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn wait_for_slot(&self, place: &QueuePlace, jobs: u32) -> Result<Slot> {
         loop {
-            match self.try_slot(jobs)? {
-                Ok(slots) => return Ok(Slot { _slots: slots, head: Some(queue), _lender: None }),
-                Err(holders) => process::wait_for_any(&holders).map_err(Error::io("wait for a slot of", self.dir()))?,
+            let Some(head) = self.head(true)? else { continue };
+            match self.look_at_place(None, place, jobs, &self.order()?, head)? {
+                Look::Start(slot) => return Ok(slot),
+                Look::Wait(obstacle) => self.sleep_on(&obstacle)?,
+                Look::Skip(_) => {}
             }
         }
     }
 
     /// The same if that is so already; else none.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn slot_at_once(&self, place: &QueuePlace, jobs: u32) -> Result<Option<Slot>> {
-        let mut behind = place.behind.clone();
-        let mut seen = HashSet::new();
-        while let Some((file, path)) = behind.filter(|id| seen.insert(id.clone())).and_then(|id| self.find(&id)) {
-            if Right::QueuePlace.is_taken(&file).map_err(Error::io("look at the place of", &path))? {
-                return Ok(None);
-            }
-            behind = who_was_before(&file, &path)?;
-        }
-        let queue = self.open_shared(QUEUE)?;
-        if !Right::Head.try_take(&queue).map_err(Error::io("lock", self.dir.file(QUEUE).path()))? {
-            return Ok(None);
-        }
-        let slots = self.try_slot(jobs)?.ok();
-        Ok(slots.map(|slots| Slot { _slots: slots, head: Some(queue), _lender: None }))
-    }
-
-    /// Sleeps until that future has left the queue. Gives whom it was behind, if it was not at the head.
-    fn wait_behind(&self, id: &FutureId) -> Result<Option<FutureId>> {
-        let Some((file, path)) = self.find(id) else {
+        let Some(head) = self.head(false)? else {
             return Ok(None);
         };
-        Right::QueuePlace.wait_until_free(&file).map_err(Error::io("wait for the place of", &path))?;
-        who_was_before(&file, &path)
+        Ok(match self.look_at_place(None, place, jobs, &self.order()?, head)? {
+            Look::Start(slot) => Some(slot),
+            _ => None,
+        })
     }
 
     /// The record of a future that may have been collected, or cleared away by an init, since it was named so.
@@ -271,8 +421,22 @@ impl Store {
         Ok(found)
     }
 
-    /// Sleeps until the place of that future can be had. None if there is none to be had any more.
-    pub(crate) fn borrow_place(&self, lender: &Lender) -> Result<Option<Slot>> {
+    /// Sleeps until the place of a lender can be had for the queued future of that name, whose record is that open file, and keeps
+    /// all others from starting then. None if there is none to be had any more, or it may not start whatever place it has.
+    pub(crate) fn borrow_start(&self, name: &FutureName, file: &File, lender: &Lender) -> Result<Option<Slot>> {
+        let Some(mut slot) = self.borrow_place(lender)? else {
+            return Ok(None);
+        };
+        slot.head = self.head(true)?;
+        let record = read_record(file, self.record_file(name).path())?;
+        let plan = record.plan.clone().unwrap_or_default();
+        let may_start = self.first_obstacle(&plan, &record.dependencies)?.is_none()
+            && plan.jobs.is_some()
+            && !self.order()?.holds(&record.id(name));
+        Ok(may_start.then_some(slot))
+    }
+
+    fn borrow_place(&self, lender: &Lender) -> Result<Option<Slot>> {
         let named = self.record_file(&lender.name);
         let Some(file) = named.open_to_append()? else {
             return Ok(None);
@@ -284,14 +448,14 @@ impl Store {
         match record.supervisor() {
             Some(pid) if is_limited(&record) && lender.waiter.is_alive().unwrap_or(true) => {
                 let slots = self.lent_slot(pid)?;
-                Ok(Some(Slot { _slots: slots, head: None, _lender: Some(file) }))
+                Ok(Some(Slot { _slots: Some(slots), head: None, _lender: Some(file) }))
             }
             _ => Ok(None),
         }
     }
 
     /// A file of the store that all who use it open for themselves.
-    fn open_shared(&self, name: &str) -> Result<File> {
+    pub(super) fn open_shared(&self, name: &str) -> Result<File> {
         let named = self.dir.file(name);
         let path = named.path();
         let opened = named.open_as_is(OFlag::O_RDWR | OFlag::O_CREAT, self.permissions.of_files());
@@ -301,16 +465,14 @@ impl Store {
     }
 }
 
-/// Whom a future was behind that has left the queue, if it was not at the head.
-fn who_was_before(file: &File, path: &Path) -> Result<Option<FutureId>> {
-    let record = read_record(file, path)?;
-    let was_at_head = record.run_start.is_some() && record.lent_by.is_none();
-    Ok(if was_at_head { None } else { record.queue.and_then(|place| place.behind) })
+/// Whether a future that has left the queue was at its head, so that none is left of those before it.
+pub(super) fn was_at_head(record: &Record) -> bool {
+    record.run_start.is_some() && record.lent_by.is_none()
 }
 
 /// Whether the file is one of those that the limit needs.
 pub(super) fn is_of_the_limit(name: &OsStr) -> bool {
-    name == QUEUE || name == SLOTS
+    name == QUEUE || name == SLOTS || name == ORDER
 }
 
 fn is_limited(record: &Record) -> bool {
@@ -367,7 +529,7 @@ mod tests {
             let (store, (ended, end)) = (store.clone(), std::sync::mpsc::channel());
             std::thread::spawn(move || {
                 let at_once = store.slot_at_once(&place, 1).unwrap().is_some();
-                let in_turn = store.wait_for_slot(place, 1).is_ok();
+                let in_turn = store.wait_for_slot(&place, 1).is_ok();
                 ended.send((at_once, in_turn))
             });
             assert_eq!(end.recv_timeout(std::time::Duration::from_secs(60)), Ok((true, true)), "behind {tail}");

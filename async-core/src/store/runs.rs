@@ -81,7 +81,7 @@ impl Store {
         let mut found = self.kept(name, usize::MAX, Back::Script, |named, record| {
             let kept = named.with_extension("log");
             let log = (record.has_log && kept.is_there().unwrap_or(false)).then_some(kept);
-            Some(Entry { name: name.clone(), record, state: State::Collected, log })
+            Some(Entry { name: name.clone(), record, state: State::Collected, paused: None, log })
         })?;
         // Where the file system has no links, the newest log is still in its first place, and only there.
         if let Some(Entry { log: log @ None, .. }) = found.iter_mut().find(|entry| entry.record.has_log)

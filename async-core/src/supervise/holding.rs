@@ -1,5 +1,6 @@
 //! Holding a task back until its plan allows it to start.
 
+use std::fs::File;
 use std::os::fd::BorrowedFd;
 
 use nix::sys::signal::Signal;
@@ -8,10 +9,10 @@ use super::events::Event;
 use super::sleeper::Sleeper;
 use super::{FAILED, Supervisor, ends_attempts};
 use crate::clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::name::FutureName;
-use crate::record::{Cause, Lender, Line, QueuePlace, Record};
-use crate::store::{End, Slot, Store};
+use crate::record::{Cause, Lender, Line};
+use crate::store::{End, Look, Obstacle, Slot, Store};
 
 /// How a look at a task that is held back ended.
 enum Held {
@@ -20,111 +21,137 @@ enum Held {
     Poked,
 }
 
-/// How the wait for a slot ended.
+/// How the wait for a start ended.
 enum Turn {
     End(End),
-    Own,
-    LentBy(FutureName),
+    Skip(String),
+    Own(Slot),
+    LentBy(FutureName, Slot),
+}
+
+/// What one of the sleepers has come back with.
+enum Woke {
+    Looked(Look),
+    /// What it slept on may be gone.
+    Free,
+    Lent(Option<Slot>),
 }
 
 impl Supervisor<'_> {
     /// Keeps the task from starting until its plan allows it, and calls `held` if that is not so at once, which says whether to
     /// go on. Gives the end of the future if it comes to that instead.
-    pub(super) fn hold_back(&mut self, record: &Record, held: &mut dyn FnMut() -> bool) -> Option<End> {
+    pub(super) fn hold_back(&mut self, held: &mut dyn FnMut() -> bool) -> Option<End> {
         if !self.plan.may_queue() {
             return None;
         }
-        self.hold_back_as_planned(record, held).unwrap_or_else(|error| {
+        self.hold_back_as_planned(held).unwrap_or_else(|error| {
             self.say_in_log(&format!("can't be started: {error}"));
             Some(End { rc: FAILED, cause: Some(Cause::Unstartable), ..End::default() })
         })
     }
 
-    fn hold_back_as_planned(&mut self, record: &Record, held: &mut dyn FnMut() -> bool) -> Result<Option<End>> {
-        if self.plan.has_dependencies() {
-            if self.store.has_pending(&record.dependencies)? && !held() {
-                return Ok(None);
-            }
-            let (store, plan, found) = (self.store.clone(), self.plan.clone(), record.dependencies.clone());
-            let waiting = Sleeper::start(move || store.wait_for_dependencies(&plan, &found))?;
-            if let Some(end) = self.sleep_until(&[&waiting])? {
-                return Ok(Some(end));
-            }
-            if let Some(why) = waiting.result()? {
+    fn hold_back_as_planned(&mut self, held: &mut dyn FnMut() -> bool) -> Result<Option<End>> {
+        let turn = match self.store.look_for_start(self.name, self.record.file(), false)? {
+            Look::Start(slot) => Turn::Own(slot),
+            Look::Skip(why) => Turn::Skip(why),
+            Look::Wait(_) if !held() => return Ok(None),
+            Look::Wait(obstacle) => self.wait_for_start(obstacle)?,
+        };
+        let (mut slot, lent_by) = match turn {
+            Turn::End(end) => return Ok(Some(end)),
+            Turn::Skip(why) => {
                 self.say_in_log(&format!("not started: {why}"));
                 return Ok(Some(End { rc: FAILED, cause: Some(Cause::Skipped), ..End::default() }));
             }
-        }
-        let mut lent_by = None;
-        if let Some(jobs) = self.plan.jobs {
-            let place = match record.queue.clone() {
-                Some(place) => place,
-                None => self.store.enter_queue(self.name, self.record.file(), &self.record.read()?)?,
-            };
-            self.slot = self.store.slot_at_once(&place, jobs)?;
-            if self.slot.is_none() {
-                if !held() {
-                    return Ok(None);
-                }
-                lent_by = match self.wait_for_slot(place, jobs)? {
-                    Turn::End(end) => return Ok(Some(end)),
-                    Turn::Own => None,
-                    Turn::LentBy(name) => Some(name),
-                };
-            }
-        }
+            Turn::Own(slot) => (slot, None),
+            Turn::LentBy(name, slot) => (slot, Some(Line::LentBy(name))),
+        };
+        // It may have been changed since, and is not any more.
+        self.plan = self.record.read()?.plan.unwrap_or_default();
         self.run_start = clock::since_boot();
-        let lent = lent_by.map(Line::LentBy);
         let start = [Line::RunStart(clock::wall()), Line::RunBoot(self.run_start)];
-        self.record.add(&lent.into_iter().chain(start).collect::<Vec<_>>())?;
+        self.record.add(&lent_by.into_iter().chain(start).collect::<Vec<_>>())?;
         if self.plan.jobs.is_some() {
             Store::leave_queue(self.record.file());
         }
-        if let Some(slot) = &mut self.slot {
-            slot.leave_head();
-        }
+        slot.leave_head();
+        self.slot = Some(slot);
         Ok(None)
     }
 
-    /// Sleeps until it has a slot of its own, or one in the place of somebody who waits for it.
-    fn wait_for_slot(&mut self, place: QueuePlace, jobs: u32) -> Result<Turn> {
-        let store = self.store.clone();
-        let turn = Sleeper::start(move || store.wait_for_slot(place, jobs).map(Some))?;
-        let mut lenders: Vec<(Lender, Sleeper<Option<Slot>>)> = Vec::new();
+    /// Sleeps until it may start, in its own turn or in the place of somebody who waits for it. It looks again whenever what it
+    /// slept on may be gone, and whenever it is woken: whoever changes the queue wakes it.
+    fn wait_for_start(&mut self, first: Obstacle) -> Result<Turn> {
+        let mut looking: Option<Sleeper<Woke>> = None;
+        let mut slept_on: Vec<(Obstacle, Sleeper<Woke>)> = Vec::new();
+        let mut lenders: Vec<(Lender, Sleeper<Woke>)> = Vec::new();
+        let (mut obstacle, mut look_again) = (first, false);
         loop {
-            for lender in self.record.read()?.lenders.into_iter().skip(lenders.len()) {
-                let (store, from) = (self.store.clone(), lender.clone());
-                lenders.push((lender, Sleeper::start(move || store.borrow_place(&from))?));
+            if !slept_on.iter().any(|(other, _)| *other == obstacle) {
+                slept_on.extend(self.sleep_on(&obstacle)?.map(|sleeper| (obstacle.clone(), sleeper)));
             }
-            let sleepers: Vec<&Sleeper<Option<Slot>>> =
-                std::iter::once(&turn).chain(lenders.iter().map(|(_, sleeper)| sleeper)).collect();
-            match self.sleep_until_poked(&sleepers)? {
+            if may_borrow(&obstacle) {
+                for lender in self.record.read()?.lenders.into_iter().skip(lenders.len()) {
+                    let sleeper = self.borrow_from(&lender)?;
+                    lenders.push((lender, sleeper));
+                }
+            } else {
+                lenders.clear();
+            }
+            if look_again && looking.is_none() {
+                (looking, look_again) = (Some(self.look()?), false);
+            }
+            let sleepers: Vec<&Sleeper<Woke>> = (looking.iter())
+                .chain(slept_on.iter().map(|(_, sleeper)| sleeper))
+                .chain(lenders.iter().map(|(_, sleeper)| sleeper))
+                .collect();
+            let index = match self.sleep_until_poked(&sleepers)? {
                 Held::End(end) => return Ok(Turn::End(end)),
-                Held::Poked => {}
-                Held::Woken(0) => {
-                    self.slot = turn.result()?;
-                    return Ok(Turn::Own);
+                Held::Poked => {
+                    look_again = true;
+                    continue;
                 }
-                Held::Woken(index) => {
-                    let (lender, sleeper) = &lenders[index - 1];
-                    if let Some(slot) = sleeper.result()? {
-                        self.slot = Some(slot);
-                        return Ok(Turn::LentBy(lender.name.clone()));
-                    }
+                Held::Woken(index) => index,
+            };
+            match sleepers[index].result()? {
+                Woke::Looked(Look::Start(slot)) => return Ok(Turn::Own(slot)),
+                Woke::Looked(Look::Skip(why)) => return Ok(Turn::Skip(why)),
+                Woke::Looked(Look::Wait(now)) => (obstacle, looking) = (now, None),
+                Woke::Free => {
+                    slept_on.remove(index - usize::from(looking.is_some()));
+                    look_again = true;
                 }
+                Woke::Lent(Some(slot)) => {
+                    let (lender, _) = &lenders[index - usize::from(looking.is_some()) - slept_on.len()];
+                    return Ok(Turn::LentBy(lender.name.clone(), slot));
+                }
+                Woke::Lent(None) => {}
             }
         }
     }
 
-    /// Sleeps until one of them is done. Gives the end of the future if it comes to its end meanwhile.
-    fn sleep_until<T: Send + 'static>(&mut self, sleepers: &[&Sleeper<T>]) -> Result<Option<End>> {
-        loop {
-            match self.sleep_until_poked(sleepers)? {
-                Held::End(end) => return Ok(Some(end)),
-                Held::Woken(_) => return Ok(None),
-                Held::Poked => {}
-            }
+    fn look(&self) -> Result<Sleeper<Woke>> {
+        let (store, name, file) = (self.store.clone(), self.name.clone(), self.shared_record()?);
+        Sleeper::start(move || store.look_for_start(&name, &file, true).map(Woke::Looked))
+    }
+
+    /// None for what can't be slept on.
+    fn sleep_on(&self, obstacle: &Obstacle) -> Result<Option<Sleeper<Woke>>> {
+        if matches!(obstacle, Obstacle::Paused | Obstacle::PausedQueue) {
+            return Ok(None);
         }
+        let (store, obstacle) = (self.store.clone(), obstacle.clone());
+        Sleeper::start(move || store.sleep_on(&obstacle).map(|()| Woke::Free)).map(Some)
+    }
+
+    fn borrow_from(&self, lender: &Lender) -> Result<Sleeper<Woke>> {
+        let (store, name, file) = (self.store.clone(), self.name.clone(), self.shared_record()?);
+        let lender = lender.clone();
+        Sleeper::start(move || store.borrow_start(&name, &file, &lender).map(Woke::Lent))
+    }
+
+    fn shared_record(&self) -> Result<File> {
+        self.record.file().try_clone().map_err(Error::io("use the record of", &self.store.log_path(self.name)))
     }
 
     fn sleep_until_poked<T: Send + 'static>(&mut self, sleepers: &[&Sleeper<T>]) -> Result<Held> {
@@ -149,5 +176,13 @@ impl Supervisor<'_> {
                 Event::Signal(_) => {}
             }
         }
+    }
+}
+
+/// Whether the place of another is any use.
+fn may_borrow(obstacle: &Obstacle) -> bool {
+    match obstacle {
+        Obstacle::Dependencies(..) | Obstacle::Paused => false,
+        Obstacle::Head | Obstacle::Behind(_) | Obstacle::Slots(_) | Obstacle::PausedQueue => true,
     }
 }

@@ -99,7 +99,7 @@ pub fn supervise(
         store,
         name,
         record,
-        plan: read.plan.clone().unwrap_or_default(),
+        plan: read.plan.unwrap_or_default(),
         events,
         child: None,
         function: None,
@@ -111,7 +111,7 @@ pub fn supervise(
         slot: None,
         script_is_gone: Cell::new(false),
     };
-    let mut end = match supervisor.run(&read, task, report) {
+    let mut end = match supervisor.run(task, report) {
         // What runs must not go on without anybody who looks after it.
         Err(error) if supervisor.has_started => supervisor.give_up(&error),
         end => end?,
@@ -151,7 +151,7 @@ struct Supervisor<'a> {
 }
 
 impl Supervisor<'_> {
-    fn run(&mut self, record: &Record, task: Task, report: Report<'_>) -> Result<End> {
+    fn run(&mut self, task: Task, report: Report<'_>) -> Result<End> {
         let log;
         let mut program = match task {
             Task::Function(gated) => {
@@ -171,7 +171,7 @@ impl Supervisor<'_> {
             }
         };
         let mut told = None;
-        let end = self.hold_back(record, &mut || {
+        let end = self.hold_back(&mut || {
             let result = report(Ok(false));
             let goes_on = result.is_ok();
             told.get_or_insert(result);

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use async_core::clock::Millis;
 use async_core::{Entry, Error, FutureName, RecordFile, ScriptRun, Store};
 use clap::Args;
 
@@ -29,8 +30,10 @@ Examples:
 
 In a pipe or a file nothing is cut, and each future is a line of seven fields
 with a tab between two: name, state, status, pid, start in UTC, seconds run,
-command. A field that does not apply is `-`. At the prompt, the futures of
-scripts that run now follow, with the script's name as an eighth field.
+command. A field that does not apply is `-`. The status of what is queued is
+`paused` if it is paused, or the whole queue is (see `async pause`). At the
+prompt, the futures of scripts that run now follow, with the script's name as
+an eighth field.
 
 Exit status: 0 if nothing failed, 1 if a future that is listed failed or was
 lost, 125 if a future is unknown or its record can't be read.";
@@ -81,7 +84,7 @@ impl Status {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let names = self.names.iter().map(|name| super::name(name)).collect::<Result<_, _>>()?;
         let selection = Selection { names, collected: self.all };
-        let scripts = if self.watch || !self.names.is_empty() { Vec::new() } else { running_scripts(place)? };
+        let scripts = if self.watch || self.of.is_given() || !self.names.is_empty() { Vec::new() } else { running_scripts(place)? };
         let place = &*self.of.place(place)?;
         let store = match place.store() {
             // Whoever has started nothing here may still have scripts that run.
@@ -91,6 +94,7 @@ impl Status {
         if self.watch {
             return store.map_or(Ok(ExitCode::SUCCESS), |store| screen::run(&Output::stdout()?, store, selection));
         }
+        let queue_paused_ms = store.as_ref().map_or(Ok(None), Store::paused_since)?;
         let dir = store.as_ref().map_or_else(|| place.prompt(), |store| Ok(store.dir().to_owned()))?;
         let (mut sections, mut complete) = (Vec::new(), true);
         let own = store.map(|store| (None, store));
@@ -105,18 +109,27 @@ impl Status {
         let failed = sections.iter().flat_map(|section| &section.entries).any(Entry::has_failed);
         let mut output = Output::stdout()?;
         if self.json {
-            json::print(&Envelope::new(&dir, document(sections)), &mut output)?;
-        } else if !is_empty {
-            print(&sections, &mut output)?;
+            json::print(&Envelope::new(&dir, document(sections, queue_paused_ms)), &mut output)?;
+            return Ok(exit_code(complete, failed));
+        }
+        if queue_paused_ms.is_some() {
+            warn("the queue is paused: `async resume` lets it go on");
+        }
+        if !is_empty {
+            print_sections(&sections, &mut output)?;
         } else if complete {
             let kind = if self.all { "" } else { "live " };
             warn(&format!("there are no {kind}futures in {}", dir.display()));
         }
-        Ok(match (complete, failed) {
-            (false, _) => ExitCode::from(125),
-            (true, true) => ExitCode::FAILURE,
-            (true, false) => ExitCode::SUCCESS,
-        })
+        Ok(exit_code(complete, failed))
+    }
+}
+
+fn exit_code(complete: bool, failed: bool) -> ExitCode {
+    match (complete, failed) {
+        (false, _) => ExitCode::from(125),
+        (true, true) => ExitCode::FAILURE,
+        (true, false) => ExitCode::SUCCESS,
     }
 }
 
@@ -128,8 +141,8 @@ fn running_scripts(place: &Place) -> Result<Vec<ScriptRun>, Failure> {
     Ok(scripts.runs()?.into_iter().filter(ScriptRun::is_running).collect())
 }
 
-fn document(sections: Vec<Section>) -> Futures {
-    let mut document = Futures { futures: Vec::new(), scripts: Vec::new() };
+fn document(sections: Vec<Section>, queue_paused_ms: Option<Millis>) -> Futures {
+    let mut document = Futures { queue_paused_ms, futures: Vec::new(), scripts: Vec::new() };
     for Section { script, entries } in sections {
         let futures = entries.into_iter().map(Future::from).collect();
         match script {
@@ -163,7 +176,7 @@ fn entries(store: &Store, selection: &Selection) -> Result<(Vec<Entry>, bool), F
     Ok((entries, complete))
 }
 
-fn print(sections: &[Section], output: &mut Output) -> Result<(), Failure> {
+fn print_sections(sections: &[Section], output: &mut Output) -> Result<(), Failure> {
     let mut text = Vec::new();
     for Section { script, entries } in sections.iter().filter(|section| !section.entries.is_empty()) {
         let Some(width) = output.columns() else {
@@ -178,6 +191,14 @@ fn print(sections: &[Section], output: &mut Output) -> Result<(), Failure> {
         text.extend(lines(entries, width, output.has_colors()));
     }
     output.print(&(text.join("\n") + "\n"))
+}
+
+pub(super) fn print(entries: &[Entry], output: &mut Output) -> Result<(), Failure> {
+    let lines = match output.columns() {
+        Some(width) => lines(entries, width, output.has_colors()),
+        None => plain_lines(entries),
+    };
+    output.print(&(lines.join("\n") + "\n"))
 }
 
 /// The lines of a table for people, the titles first.

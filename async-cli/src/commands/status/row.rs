@@ -62,6 +62,9 @@ pub(super) fn other_directory(entry: &Entry) -> Option<String> {
 
 /// What is known of how it ended: `0`, `143 TERM cancelled`.
 fn status(entry: &Entry) -> String {
+    if entry.paused.is_some() {
+        return "paused".to_owned();
+    }
     let signal = entry.record.signal.and_then(signal::name);
     let rc = entry.record.rc.map(|rc| rc.to_string());
     let lost = (entry.state == State::Collected && entry.is_lost()).then(|| "lost".to_owned());

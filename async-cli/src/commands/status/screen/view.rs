@@ -140,7 +140,8 @@ fn draw_summary(frame: &mut Frame<'_>, app: &App, area: Rect) {
         .collect();
     let failed = app.model.entries().filter(|entry| entry.has_failed()).count();
     let failed = if failed > 0 { format!("; {failed} failed") } else { String::new() };
-    let counts = parts.join(", ") + &failed;
+    let is_paused = app.model.store.paused_since().is_ok_and(|since| since.is_some());
+    let counts = parts.join(", ") + &failed + if is_paused { "; the queue is paused" } else { "" };
     let store = text::printable(app.model.store.dir().as_os_str());
     let [left, right] =
         Layout::horizontal([Constraint::Fill(1), Constraint::Length(u16::try_from(counts.len()).unwrap_or(u16::MAX))])
