@@ -84,7 +84,8 @@ function _async_prepare {
         #{%- if devstack %}
         --from "$_ASYNC_FROM" ${ASYNC_DIR:+"--dir=$ASYNC_DIR"} ${DEST+"--dest=$DEST"})
         #{%- else %}
-        --store "$_ASYNC_STORE" ${ASYNC_JOBS:+"--limit=$ASYNC_JOBS"} --on-exit "${ASYNC_ON_EXIT-}")
+        --store "$_ASYNC_STORE" --on-exit "${ASYNC_ON_EXIT-}" --hush "${ASYNC_QUIET-}"
+        ${ASYNC_JOBS:+"--limit=$ASYNC_JOBS"})
         #{%- endif %}
 }
 

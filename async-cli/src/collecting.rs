@@ -13,7 +13,7 @@ use crate::cli::{Place, Profile};
 use crate::commands;
 use crate::failure::{Failure, warn};
 use crate::human;
-use crate::messages::{self, Output};
+use crate::messages::{self, About, Lines, Output};
 
 /// What has been collected so far.
 #[derive(Debug, Default)]
@@ -41,30 +41,24 @@ pub(crate) struct Failed {
 /// What is done with a future that is over.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Manner {
-    /// What is printed.
-    pub(crate) shown: Shown,
+    /// Where the lines about it go.
+    pub(crate) lines: Lines,
+    /// Whether its log is printed.
+    pub(crate) log: bool,
     /// Whether it stays, to be collected by a later wait.
     pub(crate) keep: bool,
     /// Whether one that failed is the last.
     pub(crate) stop: bool,
 }
 
-/// How much is printed of a future.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shown {
-    /// The lines about it, and its log.
-    All,
-    /// The lines about it.
-    Lines,
-    /// Nothing at all.
-    Nothing,
-}
-
 impl Manner {
     /// That of `async_wait`.
-    pub(crate) const USUAL: Self = Self { shown: Shown::All, keep: false, stop: true };
+    pub(crate) fn usual(lines: Lines) -> Self {
+        Self { lines, log: true, keep: false, stop: true }
+    }
+
     /// That of somebody who keeps an account of it: nothing is said or collected yet.
-    pub(crate) const ACCOUNTED: Self = Self { shown: Shown::Nothing, keep: true, ..Self::USUAL };
+    pub(crate) const ACCOUNTED: Self = Self { lines: Lines::Nowhere, log: false, keep: true, stop: true };
 }
 
 /// A place in the list of names: the argument, the name in it where it stands for several, and which future of that name
@@ -271,7 +265,7 @@ impl Collecting<'_> {
                 messages::command(record),
                 self.store.live_count()?
             );
-            self.say(&messages::record_line(name, record, &text))?;
+            self.say(About::Progress, &messages::record_line(name, record, &text))?;
             self.began.unwrap_or_else(clock::wall)
         };
         match claim {
@@ -364,7 +358,7 @@ impl Collecting<'_> {
     fn tell_again(&mut self, name: &FutureName, kept: &Record) -> Result<(), Failure> {
         let outcome = kept.outcome(None, clock::wall());
         let text = format!("collected before: {}, with result {}", messages::command(kept), messages::result(&outcome));
-        self.say(&messages::record_line(name, kept, &text))?;
+        self.say(About::end(outcome.rc), &messages::record_line(name, kept, &text))?;
         self.count(name, &outcome);
         Ok(())
     }
@@ -393,15 +387,18 @@ impl Collecting<'_> {
 
     pub(crate) fn not_waiting_for(&mut self, name: &OsStr) -> Result<(), Failure> {
         let name = text::printable(name);
-        self.say(&format!("Not waiting for async task {name} that we never started or has already been waited for\n"))
+        self.say(
+            About::Failure,
+            &format!("Not waiting for async task {name} that we never started or has already been waited for\n"),
+        )
     }
 
     pub(crate) fn say_that_it_stops(&mut self, because: &str) -> Result<(), Failure> {
-        self.say(&format!("Stopping async wait due to error: {because}\n"))
+        self.say(About::Failure, &format!("Stopping async wait due to error: {because}\n"))
     }
 
-    fn say(&mut self, text: &str) -> Result<(), Failure> {
-        if self.manner.shown == Shown::Nothing { Ok(()) } else { self.output.print(text) }
+    pub(crate) fn say(&mut self, about: About, line: &str) -> Result<(), Failure> {
+        self.manner.lines.say_beside(self.output, about, line)
     }
 
     /// Prints log and result, then takes the future out of the live ones.
@@ -412,7 +409,7 @@ impl Collecting<'_> {
         since: Millis,
         shell_status: Option<i32>,
     ) -> Result<(), Failure> {
-        if !ready.record().is_synchronous() && self.manner.shown == Shown::All {
+        if !ready.record().is_synchronous() && self.manner.log {
             match ready.log()? {
                 Some(log) => {
                     let failed = |source| Failure::Log { name: name.to_string(), source };
@@ -426,9 +423,9 @@ impl Collecting<'_> {
         let wait = Wait { start: since, end: clock::wall().max(since) };
         let command = messages::command(ready.record());
         let text = format!("finished {command} with result {}", messages::result(&outcome));
-        self.say(&messages::record_line(name, ready.record(), &text))?;
+        self.say(About::end(outcome.rc), &messages::record_line(name, ready.record(), &text))?;
         if outcome.lost {
-            self.say(&messages::record_line(name, ready.record(), &messages::lost(ready.record())))?;
+            self.say(About::Failure, &messages::record_line(name, ready.record(), &messages::lost(ready.record())))?;
         }
         if !self.manner.keep {
             ready.archive(&self.caller(), wait, &outcome)?;

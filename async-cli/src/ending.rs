@@ -4,11 +4,10 @@ use std::process::ExitCode;
 
 use async_core::{Cause, End, FutureName};
 
-use crate::failure::warn;
-use crate::messages::{self, Output};
+use crate::messages::{self, About, Lines};
 
 /// Says how the task ended. The result is safe by then, so a failure to say so changes nothing.
-pub(crate) fn announce(name: &FutureName, pid: &str, end: &End) {
+pub(crate) fn announce(lines: Lines, name: &FutureName, pid: &str, end: &End) {
     let text = match (end.rc, end.cause) {
         (0, _) => "finished successfully".to_owned(),
         // Somebody has wanted that.
@@ -16,9 +15,7 @@ pub(crate) fn announce(name: &FutureName, pid: &str, end: &End) {
         (rc, cause) => format!("FAILED with rc {rc}{}", messages::why(end.signal, cause)),
     };
     let line = messages::line(name, Some(pid), &text);
-    if let Err(failure) = Output::stdout().and_then(|mut output| output.print(&line)) {
-        warn(&failure.to_string());
-    }
+    lines.mention(About::end(Some(end.rc)), &line);
 }
 
 /// The task's exit status as our own.

@@ -8,7 +8,8 @@ use anstream::{AutoStream, ColorChoice};
 use async_core::interruption::again;
 use async_core::{Cause, Entry, FutureName, Outcome, Paused, Record, Store, process, text};
 
-use crate::failure::Failure;
+use crate::cli::{Place, Profile};
+use crate::failure::{Failure, warn};
 use crate::kernel_copy::copy_what_goes;
 use crate::standard_output;
 
@@ -20,6 +21,11 @@ pub(crate) fn line(name: &FutureName, pid: Option<&str>, text: &str) -> String {
 /// The same for a future whose record is at hand.
 pub(crate) fn record_line(name: &FutureName, record: &Record, text: &str) -> String {
     line(name, record.pid.as_deref(), text)
+}
+
+/// What is said in a cleanup of a future that is left.
+pub(crate) fn uncollected(name: &FutureName) -> String {
+    format!("WARNING: uncollected async future {name}\n")
 }
 
 /// The command of a record, printable whoever wrote the record.
@@ -71,6 +77,76 @@ pub(crate) fn lost(record: &Record) -> String {
     match survivor {
         Some(pid) => format!("its process is gone and left no result; process {pid} of its task still runs"),
         None => "its process is gone and left no result".to_owned(),
+    }
+}
+
+/// The help of `--quiet`.
+pub(crate) const QUIET_HELP: &str =
+    "Say nothing of what succeeds; its log is printed all the same [default: $ASYNC_QUIET, else no]";
+
+/// Where the lines about futures go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lines {
+    /// Where the logs go, as in the original.
+    AmongLogs,
+    /// To standard error, so that standard output is what the tasks have printed and nothing else. If `quiet`, only those of what
+    /// failed.
+    Apart {
+        /// Whether to keep still about what goes well.
+        quiet: bool,
+    },
+    /// Nowhere.
+    Nowhere,
+}
+
+/// What a line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum About {
+    /// What goes well, as far as is known.
+    Progress,
+    /// A future that has failed.
+    Failure,
+}
+
+impl About {
+    /// One that ended with that status.
+    pub(crate) fn end(rc: Option<i32>) -> Self {
+        if rc == Some(0) { Self::Progress } else { Self::Failure }
+    }
+}
+
+impl Lines {
+    /// As the functions that call have them; `quiet` if an option says so.
+    pub(crate) fn of(place: &Place, quiet: bool) -> Result<Self, Failure> {
+        Ok(match place.profile() {
+            Profile::Devstack => Self::AmongLogs,
+            Profile::Standalone => Self::Apart { quiet: place.is_quiet()? || quiet },
+        })
+    }
+
+    /// Prints one where no log is. Only one that was to go to standard output can fail to: the other one may be closed, or full,
+    /// and nobody need read it.
+    pub(crate) fn say(self, about: About, line: &str) -> Result<(), Failure> {
+        match self {
+            Self::AmongLogs => Output::stdout()?.print(line)?,
+            Self::Apart { quiet } if !quiet || about == About::Failure => {
+                let _ = io::stderr().write_all(line.as_bytes());
+            }
+            Self::Apart { .. } | Self::Nowhere => {}
+        }
+        Ok(())
+    }
+
+    /// Prints one about what is so whether or not that can be said.
+    pub(crate) fn mention(self, about: About, line: &str) {
+        if let Err(failure) = self.say(about, line) {
+            warn(&failure.to_string());
+        }
+    }
+
+    /// Prints one beside the logs that go to that output.
+    pub(crate) fn say_beside(self, logs: &mut Output, about: About, line: &str) -> Result<(), Failure> {
+        if self == Self::AmongLogs { logs.print(line) } else { self.say(about, line) }
     }
 }
 

@@ -32,6 +32,9 @@ pub(crate) struct PlaceArgs {
     /// The variable `ASYNC_JOBS` of the functions that call
     #[arg(long, global = true, hide = true, value_name = "N|PERCENT%")]
     limit: Option<OsString>,
+    /// The variable `ASYNC_QUIET` of the functions that call
+    #[arg(long, global = true, hide = true, value_name = "YES|NO")]
+    hush: Option<OsString>,
     /// The variable `DEST` of devstack's functions
     #[arg(long, global = true, hide = true, value_name = "DIR")]
     dest: Option<OsString>,
@@ -226,6 +229,19 @@ impl Place {
     /// How many tasks may run at once, as the functions that call or the environment say; empty if they say nothing.
     pub(crate) fn limit(&self) -> Option<OsString> {
         self.args.limit.clone().or_else(|| variable("ASYNC_JOBS")).filter(|limit| !limit.is_empty())
+    }
+
+    /// Whether nothing is to be said of what succeeds, as the functions that call or the environment say.
+    pub(crate) fn is_quiet(&self) -> Result<bool, Failure> {
+        let Some(value) = self.args.hush.clone().or_else(|| variable("ASYNC_QUIET")) else {
+            return Ok(false);
+        };
+        let value = value.to_string_lossy();
+        match value.to_ascii_lowercase().as_str() {
+            "1" | "yes" | "true" => Ok(true),
+            "" | "0" | "no" | "false" => Ok(false),
+            _ => Err(Failure::Usage(format!("ASYNC_QUIET can't be `{value}`: it is 1 or 0, yes or no, true or false"))),
+        }
     }
 
     /// The script that calls, if its functions do. Without a /proc it has no identity, and nor have the futures that it

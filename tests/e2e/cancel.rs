@@ -33,10 +33,10 @@ fn the_whole_tree_of_a_function_is_stopped() {
     in_each_case(|case| {
         let mut script =
             start(case, &format!("{TREE}async_run t tree; read -r _ <grown; stay; async_wait t; echo \"wait $?\""));
-        script.call(&["cancel", "--grace", "100ms", "t"]).says("]: cancelled: ").says(" killed after").exits(0);
+        script.call(&["cancel", "--grace", "100ms", "t"]).tells("]: cancelled: ").tells(" killed after").exits(0);
         assert!(script.left().is_empty(), "{:#?}", script.left());
         script.call(&["status"]).says("finished");
-        script.go_on().says("the log\n").says("result 143 in 0 seconds (killed by signal 15, SIGTERM; cancelled)\n");
+        script.go_on().says("the log\n").tells("result 143 in 0 seconds (killed by signal 15, SIGTERM; cancelled)\n");
     });
 }
 
@@ -45,10 +45,10 @@ fn the_whole_tree_of_a_program_is_stopped() {
     let mut script = Staying::plain(&format!(
         "{TREE}export -f tree; async run t -- bash -c tree; read -r _ <grown; stay; async wait t; echo \"wait $?\""
     ));
-    script.call(&["cancel", "--grace", "100ms", "t"]).says("]: cancelled: ").says(" killed after").exits(0);
+    script.call(&["cancel", "--grace", "100ms", "t"]).tells("]: cancelled: ").tells(" killed after").exits(0);
     assert!(script.left().is_empty(), "{:#?}", script.left());
     script.call(&["status"]).says("finished");
-    script.go_on().says("the log\n").says("(killed by signal 15, SIGTERM; cancelled)\n").says("wait 143\n");
+    script.go_on().says("the log\n").tells("(killed by signal 15, SIGTERM; cancelled)\n").says("wait 143\n");
 }
 
 #[test]
@@ -67,8 +67,8 @@ fn what_its_supervisor_can_not_stop_any_more_is_stopped() {
         cancelled.exits(0);
         assert!(script.left().is_empty(), "{signal}: {:#?}{cancelled}", script.left());
         match signal {
-            "KILL" => cancelled.says("]: stopped without its supervisor: "),
-            _ => cancelled.says("]: cancelled: "),
+            "KILL" => cancelled.tells("]: stopped without its supervisor: "),
+            _ => cancelled.tells("]: cancelled: "),
         };
         script.go_on().says("the log\n");
     }
@@ -89,9 +89,9 @@ fn a_function_whose_supervisor_is_killed_is_stopped() {
             ),
         );
         let cancelled = script.call(&["cancel", "--grace", "100ms", "t"]);
-        cancelled.says("]: stopped without its supervisor: ").exits(0);
+        cancelled.tells("]: stopped without its supervisor: ").exits(0);
         assert!(script.left().is_empty(), "{:#?}{cancelled}", script.left());
-        script.go_on().says("the log\n").says("its process is gone and left no result\n").says("wait 137\n");
+        script.go_on().says("the log\n").tells("its process is gone and left no result\n").says("wait 137\n");
     });
 }
 
@@ -108,7 +108,7 @@ fn no_other_process_is_taken_for_a_survivor() {
         stay
         kill $! && echo 'it lives'",
     );
-    script.call(&["cancel", "t"]).says("nothing of it was left").exits(0);
+    script.call(&["cancel", "t"]).tells("nothing of it was left").exits(0);
     script.go_on().says("it lives\n");
 }
 
@@ -132,14 +132,14 @@ fn nested_futures_are_stopped_and_none_of_them_is_lost() {
             async wait --keep --quiet quick
             stay",
         );
-        script.call(&["cancel", "--grace", "1s", "t"]).says(" killed after the grace period\n").exits(0);
+        script.call(&["cancel", "--grace", "1s", "t"]).tells(" killed after the grace period\n").exits(0);
         assert!(script.left().is_empty(), "{:#?}", script.left());
         let status = script.call(&["status"]);
         for name in ["t", "inner", "program", "quick", "later"] {
             status.says(&format!("{name}\tfinished\t"));
         }
         status.says("inner\tfinished\t137 KILL cancelled\t").says("quick\tfinished\t0\t");
-        script.call(&["wait", "inner"]).says("with result 137 ").says("SIGKILL; cancelled)\n").exits(137);
+        script.call(&["wait", "inner"]).tells("with result 137 ").tells("SIGKILL; cancelled)\n").exits(137);
         script.call(&["wait", "program"]).exits(7);
         script.call(&["wait", "quick"]).exits(0);
         script.call(&["wait", "later"]).exits(143);
@@ -194,13 +194,13 @@ fn one_that_has_not_started_never_does() {
     );
     script
         .call(&["cancel", "second", "fourth"])
-        .says("[Async second:")
-        .says("]: cancelled: it had not started\n[Async fourth:")
+        .tells("[Async second:")
+        .tells("]: cancelled: it had not started\n[Async fourth:")
         .exits(0);
-    script.call(&["wait", "second"]).says("with result 143 in 0 seconds (cancelled)\n");
+    script.call(&["wait", "second"]).tells("with result 143 in 0 seconds (cancelled)\n");
     script.call(&["status"]).says("first\trunning").says("third\tqueued").says("fourth\tfinished");
     let cwd = script.sandbox.path("cwd");
-    script.go_on().says("finished touch third with result 0").exits(0);
+    script.go_on().tells("finished touch third with result 0").exits(0);
     assert!(cwd.join("third").exists() && !cwd.join("second").exists() && !cwd.join("fourth").exists());
 }
 
@@ -220,9 +220,9 @@ fn a_function_that_has_not_started_never_does() {
             async_wait second
             echo \"wait $?\"",
         );
-        script.call(&["cancel", "second"]).says("]: cancelled: it had not started\n").exits(0);
+        script.call(&["cancel", "second"]).tells("]: cancelled: it had not started\n").exits(0);
         let ran = script.sandbox.path("cwd/second");
-        script.go_on().says("(killed by signal 15, SIGTERM; cancelled)\n").says("wait 143\n");
+        script.go_on().tells("(killed by signal 15, SIGTERM; cancelled)\n").says("wait 143\n");
         assert!(!ran.exists());
     });
 }
@@ -236,9 +236,9 @@ fn between_two_attempts() {
         async wait t
         wc -l <runs",
     );
-    script.call(&["cancel", "t"]).says("]: cancelled: ").exits(0);
+    script.call(&["cancel", "t"]).tells("]: cancelled: ").exits(0);
     assert!(script.left().is_empty(), "{:#?}", script.left());
-    script.go_on().says("with result 143 in ").says(" seconds (cancelled)\n").says("\n1\n");
+    script.go_on().tells("with result 143 in ").tells(" seconds (cancelled)\n").says("\n1\n");
     in_each_case(|case| {
         if case.profile == "devstack" {
             return;
@@ -252,9 +252,9 @@ fn between_two_attempts() {
             async_wait t
             wc -l <runs",
         );
-        script.call(&["cancel", "t"]).says("]: cancelled: ").exits(0);
+        script.call(&["cancel", "t"]).tells("]: cancelled: ").exits(0);
         assert!(script.left().is_empty(), "{:#?}", script.left());
-        script.go_on().says("with result 143 in ").says(" (cancelled)\n").says("\n1\n");
+        script.go_on().tells("with result 143 in ").tells(" (cancelled)\n").says("\n1\n");
     });
 }
 
@@ -274,7 +274,7 @@ fn by_two_at_once() {
     assert!(script.left().is_empty(), "{:#?}", script.left());
     let finished = script.go_on();
     assert_eq!(finished.stdout.matches("cancel 0\n").count(), 3, "{finished}");
-    finished.says("cancelled)\n");
+    finished.tells("cancelled)\n");
 }
 
 #[test]
@@ -288,11 +288,11 @@ fn all_of_them_or_those_that_are_named() {
     );
     script.call(&["cancel", "t1", "nobody"]).complains("there is no future `nobody`").exits(125);
     script.call(&["status"]).says("t1\trunning");
-    script.call(&["cancel", "fine"]).says("]: was over already\n").exits(0);
+    script.call(&["cancel", "fine"]).tells("]: was over already\n").exits(0);
     script.call(&["cancel", "over"]).complains("there is no future `over`").exits(125);
     script.call(&["cancel", "--quiet", "t1"]).exits(0).lacks("Async");
     let all = script.call(&["cancel", "--all"]);
-    all.exits(0).says("[Async t2:").says("[Async t3:").lacks("fine");
+    all.exits(0).tells("[Async t2:").tells("[Async t3:").lacks("fine");
     assert!(script.left().is_empty(), "{:#?}", script.left());
     script.call(&["cancel", "--all"]).exits(0).lacks("Async");
     script.call(&["cancel"]).exits(2);
@@ -324,9 +324,9 @@ fn a_task_that_ends_well_when_it_is_asked_to() {
         async wait t
         echo \"wait $?\"",
     );
-    script.call(&["cancel", "t"]).says("]: cancelled: 2 processes terminated\n").exits(0);
+    script.call(&["cancel", "t"]).tells("]: cancelled: 2 processes terminated\n").exits(0);
     assert!(script.left().is_empty(), "{:#?}", script.left());
-    script.go_on().says("bye\n").says("with result 0 in 0 seconds (cancelled)\n").says("wait 0\n");
+    script.go_on().says("bye\n").tells("with result 0 in 0 seconds (cancelled)\n").says("wait 0\n");
 }
 
 #[test]
@@ -338,7 +338,7 @@ fn by_a_task_of_its_own_tree() {
         async wait t",
     );
     assert!(script.left().is_empty(), "{:#?}", script.left());
-    script.go_on().says("; cancelled)\n");
+    script.go_on().tells("; cancelled)\n");
 }
 
 #[test]
@@ -352,7 +352,7 @@ fn a_wait_for_it_comes_back() {
             async_wait t
             echo \"wait $?\"",
         )
-        .says("(killed by signal 15, SIGTERM; cancelled)\n")
+        .tells("(killed by signal 15, SIGTERM; cancelled)\n")
         .says("wait 143\n");
     });
 }

@@ -414,5 +414,5 @@ fn an_empty_run_and_a_running_one_have_pictures_too() {
         "source <(async shim); async_init; async_run task sleep 60
          async timing --trace - | grep -o '\"status\":\"[a-z]*\"' | sort -u; kill %1",
     );
-    assert!(ended.stdout.contains("\n\"status\":\"running\"\n"), "{ended:?}");
+    assert!(ended.stdout.contains("\"status\":\"running\"\n"), "{ended:?}");
 }

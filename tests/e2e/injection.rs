@@ -45,7 +45,10 @@ fn a_system_call_that_fails_is_told_of_or_does_no_harm() {
     let mut faults = Vec::new();
     for (subject, bash, folder, good) in &good {
         let fails_anyway = |call: &Call| subject.lacks.iter().any(|lack| lack.starts_with(&format!("{}:", call.name)));
-        for call in good.calls.iter().filter(|call| call.concerns(folder) && !fails_anyway(call)) {
+        // A message has nobody to tell of it, and a line about a future need not be heard.
+        let is_line = |call: &Call| !subject.is_to_fail() && call.is_on_errors();
+        let is_tried = |call: &&Call| (call.concerns(folder) || is_line(call)) && !fails_anyway(call);
+        for call in good.calls.iter().filter(is_tried) {
             faults.extend(call.errors().iter().map(|error| Fault { subject, bash, good, call: call.clone(), error }));
         }
     }
@@ -75,13 +78,19 @@ fn check(fault: &Fault<'_>) -> Result<(), String> {
     // Once the program is started, nobody listens to its supervisor: that it failed is seen in the record.
     let nobody_listens = subject.kind == Kind::Supervises && ran.finished.status == 125;
     // A task that was to start later, and could not, is the end of its future, which is looked at below.
-    let is_recorded = subject.kind == Kind::Tasks && ran.finished.stdout.contains("FAILED with rc 125 (never started");
+    let is_recorded = subject.kind == Kind::Tasks && ran.finished.stderr.contains("FAILED with rc 125 (never started");
     // Between two attempts, a remark goes to the log if there is room.
     let only_a_remark_is_missing = subject.kind == Kind::Tasks && ran.lacks_only_remarks(good);
     // Where the request can't be written, the task is stopped from here, and that is said.
     let is_stopped =
-        subject.kind == Kind::Cancels && ran.finished.stdout.contains("]: stopped without its supervisor: ");
-    let is_told = only_the_line_is_missing || nobody_listens || is_recorded || only_a_remark_is_missing || is_stopped;
+        subject.kind == Kind::Cancels && ran.finished.stderr.contains("]: stopped without its supervisor: ");
+    let only_a_line_is_missing = call.is_on_errors() && ran.has_done_the_same(good);
+    let is_told = only_a_line_is_missing
+        || only_the_line_is_missing
+        || nobody_listens
+        || is_recorded
+        || only_a_remark_is_missing
+        || is_stopped;
     if !ran.is_like(good) && !ran.says_that_it_failed() && !is_told {
         return Err(context("neither failure nor success".into()));
     }

@@ -428,10 +428,10 @@ fn what_can_not_be_told_can_still_be_collected() {
         held.begin("a").finish(3);
         let full = held.sandbox.run(&format!("async {command} >/dev/full"));
         full.complains("async: can't write the output: ").exits(125);
-        held.sandbox.run("async wait a").says("with result 3 ").exits(3);
+        held.sandbox.run("async wait a").tells("with result 3 ").exits(3);
     }
     held.sandbox.run("async run --wait --json t -- false >/dev/full").exits(125);
-    held.sandbox.run("async wait t").says("with result 1 ").exits(1);
+    held.sandbox.run("async wait t").tells("with result 1 ").exits(1);
     // It runs, whether or not that can be said.
     held.sandbox.run("async run --json t -- true >/dev/full").complains("can't write the output: ").exits(0);
     held.sandbox.run("async wait t").exits(0);

@@ -35,7 +35,7 @@ function start_all_kinds {
             9) async run "t$i" -- bash -c 'source <(async shim); function f { :; }
                 async_run "i $0" f; async run "j $0" --after "i $0" -- true; (async_wait "j $0"); async_wait "i $0"' "$i" ;;
         esac
-    done >/dev/null
+    done 2>/dev/null
 }
 "#;
 
@@ -48,7 +48,7 @@ fn all_kinds(jobs: i64, count: usize) {
         {ALL_KINDS}
         export ASYNC_JOBS={jobs}
         start_all_kinds {count}
-        async_wait \"${{names[@]}}\" >/dev/null
+        async_wait \"${{names[@]}}\" >/dev/null 2>&1
         echo \"wait $?\"
         async status"
     ));
@@ -83,7 +83,7 @@ fn a_program_is_said_to_be_queued_only_where_it_is() {
         async wait --quiet e
         async run --after e --after-any a f -- true",
     );
-    let said: Vec<&str> = finished.stdout.lines().filter_map(|line| line.split(' ').nth(2)).collect();
+    let said: Vec<&str> = finished.stderr.lines().filter_map(|line| line.split(' ').nth(2)).collect();
     assert_eq!(said, ["running:", "running:", "queued:", "queued:", "running:", "running:"], "{finished}");
 }
 
@@ -99,7 +99,7 @@ fn tasks_of_both_profiles_are_limited() {
             async_wait {t,o}{0..5} >/dev/null
             echo \"wait $?\"",
         ));
-        finished.says("]: queued: quick\n").says("wait 0\n");
+        finished.tells("]: queued: quick\n").says("wait 0\n");
         assert!(Records::of(&sandbox.store()).most_at_once() <= 2);
     });
 }
@@ -224,7 +224,7 @@ fn a_limit_is_a_number_or_a_share_of_the_cores() {
     for right in ["1", "100%", "1%", "10000", "1000%"] {
         sandbox.run(&format!("ASYNC_JOBS={right} async run --wait t -- echo fine")).says("fine\n").exits(0);
     }
-    sandbox.run("ASYNC_JOBS= async run --wait t -- echo fine").says("running: echo").says("fine\n").exits(0);
+    sandbox.run("ASYNC_JOBS= async run --wait t -- echo fine").tells("running: echo").says("fine\n").exits(0);
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn a_limit_that_is_lower_than_what_runs() {
             open_gate go1; open_gate go2
             async wait --all --no-log"
         ))
-        .says("finished true with result 0");
+        .tells("finished true with result 0");
     let records = Records::of(&sandbox.store());
     for name in ["t1", "t2"] {
         assert!(records.time("low", "run_start") >= records.time(name, "end_time"), "{records:#?}");
@@ -318,6 +318,6 @@ fn a_queue_that_goes_round_in_circles_keeps_nobody_back() {
             async wait gate
             async wait 'later-{name}'"
         ));
-        finished.exits(0).says("finished true with result 0");
+        finished.exits(0).tells("finished true with result 0");
     }
 }

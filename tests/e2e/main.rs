@@ -27,6 +27,7 @@ mod renderings;
 mod run;
 mod scripts;
 mod status;
+mod streams;
 mod suggestions;
 mod surroundings;
 mod timing;

@@ -36,7 +36,7 @@ fn a_task_whose_time_is_up_is_stopped_with_its_whole_tree() {
     ));
     assert!(script.left().is_empty(), "{:#?}", script.left());
     let mut script = script;
-    script.go_on().says("the log\n").says("with result 124 in 0 seconds (its time was up)\n").says("wait 124\n");
+    script.go_on().says("the log\n").tells("with result 124 in 0 seconds (its time was up)\n").says("wait 124\n");
     in_each_standalone_case(|case| {
         let mut script = Staying::start(
             case.sandbox(),
@@ -50,9 +50,9 @@ fn a_task_whose_time_is_up_is_stopped_with_its_whole_tree() {
         assert!(script.left().is_empty(), "{:#?}", script.left());
         script
             .go_on()
-            .says("FAILED with rc 124 (its time was up)\n")
+            .tells("FAILED with rc 124 (its time was up)\n")
             .says("the log\n")
-            .says("with result 124 in 0 seconds (its time was up)\n")
+            .tells("with result 124 in 0 seconds (its time was up)\n")
             .says("wait 124\n");
     });
 }
@@ -222,12 +222,12 @@ fn a_future_that_comes_after_others() {
         cat order",
     );
     finished
-        .says("]: queued: bash -c 'echo a >>order'\n")
+        .tells("]: queued: bash -c 'echo a >>order'\n")
         .says("a\tqueued\t")
         .says("e\tqueued\t")
         .says("]: not started: `bad` failed with status 3\n")
         .says("]: not started: `c` failed with status 125\n")
-        .says("with result 125 in 0 seconds (never started: what it was to come after did not succeed)\n")
+        .tells("with result 125 in 0 seconds (never started: what it was to come after did not succeed)\n")
         .says("x\na\nb\ne\n");
     for status in ["a 0\n", "b 0\n", "c 125\n", "d 125\n", "e 0\n"] {
         finished.says(status);
@@ -254,9 +254,9 @@ fn a_function_that_comes_after_others() {
             for name in a b c; do async_wait $name; echo \"$name $?\"; done
             cat order",
         )
-        .says("]: queued: then a\n")
+        .tells("]: queued: then a\n")
         .says("]: not started: `bad` failed with status 3\n")
-        .says("FAILED with rc 125 (never started: what it was to come after did not succeed)\n")
+        .tells("FAILED with rc 125 (never started: what it was to come after did not succeed)\n")
         .says("c 125\n")
         .says("\ngood\nthen a\nthen b\n");
     });
@@ -317,7 +317,7 @@ fn what_it_comes_after_may_be_killed_lost_or_cancelled() {
         )
         .says("]: not started: `killed` was killed by signal 9, SIGKILL\n")
         .says("]: not started: `lost` was lost\n")
-        .says("]: not started: `cancelled` was killed by signal 15, SIGTERM\n")
+        .tells("]: not started: `cancelled` was killed by signal 15, SIGTERM\n")
         .says("killed 125\n")
         .says("lost 125\n")
         .says("cancelled 125\n")
@@ -375,7 +375,7 @@ fn ends(case: &Case, on_exit: &str, end: &str) {
     } else {
         for name in own {
             // What is inside of another one may be stopped as a part of that.
-            script.call(&["wait", name]).says("with result 143 in ").exits(143);
+            script.call(&["wait", name]).tells("with result 143 in ").exits(143);
         }
         // It is the program's own, and goes on as at the prompt.
         script.call(&["status"]).says("program\trunning");
@@ -509,7 +509,7 @@ fn options_are_names_to_devstack() {
                 "async_run --timeout echo 5m x
                 async_wait --timeout; echo \"wait $?\"",
             )
-            .says("[Async --timeout:")
+            .tells("[Async --timeout:")
             .says("5m x\n")
             .says("wait 0\n");
         }
@@ -531,7 +531,7 @@ fn nothing_of_the_options_is_traced() {
         let own = |line: &&str| line.starts_with('+') && (line.contains("_async") || line.contains("builtin"));
         let traced: Vec<_> = finished.stderr.lines().chain(finished.stdout.lines()).filter(own).collect();
         assert!(traced.is_empty(), "{traced:#?}");
-        finished.says("\n+ true\n").says("\n+ false\n");
+        finished.says("+ true\n").says("+ false\n");
     });
 }
 
@@ -570,7 +570,8 @@ fn options_where_tasks_do_not_run_in_the_background() {
             echo \"run $?\"
             ls",
         )
-        .says("Running synchronously: fails\nonce\nrun 3\n")
+        .tells("Running synchronously: fails\n")
+        .says("once\nrun 3\n")
         .says("wait 3\n")
         .complains("async: `u` was not started: `t` failed with status 3\n")
         .says("run 125\n")
@@ -615,6 +616,6 @@ fn a_future_whose_name_ends_in_a_blank_can_come_first() {
     sandbox.run("async run 'a ' -- true && async run ' ' -- true").exits(0);
     for option in ["--after 'a '", "--after-any ' '", "--jobs 1"] {
         let script = format!("async run {option} 'b ' -- true && async run {option} c -- true && async wait 'b ' c");
-        sandbox.run(&script).exits(0).says(": finished true with result 0 in 0 seconds\n");
+        sandbox.run(&script).exits(0).tells(": finished true with result 0 in 0 seconds\n");
     }
 }

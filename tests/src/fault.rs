@@ -85,6 +85,17 @@ impl Finished {
         self
     }
 
+    /// A line about a future has that text, on whichever output such lines are: on standard output in devstack's profile, else
+    /// on standard error.
+    ///
+    /// # Panics
+    /// If none has.
+    #[track_caller]
+    pub fn tells(&self, text: &str) -> &Self {
+        assert!(has(&self.stdout, text) || has(&self.stderr, text), "not told: {text}\n{self}");
+        self
+    }
+
     /// Standard error has that text.
     ///
     /// # Panics
@@ -114,6 +125,13 @@ impl Finished {
         assert_eq!(self.status, status, "\n{self}");
         self
     }
+}
+
+/// What was said but for the lines about futures.
+#[must_use]
+pub fn without_lines(said: &str) -> String {
+    let starts = ["[Async ", "WARNING: uncollected async future ", "Stopping async wait "];
+    said.split_inclusive('\n').filter(|line| !starts.iter().any(|start| line.starts_with(start))).collect()
 }
 
 /// Whether the one has the other. A task that takes 0 seconds may take up to 30 where the machine has much else to do.

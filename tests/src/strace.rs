@@ -69,9 +69,14 @@ impl Call {
     #[must_use]
     pub fn concerns(&self, folder: &Path) -> bool {
         let folder = folder.to_str().expect("UTF-8");
-        let errors = format!("{folder}/stderr>");
         let other = ["pipe:[", "/proc/self/fd/"].iter().any(|text| self.text.contains(text)) || self.is_on_a_process();
-        (self.text.contains(folder) || other) && !self.text.contains(&errors)
+        (self.text.contains(folder) || other) && !self.is_on_errors()
+    }
+
+    /// Whether it is on standard error.
+    #[must_use]
+    pub fn is_on_errors(&self) -> bool {
+        self.text.contains("/stderr>")
     }
 
     fn is_on_a_process(&self) -> bool {

@@ -42,6 +42,10 @@ const VARIABLES: &[(&str, &str)] = &[
     ("ASYNC_DIR", "The store of futures."),
     ("DEST, XDG_STATE_HOME", "Without that, the store is the folder async there, the first that is set."),
     ("ASYNC_JOBS", "How many tasks may run at once."),
+    (
+        "ASYNC_QUIET",
+        "1 keeps still about what goes well: no lines about futures but those of failures. Logs are printed.",
+    ),
     ("ASYNC_KEEP_RUNS", "How many earlier runs async-init(1) keeps."),
     ("ASYNC_BIN", "The program that the functions of async-shim(1) call in place of async on PATH."),
     ("DEVSTACK_PARALLEL", "False makes those functions run each task at once, in the script itself."),

@@ -12,7 +12,7 @@ use crate::cli::Place;
 use crate::duration;
 use crate::failure::{Failure, warn};
 use crate::json::{self, Cancellation, Cancellations, Envelope};
-use crate::messages::{self, Output};
+use crate::messages::{self, About, Lines, Output};
 use crate::of_script::OfScript;
 
 const EXAMPLES: &str = "\
@@ -63,7 +63,7 @@ impl Cancel {
             }
             names
         };
-        let mut output = Output::stdout()?;
+        let lines = Lines::of(place, self.quiet)?;
         let mut status = ExitCode::SUCCESS;
         let mut cancellations = Vec::new();
         for (name, result) in store.cancel_all(names, self.grace) {
@@ -76,9 +76,9 @@ impl Cancel {
                 Ok((cancelled, entry)) => {
                     cancellations.extend(entry.and_then(|entry| Cancellation::new(&cancelled, entry)));
                     if let Some(line) = describe(&name, &cancelled)
-                        && !(self.quiet || self.json)
+                        && !self.json
                     {
-                        output.print(&line)?;
+                        lines.say(About::Progress, &line)?;
                     }
                     if let Cancelled::InShell(pid) = cancelled {
                         warn(&in_shell(&name, pid));
@@ -93,7 +93,7 @@ impl Cancel {
         }
         if self.json {
             let document = Cancellations { futures: cancellations };
-            json::print(&Envelope::new(store.dir(), document), &mut output)?;
+            json::print(&Envelope::new(store.dir(), document), &mut Output::stdout()?)?;
         }
         Ok(status)
     }

@@ -12,7 +12,7 @@ use crate::cli::Place;
 use crate::collecting::Manner;
 use crate::failure::{Failure, warn};
 use crate::json::{self, Envelope, WaitEnd, Waited};
-use crate::messages::Output;
+use crate::messages::{self, About, Lines, Output, QUIET_HELP};
 use crate::sleeper::Sleeper;
 use crate::waiting::Waiting;
 
@@ -28,8 +28,11 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Cleanup {
     /// Print one JSON document at the end, and no warnings and logs; `async schema` prints its schema
-    #[arg(long)]
+    #[arg(long, conflicts_with = "quiet")]
     json: bool,
+    /// Say nothing of what succeeds; its log is printed all the same
+    #[arg(long, short, help = QUIET_HELP)]
+    quiet: bool,
 }
 
 impl Cleanup {
@@ -38,13 +41,14 @@ impl Cleanup {
         let mut output = Output::stdout()?;
         let sleeper = Sleeper::new(None);
         let mut account = self.json.then(Account::default);
-        let manner = if self.json { Manner::ACCOUNTED } else { Manner::USUAL };
+        let lines = Lines::of(place, self.quiet)?;
+        let manner = if self.json { Manner::ACCOUNTED } else { Manner::usual(lines) };
         let names = store.names()?.into_iter();
         let (names, others): (Vec<_>, Vec<_>) = names.partition(|name| may_take(&Caller::Program, &store, name));
         let mut status = 0;
         for name in &names {
             if !self.json {
-                output.print(&format!("WARNING: uncollected async future {name}\n"))?;
+                lines.say(About::Progress, &messages::uncollected(name))?;
             }
             // One that can't be collected must not keep the others from being.
             let account = account.as_mut();

@@ -21,7 +21,7 @@ use crate::cli::Place;
 use crate::collecting::Manner;
 use crate::failure::{Failure, warn};
 use crate::json::{self, Envelope, Start};
-use crate::messages::{self, Output};
+use crate::messages::{self, About, Lines, Output};
 use crate::planning::{self, Planning};
 use crate::sleeper::Sleeper;
 use crate::waiting::Waiting;
@@ -63,7 +63,7 @@ pub(crate) struct Run {
     /// Have it read that file as standard input, which is empty otherwise
     #[arg(long, value_name = "FILE", default_value = "/dev/null", hide_default_value = true)]
     stdin: PathBuf,
-    /// Do not say that it was started
+    /// Do not say that it was started, nor with --wait that it succeeded
     #[arg(long, short)]
     quiet: bool,
     /// Print the future as JSON once it is started or queued, or with --wait once it is over, and nothing else; `async
@@ -83,6 +83,7 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let name = super::name(&self.name)?;
+        let lines = Lines::of(place, self.quiet)?;
         let variables = self.variables()?;
         let cwd = std::path::absolute(self.cwd.as_deref().unwrap_or(Path::new(".")))
             .and_then(|cwd| usable_directory(&cwd).map(|()| cwd))
@@ -131,17 +132,14 @@ impl Run {
             Some(("error", why)) => return Err(Failure::Supervisor(why.trim_end().to_owned())),
             _ => return Err(Failure::Unheard(io::ErrorKind::UnexpectedEof.into())),
         };
-        if !self.quiet && !self.json {
+        if !self.json {
             let line = messages::line(&name, Some(&pid.to_string()), &format!("{what}: {}", started.command));
-            // It runs, whether or not that can be said.
-            if let Err(failure) = Output::stdout().and_then(|mut output| output.print(&line)) {
-                warn(&failure.to_string());
-            }
+            lines.mention(About::Progress, &line);
         }
         let mut account = Account::default();
         let waited = if self.wait {
             let (output, sleeper) = (&mut Output::stdout()?, &Sleeper::new(None));
-            let manner = if self.json { Manner::ACCOUNTED } else { Manner::USUAL };
+            let manner = if self.json { Manner::ACCOUNTED } else { Manner::usual(lines) };
             let account = self.json.then_some(&mut account);
             let waiting = Waiting { store: &store, output, manner, sleeper, account };
             waiting.for_all(&[name]).map(|tally| tally.rc)

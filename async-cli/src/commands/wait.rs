@@ -10,11 +10,11 @@ use clap::Args;
 use super::may_take;
 use crate::account::Account;
 use crate::cli::Place;
-use crate::collecting::{Manner, Shown, Tally};
+use crate::collecting::{Manner, Tally};
 use crate::duration;
 use crate::failure::{Failure, warn};
 use crate::json::{self, Envelope, WaitEnd, Waited};
-use crate::messages::Output;
+use crate::messages::{Lines, Output, QUIET_HELP};
 use crate::sleeper::Sleeper;
 use crate::waiting::Waiting;
 
@@ -24,7 +24,8 @@ Examples:
   async wait docs tests           # in this order, up to the first that fails
   async wait docs || echo \"docs failed with status $?\"
   async wait --all --timeout 10m  # all there are; status 124 if time is up
-  name=$(async wait --any -q a b) # the first to end, and its status
+  name=$(async wait --any --no-log a b)  # the first to end, and its status
+  size=$(async wait size_of_dump) # what it has printed, and nothing else
   async --dir ./futures wait docs # one of another store
   async wait --all --json | jq '.futures[] | {name, rc, run_time_ms, log}'";
 
@@ -51,8 +52,8 @@ pub(crate) struct Wait {
     /// Do not print the logs
     #[arg(long)]
     no_log: bool,
-    /// Print nothing, or with --any the name alone
-    #[arg(long, short)]
+    /// Say nothing of what succeeds; its log is printed all the same
+    #[arg(long, short, help = QUIET_HELP)]
     quiet: bool,
     /// Print one JSON document when the wait is over, and no lines and logs; `async schema` prints its schema
     #[arg(long, conflicts_with = "quiet")]
@@ -74,12 +75,8 @@ impl Wait {
         if self.json {
             return self.run_in_json(&store, &names, &others, &sleeper, &mut output);
         }
-        let shown = match (self.quiet, self.no_log || self.keep) {
-            (true, _) => Shown::Nothing,
-            (false, true) => Shown::Lines,
-            (false, false) => Shown::All,
-        };
-        let manner = Manner { shown, keep: self.keep, stop: !self.all };
+        let (lines, log) = (Lines::of(place, self.quiet)?, !(self.no_log || self.keep));
+        let manner = Manner { lines, log, keep: self.keep, stop: !self.all };
         let waiting = Waiting { store: &store, output: &mut output, manner, sleeper: &sleeper, account: None };
         if self.any {
             let (name, tally) = waiting.for_any(&names)?;

@@ -11,7 +11,7 @@ use super::answer::Answer;
 use super::call::Call;
 use crate::cli::Place;
 use crate::failure::Failure;
-use crate::messages::{self, Output};
+use crate::messages::{self, About, Lines};
 
 /// Begins a future whose task the calling shell runs; answers how many of the words come before the command
 #[derive(Args, Debug)]
@@ -36,6 +36,7 @@ impl BeginHere {
         let mut answer = Answer::on(self.answer)?;
         let call = Call::read(&self.words, place)?;
         let name = call.name(place)?;
+        let lines = Lines::of(place, false)?;
         let store = place.store()?;
         let plan = call.planning.plan(place)?;
         if let Some(plan) = &plan
@@ -46,9 +47,8 @@ impl BeginHere {
         let request = call.request(place, &store, plan, self.shortened);
         let started = call.planning.begin(&store, &name, &request, Start::InProcess(self.shell))?;
         let line = messages::line(&name, Some("self"), &format!("Running synchronously: {}", started.command));
-        let told = Output::stdout().and_then(|mut output| output.print(&line));
         let give = |()| answer.give(format!("{}\n", call.skip(&self.words))).map_err(Failure::Answer);
-        told.and_then(give).inspect_err(|_| store.abandon(&name, started.id))?;
+        lines.say(About::Progress, &line).and_then(give).inspect_err(|_| store.abandon(&name, started.id))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -17,7 +17,7 @@ use crate::cli::Place;
 use crate::collecting::{Collecting, Functions, Manner, Pending, Position, Resumed, Step, Tally};
 use crate::commands::may_take;
 use crate::failure::Failure;
-use crate::messages::Output;
+use crate::messages::{self, About, Lines, Output};
 use crate::planning;
 
 /// Collects the futures that are over, in order, up to the first that still runs or fails
@@ -139,6 +139,7 @@ impl Collect {
         }
         let mut answer = Answer::on(self.answer)?;
         let mut output = Output::descriptor(self.report)?;
+        let lines = Lines::of(place, false);
         let mut collecting = Collecting {
             store: &store,
             words: &self.names,
@@ -146,12 +147,16 @@ impl Collect {
             shell: Some(self.shell),
             functions: Some(functions),
             inside: planning::enclosing(&store),
-            manner: Manner::USUAL,
+            manner: Manner::usual(*lines.as_ref().unwrap_or(&Lines::Nowhere)),
             began: None,
             tally: Tally::default(),
             collected: Vec::new(),
         };
-        let found = if self.cleanup { self.clean_up(&mut collecting) } else { self.wait(&mut collecting) };
+        let found = match lines {
+            Err(failure) => Err(failure),
+            Ok(_) if self.cleanup => self.clean_up(&mut collecting),
+            Ok(_) => self.wait(&mut collecting),
+        };
         let Tally { rc, background, waited, .. } = collecting.tally;
         let background = self.ran.0.saturating_add(background);
         let waited = self.waited.0.saturating_add(waited);
@@ -222,7 +227,7 @@ impl Collect {
             }
             let expected = resumed.and_then(|_| self.resume.as_ref()?.from.started());
             if resumed.is_none() {
-                collecting.output.print(&format!("WARNING: uncollected async future {name}\n"))?;
+                collecting.say(About::Progress, &messages::uncollected(&name))?;
             }
             at = Some(name.clone());
             match collecting.step(&name, expected, resumed.unwrap_or_default()) {

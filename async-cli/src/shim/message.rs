@@ -9,7 +9,7 @@ use clap::Args;
 use crate::cli::Place;
 use crate::commands;
 use crate::failure::Failure;
-use crate::messages::{self, Output};
+use crate::messages::{self, About, Lines};
 
 /// Prints a message about a future; `%command` in it stands for the future's command
 #[derive(Args, Debug)]
@@ -31,7 +31,7 @@ impl Message {
             return Err(store.unknown(&name).into());
         };
         let text = text::printable_command(message).replace("%command", &messages::command(&record));
-        Output::stdout()?.print(&messages::record_line(&name, &record, &text))?;
+        Lines::of(place, false)?.say(About::Progress, &messages::record_line(&name, &record, &text))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -12,8 +12,8 @@ use super::answer::Answer;
 use super::call::Call;
 use crate::cli::Place;
 use crate::ending;
-use crate::failure::{Failure, warn};
-use crate::messages::{self, Output};
+use crate::failure::Failure;
+use crate::messages::{self, About, Lines};
 
 /// Begins a future, has its task run, and records how it ended; exits with its status
 ///
@@ -59,6 +59,7 @@ impl Supervise {
         let gate = descriptor::take(self.gate).map_err(Failure::Task)?;
         let call = Call::read(&self.words, place)?;
         let name = call.name(place)?;
+        let lines = Lines::of(place, false)?;
         let task = Gated::new(self.task, gate, call.skip(&self.words), place.script_pid()).map_err(Failure::Task)?;
         let task = task.ends_with(place.script_to_end_with()?);
         let store = place.store()?;
@@ -77,11 +78,7 @@ impl Supervise {
             }
             let verb = if runs { "running" } else { messages::queued(&store, &name) };
             let line = messages::line(&name, Some(&pid), &format!("{verb}: {}", started.command));
-            let told = Output::stdout().and_then(|mut output| output.print(&line));
-            // It runs, whether or not that can be said.
-            if let Err(failure) = told {
-                warn(&failure.to_string());
-            }
+            lines.mention(About::Progress, &line);
             answer.give(format!("..0\0{}\0", started.start_time))
         };
         let id = started.id;
@@ -91,7 +88,7 @@ impl Supervise {
             store.abandon(&name, id);
         }
         let end = end?;
-        ending::announce(&name, &pid, &end);
+        ending::announce(lines, &name, &pid, &end);
         Ok(end)
     }
 }

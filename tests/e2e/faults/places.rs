@@ -113,7 +113,7 @@ fn symlinks_of_this_user_and_of_root_lead_to_a_store() {
     symlink(sandbox.path("dest/link/home"), sandbox.path("dest/again")).unwrap();
     let used =
         "unset ASYNC_DIR; export HOME=$PWD/../dest/again; cd /; async run t -- true; async wait t; echo \"wait $?\"";
-    sandbox.run(used).says("\nwait 0\n");
+    sandbox.run(used).says("wait 0\n");
     assert!(sandbox.path("real/home/.local/state/async/.collected").is_dir());
     // The store itself may be one.
     symlink(sandbox.path("real/home/.local/state/async"), sandbox.store()).unwrap();

@@ -26,9 +26,9 @@ fn after_a_reboot_or_with_its_pid_reused_a_future_is_lost_at_once() {
                     &case
                         .sourced(&format!("async_wait {name}; echo \"wait $?\"; async_wait {name}; echo \"again $?\"")),
                 )
-                .says("result unknown in ")
-                .says("(lost)\n")
-                .says("its process is gone and left no result\n")
+                .tells("result unknown in ")
+                .tells("(lost)\n")
+                .tells("its process is gone and left no result\n")
                 .says("wait 125\n")
                 .says(if case.profile == "devstack" { "again 0\n" } else { "again 125\n" });
         }
@@ -61,9 +61,10 @@ fn a_record_of_the_original_is_collected() {
                 async_pidof t
                 async_wait t",
             ))
-            .says("[Async t:1]: old & words\n1\n")
+            .tells("[Async t:1]: old & words\n")
+            .says("1\n")
             .says("old log\n")
-            .says(" in 4 seconds");
+            .tells(" in 4 seconds");
     });
 }
 
@@ -123,13 +124,13 @@ fn a_clock_that_steps_back_during_a_task() {
                 async_wait t
                 async_print_timing",
             ))
-            .says("with result 0 in 0 seconds\n")
+            .tells("with result 0 in 0 seconds\n")
             .says("minus waits: 0 sec\n")
             .lacks("-3");
         // And one of the original's, which has the wall's clock only.
         let mut file = fs::File::create(sandbox.store().join("old.ini")).unwrap();
         file.write_all(b"[job]\ncommand = old\nstart_time = 9000\nend_time = 1000\npid = 1\n").unwrap();
-        sandbox.run(&case.sourced("async_wait old")).says(" in 0 seconds").lacks("-8");
+        sandbox.run(&case.sourced("async_wait old")).tells(" in 0 seconds").lacks("-8");
     });
 }
 
@@ -170,7 +171,7 @@ fn a_running_future_whose_pid_is_no_number_is_waited_for() {
             async_wait t
             echo "wait $?""#,
         )
-        .says("finished x with result 3 in 4 seconds\n")
+        .tells("finished x with result 3 in 4 seconds\n")
         .says("wait 3\n");
     });
 }

@@ -13,8 +13,8 @@ use nix::unistd::Pid;
 
 /// A shell that is blocked in a wait, seen by its waiting line.
 fn waiting_shell(case: &Case, sandbox: &Sandbox, script: &str) -> Child {
-    let mut command = sandbox.bash(&case.script(script));
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0).spawn().unwrap();
+    let mut command = sandbox.bash(&case.script(&format!("exec 2>&1\n{script}")));
+    let mut child = command.stdout(Stdio::piped()).process_group(0).spawn().unwrap();
     let mut seen = Vec::new();
     let stdout = child.stdout.as_mut().unwrap();
     while !String::from_utf8_lossy(&seen).contains("Waiting for completion") {
@@ -134,7 +134,7 @@ fn a_hangup_of_the_terminal_ends_task_and_script_and_leaves_a_result() {
         assert_eq!(shell.wait().unwrap().signal(), Some(1));
         sandbox
             .run(&case.sourced("async_wait t; echo \"status $?\""))
-            .says("result 129 in 0 seconds (killed by signal 1, SIGHUP)\n")
+            .tells("result 129 in 0 seconds (killed by signal 1, SIGHUP)\n")
             .says("status 129\n");
     });
 }
@@ -195,8 +195,9 @@ fn a_status_of_the_tasks_own_that_stands_for_a_signal_is_none() {
                 None => ("null".to_owned(), "\n".to_owned()),
             };
             finished.says(&format!("{name} {rc}\n")).says(&format!("{name} \"signal\": {json},\n"));
-            finished.says(&format!(" with result {rc} in 0 seconds{text}"));
+            finished.tells(&format!(" with result {rc} in 0 seconds{text}"));
         }
-        assert_eq!(finished.stdout.matches("killed by").count(), 3, "{finished}");
+        let said = finished.stdout.clone() + &finished.stderr;
+        assert_eq!(said.matches("killed by").count(), 3, "{finished}");
     });
 }

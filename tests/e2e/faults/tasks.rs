@@ -12,8 +12,8 @@ fn a_task_that_exits() {
             echo \"status $?\"
             async_print_timing",
         )
-        .says("FAILED with rc 3\n")
-        .says("finished dies with result 3 in 0 seconds\n")
+        .tells("FAILED with rc 3\n")
+        .tells("finished dies with result 3 in 0 seconds\n")
         .says("status 3\n")
         .says("Time spent in the background minus waits: 0 sec\n")
         .lacks("-1795");
@@ -30,8 +30,8 @@ fn a_task_whose_process_is_killed() {
             echo \"status $?\"
             async_print_timing",
         )
-        .says("FAILED with rc 137 (killed by signal 9, SIGKILL)\n")
-        .says("finished killed with result 137 in 0 seconds (killed by signal 9, SIGKILL)\n")
+        .tells("FAILED with rc 137 (killed by signal 9, SIGKILL)\n")
+        .tells("finished killed with result 137 in 0 seconds (killed by signal 9, SIGKILL)\n")
         .says("status 137\n")
         .says("minus waits: 0 sec\n");
     });
@@ -51,9 +51,9 @@ fn a_task_whose_background_subshell_is_killed() {
             async_print_timing
             open_gate go",
         )
-        .says("finished waits with result 137 in 0 seconds (killed by signal 9, SIGKILL)\n")
-        .says("its process is gone and left no result; process ")
-        .says("of its task still runs\n")
+        .tells("finished waits with result 137 in 0 seconds (killed by signal 9, SIGKILL)\n")
+        .tells("its process is gone and left no result; process ")
+        .tells("of its task still runs\n")
         .says("status 137\n")
         .says("minus waits: 0 sec\n");
     });
@@ -73,7 +73,7 @@ fn a_task_and_its_background_subshell_are_killed_at_once() {
             async_wait t
             echo \"status $?\"",
         )
-        .says("with result 137 in 0 seconds (killed by signal 9, SIGKILL)\n")
+        .tells("with result 137 in 0 seconds (killed by signal 9, SIGKILL)\n")
         .says("status 137\n")
         .lacks("still runs");
     });
@@ -88,7 +88,7 @@ fn a_task_that_turns_into_a_program() {
             echo \"status $?\"
             sed -n 's/^task = /it is /p' \"$DEST\"/async/.collected/t.*.ini",
         );
-        finished.says("FAILED with rc 4\n").says("status 4\n");
+        finished.tells("FAILED with rc 4\n").says("status 4\n");
         let pids: Vec<&str> = finished.stdout.lines().filter(|line| line.starts_with("it is ")).collect();
         assert!(pids.len() == 2 && pids[0] == pids[1], "{case}: {finished}");
     });
@@ -117,7 +117,7 @@ fn a_task_with_traps_and_children_of_its_own() {
         )
         .says("a child is over\n")
         .says("child 5\n")
-        .says("terminated\n")
+        .tells("terminated\n")
         .says("and 6\n")
         .says("the end\n")
         .says("status 7\n")
@@ -215,7 +215,7 @@ fn a_task_that_is_terminated() {
             async_wait t
             echo \"status $?\"",
         )
-        .says("FAILED with rc 143 (killed by signal 15, SIGTERM)\n")
+        .tells("FAILED with rc 143 (killed by signal 15, SIGTERM)\n")
         .says("status 143\n");
     });
 }
@@ -263,8 +263,8 @@ fn special_characters_in_commands_and_messages() {
             async_log t 'x & \ # / %command'
             async_wait t",
         )
-        .says(r"running: echo a&b c\d e#f %command")
-        .says(r"]: x & \ # / echo a&b c\d e#f %command");
+        .tells(r"running: echo a&b c\d e#f %command")
+        .tells(r"]: x & \ # / echo a&b c\d e#f %command");
     });
 }
 
@@ -277,7 +277,10 @@ fn a_very_short_task_has_its_pid_in_its_end_line() {
             for i in {1..30}; do echo \"wanted: [Async t$i:${pids[i]}]: finished successfully\"; done",
         );
         for wanted in finished.stdout.lines().filter_map(|line| line.strip_prefix("wanted: ")) {
-            assert!(finished.stdout.lines().any(|line| line == wanted), "{wanted}\n{finished}");
+            assert!(
+                finished.stdout.lines().chain(finished.stderr.lines()).any(|line| line == wanted),
+                "{wanted}\n{finished}"
+            );
         }
         finished.lacks(":]").exits(0);
     });
@@ -340,9 +343,9 @@ fn not_parallel_times_and_statuses_are_the_tasks_own() {
             echo \"wait $?\"",
         )
         .says("good\trunning\t")
-        .says("finished looks with result 0 in 0 seconds\n")
+        .tells("finished looks with result 0 in 0 seconds\n")
         .says("run 6\n")
-        .says("finished fails with result 6 in 0 seconds\n")
+        .tells("finished fails with result 6 in 0 seconds\n")
         .says("wait 6\n");
     });
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use async_tests::fault::without_lines;
 use async_tests::shell::{Bash, Sandbox, bashes, binary_dir};
 use async_tests::strace::in_parallel;
 
@@ -147,8 +148,7 @@ impl Probe {
         if honest || self.outcome == Outcome::Right {
             called(&root)?;
         }
-        let said =
-            |call: &str| without_trace(&fs::read_to_string(root.join(format!("err.{call}"))).unwrap_or_default());
+        let said = |call: &str| complaints(&fs::read_to_string(root.join(format!("err.{call}"))).unwrap_or_default());
         let is = |call: &str| statuses.get(call).copied();
         let refused = |call: &str| is(call) == Some(125) && said(call).lines().count() == 1;
         let source_refused = may_refuse && refused("source");
@@ -191,9 +191,10 @@ impl Probe {
     }
 }
 
-/// What was said but for what the trace shows: in devstack's profile, a task's command is traced where its shell's errors go.
-pub(crate) fn without_trace(said: &str) -> String {
-    said.split_inclusive('\n').filter(|line| !line.starts_with('+')).collect()
+/// What was said but for lines about futures and what the trace shows: in devstack's profile, a task's command is traced where
+/// its shell's errors go.
+pub(crate) fn complaints(said: &str) -> String {
+    without_lines(said).split_inclusive('\n').filter(|line| !line.starts_with('+')).collect()
 }
 
 /// The first lines of what was said.

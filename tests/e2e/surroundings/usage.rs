@@ -5,7 +5,7 @@ use std::fs;
 
 use async_tests::shell::Sandbox;
 
-use super::probe::{in_each, sourced, without_trace};
+use super::probe::{complaints, in_each, sourced};
 
 /// The call is wrong usage with a message about it, starts nothing and leaves no record.
 fn is_wrong_usage(sandbox: &Sandbox, profile: &str, call: &str, message: &str) {
@@ -21,7 +21,7 @@ fn is_wrong_usage(sandbox: &Sandbox, profile: &str, call: &str, message: &str) {
         );
         let finished = sandbox.run(&sourced(profile, &script));
         finished.says("status 2\n").complains("async_run").complains(message);
-        assert_eq!(without_trace(&finished.stderr).lines().count(), 1, "{call}: one line says it\n{finished}");
+        assert_eq!(complaints(&finished.stderr).lines().count(), 1, "{call}: one line says it\n{finished}");
         assert!(!sandbox.path("cwd/started").exists(), "{call}: something ran\n{finished}");
         let left: Vec<_> = fs::read_dir(sandbox.store()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         let record = |file: &&OsString| file.as_encoded_bytes().ends_with(b".ini");

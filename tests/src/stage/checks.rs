@@ -16,6 +16,9 @@ use crate::shell::Finished;
 /// What messages begin with: those to people, and those of a supervisor to the command that has started it.
 const OURS: [&str; 3] = ["async: ", "error ", "failed "];
 
+/// What lines about futures begin with.
+const LINES: [&str; 3] = ["[Async ", "WARNING: uncollected async future ", "Stopping async wait "];
+
 /// How long what is about to end may take to. What goes on for longer counts as going on for ever.
 const TO_END: Duration = Duration::from_secs(60);
 
@@ -165,7 +168,7 @@ impl Stage {
     fn wait(&self, name: &str, status: i32, log: &str) -> Result<(), String> {
         let waited = self.call(&["wait", name]);
         let result = if status == 125 { "result unknown".to_owned() } else { format!("result {status} ") };
-        if waited.status == status && waited.stdout.contains(log) && waited.stdout.contains(&result) {
+        if waited.status == status && waited.stdout.contains(log) && waited.stderr.contains(&result) {
             Ok(())
         } else {
             Err(told(&format!("`wait {name}` should exit with {status}"), &waited))
@@ -271,7 +274,8 @@ impl Stage {
         // The record says of itself what it was to come after; for other reasons there is the log.
         let why = if record.cause == Some(Cause::Skipped) { "what it was to come after" } else { "can't be started: " };
         let waited = self.call(&["wait", "t"]);
-        let is_told = waited.status == 125 && ["(never started", why].iter().all(|text| waited.stdout.contains(text));
+        let text = waited.stdout.clone() + &waited.stderr;
+        let is_told = waited.status == 125 && ["(never started", why].iter().all(|part| text.contains(part));
         if is_told { Ok(()) } else { Err(told("`wait t` should say why it was not started", &waited)) }
     }
 
@@ -296,8 +300,11 @@ impl Stage {
             return Err(told("the name can't be used again", &run));
         }
         let waited = self.call(&["wait", "t"]);
-        let is_bare = waited.stdout.lines().all(|line| line.starts_with("[Async t:"));
-        if waited.status == 0 && is_bare { Ok(()) } else { Err(told("`wait t` should say nothing of before", &waited)) }
+        if waited.status == 0 && waited.stdout.is_empty() {
+            Ok(())
+        } else {
+            Err(told("`wait t` should say nothing of before", &waited))
+        }
     }
 
     fn after_end(&mut self, finished: &Finished) -> Result<(), String> {
@@ -325,7 +332,7 @@ impl Stage {
                 // The supervisor may have been stopped with the command.
                 let lost = (ran.finished.status == 137 || unheard)
                     && waited.status == 125
-                    && waited.stdout.contains("result unknown");
+                    && waited.stderr.contains("result unknown");
                 if waited.status != 3 && !lost {
                     return Err(told("`wait t` should exit with 3", &waited));
                 }
@@ -374,12 +381,15 @@ impl Stage {
         self.ensure(usize::from(live) + collected == 1 || twice, "a future is lost or doubled")?;
         if collected > 0 {
             let output = format!("{}{}", ran.report, ran.finished.stdout);
+            let lines = &ran.finished.stderr;
+            // The status tells too.
+            let is_line_lost = ran.calls.iter().any(|call| call.is_on_errors() && call.text.ends_with("(INJECTED)"));
             let begin = format!("[Async {name}:");
             let finished = |text: &str| text.starts_with(&begin) && text.contains("with result");
             let told = if self.subject.args.contains(&"--json") {
                 output.contains(&format!("\"name\": \"{name}\"")) && output.ends_with("\n}\n")
             } else {
-                output.contains(log) && output.lines().any(finished)
+                output.contains(log) && (is_line_lost || lines.lines().any(finished))
             };
             self.ensure(told, "taken out before it was handed over")?;
         }
@@ -459,11 +469,13 @@ impl Ran {
         status && self.complains()
     }
 
-    /// Whether standard error has a message of ours, and nothing but such.
+    /// Whether standard error has a message of ours, and nothing but such and lines about futures.
     #[must_use]
     pub fn complains(&self) -> bool {
         let stderr = &self.finished.stderr;
-        !stderr.is_empty() && stderr.lines().all(|line| OURS.iter().any(|start| line.starts_with(start)))
+        let is_one_of = |starts: &[&str], line: &str| starts.iter().any(|start| line.starts_with(start));
+        stderr.lines().any(|line| is_one_of(&OURS, line))
+            && stderr.lines().all(|line| is_one_of(&OURS, line) || is_one_of(&LINES, line))
     }
 
     /// Whether the store and the answer are as after a run where all went well.

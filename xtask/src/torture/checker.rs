@@ -211,6 +211,7 @@ impl<'a> Checker<'a> {
             return;
         };
         let output = fs::read_to_string(self.scene.outputs(step.shell).join(step.step.to_string())).unwrap_or_default();
+        let output: String = output.split_inclusive('\n').filter(|line| !report::is_message(line)).collect();
         let told = output.lines().count() == 1
             && output.starts_with(&format!("[Async {name}:"))
             && ["]: cancelled: ", "]: was over already", "]: stopped without its supervisor: "]

@@ -1,6 +1,8 @@
 //! What became of each future of the plan: the checker's rules about records.
 
 use std::fs;
+use std::io::{self, Read};
+use std::process::{Command, ExitStatus};
 
 use super::checker::Checker;
 use super::diary::Entry;
@@ -101,23 +103,32 @@ impl Checker<'_> {
     /// Collects what nobody has waited for.
     fn collect(&mut self, token: Token, task: &Task, record: &Remains) {
         self.tally.collectable += 1;
-        let output = match self.scene.call(&["wait", "--", &task.name]).output() {
-            Ok(output) => output,
+        let (status, text) = match all_said(self.scene.call(&["wait", "--", &task.name])) {
+            Ok(said) => said,
             Err(error) => return self.accuse(token, &format!("can't call the program: {error}")),
         };
-        let text = String::from_utf8_lossy(&output.stdout);
         let rc = record.rc.unwrap_or(125);
         match report::parse(&text).as_deref() {
             Ok([report @ Report { result: Some(verdict), .. }])
-                if verdict.token == token && verdict.rc == record.rc && output.status.code() == Some(rc) =>
+                if verdict.token == token && verdict.rc == record.rc && status.code() == Some(rc) =>
             {
                 self.check_output(token, token, task, record.rc, &report.log);
             }
             _ => {
-                let errors = String::from_utf8_lossy(&output.stderr);
-                let what = format!("collected at the end with {}, {rc} was due: {text}{errors}", output.status);
+                let what = format!("collected at the end with {status}, {rc} was due: {text}");
                 self.accuse(token, &what);
             }
         }
     }
+}
+
+/// Runs it, and gives its status and both its outputs in the order in which they were written.
+fn all_said(mut command: Command) -> io::Result<(ExitStatus, String)> {
+    let (mut reader, writer) = io::pipe()?;
+    let mut child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
+    // Its ends of the pipe go with it.
+    drop(command);
+    let mut said = Vec::new();
+    reader.read_to_end(&mut said)?;
+    Ok((child.wait()?, String::from_utf8_lossy(&said).into_owned()))
 }

@@ -30,7 +30,7 @@ pub(crate) struct Verdict {
 /// Takes the output of a wait apart; the error is the line that does not belong there.
 pub(crate) fn parse(output: &str) -> Result<Vec<Report>, String> {
     let mut reports: Vec<Report> = Vec::new();
-    for line in output.lines() {
+    for line in output.lines().filter(|line| !is_message(line)) {
         let open = reports.last_mut().filter(|report| report.result.is_none());
         match (message(line), open) {
             (Some((name, text)), open) => {
@@ -69,6 +69,11 @@ pub(crate) fn parse(output: &str) -> Result<Vec<Report>, String> {
     Ok(reports)
 }
 
+/// Whether that is no report, but what the program, or bash itself, complains of. No task prints the like.
+pub(crate) fn is_message(line: &str) -> bool {
+    line.starts_with("async: ") || line.starts_with("./functions: ") || line.contains(".bash: ")
+}
+
 /// A log without the lines of a trace.
 pub(crate) fn untraced(log: &str) -> String {
     log.split_inclusive('\n').filter(|line| !line.starts_with('+')).collect()
@@ -103,6 +108,8 @@ mod tests {
 [Async own 1.2:77]: Waiting for completion of task token-1-2 1 0 kill (3 other jobs running)
 + task token-1-2 1 0 kill
 token-1-2 line 1 of 1
+./functions: line 62: fork: retry: Resource temporarily unavailable
+async: a remark
 [Async own 1.2:77]: finished task token-1-2 1 0 kill with result 137 in 0 seconds (killed by signal 9, SIGKILL)
 Stopping async wait due to error: own 1.2 x
 ";

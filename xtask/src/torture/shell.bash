@@ -14,13 +14,13 @@ function note {
     printf '%s\n' "$*" >>"$TORTURE_DIARY"
 }
 
-# The last thing that the program said on standard error of a step
+# The last thing that the program complained of in a step
 function complaint {
     local line
     REPLY=
     while read -r line; do
         [[ $line != "async: "* ]] || REPLY=$line
-    done <"$TORTURE_OUT/$1.err"
+    done <"$TORTURE_OUT/$1"
 }
 
 # The task of every future: TOKEN LINES PAUSE ENDING
@@ -43,7 +43,7 @@ function task {
 # STEP NAME TOKEN LINES PAUSE ENDING
 function start {
     local rc=0
-    ASYNC_TORTURE_STEP=$1 async_run "$2" task "${@:3}" 9>"$TORTURE_OUT/$1" >&9 2>"$TORTURE_OUT/$1.err" || rc=$?
+    ASYNC_TORTURE_STEP=$1 async_run "$2" task "${@:3}" 9>"$TORTURE_OUT/$1" >&9 2>&9 || rc=$?
     if [[ $rc == 0 ]]; then
         note "$1 started"
     else
@@ -67,7 +67,7 @@ function wait_program {
 # STEP MANNER NAME...
 function collect {
     local rc=0
-    "wait_$2" "${@:3}" 9>"$TORTURE_OUT/$1" >&9 2>"$TORTURE_OUT/$1.err" || rc=$?
+    "wait_$2" "${@:3}" 9>"$TORTURE_OUT/$1" >&9 2>&9 || rc=$?
     complaint "$1"
     note "$1 waited $rc $REPLY"
 }
@@ -81,7 +81,7 @@ function cancel_program {
 # STEP NAME
 function cancel {
     local rc=0
-    cancel_program "$2" 9>"$TORTURE_OUT/$1" >&9 2>"$TORTURE_OUT/$1.err" || rc=$?
+    cancel_program "$2" 9>"$TORTURE_OUT/$1" >&9 2>&9 || rc=$?
     complaint "$1"
     note "$1 cancelled $rc $REPLY"
 }
