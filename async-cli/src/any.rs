@@ -37,7 +37,8 @@ pub(crate) struct Many<'a> {
     left: Vec<(FutureName, Millis)>,
     changes: Receiver<Vec<Change>>,
     /// Keeps the channel, where nobody can listen.
-    _sender: Sender<Vec<Change>>,
+    sender: Sender<Vec<Change>>,
+    is_listening: bool,
     /// Those to be looked at next; none for all.
     doubtful: Option<HashSet<FutureName>>,
     pause: Duration,
@@ -55,11 +56,11 @@ pub(crate) struct Candidate {
 }
 
 impl<'a> Many<'a> {
-    /// Begins to listen for these, each with its start in ms since the epoch.
+    /// These, each with its start in ms since the epoch.
     pub(crate) fn new(store: &'a Store, left: Vec<(FutureName, Millis)>) -> Self {
         let (sender, changes) = channel();
-        let rest = if listen(store, sender.clone()) { SELDOM } else { LOOK_AGAIN };
-        Self { store, left, changes, _sender: sender, doubtful: None, pause: SOON, rest }
+        let (doubtful, pause, rest) = (None, SOON, LOOK_AGAIN);
+        Self { store, left, changes, sender, is_listening: false, doubtful, pause, rest }
     }
 
     /// Those of the doubtful ones that are over, or gone, the one that ended first first. They are not looked at again.
@@ -96,6 +97,13 @@ impl<'a> Many<'a> {
 
     /// Sleeps until there is somebody to look at.
     pub(crate) fn sleep(&mut self, sleeper: &Sleeper) -> Woken {
+        if !self.is_listening {
+            self.is_listening = true;
+            self.rest = if listen(self.store, self.sender.clone()) { SELDOM } else { LOOK_AGAIN };
+            // Much may have happened before.
+            self.doubtful = None;
+            return Woken::Over;
+        }
         match sleeper.sleep_on(&self.changes, self.pause.min(self.rest), &|| self.progress()) {
             Err(woken) => return woken,
             Ok(Some(changes)) => self.note(changes),

@@ -47,18 +47,16 @@ pub(crate) struct Manner {
     pub(crate) log: bool,
     /// Whether it stays, to be collected by a later wait.
     pub(crate) keep: bool,
-    /// Whether one that failed is the last.
-    pub(crate) stop: bool,
 }
 
 impl Manner {
     /// That of `async_wait`.
     pub(crate) fn usual(lines: Lines) -> Self {
-        Self { lines, log: true, keep: false, stop: true }
+        Self { lines, log: true, keep: false }
     }
 
     /// That of somebody who keeps an account of it: nothing is said or collected yet.
-    pub(crate) const ACCOUNTED: Self = Self { lines: Lines::Nowhere, log: false, keep: true, stop: true };
+    pub(crate) const ACCOUNTED: Self = Self { lines: Lines::Nowhere, log: false, keep: true };
 }
 
 /// A place in the list of names: the argument, the name in it where it stands for several, and which future of that name
@@ -182,16 +180,43 @@ pub(crate) struct Resumed {
     pub(crate) since: Option<Millis>,
     /// What the shell's own wait saw.
     pub(crate) status: Option<i32>,
+    /// Whether the shell was told whom to wait for.
+    pub(crate) asked: bool,
 }
 
 /// What became of one name.
 pub(crate) enum Step {
     NotThere,
-    Collected { started: Millis, since: Millis },
-    StillRuns { pid: Option<String>, started: Millis, since: Millis },
+    Collected {
+        started: Millis,
+        since: Millis,
+    },
+    /// Its task runs; or it `is_over`, and its shell may know more about that, or somebody else has it.
+    StillRuns {
+        pid: Option<String>,
+        started: Millis,
+        since: Millis,
+        is_over: bool,
+    },
 }
 
 impl Collecting<'_> {
+    /// The same for a while, with nothing collected yet.
+    pub(crate) fn reborrow(&mut self) -> Collecting<'_> {
+        Collecting {
+            store: self.store,
+            words: self.words,
+            output: &mut *self.output,
+            shell: self.shell,
+            functions: self.functions,
+            inside: self.inside.clone(),
+            manner: self.manner,
+            began: self.began,
+            tally: Tally::default(),
+            collected: Vec::new(),
+        }
+    }
+
     /// Collects from there on. Comes back with the first one that still runs, or with none when done.
     pub(crate) fn run(&mut self, from: Position, mut resumed: Resumed) -> Result<Option<Pending>, Failure> {
         let mut expected = from.started;
@@ -208,7 +233,7 @@ impl Collecting<'_> {
                 match step {
                     Step::NotThere => self.is_not_there(text, expected)?,
                     Step::Collected { .. } => {}
-                    Step::StillRuns { pid, started, since } => {
+                    Step::StillRuns { pid, started, since, .. } => {
                         let from = Position { argument, word, started: Some(started) };
                         return Ok(Some(Pending { from, pid, since }));
                     }
@@ -272,7 +297,7 @@ impl Collecting<'_> {
             Claim::Unknown => Ok(Step::NotThere),
             Claim::Running(record) => {
                 self.lend_to(name)?;
-                Ok(Step::StillRuns { pid: record.pid, started, since })
+                Ok(Step::StillRuns { pid: record.pid, started, since, is_over: false })
             }
             Claim::HandedOver(record) => {
                 let over = record.end_time.unwrap_or(since).max(since);
@@ -280,15 +305,12 @@ impl Collecting<'_> {
                     return Err(async_core::Error::HandedOver(name.to_string()).into());
                 }
                 // The shell's own wait would tell of its child's end, which is none of the other's.
-                Ok(Step::StillRuns { pid: None, started, since })
+                Ok(Step::StillRuns { pid: None, started, since, is_over: false })
             }
             Claim::Ready(ready)
-                if self.shell.is_some()
-                    && !ready.record().is_synchronous()
-                    && ready.is_lost()
-                    && resumed.since.is_none() =>
+                if self.shell.is_some() && !ready.record().is_synchronous() && ready.is_lost() && !resumed.asked =>
             {
-                Ok(Step::StillRuns { pid: ready.record().pid.clone(), started, since })
+                Ok(Step::StillRuns { pid: ready.record().pid.clone(), started, since, is_over: true })
             }
             Claim::Ready(ready) => {
                 self.hand_over(name, ready, since, resumed.status)?;
@@ -310,40 +332,63 @@ impl Collecting<'_> {
 
     /// What is told of a name that no live future has, or that can't be a name. A wait for that future may have begun before,
     /// which has the start that is `expected`.
-    fn is_not_there(&mut self, text: &OsStr, expected: Option<Millis>) -> Result<(), Failure> {
-        let Some(functions) = self.functions else {
-            return self.has_been_collected(&commands::name(text)?, expected);
-        };
+    pub(crate) fn is_not_there(&mut self, text: &OsStr, expected: Option<Millis>) -> Result<(), Failure> {
         if let (Ok(name), true) = (FutureName::from_arg(text), expected.is_some()) {
             return self.has_been_collected(&name, expected);
         }
-        let knows_names = functions.knows_names();
-        if functions.has_not_started(text) {
+        if let Some(functions) = self.functions.filter(|functions| !functions.knows_names()) {
+            return self.is_not_there_as_in_the_original(functions, text);
+        }
+        let (name, kept) = self.kept(text)?;
+        self.tell_again(&name, &kept)
+    }
+
+    /// The future of a name that no live one has, if it was collected before: as with bash's own wait, it has its status again.
+    pub(crate) fn kept(&self, text: &OsStr) -> Result<(FutureName, Record), Failure> {
+        if self.functions.is_some_and(|functions| functions.has_not_started(text)) {
             return Err(Failure::NotStarted(text.to_owned()));
         }
-        let name = match FutureName::from_arg(text) {
-            Err(_) if !knows_names => return self.not_waiting_for(text),
-            _ => commands::name(text)?,
-        };
-        let kept = match functions.place.script() {
-            Some(script) => self.store.last_of(&script, &name)?.map(|kept| {
-                let is_ours = kept.taken_by.as_ref() == Some(&script);
-                (kept, is_ours)
-            }),
-            // Nobody can be told from anybody else.
-            None => self.store.last_kept(&name, None)?.map(|kept| (kept, true)),
+        let name = commands::name(text)?;
+        let kept = match self.functions {
+            Some(functions) => self.kept_of(functions, &name)?,
+            None => self.store.last_collected(&name)?.map(|kept| (kept, true)),
         };
         match kept {
             Some((kept, false)) => Err(taken(&name, &kept)),
-            // As with bash's own wait: the status again. One that the script has cleared away is one no more.
-            Some((kept, true)) if knows_names && kept.wait_end.is_some() => self.tell_again(&name, &kept),
-            _ if knows_names => Err(self.store.unknown(&name).into()),
+            // One that the script has cleared away is one no more.
+            Some((kept, true)) if kept.wait_end.is_some() => Ok((name, kept)),
+            _ => Err(self.store.unknown(&name).into()),
+        }
+    }
+
+    fn is_not_there_as_in_the_original(&mut self, functions: Functions<'_>, text: &OsStr) -> Result<(), Failure> {
+        if functions.has_not_started(text) {
+            return Err(Failure::NotStarted(text.to_owned()));
+        }
+        let Ok(name) = FutureName::from_arg(text) else {
+            return self.not_waiting_for(text);
+        };
+        match self.kept_of(functions, &name)? {
+            Some((kept, false)) => Err(taken(&name, &kept)),
             None if functions.has_started(text) => {
                 let how = format!("somebody has removed its record from {}", self.store.dir().display());
                 Err(Failure::Taken { name: name.to_string(), how })
             }
             _ => self.not_waiting_for(text),
         }
+    }
+
+    /// What is kept of the last future of that name that the script has to do with, and whether it has collected that itself.
+    fn kept_of(&self, functions: Functions<'_>, name: &FutureName) -> Result<Option<(Record, bool)>, Failure> {
+        let Some(script) = functions.place.script() else {
+            // Nobody can be told from anybody else.
+            return Ok(self.store.last_kept(name, None)?.map(|kept| (kept, true)));
+        };
+        let kept = self.store.last_of(&script, name)?;
+        Ok(kept.map(|kept| {
+            let is_ours = kept.taken_by.as_ref() == Some(&script);
+            (kept, is_ours)
+        }))
     }
 
     /// A wait that began never ends as if nothing had been there: the future has the status that its collector recorded.
@@ -364,7 +409,7 @@ impl Collecting<'_> {
     }
 
     /// The script's own future of that name must not have made room for this one, which somebody else has started.
-    fn must_not_be_replaced(&self, name: &FutureName, live: &Record) -> Result<(), Failure> {
+    pub(crate) fn must_not_be_replaced(&self, name: &FutureName, live: &Record) -> Result<(), Failure> {
         let Some(functions) = self.functions else {
             return Ok(());
         };

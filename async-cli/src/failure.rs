@@ -197,6 +197,11 @@ impl Failure {
         }
     }
 
+    /// Whether it is about one future, and others may be waited for all the same.
+    pub(crate) fn is_about_one(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::Taken { .. } | Self::NotStarted(_))
+    }
+
     /// What the user may have meant, as the end of the message.
     fn suggestion(&self) -> String {
         let (Self::Store(async_core::Error::Unknown { name, dir }) | Self::NothingKept { name, dir }) = self else {

@@ -26,6 +26,7 @@ mod signal;
 mod sleeper;
 mod standard_output;
 mod suggestion;
+mod targets;
 mod waiting;
 
 use std::ffi::OsString;

@@ -42,6 +42,13 @@ impl Sleeper {
         Self { begin, deadline: length.and_then(|length| begin.checked_add(length)), line: LiveLine::on_terminal() }
     }
 
+    /// One for a shell, until that time, in ms since boot; what its terminal shows is the shell's.
+    pub(crate) fn of_shell(deadline: Option<Millis>) -> Self {
+        let left = deadline.map(|deadline| clock::length(deadline.saturating_sub(clock::since_boot()).max(0)));
+        let begin = Instant::now();
+        Self { begin, deadline: left.and_then(|left| begin.checked_add(left)), line: None }
+    }
+
     /// Sleeps until something is received, or for `longest`: then there is none. The error is why else it woke up. The terminal shows
     /// what `progress` says.
     pub(crate) fn sleep_on<T>(

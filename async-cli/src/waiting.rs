@@ -1,34 +1,144 @@
-//! Waiting for futures by their exact names, as the program's own commands do.
+//! Waiting for futures: for each in turn, for any, or for all up to the first that fails.
+//!
+//! A wait goes in rounds. A round hands over what is over, and comes back with what is to be slept on, or with nothing once all is
+//! done. So the program's own waits sleep in this process, and those of a script in its shell, between two calls of the program.
 
-use async_core::clock;
-use async_core::{FutureName, Store};
+use std::collections::{BTreeSet, VecDeque};
+
+use async_core::clock::{self, Millis};
+use async_core::{Cancelled, FutureName, Store, text};
+
+use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
 use crate::any::{Candidate, Many};
-use crate::collecting::{Collecting, Failed, Manner, Resumed, Step, Tally};
-use crate::failure::{Failure, quoted, warn};
-use crate::messages::Output;
+use crate::collecting::{Collecting, Manner, Resumed, Step, Tally};
+use crate::commands::{self, cancel::in_shell};
+use crate::failure::{Failure, warn};
+use crate::messages::{self, About, Output};
 use crate::planning;
 use crate::sleeper::{Sleeper, Woken};
+use crate::targets::{Rank, Target, is_usual};
 
-/// Where a wait takes place, and how.
-pub(crate) struct Waiting<'a> {
-    pub(crate) store: &'a Store,
-    pub(crate) output: &'a mut Output,
-    pub(crate) manner: Manner,
-    pub(crate) sleeper: &'a Sleeper,
-    /// The account that is kept of it, if one is.
-    pub(crate) account: Option<&'a mut Account>,
+/// How the futures are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// Each in turn, also after one has failed.
+    Each,
+    /// The same, with a warning for each.
+    CleanUp,
+    /// The first to end.
+    Any,
+    /// All, as they end; when the first has failed, the others are cancelled.
+    FailFast,
 }
 
-impl Waiting<'_> {
-    /// Waits for all of them, in that order, up to the first that fails if the manner says so.
-    pub(crate) fn for_all(self, names: &[FutureName]) -> Result<Tally, Failure> {
-        let Self { store, manner, sleeper, mut account, .. } = self;
-        let mut collecting = Collecting {
+/// How far a wait has got.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct State {
+    /// Where all are waited for at once, when that began or the last was dealt with, in ms since the epoch.
+    #[serde(rename = "b", default, skip_serializing_if = "is_usual")]
+    pub(crate) began: Option<Millis>,
+    /// The one that is being waited for.
+    #[serde(rename = "c", default, skip_serializing_if = "is_usual")]
+    pub(crate) current: Option<Current>,
+    /// The last of those that are dealt with in turn.
+    #[serde(rename = "l", default, skip_serializing_if = "is_usual")]
+    pub(crate) last: Option<Rank>,
+    /// Those that were dealt with out of turn.
+    #[serde(rename = "d", default, skip_serializing_if = "is_usual")]
+    pub(crate) done: BTreeSet<Rank>,
+    /// Whether one has failed where that is the end of all.
+    #[serde(rename = "x", default, skip_serializing_if = "is_usual")]
+    pub(crate) stopping: bool,
+    #[serde(rename = "s", default, skip_serializing_if = "is_usual")]
+    pub(crate) score: Score,
+}
+
+/// What has come of those that were dealt with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Score {
+    /// How many there were.
+    #[serde(rename = "n", default, skip_serializing_if = "is_usual")]
+    pub(crate) count: usize,
+    /// The status of the first that failed, if one has.
+    #[serde(rename = "r", default, skip_serializing_if = "is_usual")]
+    pub(crate) rc: Option<u8>,
+    /// Whether one could not even be waited for.
+    #[serde(rename = "u", default, skip_serializing_if = "is_usual")]
+    pub(crate) unsure: bool,
+    /// Which failed and how, for a person: `t` with status 3.
+    #[serde(rename = "f", default, skip_serializing_if = "is_usual")]
+    pub(crate) failures: Vec<String>,
+    /// How many more did.
+    #[serde(rename = "m", default, skip_serializing_if = "is_usual")]
+    pub(crate) more: usize,
+}
+
+/// The one that is being waited for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Current {
+    #[serde(rename = "r", default, skip_serializing_if = "is_usual")]
+    pub(crate) rank: Rank,
+    #[serde(rename = "m")]
+    pub(crate) name: FutureName,
+    /// Its start, in ms since the epoch.
+    #[serde(rename = "s")]
+    pub(crate) started: Millis,
+    /// When the wait for it began, in ms since the epoch.
+    #[serde(rename = "t")]
+    pub(crate) since: Millis,
+    /// Whether its shell was not told whom to wait for, and may know more.
+    #[serde(rename = "u", default, skip_serializing_if = "is_usual")]
+    pub(crate) untold: bool,
+}
+
+/// What is to be slept on, or done, before the next round.
+pub(crate) enum Pending {
+    /// The end of that one. The process, if its shell knows more about it.
+    One { pid: Option<String>, is_over: bool },
+    /// The end of the first of those that are left.
+    Any,
+    /// The rest is to be cancelled.
+    Cancel(Vec<FutureName>),
+}
+
+/// A wait.
+pub(crate) struct Waiting<'a> {
+    pub(crate) collecting: Collecting<'a>,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) how: How,
+    pub(crate) state: State,
+    /// The account that is kept of it, if one is.
+    pub(crate) account: Option<&'a mut Account>,
+    is_first: bool,
+    many: Option<Many<'a>>,
+    over: VecDeque<Candidate>,
+    /// What the shell's own wait has seen of the one that is being waited for.
+    pub(crate) shell_status: Option<i32>,
+    /// The one that ended first, where that is what was waited for.
+    pub(crate) first: Option<FutureName>,
+}
+
+impl<'a> Waiting<'a> {
+    pub(crate) fn new(collecting: Collecting<'a>, targets: Vec<Target>, how: How) -> Self {
+        let state = State::default();
+        let (account, many, over, shell_status, first) = Default::default();
+        Self { collecting, targets, how, state, account, is_first: true, many, over, shell_status, first }
+    }
+
+    /// The program's own, of futures that are to be handed over in that manner.
+    pub(crate) fn of_program(
+        store: &'a Store,
+        output: &'a mut Output,
+        manner: Manner,
+        targets: Vec<Target>,
+        how: How,
+    ) -> Self {
+        let collecting = Collecting {
             store,
             words: &[],
-            output: self.output,
+            output,
             shell: None,
             functions: None,
             inside: planning::enclosing(store),
@@ -37,132 +147,337 @@ impl Waiting<'_> {
             tally: Tally::default(),
             collected: Vec::new(),
         };
-        for (number, name) in names.iter().enumerate() {
-            match wait_for_first(&names[number..], &mut collecting, sleeper, account.as_deref_mut()) {
-                // One that can't be collected must not keep the others from being.
-                Err(failure @ Failure::Store(_)) if !manner.stop => {
-                    warn(&failure.to_string());
-                    let how = "could not be waited for".to_owned();
-                    collecting.tally.failed.push(Failed { name: name.clone(), rc: None, how });
-                }
-                waited => waited?,
-            }
-            if collecting.tally.rc != 0 && manner.stop {
-                collecting.say_that_it_stops(&stopped_at(name, &names[number + 1..]))?;
-                break;
-            }
-        }
-        Ok(collecting.tally)
+        Self::new(collecting, targets, how)
     }
 
-    /// Waits for the first of them to end; gives its name too.
-    pub(crate) fn for_any(self, names: &[FutureName]) -> Result<(FutureName, Tally), Failure> {
-        let Self { store, sleeper, mut account, .. } = self;
-        let mut collecting = Collecting {
-            store,
-            words: &[],
-            output: self.output,
-            shell: None,
-            functions: None,
-            inside: planning::enclosing(store),
-            manner: self.manner,
-            began: Some(clock::wall()),
-            tally: Tally::default(),
-            collected: Vec::new(),
-        };
-        let mut left = Vec::new();
-        for name in names {
-            match (store.read(name)?, account.as_deref_mut()) {
-                (Some(record), _) => left.push((name.clone(), record.start_time)),
-                (None, Some(account)) => account.not_there(name),
-                (None, None) => {}
+    /// Goes on with a wait that had got that far.
+    pub(crate) fn go_on_from(&mut self, state: State) {
+        (self.state, self.is_first) = (state, false);
+    }
+
+    /// Waits in this process until all is done.
+    pub(crate) fn run(&mut self, sleeper: &Sleeper) -> Result<(), Failure> {
+        while let Some(pending) = self.round()? {
+            match pending {
+                Pending::Cancel(names) => cancel(self.collecting.store, names),
+                pending => {
+                    if self.sleep(&pending, sleeper)? == Woken::TimeUp {
+                        return Err(self.time_is_up()?);
+                    }
+                }
             }
         }
-        for (name, _) in &left {
-            collecting.lend_to(name)?;
+        Ok(())
+    }
+
+    /// Sleeps until there may be something to be done.
+    pub(crate) fn sleep(&mut self, pending: &Pending, sleeper: &Sleeper) -> Result<Woken, Failure> {
+        if let (Pending::One { .. }, Some(current)) = (pending, &self.state.current) {
+            let store = self.collecting.store;
+            let live = store.live(&current.name)?.filter(|live| live.record().start_time == current.started);
+            let more = self.targets.iter().filter(|target| target.rank > current.rank).count();
+            return live.map_or(Ok(Woken::Over), |live| sleeper.sleep(store, live, more));
         }
-        let mut many = Many::new(store, left);
+        let many = self.many()?;
         loop {
             let over = many.over()?;
-            if !over.is_empty() {
+            if !over.is_empty() || many.is_empty() {
                 sleeper.erase();
-            }
-            for Candidate { name, started, .. } in over {
-                if let Step::Collected { started, since } = collecting.step(&name, Some(started), Resumed::default())? {
-                    if let Some(account) = account {
-                        account.over(&name, started, since);
-                    }
-                    return Ok((name, collecting.tally));
-                }
-                // Somebody else has collected it.
-                if let Some(account) = account.as_deref_mut() {
-                    account.not_there(&name);
-                }
-            }
-            if many.is_empty() {
-                return Err(Failure::NothingLeft);
+                self.over.extend(over);
+                return Ok(Woken::Over);
             }
             if many.sleep(sleeper) == Woken::TimeUp {
-                return Err(Failure::TimeUp(running(store, names)?));
+                return Ok(Woken::TimeUp);
             }
         }
     }
-}
 
-/// Waits for the first of these, and hands it over if it is there.
-fn wait_for_first(
-    names: &[FutureName],
-    collecting: &mut Collecting<'_>,
-    sleeper: &Sleeper,
-    account: Option<&mut Account>,
-) -> Result<(), Failure> {
-    let (Some(name), store) = (names.first(), collecting.store) else {
-        return Ok(());
-    };
-    let (mut expected, mut resumed) = (None, Resumed::default());
-    loop {
-        match collecting.step(name, expected, resumed)? {
-            Step::NotThere => {
-                if let Some(account) = account {
-                    account.not_there(name);
-                }
-                return collecting.has_been_collected(name, expected);
-            }
-            Step::Collected { started, since } => {
-                if let Some(account) = account {
-                    account.over(name, started, since);
-                }
-                return Ok(());
-            }
-            Step::StillRuns { started, since, .. } => {
-                (expected, resumed) = (Some(started), Resumed { since: Some(since), status: None });
-                let live = store.live(name)?.filter(|live| live.record().start_time == started);
-                if let Some(live) = live
-                    && sleeper.sleep(store, live, names.len() - 1)? == Woken::TimeUp
-                {
-                    return Err(Failure::TimeUp(running(store, names)?));
-                }
+    /// Hands over what is over. None once all is done.
+    pub(crate) fn round(&mut self) -> Result<Option<Pending>, Failure> {
+        if matches!(self.how, How::Any | How::FailFast) {
+            // All are waited for from then on.
+            self.collecting.began = Some(*self.state.began.get_or_insert_with(clock::wall));
+        }
+        if let Some(current) = self.state.current.take() {
+            let pending = self.go_on_with(&current)?;
+            if pending.is_some() {
+                return Ok(pending);
             }
         }
+        match self.how {
+            How::Each | How::CleanUp => self.each(),
+            How::Any => self.any(),
+            How::FailFast if self.state.stopping => self.each(),
+            How::FailFast => self.up_to_a_failure(),
+        }
+    }
+
+    fn each(&mut self) -> Result<Option<Pending>, Failure> {
+        let left = self.left();
+        for target in left {
+            if self.how == How::CleanUp {
+                let line = messages::uncollected(&commands::name(&target.text)?);
+                self.collecting.say(About::Progress, &line)?;
+            }
+            let pending = self.one(&target, None, Resumed::default())?;
+            if pending.is_some() {
+                return Ok(pending);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Those that nothing has come of yet.
+    fn left(&self) -> Vec<Target> {
+        let State { last, done, .. } = &self.state;
+        let is_left =
+            |target: &&Target| last.as_ref().is_none_or(|last| target.rank > *last) && !done.contains(&target.rank);
+        self.targets.iter().filter(is_left).cloned().collect()
+    }
+
+    fn any(&mut self) -> Result<Option<Pending>, Failure> {
+        while self.first.is_none() {
+            let Some(Candidate { name, started, .. }) = self.next_over()? else {
+                let nothing_is_left = self.many()?.is_empty();
+                return if nothing_is_left { Err(Failure::NothingLeft) } else { Ok(Some(Pending::Any)) };
+            };
+            let pending = self.one(&self.target_of(&name), Some(started), Resumed::default())?;
+            if pending.is_some() {
+                return Ok(pending);
+            }
+        }
+        Ok(None)
+    }
+
+    fn up_to_a_failure(&mut self) -> Result<Option<Pending>, Failure> {
+        while self.state.score.rc.is_none() {
+            let Some(Candidate { name, started, .. }) = self.next_over()? else {
+                let nothing_is_left = self.many()?.is_empty();
+                if self.state.score.rc.is_some() {
+                    continue;
+                }
+                return Ok(if nothing_is_left { None } else { Some(Pending::Any) });
+            };
+            let pending = self.one(&self.target_of(&name), Some(started), Resumed::default())?;
+            if pending.is_some() {
+                return Ok(pending);
+            }
+        }
+        self.state.stopping = true;
+        let names = self.names_left();
+        if names.is_empty() { Ok(None) } else { Ok(Some(Pending::Cancel(names))) }
+    }
+
+    /// The next of those that may be over, the one that ended first first.
+    fn next_over(&mut self) -> Result<Option<Candidate>, Failure> {
+        if self.over.is_empty() {
+            let over = self.many()?.over()?;
+            self.over.extend(over);
+        }
+        Ok(self.over.pop_front())
+    }
+
+    /// Sleeps until the first of those that are left may have ended, and tells of none.
+    pub(crate) fn only_sleep(&mut self, sleeper: &Sleeper) -> Result<(), Failure> {
+        let found: Vec<_> = self.left().iter().map(|target| self.start_of(target)).collect();
+        let all_are_there = found.iter().all(|found| matches!(found, Ok(Some(_))));
+        if !all_are_there && self.how != How::Any {
+            return Ok(());
+        }
+        let live = found.into_iter().filter_map(|found| found.ok().flatten()).collect();
+        self.many = Some(Many::new(self.collecting.store, live));
+        self.sleep(&Pending::Any, sleeper).map(drop)
+    }
+
+    /// The names of those that nothing has come of yet.
+    pub(crate) fn names_left(&self) -> Vec<FutureName> {
+        self.left().iter().filter_map(|target| FutureName::from_arg(&target.text).ok()).collect()
+    }
+
+    /// Those of which the first to end is waited for. What is not there is dealt with at once.
+    fn many(&mut self) -> Result<&mut Many<'a>, Failure> {
+        if self.many.is_none() {
+            let mut live = Vec::new();
+            for target in self.left() {
+                match (self.start_of(&target), self.how) {
+                    (Ok(Some((name, started))), _) => live.push((name, started)),
+                    (Err(failure), How::Any) => return Err(failure),
+                    (Ok(None), How::Any) => self.is_passed_over(&target)?,
+                    // It has failed, or was collected before; or it is there after all.
+                    _ => {
+                        self.one(&target, None, Resumed::default())?;
+                        live.extend(self.state.current.take().map(|current| (current.name, current.started)));
+                    }
+                }
+            }
+            for (name, _) in &live {
+                self.collecting.lend_to(name)?;
+            }
+            self.many = Some(Many::new(self.collecting.store, live));
+        }
+        self.many.as_mut().ok_or(Failure::NothingLeft)
+    }
+
+    /// The name and the start of one that is live, and what it was when the script started it.
+    fn start_of(&self, target: &Target) -> Result<Option<(FutureName, Millis)>, Failure> {
+        let Ok(name) = FutureName::from_arg(&target.text) else {
+            return Ok(None);
+        };
+        let Some(record) = self.collecting.store.read(&name)? else {
+            return Ok(None);
+        };
+        self.collecting.must_not_be_replaced(&name, &record)?;
+        Ok(Some((name, record.start_time)))
+    }
+
+    /// One that is not there, where another one will do. One that was never there is an error.
+    fn is_passed_over(&mut self, target: &Target) -> Result<(), Failure> {
+        if target.is_named() && self.is_first {
+            self.collecting.kept(&target.text)?;
+        }
+        self.state.done.insert(target.rank.clone());
+        if let (Some(account), Ok(name)) = (&mut self.account, FutureName::from_arg(&target.text)) {
+            account.not_there(&name);
+        }
+        Ok(())
+    }
+
+    fn target_of(&self, name: &FutureName) -> Target {
+        let is_it = |target: &Target| target.text == name.as_str();
+        let rank = Rank { number: 0, name: name.to_string() };
+        self.left().into_iter().find(is_it).unwrap_or(Target { rank, text: name.as_str().into() })
+    }
+
+    fn go_on_with(&mut self, current: &Current) -> Result<Option<Pending>, Failure> {
+        let found = self.targets.iter().find(|target| target.rank == current.rank).cloned();
+        let target = found.unwrap_or_else(|| Target { rank: current.rank.clone(), text: current.name.as_str().into() });
+        let resumed = Resumed { since: Some(current.since), status: self.shell_status.take(), asked: !current.untold };
+        self.one(&target, Some(current.started), resumed)
+    }
+
+    /// One of them. What could not be done with it is told of, and does not keep the others from being waited for.
+    fn one(&mut self, target: &Target, expected: Option<Millis>, resumed: Resumed) -> Result<Option<Pending>, Failure> {
+        let name = FutureName::from_arg(&target.text).ok();
+        let step = name.as_ref().map_or(Ok(Step::NotThere), |name| self.collecting.step(name, expected, resumed));
+        let done = match (step, name) {
+            (Ok(Step::StillRuns { pid, started, since, is_over }), Some(name)) => {
+                let rank = target.rank.clone();
+                self.state.current = Some(Current { rank, name, started, since, untold: true });
+                return Ok(Some(Pending::One { pid, is_over }));
+            }
+            (Ok(Step::Collected { started, since }), Some(name)) => {
+                if let Some(account) = &mut self.account {
+                    account.over(&name, started, since);
+                }
+                self.first = Some(name);
+                Ok(())
+            }
+            (Ok(_), name) => self.is_not_there(target, name.as_ref(), expected),
+            (Err(failure), _) => Err(failure),
+        };
+        self.conclude(target, done).map(|()| None)
+    }
+
+    fn is_not_there(
+        &mut self,
+        target: &Target,
+        name: Option<&FutureName>,
+        expected: Option<Millis>,
+    ) -> Result<(), Failure> {
+        if let (Some(account), Some(name)) = (&mut self.account, name) {
+            account.not_there(name);
+        }
+        // Another one will do; and of those that were just found, somebody else may be faster.
+        if self.how == How::Any || expected.is_none() && !target.is_named() {
+            return Ok(());
+        }
+        self.collecting.is_not_there(&target.text, expected)
+    }
+
+    fn conclude(&mut self, target: &Target, done: Result<(), Failure>) -> Result<(), Failure> {
+        let State { began, last, done: out_of_turn, score, stopping, .. } = &mut self.state;
+        if *stopping || matches!(self.how, How::Each | How::CleanUp) {
+            *last = Some(target.rank.clone());
+        } else {
+            out_of_turn.insert(target.rank.clone());
+        }
+        score.count += 1;
+        if self.how == How::FailFast {
+            // What is waited for next has its own share of the time.
+            *began = Some(clock::wall());
+            self.collecting.began = *began;
+        }
+        for failed in self.collecting.tally.failed.drain(..) {
+            score.fail(format!("`{}` {}", failed.name, failed.how), failed.rc);
+        }
+        match done {
+            Err(failure) if failure.is_about_one() && self.how != How::Any => {
+                failure.report();
+                score.fail(format!("`{}` could not be waited for", text::printable(&target.text)), None);
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    /// That the time is up, with those that still run.
+    pub(crate) fn time_is_up(&self) -> Result<Failure, Failure> {
+        let store = self.collecting.store;
+        let current = self.state.current.iter().map(|current| current.name.clone());
+        let (mut running, mut seen) = (Vec::new(), BTreeSet::new());
+        for name in current.chain(self.names_left()).filter(|name| seen.insert(name.clone())) {
+            if let Some(mut live) = store.live(&name)?
+                && !live.is_over()?
+            {
+                running.push(name.to_string());
+            }
+        }
+        Ok(Failure::TimeUp(running))
+    }
+
+    /// The status of the wait. Says which of several failed.
+    pub(crate) fn status(&self) -> u8 {
+        let score = &self.state.score;
+        if score.count > 1 && self.how != How::Any {
+            score.tell();
+        }
+        let all_are_to_be_well =
+            matches!(self.how, How::Each | How::CleanUp) && !self.targets.iter().any(Target::is_named);
+        if all_are_to_be_well && score.unsure { 125 } else { score.rc.unwrap_or(0) }
     }
 }
 
-/// Which one failed, and what is left to be waited for. Of one alone it is what the original says.
-fn stopped_at(failed: &FutureName, left: &[FutureName]) -> String {
-    let left: Vec<String> = left.iter().map(FutureName::to_string).collect();
-    let left = if left.is_empty() { String::new() } else { format!("; not waited for: {}", quoted(&left)) };
-    format!("{failed}{left}")
-}
+/// How much is told of failures one by one, in bytes.
+const TOLD: usize = 8000;
 
-/// Those that are not over.
-fn running(store: &Store, names: &[FutureName]) -> Result<Vec<String>, Failure> {
-    let mut running = Vec::new();
-    for name in names {
-        if let Some(mut live) = store.live(name)?
-            && !live.is_over()?
-        {
-            running.push(name.to_string());
+impl Score {
+    fn fail(&mut self, how: String, rc: Option<u8>) {
+        self.rc.get_or_insert(rc.unwrap_or(125));
+        self.unsure |= rc.is_none();
+        if self.failures.iter().map(String::len).sum::<usize>() < TOLD {
+            self.failures.push(how);
+        } else {
+            self.more += 1;
         }
     }
-    Ok(running)
+
+    fn tell(&self) {
+        let Self { count, failures, more, .. } = self;
+        if failures.is_empty() {
+            return;
+        }
+        let and_more = if *more == 0 { String::new() } else { format!(", and {more} more") };
+        warn(&format!("{} of {count} failed: {}{and_more}", failures.len() + more, failures.join(", ")));
+    }
+}
+
+/// Stops those, and returns when they are over. What can't be stopped is told of.
+pub(crate) fn cancel(store: &Store, names: Vec<FutureName>) {
+    for (name, result) in store.cancel_all(names, None) {
+        match result {
+            Ok(Cancelled::InShell(pid)) => warn(&in_shell(&name, pid)),
+            Ok(_) => {}
+            Err(error) => warn(&error.to_string()),
+        }
+    }
 }

@@ -279,7 +279,7 @@ fn who_wants_json_does_not_want_quiet() {
 }
 
 #[test]
-fn a_wait_is_told_of_in_one_document_up_to_the_first_that_failed() {
+fn a_wait_is_told_of_in_one_document() {
     let held = Held::default();
     let (mut a, b, c) = (held.begin("a"), held.begin("b"), held.begin("c"));
     let waiter = held.start(&["wait", "--json", "a", "b", "c"]);
@@ -291,12 +291,12 @@ fn a_wait_is_told_of_in_one_document_up_to_the_first_that_failed() {
     c.finish(0);
     let finished = waiter.rest();
     let seen = waited(finished.exits(137));
-    assert_eq!(finished.stderr, "");
+    assert_eq!(finished.stderr, "async: 1 of 3 failed: `b` with status 137\n");
     assert_eq!(
         fields(&seen, &["name", "state", "rc", "signal_name"]),
-        json!([["a", "collected", 0, null], ["b", "collected", 137, null]])
+        json!([["a", "collected", 0, null], ["b", "collected", 137, null], ["c", "collected", 0, null]])
     );
-    assert_eq!(end(&seen), [json!("failed"), json!(137), json!(["c"]), json!([])]);
+    assert_eq!(end(&seen), [json!("complete"), json!(137), json!([]), json!([])]);
     let first = &seen["futures"][0];
     assert_eq!(fs::read_to_string(first["log"].as_str().unwrap()).unwrap(), "the log\n");
     // What was said to be so is so.
@@ -305,7 +305,19 @@ fn a_wait_is_told_of_in_one_document_up_to_the_first_that_failed() {
     for field in ["state", "rc", "run_time_ms", "end_time_ms", "wait_start_ms", "wait_end_ms"] {
         assert_eq!(collected[field], first[field], "{field}");
     }
-    assert_eq!(future(&listed, "c")["state"], "finished");
+    assert_eq!(future(&listed, "c")["state"], "collected");
+}
+
+#[test]
+fn a_wait_that_stops_at_a_failure_tells_of_what_it_has_cancelled() {
+    let held = Held::default();
+    held.sandbox.run("async run runs -- sleep 1000").exits(0);
+    held.begin("fails").finish(3);
+    let finished = held.sandbox.run("async wait --json --fail-fast runs fails");
+    let seen = waited(finished.exits(3));
+    let wanted = json!([["fails", 3, null], ["runs", 143, "cancelled"]]);
+    assert_eq!(fields(&seen, &["name", "rc", "cause"]), wanted);
+    assert_eq!(end(&seen), [json!("failed"), json!(3), json!([]), json!([])]);
 }
 
 #[test]
@@ -385,7 +397,7 @@ fn what_somebody_else_has_collected_was_not_there() {
     // Its status counts all the same.
     let seen = waited(waiter.rest().exits(4));
     assert_eq!(fields(&seen, &["name"]), json!([["a"]]));
-    assert_eq!(end(&seen), [json!("failed"), json!(4), json!([]), json!(["b"])]);
+    assert_eq!(end(&seen), [json!("complete"), json!(4), json!([]), json!(["b"])]);
 }
 
 #[test]
@@ -457,10 +469,10 @@ fn a_cleanup_is_told_of_as_a_wait_is() {
     held.begin("a").finish(0);
     held.begin("b").finish(7);
     let finished = held.sandbox.run("async cleanup --json");
-    let seen = waited(finished.exits(0));
-    assert_eq!(finished.stderr, "");
+    let seen = waited(finished.exits(7));
+    assert_eq!(finished.stderr, "async: 1 of 2 failed: `b` with status 7\n");
     assert_eq!(fields(&seen, &["name", "rc"]), json!([["a", 0], ["b", 7]]));
-    assert_eq!(end(&seen), [json!("complete"), json!(0), json!([]), json!([])]);
+    assert_eq!(end(&seen), [json!("complete"), json!(7), json!([]), json!([])]);
     fs::write(held.path("broken.ini"), "nothing\n").unwrap();
     held.begin("c").finish(0);
     let finished = held.sandbox.run("async cleanup --json");

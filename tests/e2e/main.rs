@@ -34,4 +34,5 @@ mod timing;
 mod version;
 mod versions;
 mod wait;
+mod waits;
 mod watch_view;

@@ -37,7 +37,7 @@ struct Call {
     /// What the script does before.
     before: &'static str,
     text: &'static str,
-    /// Its status where tasks run in the background, and where they run in the script.
+    /// Its status where tasks run in the background, and where they run in the script, in the standalone profile.
     expected: [i32; 2],
     /// Whether its task runs.
     runs: bool,
@@ -180,10 +180,10 @@ const CALLS: &[Call] = &[
         quick: false,
     },
     Call {
-        what: "async_cleanup",
+        what: CLEANUP,
         before: "use_store other; async_run n@ task @ 3 ARGS || :",
         text: "async_cleanup",
-        expected: [0, 0],
+        expected: [3, 0],
         runs: true,
         // Where tasks run in the script, it collects nothing.
         after: "async_pidof n@",
@@ -221,6 +221,9 @@ const CALLS: &[Call] = &[
         quick: false,
     },
 ];
+
+/// The one call that has another status in devstack's profile, where it fails only if it can't collect, as in the original.
+const CLEANUP: &str = "async_cleanup";
 
 /// The one call that only the standalone profile is asked for.
 const TIMELINE: &str = "async_print_timing with a page that can't be written";
@@ -518,10 +521,15 @@ impl Script {
         usize::from(self.mode == Mode::InTheScript)
     }
 
+    fn expected(&self, call: &Call) -> i32 {
+        let is_well = call.what == CLEANUP && self.profile == "devstack";
+        if is_well { 0 } else { call.expected[self.index()] }
+    }
+
     /// The text of a cell.
     fn text(&self, cell: &Cell) -> String {
         let Cell { call, context, .. } = cell;
-        let other = if call.expected[self.index()] == 0 { "9" } else { "0" };
+        let other = if self.expected(call) == 0 { "9" } else { "0" };
         let text = format!(
             "note begin @ 0\n{}\n{}\nsettled=0; {} || settled=$?\nnote settled @ \"$settled\"\nuse_store main\n",
             call.before,
@@ -594,7 +602,7 @@ impl Script {
 
     /// What is wrong with a cell.
     fn judge(&self, cell: &Cell, seen: &Seen, root: &Path) -> Option<String> {
-        let expected = cell.call.expected[self.index()];
+        let expected = self.expected(cell.call);
         let said = match cell.context.says {
             Says::Status => expected.to_string(),
             Says::Truth => (expected == 0).to_string(),

@@ -470,7 +470,7 @@ fn options_of_async_run() {
             async_run -- v show v
             async_run -- -w show w
             async_wait t
-            async_wait --u v -w
+            async_wait -- --u v -w
             for wrong in '--timeout' '--timeout=' '--timeout soon w' '--nope w' '--timeoutx=1 w' '--retry -1 w' '--jobs 0 w' \\
                 '--retry-delay 1s w' '--after w' '--after=../x w' '--'; do
                 IFS=' '

@@ -128,7 +128,7 @@ fn where_no_line_can_be_printed_statuses_and_logs_are_as_ever() {
             let finished = sandbox.run(&script);
             assert_eq!(
                 finished.stdout,
-                "run 0\nlog 0\nthe log\nwait 3\nagain 3\nfull 125\nclosed 125\nthe log\nhere 3\nwait 3\nthe log\ncleanup 0\n",
+                "run 0\nlog 0\nthe log\nwait 3\nagain 3\nfull 125\nclosed 125\nthe log\nhere 3\nwait 3\nthe log\ncleanup 3\n",
                 "{errors}: {finished}"
             );
             let finished = sandbox.run(&format!(
@@ -182,7 +182,7 @@ fn quiet_is_to_hear_of_failures_alone() {
         async run -q t -- sleep 1000; async cancel -q t; async wait -q t",
     );
     assert_eq!(finished.stdout, "42\n43\n44\n");
-    assert_eq!(finished.stderr.lines().count(), 2, "{finished}");
+    assert_eq!(finished.stderr.lines().count(), 1, "{finished}");
     finished.complains("with result 143 in ").exits(143);
 }
 

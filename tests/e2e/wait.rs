@@ -181,7 +181,6 @@ fn all_are_waited_for_in_the_order_of_their_starts_and_those_that_failed_are_nam
             "async: 4 of 5 failed: `broken` could not be waited for, \
              `b` with status 137, `d` was lost, `a` with status 2\n",
         )
-        .lacks("Stopping async wait")
         .exits(125);
     let order: Vec<&str> =
         finished.stderr.lines().filter(|line| line.contains("Waiting")).map(|line| &line[7..8]).collect();
@@ -245,7 +244,19 @@ fn a_wait_may_print_less() {
 #[test]
 fn what_can_not_be_meant_is_refused() {
     let held = Held::default();
-    for args in ["", "--any", "--all t", "--timeout", "--timeout soon t", "--timeout=-1 t", "../t"] {
+    for args in [
+        "",
+        "-q",
+        "--any",
+        "--all t",
+        "--fail-fast --any t",
+        "--fail-fast --keep t",
+        "--nope t",
+        "--timeout",
+        "--timeout soon t",
+        "--timeout=-1 t",
+        "../t",
+    ] {
         let finished = run(&held, &format!("async wait {args}"));
         finished.exits(2);
         assert_eq!(finished.stdout, "", "{args}");
@@ -285,16 +296,18 @@ fn a_pipe_gets_the_usual_lines_and_nothing_else() {
 }
 
 #[test]
-fn a_wait_that_stops_says_because_of_which_and_what_is_left() {
+fn all_that_are_named_are_waited_for_and_in_the_end_it_is_said_which_failed() {
     let held = Held::default();
     for (name, rc) in [("a", 0), ("b", 3), ("c c", 0), ("d", 4)] {
         held.begin(name).finish(rc);
     }
     run(&held, "async wait a b 'c c' d")
-        .complains("\nStopping async wait due to error: b; not waited for: `c c`, `d`\n")
+        .complains("\nasync: 2 of 4 failed: `b` with status 3, `d` with status 4\n")
         .exits(3);
-    // As async_wait says it.
-    run(&held, "async wait 'c c' d").complains("\nStopping async wait due to error: d\n").exits(4);
+    assert_eq!(live(&held), [""; 0]);
+    // Once more, and of one alone its line says it all.
+    run(&held, "async wait a b d").complains("async: 2 of 3 failed: `b` with status 3, ").exits(3);
+    run(&held, "async wait d").complains("]: collected before: make, with result 4 in ").lacks(" failed").exits(4);
 }
 
 #[test]
@@ -318,7 +331,6 @@ fn a_terminal_shows_what_is_waited_for_and_what_it_printed_last() {
         "[Async t:]: Waiting for completion of make (1 other jobs running)\n\
          all of it\n\
          [Async t:]: finished make with result 3 in N seconds\n\
-         Stopping async wait due to error: t\n\
          status 3"
             .replace(" in N seconds", &seconds(&terminal.text())),
         "nothing of the line is left"

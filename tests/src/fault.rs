@@ -130,7 +130,7 @@ impl Finished {
 /// What was said but for the lines about futures.
 #[must_use]
 pub fn without_lines(said: &str) -> String {
-    let starts = ["[Async ", "WARNING: uncollected async future ", "Stopping async wait "];
+    let starts = ["[Async ", "WARNING: uncollected async future "];
     said.split_inclusive('\n').filter(|line| !starts.iter().any(|start| line.starts_with(start))).collect()
 }
 

@@ -1,29 +1,30 @@
 //! `async cleanup`: waits for whatever nobody waited for.
 
 use std::process::ExitCode;
-use std::slice;
 
-use async_core::Caller;
+use async_core::{Caller, FutureName};
 use clap::Args;
 
-use super::may_take;
 use crate::account::Account;
 use crate::cli::Place;
 use crate::collecting::Manner;
-use crate::failure::{Failure, warn};
+use crate::failure::Failure;
 use crate::json::{self, Envelope, WaitEnd, Waited};
-use crate::messages::{self, About, Lines, Output, QUIET_HELP};
+use crate::messages::{Lines, Output, QUIET_HELP};
+use crate::planning;
 use crate::sleeper::Sleeper;
-use crate::waiting::Waiting;
+use crate::targets::{self, Scope};
+use crate::waiting::{How, Waiting};
 
 const EXAMPLES: &str = "\
 Examples:
 
-  async cleanup                    # fails if one can't be collected, and not
-                                   # because a task failed
+  async cleanup || echo \"something failed: $?\"
   async cleanup --json | jq -r '.futures[] | select(.failed) | .name'";
 
 /// Waits for all live futures but those of scripts that run, with a warning for each, and hands them over
+///
+/// Exits with the first status that is not 0, or with 125 if one can't be handed over.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Cleanup {
@@ -38,33 +39,31 @@ pub(crate) struct Cleanup {
 impl Cleanup {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let store = place.store()?;
-        let mut output = Output::stdout()?;
-        let sleeper = Sleeper::new(None);
-        let mut account = self.json.then(Account::default);
         let lines = Lines::of(place, self.quiet)?;
-        let manner = if self.json { Manner::ACCOUNTED } else { Manner::usual(lines) };
-        let names = store.names()?.into_iter();
-        let (names, others): (Vec<_>, Vec<_>) = names.partition(|name| may_take(&Caller::Program, &store, name));
-        let mut status = 0;
-        for name in &names {
-            if !self.json {
-                lines.say(About::Progress, &messages::uncollected(name))?;
-            }
-            // One that can't be collected must not keep the others from being.
-            let account = account.as_mut();
-            let waiting = Waiting { store: &store, output: &mut output, manner, sleeper: &sleeper, account };
-            if let Err(failure) = waiting.for_all(slice::from_ref(name)) {
-                warn(&failure.to_string());
-                status = 125;
-            }
+        let mut output = Output::stdout()?;
+        let around = targets::around(&store, planning::enclosing(&store));
+        let (targets, others) = targets::found(&store, &Caller::Program, &Scope::Store, &around, false)?;
+        targets::tell_of_others(&store, &Caller::Program, &others);
+        let sleeper = Sleeper::new(None);
+        if !self.json {
+            let manner = Manner::usual(lines);
+            let mut waiting = Waiting::of_program(&store, &mut output, manner, targets, How::CleanUp);
+            waiting.run(&sleeper)?;
+            return Ok(waiting.status().into());
         }
-        if let Some(account) = account {
-            let ended = if status == 0 { WaitEnd::Complete } else { WaitEnd::Error };
-            let together = account.claim(&store, false)?;
-            let document = Waited::new(&together, &names, &others, ended, status);
-            json::print(&Envelope::new(store.dir(), document), &mut output)?;
-            together.finish()?;
-        }
-        Ok(status.into())
+        let names: Vec<FutureName> =
+            targets.iter().filter_map(|target| FutureName::from_arg(&target.text).ok()).collect();
+        let mut account = Account::default();
+        let mut waiting = Waiting::of_program(&store, &mut output, Manner::ACCOUNTED, targets, How::CleanUp);
+        waiting.account = Some(&mut account);
+        let waited = waiting.run(&sleeper);
+        let status = waited.as_ref().map_or_else(Failure::status, |()| waiting.status());
+        let ended = WaitEnd::of(waited.as_ref().err(), How::CleanUp, &waiting.state.score);
+        drop(waiting);
+        let together = account.claim(&store, false)?;
+        let document = Waited::new(&together, &names, &others, ended, status);
+        json::print(&Envelope::new(store.dir(), document), &mut output)?;
+        together.finish()?;
+        waited.map(|()| status.into())
     }
 }

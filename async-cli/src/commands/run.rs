@@ -24,7 +24,8 @@ use crate::json::{self, Envelope, Start};
 use crate::messages::{self, About, Lines, Output};
 use crate::planning::{self, Planning};
 use crate::sleeper::Sleeper;
-use crate::waiting::Waiting;
+use crate::targets;
+use crate::waiting::{How, Waiting};
 use supervisor::{Caller, Supervisor};
 
 const EXAMPLES: &str = "\
@@ -140,9 +141,10 @@ impl Run {
         let waited = if self.wait {
             let (output, sleeper) = (&mut Output::stdout()?, &Sleeper::new(None));
             let manner = if self.json { Manner::ACCOUNTED } else { Manner::usual(lines) };
-            let account = self.json.then_some(&mut account);
-            let waiting = Waiting { store: &store, output, manner, sleeper, account };
-            waiting.for_all(&[name]).map(|tally| tally.rc)
+            let targets = targets::named(&[name.as_str().into()]);
+            let mut waiting = Waiting::of_program(&store, output, manner, targets, How::Each);
+            waiting.account = self.json.then_some(&mut account);
+            waiting.run(sleeper).map(|()| waiting.status())
         } else {
             Ok(0)
         };

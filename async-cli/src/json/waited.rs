@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::Future;
 use crate::account::HandOver;
-use crate::collecting::Tally;
 use crate::failure::Failure;
+use crate::waiting::{How, Score};
 
 /// What came of a wait.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -31,7 +31,7 @@ pub(crate) struct Waited {
 pub(crate) enum WaitEnd {
     /// What was asked for was done.
     Complete,
-    /// It stopped because a future failed, which is the last of those that are handed over.
+    /// A future failed, and the others were cancelled, as was asked for.
     Failed,
     /// The time was up.
     Timeout,
@@ -61,14 +61,14 @@ impl Waited {
 }
 
 impl WaitEnd {
-    /// Of a wait that stops at the first failure if it `stops`.
-    pub(crate) fn of(waited: Result<&Tally, &Failure>, stops: bool) -> Self {
-        match waited {
-            Err(Failure::TimeUp(_)) => Self::Timeout,
-            Err(_) => Self::Error,
-            Ok(tally) if tally.failed.iter().any(|failed| failed.rc.is_none()) => Self::Error,
-            Ok(tally) if stops && tally.rc != 0 => Self::Failed,
-            Ok(_) => Self::Complete,
+    /// Of a wait that failed as a whole, or had that score.
+    pub(crate) fn of(failure: Option<&Failure>, how: How, score: &Score) -> Self {
+        match failure {
+            Some(Failure::TimeUp(_)) => Self::Timeout,
+            Some(_) => Self::Error,
+            None if score.unsure => Self::Error,
+            None if how == How::FailFast && score.rc.is_some() => Self::Failed,
+            None => Self::Complete,
         }
     }
 }

@@ -40,14 +40,7 @@ impl Call {
             if error.kind() == ErrorKind::MissingRequiredArgument {
                 return usage(TO_TYPE, "it has neither");
             }
-            if error.kind() == ErrorKind::UnknownArgument {
-                let option = error.get(ContextKind::InvalidArg).map_or_else(String::new, ToString::to_string);
-                let what = format!("async_run has no option '{option}'; a name like that goes behind --");
-                return Failure::Usage(format!("{what}; {TO_TYPE}"));
-            }
-            let text = error.render().to_string();
-            let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            Failure::Usage(format!("async_run: {what}; {TO_TYPE}"))
+            refused("async_run", &error, TO_TYPE)
         })
     }
 
@@ -77,6 +70,19 @@ impl Call {
     pub(crate) fn skip(&self, words: &[OsString]) -> usize {
         words.len() - self.command.len()
     }
+}
+
+/// The failure of a call of that function whose options are wrong.
+pub(super) fn refused(function: &str, error: &clap::Error, to_type: &str) -> Failure {
+    if error.kind() == ErrorKind::UnknownArgument {
+        let option = error.get(ContextKind::InvalidArg).map_or_else(String::new, ToString::to_string);
+        return Failure::Usage(format!(
+            "{function} has no option '{option}'; a name like that goes behind --; {to_type}"
+        ));
+    }
+    let text = error.render().to_string();
+    let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    Failure::Usage(format!("{function}: {what}; {to_type}"))
 }
 
 const TO_TYPE: &str = "type `async_run [OPTION...] NAME COMMAND [ARGUMENT...]`";

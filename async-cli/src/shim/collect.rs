@@ -13,7 +13,8 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 
 use super::answer::Answer;
-use crate::cli::Place;
+use super::rounds::{Asked, Word};
+use crate::cli::{Place, Profile};
 use crate::collecting::{Collecting, Functions, Manner, Pending, Position, Resumed, Step, Tally};
 use crate::commands::may_take;
 use crate::failure::Failure;
@@ -59,8 +60,9 @@ pub(crate) struct Collect {
     /// All live futures, with a warning for each
     #[arg(long)]
     cleanup: bool,
+    /// What `async_wait` was given: names, and in the standalone profile options
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    names: Vec<OsString>,
+    words: Vec<OsString>,
 }
 
 /// A sum of times in a variable of the script, in ms. What is no sum counts as nothing.
@@ -75,9 +77,24 @@ impl FromStr for Sum {
     }
 }
 
-/// Where a wait goes on.
+/// The word of an answer.
 #[derive(Clone, Debug)]
-struct Resume {
+enum Resume {
+    InOrder(InOrder),
+    Rounds(Box<Word>),
+}
+
+impl FromStr for Resume {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(|word| Self::Rounds(Box::new(word))).or_else(|_| text.parse().map(Self::InOrder))
+    }
+}
+
+/// Where a wait goes on that takes the names in their order, up to the first that fails.
+#[derive(Clone, Debug)]
+struct InOrder {
     /// The place in the list of names.
     from: Position,
     /// When the wait for that one began, in ms since the epoch.
@@ -86,7 +103,7 @@ struct Resume {
     cleanup: Option<(FutureName, u8)>,
 }
 
-impl fmt::Display for Resume {
+impl fmt::Display for InOrder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.from, self.since)?;
         if let Some((name, rc)) = &self.cleanup {
@@ -97,7 +114,7 @@ impl fmt::Display for Resume {
     }
 }
 
-impl FromStr for Resume {
+impl FromStr for InOrder {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -122,8 +139,18 @@ impl FromStr for Resume {
 /// How much is kept of what the script has noted, in bytes. A pipe has 64 KiB.
 const MAX_NOTED_BYTES: usize = 30_000;
 
+/// How much all else may be, and all together.
+const MAX_TEXT_BYTES: usize = 60_000;
+const MAX_BYTES: usize = 65_000;
+
 /// How far it got: the future to wait for, or none when done.
-type Found = Result<Option<(Pending, Resume)>, Failure>;
+type Found = Result<Option<(Pending, InOrder)>, Failure>;
+
+/// What a shell is answered but for what all answers have.
+enum Reply {
+    Done(u8),
+    Wait { rc: u8, pid: Option<String>, started: Millis, word: String },
+}
 
 impl Collect {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
@@ -132,43 +159,28 @@ impl Collect {
         if self.block {
             // It sleeps for its shell alone.
             set_pdeathsig(Signal::SIGKILL).map_err(|errno| Failure::Task(errno.into()))?;
-            if let Some(name) = self.pending(&store, functions)? {
-                store.block(&name)?;
-            }
-            return Ok(ExitCode::SUCCESS);
+            return self.sleep(place, &store, functions).map(|()| ExitCode::SUCCESS);
         }
         let mut answer = Answer::on(self.answer)?;
         let mut output = Output::descriptor(self.report)?;
-        let lines = Lines::of(place, false);
-        let mut collecting = Collecting {
-            store: &store,
-            words: &self.names,
-            output: &mut output,
-            shell: Some(self.shell),
-            functions: Some(functions),
-            inside: planning::enclosing(&store),
-            manner: Manner::usual(*lines.as_ref().unwrap_or(&Lines::Nowhere)),
-            began: None,
-            tally: Tally::default(),
-            collected: Vec::new(),
+        let mut collecting = self.collecting(&store, &mut output, functions);
+        let reply = match (&self.resume, place.profile()) {
+            (Some(Resume::InOrder(_)), _) | (None, Profile::Devstack) => self.in_order(&mut collecting),
+            (Some(Resume::Rounds(word)), _) => self.in_rounds(place, &mut collecting, Some(word)),
+            (None, Profile::Standalone) => self.in_rounds(place, &mut collecting, None),
         };
-        let found = match lines {
-            Err(failure) => Err(failure),
-            Ok(_) if self.cleanup => self.clean_up(&mut collecting),
-            Ok(_) => self.wait(&mut collecting),
-        };
-        let Tally { rc, background, waited, .. } = collecting.tally;
+        let Tally { background, waited, .. } = collecting.tally;
         let background = self.ran.0.saturating_add(background);
         let waited = self.waited.0.saturating_add(waited);
-        let (what, rc, next) = match found {
-            Ok(None) => ("done", rc, "0\n0\n-".to_owned()),
-            Ok(Some((Pending { pid, from, .. }, resume))) => {
+        // What was collected before a failure still counts.
+        let reply = reply.unwrap_or_else(|failure| Reply::Done(failure.report()));
+        let (what, rc, next) = match reply {
+            Reply::Done(rc) => ("done", rc, "0\n0\n-".to_owned()),
+            Reply::Wait { rc, pid, started, word } => {
                 // A number for the shell, whoever wrote the record.
                 let pid = pid.and_then(|pid| pid.parse::<u32>().ok()).unwrap_or(0);
-                ("wait", rc, format!("{pid}\n{}\n{resume}", from.started().unwrap_or(0)))
+                ("wait", rc, format!("{pid}\n{started}\n{word}"))
             }
-            // What was collected before still counts.
-            Err(failure) => ("done", failure.report(), "0\n0\n-".to_owned()),
         };
         // One that was started after all, and collected, is there for any later wait.
         let mut noted = self.noted.clone().into_encoded_bytes();
@@ -177,37 +189,103 @@ impl Collect {
         }
         let mut text = format!("{what}\n{rc}\n{background}\n{waited}\n{next}\n").into_bytes();
         // The shell reads it only after this process's end, so all of it has to fit in the pipe.
-        noted.truncate(MAX_NOTED_BYTES);
+        if text.len() > MAX_TEXT_BYTES {
+            return Err(Failure::Usage(format!("{} are too many futures to wait for at once", self.words.len())));
+        }
+        noted.truncate(MAX_NOTED_BYTES.min(MAX_BYTES - text.len()));
         text.extend(noted.into_iter().map(|byte| if byte == b'\n' { b' ' } else { byte }).chain(*b"\n"));
         answer.give(&text).map_err(Failure::Answer)?;
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The future that the last answer named.
-    fn pending(&self, store: &Store, functions: Functions<'_>) -> Result<Option<FutureName>, Failure> {
+    fn collecting<'a>(&'a self, store: &'a Store, output: &'a mut Output, functions: Functions<'a>) -> Collecting<'a> {
+        Collecting {
+            store,
+            words: &self.words,
+            output,
+            shell: Some(self.shell),
+            functions: Some(functions),
+            inside: planning::enclosing(store),
+            manner: Manner::usual(Lines::AmongLogs),
+            began: None,
+            tally: Tally::default(),
+            collected: Vec::new(),
+        }
+    }
+
+    /// A wait for one name after another, as in the original.
+    fn in_order(&self, collecting: &mut Collecting<'_>) -> Result<Reply, Failure> {
+        let found = if self.cleanup { self.clean_up(collecting)? } else { self.wait(collecting)? };
+        let rc = collecting.tally.rc;
+        Ok(found.map_or(Reply::Done(rc), |(Pending { pid, from, .. }, resume)| {
+            let started = from.started().unwrap_or(0);
+            Reply::Wait { rc, pid, started, word: resume.to_string() }
+        }))
+    }
+
+    fn in_rounds(&self, place: &Place, collecting: &mut Collecting<'_>, word: Option<&Word>) -> Result<Reply, Failure> {
+        let asked = Asked::read(&self.words, self.cleanup)?;
+        Ok(match asked.round(place, collecting, word, self.status)? {
+            Err(rc) => Reply::Done(rc),
+            Ok(answer) => {
+                Reply::Wait { rc: 0, pid: answer.pid, started: answer.started, word: answer.word.to_string() }
+            }
+        })
+    }
+
+    /// Sleeps until the shell is to ask again.
+    fn sleep(&self, place: &Place, store: &Store, functions: Functions<'_>) -> Result<(), Failure> {
         match &self.resume {
-            Some(Resume { cleanup: Some((name, _)), .. }) => Ok(Some(name.clone())),
-            Some(Resume { from, .. }) => Collecting::name_at(store, Some(functions), &self.names, *from),
-            None => Ok(None),
+            Some(Resume::Rounds(word)) => {
+                let mut output = Output::stdout()?;
+                let collecting = self.collecting(store, &mut output, functions);
+                Asked::read(&self.words, self.cleanup)?.block(place, collecting, word)
+            }
+            Some(Resume::InOrder(resume)) => {
+                let name = self.pending(store, functions, resume)?;
+                name.map_or(Ok(()), |name| Ok(store.block(&name)?))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The future that the last answer named.
+    fn pending(
+        &self,
+        store: &Store,
+        functions: Functions<'_>,
+        resume: &InOrder,
+    ) -> Result<Option<FutureName>, Failure> {
+        match resume {
+            InOrder { cleanup: Some((name, _)), .. } => Ok(Some(name.clone())),
+            InOrder { from, .. } => Collecting::name_at(store, Some(functions), &self.words, *from),
+        }
+    }
+
+    fn in_order_from(&self) -> Option<&InOrder> {
+        match &self.resume {
+            Some(Resume::InOrder(resume)) => Some(resume),
+            _ => None,
         }
     }
 
     fn resumed(&self) -> Resumed {
-        Resumed { since: self.resume.as_ref().map(|resume| resume.since), status: self.status }
+        let since = self.in_order_from().map(|resume| resume.since);
+        Resumed { since, status: self.status, asked: since.is_some() }
     }
 
     fn wait(&self, collecting: &mut Collecting<'_>) -> Found {
-        let from = self.resume.as_ref().map(|resume| resume.from).unwrap_or_default();
+        let from = self.in_order_from().map(|resume| resume.from).unwrap_or_default();
         let pending = collecting.run(from, self.resumed())?;
         Ok(pending.map(|pending| {
-            let resume = Resume { from: pending.from, since: pending.since, cleanup: None };
+            let resume = InOrder { from: pending.from, since: pending.since, cleanup: None };
             (pending, resume)
         }))
     }
 
     /// Goes through the live futures by their names. One that can't be collected must not keep the others from being.
     fn clean_up(&self, collecting: &mut Collecting<'_>) -> Found {
-        let (mut at, mut status) = match self.resume.as_ref().and_then(|resume| resume.cleanup.clone()) {
+        let (mut at, mut status) = match self.in_order_from().and_then(|resume| resume.cleanup.clone()) {
             Some((name, status)) => (Some(name), status),
             None => (None, 0),
         };
@@ -225,15 +303,15 @@ impl Collect {
             if resumed.is_none() && !may_take(&collecting.caller(), collecting.store, &name) {
                 continue;
             }
-            let expected = resumed.and_then(|_| self.resume.as_ref()?.from.started());
+            let expected = resumed.and_then(|_| self.in_order_from()?.from.started());
             if resumed.is_none() {
                 collecting.say(About::Progress, &messages::uncollected(&name))?;
             }
             at = Some(name.clone());
             match collecting.step(&name, expected, resumed.unwrap_or_default()) {
-                Ok(Step::StillRuns { pid, started, since }) => {
+                Ok(Step::StillRuns { pid, started, since, .. }) => {
                     let from = Position::of(started);
-                    let resume = Resume { from, since, cleanup: Some((name, status)) };
+                    let resume = InOrder { from, since, cleanup: Some((name, status)) };
                     return Ok(Some((Pending { from, pid, since }, resume)));
                 }
                 Ok(Step::Collected { .. }) if collecting.tally.rc != 0 => {

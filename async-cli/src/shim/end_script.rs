@@ -1,7 +1,6 @@
 //! `async end-script`: what a script has started and not collected is stopped at its end.
 
 use std::process::ExitCode;
-use std::slice;
 
 use async_core::process::ProcessIdentity;
 use async_core::{Cancelled, Cause, Entry, FutureName, State, Store, clock};
@@ -11,10 +10,11 @@ use crate::cli::Place;
 use crate::collecting::Manner;
 use crate::commands::cancel::in_shell;
 use crate::failure::{Failure, warn};
-use crate::messages::{self, Output};
+use crate::messages::{self, Lines, Output};
 use crate::place::OnExit;
 use crate::sleeper::Sleeper;
-use crate::waiting::Waiting;
+use crate::targets::{self, Scope};
+use crate::waiting::{How, Waiting};
 
 /// Cancels, or waits for, what the functions of the script have started and it has not collected
 ///
@@ -33,7 +33,7 @@ impl EndScript {
             return Ok(ExitCode::SUCCESS);
         };
         if on_exit == OnExit::Wait {
-            return wait(&store, &script);
+            return wait(place, &store);
         }
         for (name, entry) in of_script(&store, &script)? {
             let is_over = matches!(entry.state, State::Finished | State::Lost);
@@ -48,17 +48,13 @@ impl EndScript {
 }
 
 /// Waits for all, and gives the status of the first that failed.
-fn wait(store: &Store, script: &ProcessIdentity) -> Result<ExitCode, Failure> {
+fn wait(place: &Place, store: &Store) -> Result<ExitCode, Failure> {
     let mut output = Output::stdout()?;
-    let sleeper = Sleeper::new(None);
-    let mut statuses = Vec::new();
-    for (name, _) in of_script(store, script)? {
-        let waiting = Waiting { store, output: &mut output, manner: Manner::USUAL, sleeper: &sleeper, account: None };
-        // One that can't be collected must not keep the others from being.
-        statuses
-            .push(waiting.for_all(slice::from_ref(&name)).map_or_else(|failure| failure.report(), |tally| tally.rc));
-    }
-    Ok(statuses.into_iter().find(|status| *status != 0).unwrap_or(0).into())
+    let (targets, _) = targets::found(store, &place.caller(), &Scope::Script(place.script().as_ref()), &[], false)?;
+    let manner = Manner::usual(Lines::of(place, false)?);
+    let mut waiting = Waiting::of_program(store, &mut output, manner, targets, How::Each);
+    waiting.run(&Sleeper::new(None))?;
+    Ok(waiting.status().into())
 }
 
 /// A task that is just being stopped may start another one, so it takes another look until there are none.

@@ -8,5 +8,6 @@ pub(crate) mod end_here;
 pub(crate) mod end_script;
 pub(crate) mod message;
 pub(crate) mod rendering;
+mod rounds;
 pub(crate) mod settle;
 pub(crate) mod supervise;

@@ -90,8 +90,9 @@ impl Store {
         read_record(&file, &path).map(Some)
     }
 
-    /// The newest collected future of that name.
-    fn last_collected(&self, name: &FutureName) -> Result<Option<Record>> {
+    /// What is kept of the last future of that name of those that were collected, or made room, since the store was made or
+    /// cleared.
+    pub fn last_collected(&self, name: &FutureName) -> Result<Option<Record>> {
         let collected = self.collected_dir();
         for named in self.records_of(name)?.into_iter().filter(|named| named.path().starts_with(collected.path())) {
             if let Some(file) = named.open()? {

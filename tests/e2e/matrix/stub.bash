@@ -42,5 +42,5 @@ function async_print_timing {
 function async_cleanup {
     [[ $DEVSTACK_PARALLEL == True ]] || return 0
     [[ $DEST != */a_file ]] || return 125
-    rm "$root/future.$last"
+    async_wait "$last"
 }

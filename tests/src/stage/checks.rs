@@ -17,7 +17,7 @@ use crate::shell::Finished;
 const OURS: [&str; 3] = ["async: ", "error ", "failed "];
 
 /// What lines about futures begin with.
-const LINES: [&str; 3] = ["[Async ", "WARNING: uncollected async future ", "Stopping async wait "];
+const LINES: [&str; 2] = ["[Async ", "WARNING: uncollected async future "];
 
 /// How long what is about to end may take to. What goes on for longer counts as going on for ever.
 const TO_END: Duration = Duration::from_secs(60);
@@ -381,7 +381,8 @@ impl Stage {
         self.ensure(usize::from(live) + collected == 1 || twice, "a future is lost or doubled")?;
         if collected > 0 {
             let output = format!("{}{}", ran.report, ran.finished.stdout);
-            let lines = &ran.finished.stderr;
+            let devstack = self.subject.args.contains(&"devstack");
+            let lines = if devstack { &ran.report } else { &ran.finished.stderr };
             // The status tells too.
             let is_line_lost = ran.calls.iter().any(|call| call.is_on_errors() && call.text.ends_with("(INJECTED)"));
             let begin = format!("[Async {name}:");
@@ -397,7 +398,8 @@ impl Stage {
             self.wait(name, status, log)?;
         }
         let again = self.call(&["wait", name]);
-        if again.status != 125 || !again.stderr.contains("there is no future") {
+        // It has its status again, if it has not been cleared away, and no log.
+        if again.status != status || !again.stdout.is_empty() || !again.stderr.contains("]: collected before: ") {
             return Err(told("handed over again", &again));
         }
         self.ensure(self.collected(name) == 1, "among the collected twice")
@@ -409,11 +411,15 @@ impl Stage {
         if self.states()?.contains_key("other") {
             self.wait("other", 7, OTHER_LOG)?;
         }
-        for args in [["cleanup"], ["timing"]] {
-            let done = self.call(&args);
-            if done.status != 0 {
-                return Err(told(&format!("{args:?} fails"), &done));
-            }
+        let cleanup = self.call(&["cleanup"]);
+        // What has failed may say so.
+        let is_wrong = |line: &str| line.starts_with("async: ") && !line.contains(" failed: ");
+        if cleanup.stderr.lines().any(is_wrong) || cleanup.stderr.contains("could not be waited for") {
+            return Err(told("`cleanup` fails", &cleanup));
+        }
+        let timing = self.call(&["timing"]);
+        if timing.status != 0 {
+            return Err(told("`timing` fails", &timing));
         }
         let states = self.states()?;
         self.ensure(states.is_empty(), "`cleanup` leaves something")?;

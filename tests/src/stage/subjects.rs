@@ -208,33 +208,35 @@ const CLEANUP: Subject = Subject {
 }
 .alone();
 
+/// The word of a wait that is at `t`, which has that rank, and has dealt with others up to that one.
+macro_rules! word {
+    ($rank:expr, $last:expr) => {
+        concat!(
+            r#"{"c":{"r":"#,
+            $rank,
+            r#","m":"t","s":1700000000000,"t":1700000000000},"l":"#,
+            $last,
+            r#","s":{"n":1,"r":7}}"#
+        )
+    };
+}
+
+/// The words with which a wait for `t` alone, and a cleanup at `t`, go on; and the first of them in the words of devstack's waits.
+const WORD: &str = word!("{}", "null");
+const WORD_OF_CLEANUP: &str = word!(r#"{"n":1700000000000,"m":"t"}"#, r#"{"n":1700000000000,"m":"other"}"#);
+const WORD_IN_ORDER: &str = "0.0.1700000000000/1700000000000";
+
 /// As the shell asks again, once its own wait is over.
 const COLLECT_LOST: Subject = Subject {
     title: "collect, lost",
-    args: &[
-        "collect",
-        "--answer",
-        "9",
-        "--report",
-        "0",
-        "--shell",
-        "1",
-        "--resume",
-        "0.0.1700000000000/1700000000000",
-        "--",
-        "t",
-    ],
+    args: &["collect", "--answer", "9", "--report", "0", "--shell", "1", "--resume", WORD, "--", "t"],
     target: Target::Lost,
     ..COLLECT
 };
 
 /// As another process of the shell's waits for it.
-const BLOCK: Subject = subject(
-    "collect --block",
-    &["collect", "--block", "--resume", "0.0.1700000000000/1700000000000", "--", "t"],
-    Kind::Looks,
-    Target::Lost,
-);
+const BLOCK: Subject =
+    subject("collect --block", &["collect", "--block", "--resume", WORD, "--", "t"], Kind::Looks, Target::Lost);
 
 /// All commands that have to do with a store, each in the states that make a difference to it.
 pub const SUBJECTS: &[Subject] = &[
@@ -282,8 +284,20 @@ pub const SUBJECTS: &[Subject] = &[
     Subject { title: "collect --cleanup, no room", room: Some(13), ..CLEANUP },
     Subject {
         title: "collect --cleanup, once more",
+        args: &["collect", "--answer", "9", "--report", "0", "--shell", "1", "--resume", WORD_OF_CLEANUP, "--cleanup"],
+        ..COLLECT_LOST
+    },
+    Subject {
+        title: "collect, in devstack",
+        args: &["collect", "--for", "devstack", "--answer", "9", "--report", "0", "--shell", "1", "--", "t"],
+        ..COLLECT
+    },
+    Subject {
+        title: "collect, lost, in devstack",
         args: &[
             "collect",
+            "--for",
+            "devstack",
             "--answer",
             "9",
             "--report",
@@ -291,8 +305,9 @@ pub const SUBJECTS: &[Subject] = &[
             "--shell",
             "1",
             "--resume",
-            "0.0.1700000000000/1700000000000/0/74",
-            "--cleanup",
+            WORD_IN_ORDER,
+            "--",
+            "t",
         ],
         ..COLLECT_LOST
     },
@@ -302,7 +317,7 @@ pub const SUBJECTS: &[Subject] = &[
     subject("wait, for any", &["wait", "--any", "busy", "t"], Kind::Collects(&["t"]), Target::Finished),
     subject("wait, for all", &["wait", "--all"], Kind::Collects(&["other", "t"]), Target::Finished).alone(),
     subject("cleanup", &["cleanup"], Kind::Collects(&["other", "t"]), Target::Finished).alone(),
-    subject("wait, in JSON", &["wait", "--json", "t", "other"], Kind::Collects(&["t"]), Target::Finished),
+    subject("wait, in JSON", &["wait", "--json", "t", "other"], Kind::Collects(&["other", "t"]), Target::Finished),
     subject("wait, in JSON, to keep", &["wait", "--json", "--keep", "t"], Kind::Looks, Target::Finished),
     subject("wait, in JSON, for any", &["wait", "--json", "--any", "busy", "t"], Kind::Collects(&["t"]), Target::Lost),
     subject("cleanup, in JSON", &["cleanup", "--json"], Kind::Collects(&["other", "t"]), Target::Finished).alone(),
@@ -312,7 +327,7 @@ pub const SUBJECTS: &[Subject] = &[
     Subject { title: "collect --block, running", target: Target::Running, ..BLOCK }.sleeping(),
     Subject {
         title: "collect --block, running, of a cleanup",
-        args: &["collect", "--block", "--resume", "0.0.1700000000000/1700000000000/0/74", "--cleanup"],
+        args: &["collect", "--block", "--resume", WORD_OF_CLEANUP, "--cleanup"],
         target: Target::Running,
         ..BLOCK
     }

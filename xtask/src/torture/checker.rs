@@ -176,7 +176,7 @@ impl<'a> Checker<'a> {
         if let (false, Some(Entry::Waited { rc, why })) = (disturbed, self.entry(step)) {
             let (rc, why) = (*rc, why.clone());
             let expected =
-                reports.iter().rev().find_map(|report| report.result).map_or(0, |last| last.rc.unwrap_or(125));
+                reports.iter().filter_map(|report| report.result?.rc.or(Some(125))).find(|rc| *rc != 0).unwrap_or(0);
             let is_told = |name: &String| {
                 why.contains(&format!("there is no future `{name}` in "))
                     || why.contains(&format!("the result of `{name}`, which this script has started, is gone: "))
@@ -196,7 +196,7 @@ impl<'a> Checker<'a> {
                 }
             }
             if rc != expected && !absent {
-                let what = format!("the wait returned {rc}, and its last report says {expected}: {why}");
+                let what = format!("the wait returned {rc}, and its reports say {expected}: {why}");
                 self.accuse(step, &what);
             }
         }

@@ -12,9 +12,9 @@ use super::plan::Token;
 pub(crate) enum Entry {
     /// A future was started.
     Started,
-    /// None was: the exit status, and the last thing that the program said.
+    /// None was: the exit status, and what the program complained of.
     Refused { rc: i32, why: String },
-    /// A wait came back: its exit status, and the last thing that the program said on standard error.
+    /// A wait came back: its exit status, and what the program complained of.
     Waited { rc: i32, why: String },
     /// A cancel came back: the same.
     Cancelled { rc: i32, why: String },

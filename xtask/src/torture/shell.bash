@@ -14,12 +14,12 @@ function note {
     printf '%s\n' "$*" >>"$TORTURE_DIARY"
 }
 
-# The last thing that the program complained of in a step
+# All that the program complained of in a step
 function complaint {
     local line
     REPLY=
     while read -r line; do
-        [[ $line != "async: "* ]] || REPLY=$line
+        [[ $line != "async: "* ]] || REPLY+="${REPLY:+; }$line"
     done <"$TORTURE_OUT/$1"
 }
 

@@ -1,0 +1,225 @@
+//! `async_wait` and `async_cleanup` of the functions for any script: a wait in rounds, between which the shell waits itself.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::str::FromStr;
+
+use async_core::Store;
+use async_core::clock::{self, Millis};
+use clap::{Args, FromArgMatches};
+use serde::{Deserialize, Serialize};
+
+use super::call::refused;
+use crate::cli::Place;
+use crate::collecting::Collecting;
+use crate::commands::wait::{Wanted, nothing_to_wait_for};
+use crate::failure::Failure;
+use crate::planning;
+use crate::sleeper::Sleeper;
+use crate::targets::{self, Scope, Target, is_usual};
+use crate::waiting::{self, How, Pending, State, Waiting};
+
+/// What a call asks for.
+pub(super) struct Asked {
+    wanted: Wanted,
+    cleanup: bool,
+}
+
+/// Whom the shell is to wait for, if it knows that process, before it asks again with a word.
+pub(super) struct Answer {
+    pub(super) pid: Option<String>,
+    /// When its future began, in ms since the epoch.
+    pub(super) started: Millis,
+    pub(super) word: Word,
+}
+
+/// Where a wait goes on. The shell hands it on as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Word {
+    /// When the time is up, in ms since boot.
+    #[serde(rename = "e", default, skip_serializing_if = "is_usual")]
+    deadline: Option<Millis>,
+    #[serde(rename = "w", default, skip_serializing_if = "is_usual")]
+    what: What,
+    #[serde(flatten)]
+    state: State,
+}
+
+/// What comes before that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum What {
+    /// The end of the current one.
+    #[default]
+    One,
+    /// The end of any.
+    Any,
+    /// The rest is cancelled.
+    Cancel,
+}
+
+impl Asked {
+    /// Reads what `async_wait` was given. A cleanup is given nothing.
+    pub(super) fn read(words: &[OsString], cleanup: bool) -> Result<Self, Failure> {
+        let parser = clap::Command::new("async_wait").no_binary_name(true).disable_help_flag(true);
+        let parsed = Wanted::augment_args(parser).try_get_matches_from(words);
+        let wanted = parsed.and_then(|matches| Wanted::from_arg_matches(&matches));
+        let wanted =
+            wanted.map_err(|error| refused("async_wait", &error, "type `async_wait [OPTION...] [NAME...]`"))?;
+        Ok(Self { wanted, cleanup })
+    }
+
+    fn how(&self) -> How {
+        if self.cleanup { How::CleanUp } else { self.wanted.how() }
+    }
+
+    fn targets(&self, place: &Place, store: &Store, is_first: bool) -> Result<Vec<Target>, Failure> {
+        let Wanted { names, all, keep, .. } = &self.wanted;
+        if !names.is_empty() {
+            return Ok(targets::named(names));
+        }
+        let (caller, script) = (place.caller(), place.script());
+        let scope = if *all || self.cleanup { Scope::Store } else { Scope::Script(script.as_ref()) };
+        let around = targets::around(store, planning::enclosing(store));
+        let (found, others) = targets::found(store, &caller, &scope, &around, *keep)?;
+        if is_first {
+            targets::tell_of_others(store, &caller, &others);
+        }
+        Ok(found)
+    }
+
+    fn waiting<'a>(
+        &self,
+        place: &Place,
+        collecting: Collecting<'a>,
+        word: Option<&Word>,
+    ) -> Result<Waiting<'a>, Failure> {
+        let targets = self.targets(place, collecting.store, word.is_none())?;
+        if self.wanted.any && targets.is_empty() && word.is_none() {
+            return Err(nothing_to_wait_for(collecting.store));
+        }
+        let mut waiting = Waiting::new(collecting, targets, self.how());
+        if let Some(word) = word {
+            waiting.go_on_from(word.state.clone());
+        }
+        Ok(waiting)
+    }
+
+    /// Hands over what is over. The status once all is done, else whom to wait for. `status` is what the shell's own wait has seen.
+    pub(super) fn round(
+        &self,
+        place: &Place,
+        collecting: &mut Collecting<'_>,
+        word: Option<&Word>,
+        status: Option<i32>,
+    ) -> Result<Result<Answer, u8>, Failure> {
+        collecting.manner = self.wanted.manner(place)?;
+        let deadline = match word {
+            Some(word) => word.deadline,
+            None => self.wanted.timeout.map(|timeout| clock::since_boot().saturating_add(timeout)),
+        };
+        let mut waiting = self.waiting(place, collecting.reborrow(), word)?;
+        waiting.shell_status = status;
+        let pending = waiting.round();
+        let done = |waiting: &mut Waiting<'_>| -> Result<u8, Failure> {
+            let status = waiting.status();
+            if let Some(name) = waiting.first.take().filter(|_| self.wanted.any) {
+                waiting.collecting.output.print(&format!("{name}\n"))?;
+            }
+            Ok(status)
+        };
+        let answer = match pending {
+            Err(failure) => Err(failure),
+            Ok(None) => done(&mut waiting).map(Err),
+            Ok(Some(pending)) => answer(&mut waiting, pending, deadline).map(Ok),
+        };
+        let Waiting { collecting: Collecting { tally, collected, .. }, .. } = waiting;
+        (collecting.tally, collecting.collected) = (tally, collected);
+        answer
+    }
+
+    /// Does what comes before the next round, in a process of its own, so that the shell's traps run meanwhile.
+    pub(super) fn block(&self, place: &Place, collecting: Collecting<'_>, word: &Word) -> Result<(), Failure> {
+        let store = collecting.store;
+        let mut waiting = self.waiting(place, collecting, Some(word))?;
+        let sleeper = Sleeper::of_shell(word.deadline);
+        match (word.what, &word.state.current) {
+            (What::Cancel, _) => waiting::cancel(store, waiting.names_left()),
+            (What::Any, _) => waiting.only_sleep(&sleeper)?,
+            (What::One, Some(current)) => {
+                if word.deadline.is_some() {
+                    waiting.sleep(&Pending::One { pid: None, is_over: false }, &sleeper)?;
+                }
+                // Nobody waits for it once the time is up.
+                if word.deadline.is_none_or(|deadline| clock::since_boot() < deadline) {
+                    store.block(&current.name)?;
+                }
+            }
+            (What::One, None) => {}
+        }
+        Ok(())
+    }
+}
+
+fn answer(waiting: &mut Waiting<'_>, pending: Pending, deadline: Option<Millis>) -> Result<Answer, Failure> {
+    let is_up = deadline.is_some_and(|deadline| deadline <= clock::since_boot());
+    let (what, pid, is_over) = match pending {
+        Pending::One { pid, is_over } => (What::One, pid, is_over),
+        Pending::Any => (What::Any, None, false),
+        Pending::Cancel(_) => (What::Cancel, None, true),
+    };
+    if is_up && !is_over {
+        return Err(waiting.time_is_up()?);
+    }
+    // The shell's own wait knows no limit.
+    let is_asked = deadline.is_none() || is_over;
+    let pid = pid.filter(|_| is_asked);
+    if let Some(current) = &mut waiting.state.current {
+        current.untold = !is_asked;
+    }
+    let state = waiting.state.clone();
+    let started = state.current.as_ref().map_or(0, |current| current.started);
+    Ok(Answer { pid, started, word: Word { deadline, what, state } })
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl FromStr for Word {
+    type Err = serde_json::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        serde_json::from_str(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::targets::Rank;
+    use crate::waiting::{Current, Score};
+
+    #[test]
+    fn a_word_is_read_as_it_was_written() {
+        let rank = |number, name: &str| Rank { number, name: name.into() };
+        let current =
+            Current { rank: rank(17, "a b"), name: "a b".parse().unwrap(), started: 17, since: 18, untold: true };
+        let failures = vec!["`a` with status 3".to_owned(), "`ü` was lost".to_owned()];
+        let score = Score { count: 4, rc: Some(3), unsure: true, failures, more: 7 };
+        let done = [rank(0, ""), rank(2, "x")].into();
+        let state =
+            State { began: Some(16), current: Some(current), last: Some(rank(1, "")), done, stopping: true, score };
+        for state in [state, State::default()] {
+            for (what, deadline) in [(What::One, None), (What::Any, Some(5)), (What::Cancel, Some(0))] {
+                let word = Word { deadline, what, state: state.clone() };
+                assert_eq!(word.to_string().parse::<Word>().unwrap(), word);
+                assert!(!word.to_string().contains('\n'));
+            }
+        }
+        for text in ["", "0.0.17/18", "1"] {
+            assert!(text.parse::<Word>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Which futures a wait is for.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+
+use async_core::clock::Millis;
+use async_core::process::ProcessIdentity;
+use async_core::{Caller, Error, FutureName, Record, Store};
+
+use serde::{Deserialize, Serialize};
+
+use crate::commands;
+use crate::failure::Failure;
+
+/// Where one stands among all: by its number where names were given, else by its start, in ms since the epoch, and its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Rank {
+    #[serde(rename = "n", default, skip_serializing_if = "is_usual")]
+    pub(crate) number: Millis,
+    #[serde(rename = "m", default, skip_serializing_if = "is_usual")]
+    pub(crate) name: String,
+}
+
+/// Whether a word need not say it: bash reads each byte by itself.
+pub(crate) fn is_usual<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// One that is waited for.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) rank: Rank,
+    /// Its name, or what was given for one.
+    pub(crate) text: OsString,
+}
+
+impl Target {
+    /// Whether somebody has named it, and not just found it among others.
+    pub(crate) fn is_named(&self) -> bool {
+        self.rank.name.is_empty()
+    }
+}
+
+/// Those that were named.
+pub(crate) fn named(names: &[OsString]) -> Vec<Target> {
+    let target = |(number, text): (usize, &OsString)| {
+        let number = Millis::try_from(number).unwrap_or(Millis::MAX);
+        Target { rank: Rank { number, name: String::new() }, text: text.clone() }
+    };
+    names.iter().enumerate().map(target).collect()
+}
+
+/// Those that are taken where none was named.
+pub(crate) enum Scope<'a> {
+    /// What this script has started; in a task of its own, what that has.
+    Script(Option<&'a ProcessIdentity>),
+    /// The whole store, but for what others that run have started.
+    Store,
+}
+
+/// Those that are live and in that scope, in the order of their starts, and those that are left alone as they are others'. No task
+/// waits for itself, nor for one that it runs in: those `around` it, the innermost first. What is to be kept is nobody's loss.
+pub(crate) fn found(
+    store: &Store,
+    caller: &Caller,
+    scope: &Scope<'_>,
+    around: &[FutureName],
+    keep: bool,
+) -> Result<(Vec<Target>, Vec<FutureName>), Failure> {
+    let (mut targets, mut others) = (Vec::new(), Vec::new());
+    let inside = around.first().map(FutureName::as_str);
+    for name in store.names()? {
+        if around.contains(&name) {
+            continue;
+        }
+        let record = match (store.read(&name), scope) {
+            (Ok(Some(record)), _) => Some(record),
+            // One whose record says nothing comes first, for that to be told at once.
+            (Err(Error::BadRecord { .. } | Error::Planted { .. }), Scope::Store) => None,
+            (Ok(None) | Err(Error::BadRecord { .. } | Error::Planted { .. }), _) => continue,
+            (Err(error), _) => return Err(error.into()),
+        };
+        let number = record.as_ref().map_or(0, |record| record.start_time);
+        let is_in = match (scope, &record) {
+            (Scope::Script(script), Some(record)) => {
+                record.script.as_ref() == *script && record.parent.as_deref() == inside
+            }
+            _ => true,
+        };
+        let is_others = !keep && record.as_ref().is_some_and(|record| caller.other_script(record).is_some());
+        match (is_in, is_others) {
+            (false, _) => {}
+            (true, true) => others.push(name),
+            (true, false) => {
+                let rank = Rank { number, name: name.to_string() };
+                targets.push(Target { rank, text: name.as_str().into() });
+            }
+        }
+    }
+    targets.sort_unstable_by(|one, other| one.rank.cmp(&other.rank));
+    Ok((targets, others))
+}
+
+/// The futures inside whose tasks this happens, the innermost first.
+pub(crate) fn around(store: &Store, inside: Option<FutureName>) -> Vec<FutureName> {
+    let mut found: Vec<FutureName> = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut next = inside;
+    while let Some(name) = next.filter(|name| seen.insert(name.clone())) {
+        let parent = store.read(&name).ok().flatten().and_then(|record: Record| record.parent);
+        next = parent.and_then(|parent| parent.parse().ok());
+        found.push(name);
+    }
+    found
+}
+
+/// Says of those that they were left alone.
+pub(crate) fn tell_of_others(store: &Store, caller: &Caller, others: &[FutureName]) {
+    for name in others {
+        let _ = commands::may_take(caller, store, name);
+    }
+}
