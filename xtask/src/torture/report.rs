@@ -71,7 +71,8 @@ pub(crate) fn parse(output: &str) -> Result<Vec<Report>, String> {
 
 /// Whether that is no report, but what the program, or bash itself, complains of. No task prints the like.
 pub(crate) fn is_message(line: &str) -> bool {
-    line.starts_with("async: ") || line.starts_with("./functions: ") || line.contains(".bash: ")
+    let sources = ["./functions: ", ".bash: ", "/shim.standalone: ", "/shim.devstack: "];
+    line.starts_with("async: ") || sources.iter().any(|source| line.contains(source))
 }
 
 /// A log without the lines of a trace.

@@ -143,7 +143,7 @@ impl Scene {
     }
 
     fn beside(&self, script: &str, args: &[&str]) -> io::Result<Command> {
-        let output = |path: PathBuf| fs::File::options().create(true).append(true).open(path);
+        let output = fs::File::options().create(true).append(true).open(self.output_of(script))?;
         let mut command = Command::new("bash");
         command
             .arg(self.dir.join(format!("{script}.bash")))
@@ -162,8 +162,8 @@ impl Scene {
             .env("TORTURE_BALLAST", self.disk().join("ballast"))
             .current_dir(&self.dir)
             .stdin(Stdio::null())
-            .stdout(output(self.output_of(script))?)
-            .stderr(output(self.dir.join(format!("{script}.err")))?);
+            .stdout(output.try_clone()?)
+            .stderr(output);
         Ok(command)
     }
 
