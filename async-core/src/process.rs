@@ -385,11 +385,16 @@ pub(crate) fn all() -> io::Result<Vec<u32>> {
 
 /// Whether that process has the file open for writing. Not if this user may not know.
 pub(crate) fn writes_to(pid: u32, file: &Metadata) -> bool {
+    written_by(pid).any(|it| it == (file.dev(), file.ino()))
+}
+
+/// The files that that process has open for writing, by device and inode. None if this user may not know.
+pub(crate) fn written_by(pid: u32) -> impl Iterator<Item = (u64, u64)> {
     let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    open.map(|entry| entry.path()).any(|path| {
+    open.map(|entry| entry.path()).filter_map(|path| {
         // The link's own mode tells what the file was opened for.
         let for_writing = fs::symlink_metadata(&path).is_ok_and(|link| link.mode() & 0o200 != 0);
-        for_writing && fs::metadata(&path).is_ok_and(|it| (it.dev(), it.ino()) == (file.dev(), file.ino()))
+        fs::metadata(&path).ok().filter(|_| for_writing).map(|it| (it.dev(), it.ino()))
     })
 }
 

@@ -17,6 +17,7 @@ use nix::sys::signal::Signal;
 use crate::clock::{self, Millis};
 use crate::process;
 use descendants::Found;
+pub(crate) use descendants::Root;
 
 /// How long to wait for what was killed before looking again, in ms.
 const LOOK_AGAIN: Millis = 1000;
@@ -42,11 +43,12 @@ pub struct Ended {
 /// Ends all that descends from this process: SIGTERM first, and SIGKILL for what is left `grace` ms later. Returns when all are
 /// gone. This process must be the reaper of them all, and wait for none meanwhile.
 pub(crate) fn end_own(grace: Millis) -> io::Result<Ended> {
-    end_living(&descendants::of_this_process, grace)
+    Ok(end_living(&descendants::of_this_process, &[grace])?.pop().unwrap_or_default())
 }
 
-/// The same for what `roots` finds, and all that descends from that. This process is never one of them.
-pub(crate) fn end(roots: &dyn Fn() -> io::Result<Vec<u32>>, grace: Millis) -> io::Result<Ended> {
+/// The same for as many trees as there are graces: what `roots` finds of each, and all that descends from that. This process is
+/// never one of them. All are looked for at once, and a process counts for one tree.
+pub(crate) fn end(roots: &dyn Fn() -> io::Result<Vec<Root>>, graces: &[Millis]) -> io::Result<Vec<Ended>> {
     // One that was found once counts, wherever its parent's end has put it.
     let known: RefCell<HashSet<Found>> = RefCell::default();
     let living = || {
@@ -55,7 +57,7 @@ pub(crate) fn end(roots: &dyn Fn() -> io::Result<Vec<u32>>, grace: Millis) -> io
         known.borrow_mut().extend(&living);
         Ok(living)
     };
-    end_living(&living, grace)
+    end_living(&living, graces)
 }
 
 impl Found {
@@ -65,25 +67,37 @@ impl Found {
     }
 }
 
-fn end_living(living: &impl Fn() -> io::Result<Vec<Found>>, grace: Millis) -> io::Result<Ended> {
-    let asked = living()?;
-    for found in &asked {
+fn end_living(living: &impl Fn() -> io::Result<Vec<Found>>, graces: &[Millis]) -> io::Result<Vec<Ended>> {
+    let mut ended = vec![Ended::default(); graces.len()];
+    for found in living()? {
         found.send(Signal::SIGTERM);
         // One that is stopped gets it only when it goes on.
         found.send(Signal::SIGCONT);
+        ended[found.tree].terminated += 1;
     }
-    let deadline = clock::since_boot().saturating_add(grace);
-    let mut left = living()?;
-    while !left.is_empty() && clock::since_boot() < deadline {
-        // Whoever is left is waited for, so one after another is as good as all at once.
-        wait_for(left[0].pid, deadline);
-        left = living()?;
+    let begin = clock::since_boot();
+    let mut soonest_first = graces.to_vec();
+    soonest_first.sort_unstable();
+    soonest_first.dedup();
+    for grace in soonest_first {
+        let due = || Ok(living()?.into_iter().filter(|found| graces[found.tree] <= grace).collect::<Vec<_>>());
+        let deadline = begin.saturating_add(grace);
+        let mut left = due()?;
+        while !left.is_empty() && clock::since_boot() < deadline {
+            // Whoever is left is waited for, so one after another is as good as all at once.
+            for found in &left {
+                wait_for(found.pid, deadline);
+            }
+            left = due()?;
+        }
+        for killed in kill_all(left, &due)? {
+            ended[killed.tree].killed += 1;
+        }
     }
-    let killed = kill_all(left, living)?;
-    Ok(Ended { terminated: count(asked.len()), killed: count(killed) })
+    Ok(ended)
 }
 
-fn kill_all(mut left: Vec<Found>, living: &impl Fn() -> io::Result<Vec<Found>>) -> io::Result<usize> {
+fn kill_all(mut left: Vec<Found>, living: &impl Fn() -> io::Result<Vec<Found>>) -> io::Result<HashSet<Found>> {
     let mut killed = HashSet::new();
     let start = clock::since_boot();
     while !left.is_empty() && clock::since_boot() < start.saturating_add(GIVE_UP) {
@@ -103,7 +117,7 @@ fn kill_all(mut left: Vec<Found>, living: &impl Fn() -> io::Result<Vec<Found>>) 
         }
         left = living()?;
     }
-    Ok(killed.len())
+    Ok(killed)
 }
 
 /// Stops those, and whatever they have started meanwhile: what is stopped starts nothing.
@@ -136,10 +150,6 @@ fn wait_for(pid: u32, deadline: Millis) {
     let _ = process::wait_at_most(pid, u32::try_from(left).unwrap_or(u32::MAX));
 }
 
-fn count(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,8 +165,9 @@ mod tests {
     }
 
     fn end_with(root: &Child, grace: Millis) -> Ended {
-        let root = root.id();
-        end(&|| Ok(vec![root]), grace).unwrap()
+        let root = Root { pid: root.id(), tree: 0 };
+        let [ended] = end(&|| Ok(vec![root]), &[grace]).unwrap().try_into().unwrap();
+        ended
     }
 
     #[test]
@@ -177,6 +188,21 @@ mod tests {
         let ended = end_with(&parent, 100);
         assert!(ended.terminated >= 2 && ended.killed >= 1, "{ended:?}");
         parent.wait().unwrap();
+    }
+
+    #[test]
+    fn of_several_trees_each_has_its_own_grace_and_its_own_numbers() {
+        let mut stubborn = shell("trap '' TERM; sleep 1000 & echo ready; wait; wait");
+        let mut gone = shell("echo ready");
+        let mut willing = shell("sleep 1000 & sleep 1000 & echo ready; wait");
+        let roots = [&stubborn, &gone, &willing].map(Child::id);
+        gone.wait().unwrap();
+        let roots = || Ok(roots.into_iter().zip(0..).map(|(pid, tree)| Root { pid, tree }).collect());
+        let ended = end(&roots, &[0, 60_000, 60_000]).unwrap();
+        assert_eq!(ended[1..], [Ended::default(), Ended { terminated: 3, killed: 0 }]);
+        assert!(ended[0].terminated >= 2 && ended[0].killed >= 2, "{ended:?}");
+        stubborn.wait().unwrap();
+        willing.wait().unwrap();
     }
 
     #[test]

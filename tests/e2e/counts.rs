@@ -176,10 +176,30 @@ fn other_processes_cost_a_cancel_nothing() {
             async cancel --quiet t
             kill \"${{others[@]}}\""
         );
-        let trace = trace(&Sandbox::default(), &script);
-        trace.of_command("supervise").first().map(Vec::len).expect("a supervisor")
+        // It may have to be told more than once, and looks at its record each time.
+        trace(&Sandbox::default(), &script).calls_with("supervise", "\"/proc/")
     };
     let [few, many] = [1, 200].map(calls_among);
-    // It may have to be told more than once, and may wake up more often.
-    assert!(many < few + 100, "{few} system calls of the supervisor among few processes, {many} among many");
+    // It may have to look at its tree once more.
+    assert!(0 < few && many < few + 100, "{few} looks of the supervisor at processes among few, {many} among many");
+}
+
+#[test]
+fn a_cancel_of_many_without_supervisors_looks_for_what_is_left_of_all_at_once() {
+    if !is_there("strace") {
+        return;
+    }
+    let looks_among = |futures: usize| {
+        let script = format!(
+            "async_init
+            for ((i = 0; i < {futures}; i++)); do async run t$i -- sleep 1000; done
+            for ((i = 0; i < {futures}; i++)); do kill -KILL \"$(async pid t$i)\"; done
+            stopped=$(async cancel --all)
+            [[ $(grep -c 'stopped without its supervisor: 1 process terminated$' <<<\"$stopped\") == {futures} ]]"
+        );
+        trace(&Sandbox::default(), &script).calls_with("cancel", "\"/proc\"")
+    };
+    let [few, many] = [1, 6].map(looks_among);
+    // Not all of them end at once.
+    assert!(0 < few && many < few + 12, "{few} looks at all processes for one future, {many} for six");
 }

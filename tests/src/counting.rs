@@ -126,6 +126,13 @@ impl Trace {
         .collect()
     }
 
+    /// How many calls of that command strace printed with that text.
+    #[must_use]
+    pub fn calls_with(&self, command: &str, text: &str) -> usize {
+        let ran: Vec<i32> = self.calls.iter().filter(|call| runs(call, command)).map(|call| call.pid).collect();
+        self.calls.iter().filter(|call| ran.contains(&call.pid) && call.text.contains(text)).count()
+    }
+
     fn count(&self, counts: impl Fn(usize, i32) -> bool) -> Count {
         let counted = self.calls.iter().enumerate().filter(|(index, call)| counts(*index, call.pid));
         counted.fold(Count::default(), |count, (_, call)| Count {

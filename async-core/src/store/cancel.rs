@@ -1,17 +1,20 @@
 //! Stopping a future from outside.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::File;
+use std::io;
+use std::slice;
 use std::time::Duration;
 
-use super::files::{append, read_record};
+use super::files::{FileIdentity, append, identity, read_record};
 use super::{INSIDE, Store, is_alive, wait_for_end};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::process;
 use crate::record::{Cause, Line, Record, State};
-use crate::tree::{self, Ended};
+use crate::tree::{self, Ended, Root};
 
 /// How long a supervisor has to get to know of a request, in ms, before it is told once more.
 const ASK_AGAIN: u32 = 200;
@@ -41,6 +44,7 @@ pub enum Cancelled {
 enum Asked {
     Answered(Cancelled),
     Pending(Pending),
+    Orphan(Orphan),
 }
 
 /// A future that is to be seen to its end. It is not held open: there may be more of them than descriptors.
@@ -49,8 +53,15 @@ struct Pending {
     grace: Millis,
     /// When not to wait for its supervisor any more, in ms since boot.
     deadline: Millis,
-    /// Whether its supervisor knows, or will; else there is none, or it can't be told.
-    is_asked: bool,
+}
+
+/// A future whose supervisor is no help. It is not held open either.
+struct Orphan {
+    record: Record,
+    grace: Millis,
+    /// Its record's file, and its log's if it has one.
+    file: Option<FileIdentity>,
+    log: Option<FileIdentity>,
 }
 
 impl Store {
@@ -60,18 +71,26 @@ impl Store {
     /// The request stands in the record, and its supervisor, which can see all of the tree, carries it out. Where it can't be
     /// written, the tree is stopped from here.
     pub fn cancel(&self, name: &FutureName, grace: Option<Millis>) -> Result<Cancelled> {
-        self.see_to_end(name, self.ask_to_end(name, grace)?)
+        let all = self.cancel_all(vec![name.clone()], grace);
+        all.into_iter().next().map_or(Ok(Cancelled::Unknown), |(_, cancelled)| cancelled)
     }
 
     /// The same for several at once: all are asked before one is waited for, so that their grace periods do not add up.
     #[allow(clippy::must_use_candidate, reason = "it is made for what it does")]
     pub fn cancel_all(&self, names: Vec<FutureName>, grace: Option<Millis>) -> Vec<(FutureName, Result<Cancelled>)> {
-        let asked: Vec<_> = names.into_iter().map(|name| (self.ask_to_end(&name, grace), name)).collect();
-        let end = |(asked, name): (Result<Asked>, FutureName)| {
-            let ended = asked.and_then(|asked| self.see_to_end(&name, asked));
-            (name, ended)
+        let mut asked: Vec<_> = names.into_iter().map(|name| (self.ask_to_end(&name, grace), name)).collect();
+        self.stop_orphans(&mut asked);
+        for (asked, name) in &mut asked {
+            if let Ok(Asked::Pending(pending)) = asked {
+                *asked = self.see_to_end(name, pending);
+            }
+        }
+        self.stop_orphans(&mut asked);
+        let answer = |asked| match asked {
+            Asked::Answered(cancelled) => cancelled,
+            Asked::Pending(_) | Asked::Orphan(_) => unreachable!("all have been seen to their end"),
         };
-        asked.into_iter().map(end).collect()
+        asked.into_iter().map(|(asked, name)| (name, asked.map(answer))).collect()
     }
 
     fn ask_to_end(&self, name: &FutureName, grace: Option<Millis>) -> Result<Asked> {
@@ -82,10 +101,6 @@ impl Store {
         let path = named.path();
         let record = read_record(&file, path)?;
         let grace_ms = grace.unwrap_or_else(|| record.plan.clone().unwrap_or_default().grace());
-        let pending = |record, is_asked| {
-            let deadline = clock::since_boot().saturating_add(grace_ms).saturating_add(PATIENCE);
-            Ok(Asked::Pending(Pending { record, grace: grace_ms, deadline, is_asked }))
-        };
         match Self::state_of(&file, path, &record)? {
             State::Finished | State::Collected => return Ok(Asked::Answered(Cancelled::Over(record))),
             State::Lost => {
@@ -93,7 +108,7 @@ impl Store {
                 let record = read_record(&file, path)?;
                 return match record.rc {
                     Some(_) => Ok(Asked::Answered(Cancelled::Over(record))),
-                    None => pending(record, false),
+                    None => Ok(Asked::Orphan(self.orphan(name, &file, record, grace_ms))),
                 };
             }
             State::Running | State::Queued => {}
@@ -103,38 +118,31 @@ impl Store {
         }
         let request: Vec<Line> =
             grace.map(Line::CancelGrace).into_iter().chain([Line::CancelTime(clock::wall())]).collect();
-        let is_asked = append(&file, &record, &request).is_ok();
-        if is_asked {
-            record.wake_supervisor(&file).map_err(Error::io("tell the supervisor of", path))?;
+        if append(&file, &record, &request).is_err() {
+            return Ok(Asked::Orphan(self.orphan(name, &file, record, grace_ms)));
         }
-        pending(record, is_asked)
+        record.wake_supervisor(&file).map_err(Error::io("tell the supervisor of", path))?;
+        let deadline = clock::since_boot().saturating_add(grace_ms).saturating_add(PATIENCE);
+        Ok(Asked::Pending(Pending { record, grace: grace_ms, deadline }))
     }
 
-    fn see_to_end(&self, name: &FutureName, asked: Asked) -> Result<Cancelled> {
-        let Pending { mut record, grace, deadline, is_asked } = match asked {
-            Asked::Answered(answer) => return Ok(answer),
-            Asked::Pending(pending) => pending,
-        };
+    fn see_to_end(&self, name: &FutureName, pending: &Pending) -> Result<Asked> {
+        let &Pending { ref record, grace, deadline } = pending;
         let named = self.record_file(name);
         let path = named.path();
         let (started, file) = (record.start_time, named.open_to_append()?);
-        let file = match file.map(|file| Ok::<_, Error>((read_record(&file, path)?.start_time, file))).transpose()? {
-            Some((now, file)) if now == started => file,
+        let file = file.map(|file| Ok::<_, Error>((read_record(&file, path)?, file))).transpose()?;
+        let Some((mut record, file)) = file.filter(|(now, _)| now.start_time == started) else {
             // It has been collected meanwhile.
-            _ => {
-                return Ok(match self.last_kept(name, Some(started))? {
-                    Some(kept) if kept.cause == Some(Cause::Cancelled) => Cancelled::Stopped(kept),
-                    Some(kept) => Cancelled::Over(kept),
-                    None => Cancelled::Unknown,
-                });
-            }
+            return Ok(Asked::Answered(match self.last_kept(name, Some(started))? {
+                Some(kept) if kept.cause == Some(Cause::Cancelled) => Cancelled::Stopped(kept),
+                Some(kept) => Cancelled::Over(kept),
+                None => Cancelled::Unknown,
+            }));
         };
-        if !is_asked {
-            return self.stop_survivors(name, &file, record, grace);
-        }
         while is_alive(&file, path, &record)? {
             if clock::since_boot() > deadline {
-                return self.stop_survivors(name, &file, record, 0);
+                return Ok(Asked::Orphan(self.orphan(name, &file, record, 0)));
             }
             // It hears nothing before it is up, so it is told until it acts.
             match record.supervisor() {
@@ -149,12 +157,12 @@ impl Store {
         }
         wait_for_end(&file, path)?;
         let record = read_record(&file, path)?;
-        match (record.rc, record.cause) {
-            (None, _) => self.stop_survivors(name, &file, record, grace),
+        Ok(match (record.rc, record.cause) {
+            (None, _) => Asked::Orphan(self.orphan(name, &file, record, grace)),
             // It ended by itself before the request was seen.
-            (Some(_), None) => Ok(Cancelled::Over(record)),
-            (Some(_), Some(_)) => Ok(Cancelled::Stopped(record)),
-        }
+            (Some(_), None) => Asked::Answered(Cancelled::Over(record)),
+            (Some(_), Some(_)) => Asked::Answered(Cancelled::Stopped(record)),
+        })
     }
 
     /// Whether a future was cancelled, or is just being so, inside whose task that one was started, or one around that; as
@@ -172,28 +180,69 @@ impl Store {
         std::iter::successors(around(record), around).take(DEEPEST).any(is_cancelled)
     }
 
-    /// Stops what still runs of a future whose supervisor is no help.
-    fn stop_survivors(&self, name: &FutureName, file: &File, record: Record, grace: Millis) -> Result<Cancelled> {
-        let of_record = file.metadata().ok();
-        let log = self.log_file(name).open().ok().flatten().filter(|_| record.has_log);
-        let log = log.and_then(|log| log.metadata().ok());
+    fn orphan(&self, name: &FutureName, file: &File, record: Record, grace: Millis) -> Orphan {
+        let log = self.log_file(name).open_identified().ok().flatten().filter(|_| record.has_log);
         // A later future makes its log after its record, so if the record is still there the log is no later one's.
         let log = log.filter(|_| self.record_file(name).is_open_as(file).unwrap_or(false));
-        let mut told = OsString::from(INSIDE);
-        told.push("=");
-        told.push(self.place_of(name));
-        let survivors = || {
-            let writes = |pid: &u32| log.as_ref().is_some_and(|log| process::writes_to(*pid, log));
-            let mut found: Vec<u32> = process::all()?.into_iter().filter(writes).collect();
+        let file = file.metadata().ok().map(|metadata| identity(&metadata));
+        Orphan { record, grace, file, log: log.map(|(_, log)| log) }
+    }
+
+    /// Stops what still runs of those whose supervisors are no help.
+    fn stop_orphans(&self, asked: &mut [(Result<Asked>, FutureName)]) {
+        let mut orphans = Vec::new();
+        for (asked, name) in &*asked {
+            if let Ok(Asked::Orphan(orphan)) = asked {
+                orphans.push((name, orphan));
+            }
+        }
+        let stopped = self.stop_survivors(&orphans);
+        let orphans = asked.iter_mut().map(|(asked, _)| asked).filter(|asked| matches!(asked, Ok(Asked::Orphan(_))));
+        for (orphan, stopped) in orphans.zip(stopped) {
+            *orphan = stopped.map(Asked::Answered);
+        }
+    }
+
+    fn stop_survivors(&self, orphans: &[(&FutureName, &Orphan)]) -> Vec<Result<Cancelled>> {
+        if orphans.is_empty() {
+            return Vec::new();
+        }
+        let graces: Vec<Millis> = orphans.iter().map(|(_, orphan)| orphan.grace).collect();
+        match tree::end(&|| self.survivors(orphans), &graces) {
+            Ok(ended) => {
+                let stopped =
+                    |((_, orphan), ended): (&(_, &Orphan), _)| Cancelled::StoppedHere(orphan.record.clone(), ended);
+                orphans.iter().zip(ended).map(|it| Ok(stopped(it))).collect()
+            }
+            Err(error) if orphans.len() == 1 => vec![Err(Error::io("stop the processes of", self.dir())(error))],
+            // Each by itself, which has an error of its own.
+            Err(_) => orphans.iter().flat_map(|orphan| self.stop_survivors(slice::from_ref(orphan))).collect(),
+        }
+    }
+
+    /// What is to be found of those, other than by its parents; all processes are looked at once.
+    fn survivors(&self, orphans: &[(&FutureName, &Orphan)]) -> io::Result<Vec<Root>> {
+        let mut roots = Vec::new();
+        let mut logs = HashMap::new();
+        for (tree, (name, orphan)) in orphans.iter().enumerate() {
+            let Orphan { record, file, log, .. } = orphan;
+            // What tells a file from others may be another's when it is gone.
+            let log = log.filter(|log| self.log_file(name).is(*log).unwrap_or(false));
+            logs.extend(log.map(|log| (log, tree)));
+            let mut told = OsString::from(INSIDE);
+            told.push("=");
+            told.push(self.place_of(name));
             // These ids may be others' by now.
-            let holds = |pid: &u32| of_record.as_ref().is_some_and(|record| process::writes_to(*pid, record));
-            found.extend(record.supervisor().filter(holds));
+            let holds = |pid: &u32| process::written_by(*pid).any(|it| Some(it) == *file);
             let is_this =
                 |pid: &u32| process::is_alive_since(*pid, record.start_boot) && process::was_told(*pid, &told);
-            found.extend(record.task.filter(is_this));
-            Ok(found)
-        };
-        let ended = tree::end(&survivors, grace).map_err(Error::io("stop the processes of", self.dir()))?;
-        Ok(Cancelled::StoppedHere(record, ended))
+            let ids = record.supervisor().filter(holds).into_iter().chain(record.task.filter(is_this));
+            roots.extend(ids.map(|pid| Root { pid, tree }));
+        }
+        for pid in process::all()? {
+            let tree = process::written_by(pid).find_map(|file| logs.get(&file).copied());
+            roots.extend(tree.map(|tree| Root { pid, tree }));
+        }
+        Ok(roots)
     }
 }

@@ -11,10 +11,19 @@ use crate::process::{self, Look};
 /// How often a tree is walked that changes all the time.
 const WALKS: usize = 20;
 
+/// A process that is looked for, and the number of the tree that it is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Root {
+    pub(crate) pid: u32,
+    pub(crate) tree: usize,
+}
+
 /// A process that was found, and no other that may have its id later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Found {
     pub(super) pid: u32,
+    /// The number of the tree that it is of: of the first one that it was found in.
+    pub(super) tree: usize,
     /// When it was started, in clock ticks since boot.
     pub(super) start_ticks: u64,
 }
@@ -27,22 +36,21 @@ pub(super) fn of_this_process() -> io::Result<Vec<Found>> {
         Err(error) if error.kind() != io::ErrorKind::Unsupported => Err(error),
         _ => {
             let own = std::process::id();
-            let mut found = of(|| Ok(vec![own]), &HashSet::new())?;
+            let mut found = of(|| Ok(vec![Root { pid: own, tree: 0 }]), &HashSet::new())?;
             found.retain(|found| found.pid != own);
             Ok(found)
         }
     }
 }
 
-/// The processes that have the ids, the known ones that are still there, and all their descendants, as far as they run, nearest
-/// first.
-pub(super) fn of(ids: impl FnOnce() -> io::Result<Vec<u32>>, known: &HashSet<Found>) -> io::Result<Vec<Found>> {
-    // Before the ids, or one of them might be another's in the table.
+/// The known processes that are still there, the roots, and all their descendants, as far as they run, nearest first.
+pub(super) fn of(roots: impl FnOnce() -> io::Result<Vec<Root>>, known: &HashSet<Found>) -> io::Result<Vec<Found>> {
+    // Before the roots, or one of them might be another's in the table.
     let table = table()?;
     let is_same =
         |found: &&Found| table.get(&found.pid).is_some_and(|process| process.start_ticks == found.start_ticks);
-    let known = known.iter().filter(is_same).map(|found| found.pid);
-    Ok(with_descendants(ids()?.into_iter().chain(known).collect(), &table))
+    let known = known.iter().filter(is_same).map(|&Found { pid, tree, .. }| Root { pid, tree });
+    Ok(with_descendants(known.chain(roots()?).collect(), &table))
 }
 
 /// All processes.
@@ -51,20 +59,25 @@ fn table() -> io::Result<HashMap<u32, Look>> {
     Ok(process::all()?.into_iter().filter_map(|pid| Some((pid, process::look(pid)?))).collect())
 }
 
-fn with_descendants(mut found: Vec<u32>, table: &HashMap<u32, Look>) -> Vec<Found> {
+fn with_descendants(roots: Vec<Root>, table: &HashMap<u32, Look>) -> Vec<Found> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     for (&pid, process) in table {
         children.entry(process.parent).or_default().push(pid);
     }
+    let mut seen = HashSet::new();
+    let mut found = roots;
+    found.retain(|root| seen.insert(root.pid));
     let mut next = 0;
-    while let Some(pid) = found.get(next) {
-        found.extend(children.remove(pid).unwrap_or_default());
+    while let Some(&Root { pid, tree }) = found.get(next) {
+        let children = children.remove(&pid).unwrap_or_default().into_iter();
+        found.extend(children.filter(|&pid| seen.insert(pid)).map(|pid| Root { pid, tree }));
         next += 1;
     }
-    let mut seen = HashSet::new();
-    found.retain(|pid| seen.insert(*pid));
-    let running = |pid| table.get(&pid).filter(|process| process.runs).map(|process| (pid, process.start_ticks));
-    found.into_iter().filter_map(running).map(|(pid, start_ticks)| Found { pid, start_ticks }).collect()
+    let running = |Root { pid, tree }| {
+        let process = table.get(&pid).filter(|process| process.runs)?;
+        Some(Found { pid, tree, start_ticks: process.start_ticks })
+    };
+    found.into_iter().filter_map(running).collect()
 }
 
 /// The descendants by the kernel's lists; none if they change too fast for these.
@@ -103,7 +116,7 @@ impl Walk {
                 news = true;
                 continue;
             };
-            let found = Found { pid, start_ticks };
+            let found = Found { pid, tree: 0, start_ticks };
             if !runs {
                 news |= self.dead.insert(found);
                 continue;
@@ -134,9 +147,10 @@ mod tests {
             (5, look(4, true)),
             (6, look(1, true)),
         ]);
-        let found = with_descendants(vec![2, 5], &table);
-        let mut pids: Vec<u32> = found.iter().map(|found| found.pid).collect();
-        pids.sort_unstable();
-        assert_eq!(pids, [2, 4, 5]);
+        let roots = [(2, 0), (5, 1), (4, 1)].map(|(pid, tree)| Root { pid, tree });
+        let mut found: Vec<_> =
+            with_descendants(roots.to_vec(), &table).into_iter().map(|found| (found.pid, found.tree)).collect();
+        found.sort_unstable();
+        assert_eq!(found, [(2, 0), (4, 1), (5, 1)], "each is of the tree whose root is nearest");
     }
 }
