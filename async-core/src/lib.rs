@@ -58,6 +58,7 @@ mod name;
 mod plan;
 pub mod process;
 pub mod record;
+mod shares;
 pub mod store;
 mod supervise;
 pub mod text;

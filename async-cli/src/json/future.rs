@@ -183,7 +183,7 @@ impl From<Entry> for Future {
             killed: record.killed,
             // That the queue was paused is no wish of the caller.
             plan: record.plan.filter(|plan| *plan != Plan { held: true, ..Plan::default() }).map(Into::into),
-            log: log.map(|log| log.path().as_os_str().into()),
+            log: log.filter(|log| log.is_there().unwrap_or(true)).map(|log| log.path().as_os_str().into()),
         }
     }
 }

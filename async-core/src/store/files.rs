@@ -105,7 +105,7 @@ impl StoreFile {
     }
 
     /// Whether anything has that name.
-    pub(super) fn is_there(&self) -> Result<bool> {
+    pub fn is_there(&self) -> Result<bool> {
         Ok(self.stat().map_err(Error::io("look at", &self.path))?.is_some())
     }
 

@@ -12,6 +12,7 @@ use crate::clock::Millis;
 use crate::error::Result;
 use crate::name::FutureName;
 use crate::record::{Record, State};
+use crate::shares;
 
 /// A file of a store that is a record by its name, of a live future or of one that was collected in this run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,13 +28,13 @@ pub struct RecordFile {
 pub struct Entry {
     /// Its name.
     pub name: FutureName,
-    /// What is known of it.
-    pub record: Record,
+    /// What is known of it. Not beside the rest, as it is large, and there may be very many to be put in order.
+    pub record: Box<Record>,
     /// Where it stands.
     pub state: State,
     /// Why it does not start, whatever becomes of those before it, if it is queued and that is so.
     pub paused: Option<Paused>,
-    /// Where its log is; none if it has none, or a later future of the name has taken its place.
+    /// Where its log is, unless somebody has removed it; none if it has none, or a later future of the name has taken its place.
     pub log: Option<StoreFile>,
 }
 
@@ -69,6 +70,12 @@ impl Store {
         Ok(files)
     }
 
+    /// What each of those records says now, in their order.
+    #[must_use]
+    pub fn entries(&self, files: &[RecordFile]) -> Vec<Result<Option<Entry>>> {
+        shares::each(files, |file| self.entry(file))
+    }
+
     /// What a record says now; none if it is gone.
     pub fn entry(&self, file: &RecordFile) -> Result<Option<Entry>> {
         let name = file.name.clone();
@@ -84,7 +91,7 @@ impl Store {
         }
         let record = read_record(&opened, named.path())?;
         let log = if record.has_log { self.log_of_collected(&name, named)? } else { None };
-        Ok(Some(Entry { name, record, state: State::Collected, paused: None, log }))
+        Ok(Some(Entry { name, record: record.into(), state: State::Collected, paused: None, log }))
     }
 
     /// What the record of the live future of that name says now; none if there is none.
@@ -92,10 +99,9 @@ impl Store {
         let Some((record, state)) = self.look(name)? else {
             return Ok(None);
         };
-        let log = self.log_file(name);
-        let has_log = record.has_log && log.is_there()?;
+        let log = record.has_log.then(|| self.log_file(name));
         let paused = if state == State::Queued { self.is_paused(name, &record)? } else { None };
-        Ok(Some(Entry { name: name.clone(), record, state, paused, log: has_log.then_some(log) }))
+        Ok(Some(Entry { name: name.clone(), record: record.into(), state, paused, log }))
     }
 
     /// How the future of that name stands now that had this record: it may have been collected since.
@@ -111,7 +117,7 @@ impl Store {
         }
         let kept = self.earlier(name)?.into_iter().find(is_this);
         let forgotten =
-            || Entry { name: name.clone(), record: record.clone(), state: State::Collected, paused: None, log: None };
+            || Entry { name: name.clone(), record: record.clone().into(), state: State::Collected, paused: None, log: None };
         Ok(kept.unwrap_or_else(forgotten))
     }
 
@@ -162,7 +168,7 @@ impl Entry {
     /// How long its task ran, or has run by now, in ms, never negative; none if it has not begun, or nobody knows.
     #[must_use]
     pub fn run_time(&self) -> Option<Millis> {
-        let Record { start_time, end_time, run_time, run_start, .. } = self.record;
+        let Record { start_time, end_time, run_time, run_start, .. } = *self.record;
         let ran = match self.state {
             State::Queued => return None,
             State::Running => Some(self.record.elapsed()),

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::process::ProcessIdentity;
 use crate::record::{Record, State};
+use crate::shares;
 
 /// The subdirectory of the runs before this one.
 pub const RUNS: &str = ".runs";
@@ -81,7 +82,7 @@ impl Store {
         let mut found = self.kept(name, usize::MAX, Back::Script, |named, record| {
             let kept = named.with_extension("log");
             let log = (record.has_log && kept.is_there().unwrap_or(false)).then_some(kept);
-            Some(Entry { name: name.clone(), record, state: State::Collected, paused: None, log })
+            Some(Entry { name: name.clone(), record: record.into(), state: State::Collected, paused: None, log })
         })?;
         // Where the file system has no links, the newest log is still in its first place, and only there.
         if let Some(Entry { log: log @ None, .. }) = found.iter_mut().find(|entry| entry.record.has_log)
@@ -273,11 +274,11 @@ fn stems_in(dir: &Directory) -> Result<Vec<(FutureName, Stamp, StoreFile)>> {
 
 fn records_in(dir: &Directory) -> Result<Vec<(FutureName, Record)>> {
     let dir = dir.clone().held_if_fit();
+    let read = |named: &StoreFile| named.open()?.map(|file| read_record(&file, named.path())).transpose();
+    let stems = stems_in(&dir)?;
     let mut found = Vec::new();
-    for (name, _, named) in stems_in(&dir)? {
-        if let Some(file) = named.open()? {
-            found.push((name, read_record(&file, named.path())?));
-        }
+    for (record, (name, ..)) in shares::each(&stems, |(.., named)| read(named)).into_iter().zip(stems) {
+        found.extend(record?.map(|record| (name, record)));
     }
     found.sort_by(|(a, x), (b, y)| (x.start_time, a).cmp(&(y.start_time, b)));
     Ok(found)

@@ -6,6 +6,7 @@ use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::record::{Cause, Record, State};
+use crate::shares;
 use crate::store::{Store, StoreFile};
 
 /// No offset is larger, in ms (some 500 years): a record may hold any number, and sums of these must not overflow.
@@ -208,8 +209,9 @@ impl Run {
         let mut recorded = Vec::new();
         let mut errors = Vec::new();
         // The live ones first: one that is collected meanwhile is then seen twice, and not missed.
-        for name in store.names()? {
-            match store.look(&name) {
+        let names = store.names()?;
+        for (looked, name) in shares::each(&names, |name| store.look(name)).into_iter().zip(names) {
+            match looked {
                 Ok(Some((record, state))) => recorded.push(Recorded { name, record, state, log: None }),
                 Ok(None) => {}
                 Err(error) => errors.push(error),

@@ -14,7 +14,7 @@ pub(super) struct Source {
 }
 
 pub(super) enum Future {
-    Live(Live),
+    Live(Box<Live>),
     Over(Entry),
 }
 
@@ -24,7 +24,7 @@ pub(super) fn find(store: &Store, name: &FutureName, number: NonZeroUsize) -> Re
     let live = store.live(name)?;
     let index = number.get() - 1;
     match (live, index) {
-        (Some(live), 0) => Ok(source(Future::Live(live))),
+        (Some(live), 0) => Ok(source(Future::Live(live.into()))),
         (live, _) => {
             let earlier = store.earlier(name)?;
             let count = earlier.len() + usize::from(live.is_some());

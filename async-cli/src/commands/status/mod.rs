@@ -71,6 +71,13 @@ impl Selection {
     fn has(&self, file: &RecordFile) -> bool {
         self.names.is_empty() || self.names.contains(file.name())
     }
+
+    /// The records of those futures that are there.
+    fn files(&self, store: &Store) -> async_core::Result<Vec<RecordFile>> {
+        let mut files = store.record_files(self.collected)?;
+        files.retain(|file| self.has(file));
+        Ok(files)
+    }
 }
 
 /// What is listed of one store.
@@ -157,8 +164,9 @@ fn document(sections: Vec<Section>, queue_paused_ms: Option<Millis>) -> Futures 
 fn entries(store: &Store, selection: &Selection) -> Result<(Vec<Entry>, bool), Failure> {
     let (mut entries, mut complete) = (Vec::new(), true);
     let mut unknown: BTreeSet<FutureName> = selection.names.iter().cloned().collect();
-    for file in store.record_files(selection.collected)?.iter().filter(|file| selection.has(file)) {
-        match store.entry(file) {
+    let files = selection.files(store)?;
+    for (entry, file) in store.entries(&files).into_iter().zip(&files) {
+        match entry {
             Ok(Some(entry)) => entries.push(entry),
             Ok(None) => continue,
             Err(error) => {

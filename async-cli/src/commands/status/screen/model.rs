@@ -93,8 +93,7 @@ impl Model {
     }
 
     fn read_all(&mut self) -> async_core::Result<()> {
-        let mut files = self.store.record_files(self.selection.collected)?;
-        files.retain(|file| self.selection.has(file));
+        let files = self.selection.files(&self.store)?;
         let there: HashSet<&RecordFile> = files.iter().collect();
         self.unreadable.retain(|file, _| there.contains(file));
         let gone: Vec<_> = self.futures.iter().map(|(file, _)| file).filter(|file| !there.contains(file)).collect();
@@ -109,9 +108,9 @@ impl Model {
             let again: HashSet<&RecordFile> = files.iter().collect();
             self.futures.retain(|(file, _)| !again.contains(file));
         }
-        for file in files {
+        for (entry, file) in self.store.entries(files).into_iter().zip(files) {
             self.unreadable.remove(file);
-            match self.store.entry(file) {
+            match entry {
                 Ok(Some(entry)) => self.futures.push((file.clone(), entry)),
                 Ok(None) => {}
                 Err(error) => {
