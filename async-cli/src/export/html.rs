@@ -11,15 +11,15 @@ use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::axis::{self, Tick};
-use super::chart::{Chart, Lane, Place, Span};
+use super::chart::{Chart, Lane, Place, Span, Wait};
 use super::tail::Tail;
 
 const STYLE: &str = include_str!("timeline.css");
 const SCRIPT: &str = include_str!("timeline.js");
 
-/// From how many lanes on the page draws only those in view; how many are drawn at once.
-const LARGE: usize = 1500;
-const GROUP: usize = 100;
+/// From how many lanes on the page draws only those in view; how many lanes, or waits of one, are a part of it.
+const LARGE: usize = 500;
+const GROUP: usize = 50;
 
 /// How much of each log is shown, in lines and in bytes.
 const LOG_LINES: usize = 20;
@@ -110,6 +110,17 @@ impl Page<'_> {
     /// Whether the waits in that lane are drawn when they come into view too. Within a group, they are a part of its text.
     fn is_crowded(&self, index: usize) -> bool {
         self.is_large() && index < GROUP
+    }
+
+    /// The waits in a lane, in parts where they are drawn part by part.
+    fn waits(lane: &Lane, crowded: bool) -> Vec<&[Wait]> {
+        lane.waits.chunks(if crowded { GROUP } else { usize::MAX }).collect()
+    }
+
+    /// Where each wait is on the axis: its start and its length, in percent.
+    fn spans(&self, waits: &[Wait]) -> String {
+        let spans = waits.iter().flat_map(|wait| [wait.span.start, wait.span.length()]);
+        spans.map(|ms| self.percent(ms)).collect::<Vec<_>>().join(" ")
     }
 
     fn group_length(&self, first: usize) -> usize {

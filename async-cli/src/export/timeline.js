@@ -22,16 +22,17 @@ function skip(element) {
   }
 }
 
+/** The elements with that text, by what stands in their place. Taken out of them, it would be there twice. */
 const later = new Map();
 let count = chart.querySelectorAll(".lane").length;
 
 /** Draws the lanes that stand there as text. */
 function draw(place) {
-  const text = later.get(place);
-  if (text !== undefined) {
+  const group = later.get(place);
+  if (group) {
     later.delete(place);
     nearby.unobserve(place);
-    const drawn = elementsOf(text);
+    const drawn = elementsOf(group.textContent);
     skip(drawn);
     place.replaceWith(drawn);
   }
@@ -39,7 +40,7 @@ function draw(place) {
 
 const nearby = new IntersectionObserver(
   (seen) => seen.filter(({ isIntersecting }) => isIntersecting).forEach(({ target }) => draw(target)),
-  { root: chart, rootMargin: "1000px" },
+  { root: chart, rootMargin: "500px" },
 );
 for (const group of chart.querySelectorAll(".lanes > noscript")) {
   const place = document.createElement("li");
@@ -47,7 +48,7 @@ for (const group of chart.querySelectorAll(".lanes > noscript")) {
   place.style.setProperty("--count", group.dataset.count);
   place.dataset.first = group.dataset.first;
   count += Number(group.dataset.count);
-  later.set(place, group.textContent);
+  later.set(place, group);
   group.replaceWith(place);
   nearby.observe(place);
 }
@@ -68,49 +69,57 @@ function elementsOf(text) {
   return made.content;
 }
 
-/** Lanes with the waits that are drawn one for each pixel in view, of which there may be very many. */
-const crowded = [...chart.querySelectorAll(".waits")].map((place) => ({
-  place,
-  drawn: [],
-  waits: [...elementsOf(place.textContent).querySelectorAll(".wait")].map((wait) => ({
-    from: parseFloat(wait.style.left),
-    to: parseFloat(wait.style.left) + parseFloat(wait.style.width),
-    wait,
-    details: wait.nextElementSibling,
-  })),
-}));
+/** Waits that are drawn one for each pixel in view, of which there may be very many: the text of some in one lane, and from where
+ * to where on the axis each is, in percent. */
+const crowded = [...chart.querySelectorAll(".waits")].map((place) => {
+  const spans = Float64Array.from(place.dataset.spans.split(" "), Number);
+  const from = spans.filter((_, index) => index % 2 === 0);
+  return { place, from, to: from.map((begin, number) => begin + spans[2 * number + 1]), drawn: new Map() };
+});
+const WAIT = "<button ";
 
 /** Draws the waits between two parts of the axis, in percent. */
 function drawWaits(from, to, perPx) {
-  for (const lane of crowded) {
-    let free = from;
-    const drawn = lane.waits.filter(({ from: begin, to: end, wait }) => {
-      const isKept = wait === shown || wait === document.activeElement;
-      const isSeen = end >= from && begin <= to && end >= free;
-      free = isSeen ? Math.max(end, begin) + perPx : free;
-      return isSeen || isKept;
-    });
-    const wanted = new Set(drawn);
-    for (const old of lane.drawn.filter((it) => !wanted.has(it))) {
-      old.wait.remove();
-      old.details.remove();
+  let lane = null;
+  let free = from;
+  for (const { place, from: begins, to: ends, drawn } of crowded) {
+    if (place.parentElement !== lane) {
+      lane = place.parentElement;
+      free = from;
     }
-    for (const one of drawn.filter(({ wait }) => !wait.isConnected)) {
-      lane.place.before(one.wait, one.details);
-      one.wait.tabIndex = lane.place.parentElement.querySelector(".bar").tabIndex;
+    const isKept = ([, [wait]]) => wait === shown || wait === document.activeElement;
+    const wanted = new Set([...drawn].filter(isKept).map(([number]) => number));
+    for (let number = 0; number < begins.length; number++) {
+      if (ends[number] >= free && begins[number] <= to) {
+        free = Math.max(ends[number], begins[number]) + perPx;
+        wanted.add(number);
+      }
     }
-    lane.drawn = drawn;
+    for (const [number, marks] of drawn) {
+      if (!wanted.has(number)) {
+        drawn.delete(number);
+        marks.forEach((mark) => mark.remove());
+      }
+    }
+    const missing = [...wanted].filter((number) => !drawn.has(number));
+    const texts = missing.length > 0 ? place.textContent.split(WAIT) : [];
+    for (const number of missing) {
+      const marks = [...elementsOf(WAIT + texts[number + 1]).children];
+      marks[0].tabIndex = lane.querySelector(".bar").tabIndex;
+      place.before(...marks);
+      drawn.set(number, marks);
+    }
   }
 }
 
 const more = byId("more");
 const rows = [...document.querySelectorAll(".rows")].map((group) => {
   group.remove();
-  return group.textContent;
+  return group;
 }).reverse();
 const below = new IntersectionObserver(([{ isIntersecting }]) => {
   if (isIntersecting) {
-    document.querySelector("tbody").insertAdjacentHTML("beforeend", rows.pop() ?? "");
+    document.querySelector("tbody").insertAdjacentHTML("beforeend", rows.pop()?.textContent ?? "");
     more.hidden = rows.length === 0;
     // It may still be in view.
     below.unobserve(more);
@@ -124,7 +133,7 @@ if (more) {
 // On paper there is no view.
 addEventListener("beforeprint", () => {
   [...later.keys()].forEach(draw);
-  document.querySelector("tbody").insertAdjacentHTML("beforeend", rows.splice(0).reverse().join(""));
+  document.querySelector("tbody").insertAdjacentHTML("beforeend", rows.splice(0).reverse().map((group) => group.textContent).join(""));
 });
 
 // ---- Zoom
@@ -267,12 +276,27 @@ let shown = null;
 let pinned = false;
 let leaving = 0;
 
+/** What there is to say of a mark: the text after it, whose title has the sign of the lane, or of a wait. */
+function detailsOf(mark) {
+  const lane = mark.closest(".lane");
+  const made = elementsOf(mark.nextElementSibling.textContent);
+  const sign = lane.querySelector(".sign").cloneNode(true);
+  if (mark.classList.contains("wait")) {
+    sign.firstElementChild.setAttribute("href", "#waiting");
+  }
+  const title = document.createElement("h3");
+  title.className = [...lane.classList].find((name) => name !== "lane");
+  title.append(sign, made.firstChild);
+  made.prepend(title);
+  return made;
+}
+
 function show(mark) {
   clearTimeout(leaving);
   if (mark !== shown) {
     hide();
     shown = mark;
-    details.innerHTML = mark.nextElementSibling.textContent;
+    details.replaceChildren(detailsOf(mark));
     details.hidden = false;
     mark.setAttribute("aria-describedby", "details");
     byId(mark.dataset.of)?.classList.add("hit");

@@ -21,6 +21,8 @@ fn each_future_has_a_lane_and_a_row_and_the_page_asks_nobody_for_anything() {
     let Some(mut stage) = Stage::new() else { return };
     for count in [1, 10, 200, 1000] {
         stage.open("--html", &many(count), 800);
+        // What is not in view is drawn for paper.
+        stage.browser.eval("dispatchEvent(new Event('beforeprint'))");
         let counts = stage.numbers("['.lane', '.bar', 'tbody tr'].map((it) => document.querySelectorAll(it).length)");
         #[allow(clippy::cast_precision_loss, reason = "no more than a thousand")]
         let count = count as f64;

@@ -78,6 +78,8 @@ fn a_page_shows_the_ends_of_logs_and_no_more_of_them_than_it_can_bear() {
     }
     futures[0].log = b"x".repeat(100_000);
     stage.open("--html", &futures, 800);
+    // What is not in view is drawn for paper.
+    stage.browser.eval("dispatchEvent(new Event('beforeprint'))");
     let seen = stage.numbers(
         "(() => {
             const parsed = (it) => new DOMParser().parseFromString(it.textContent, 'text/html');
