@@ -163,6 +163,20 @@ fn other_futures_in_the_store_cost_nothing() {
 }
 
 #[test]
+fn a_list_opens_each_record_looks_whether_it_is_a_file_and_reads_it() {
+    if !is_there("strace") {
+        return;
+    }
+    let calls_for = |futures: usize| {
+        let trace = trace(&with_store(futures, Others::Over), "async status >/dev/null");
+        trace.of_command("status").first().map(Vec::len).expect("a list")
+    };
+    let [few, many] = [10, 110].map(calls_for);
+    // And closes it. The names come in a few lots.
+    assert!(many - few <= 100 * (COMPONENT + 1) + 10, "{few} system calls for 10 futures, {many} for 110");
+}
+
+#[test]
 fn other_processes_cost_a_cancel_nothing() {
     if !is_there("strace") {
         return;
