@@ -31,11 +31,10 @@ case "${BASH_VERSION-}" in
         echo "async: its functions need bash 4.4 or later" >&2
         case $- in *i*) ;; *) exit 125 ;; esac
         case ${ZSH_VERSION-}${KSH_VERSION-} in [!@]*) return 125 ;; esac
-        [ -z "${BASH_VERSION-}" ] || shopt -s expand_aliases
-        alias builtin="unalias builtin; sh -c 'exit 125' <<'#'" # at a prompt: the rest is a here-document
+        shopt -s expand_aliases 2>/dev/null || true && alias builtin="unalias builtin; sh -c 'exit 125' <<'#'"
         ;;
 esac
-builtin true "${_ASYNC_OPTS#'"'}" # }" <<'#' # and so it is to zsh, which parses what it evaluates as a whole
+builtin true "${_ASYNC_OPTS#'"'}" # }" <<'#' # at a prompt, and to zsh, all else is a here-document
 #{%- else %}
 @{ parallel_setting }@ &&
     DEVSTACK_PARALLEL=True || DEVSTACK_PARALLEL=False
@@ -45,7 +44,7 @@ builtin true "${_ASYNC_OPTS#'"'}" # }" <<'#' # and so it is to zsh, which parses
 # [0], /name/ of what did not start, /=name/ of what did; the directory that relative paths are resolved from
 _ASYNC_BG_TIME=0 _ASYNC_STARTED[0]="" _ASYNC_FROM=$PWD
 #{%- else %}
-_ASYNC_NULL=/dev/null # where a trace goes that nobody is to see
+_ASYNC_NULL=/dev/null
 #{%- endif %}
 _ASYNC_LOCALS=(+ilnux _async_answer _async_in _async_line _async_out _async_pid _async_program _async_rc
     _async_set _async_shell _async_words#{% if devstack %} _async_log#{% else %} _async_note#{% endif %})

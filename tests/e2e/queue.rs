@@ -46,8 +46,8 @@ fn nothing_that_is_queued_starts_while_the_queue_is_paused_and_then_all_of_it_in
         async status --json | jq -c .queue_paused_ms
         ls -A \"$DEST/async\" | grep -c order",
     );
-    finished.says("pause 0\nfirst 0\n").says("]: queued, as the queue is paused: bash -c 'echo d >>ran'\n");
-    finished.says("]: queued, as the queue is paused: f\n");
+    finished.says("pause 0\nfirst 0\n").complains("]: queued, as the queue is paused: bash -c 'echo d >>ran'\n");
+    finished.complains("]: queued, as the queue is paused: f\n");
     finished
         .says("a queued paused b queued paused after queued paused c queued paused d queued paused f queued paused \n");
     finished.says(
@@ -140,9 +140,9 @@ fn what_is_paused_can_be_cancelled_and_a_pause_survives_an_init() {
         async run --quiet --wait d -- bash -c 'exit 4'; echo \"d $?\"",
     );
     finished
-        .says("cancelled: it had not started")
+        .complains("cancelled: it had not started")
         .says("a 143\ninit 0\n")
-        .says("queued, as the queue is paused: true")
+        .complains("queued, as the queue is paused: true")
         .says("d 4\n");
     assert!(finished.stderr.contains("the queue is paused, and stays so"), "{finished}");
 }
@@ -205,7 +205,7 @@ fn the_limit_and_the_dependencies_of_what_is_queued_are_changed() {
         cat ran",
     );
     finished.says("after 0\ncircle 125\nitself 125\nunknown 125\njobs 0\n[\"b\",[]]\nb 0\n");
-    finished.says("free 0\nover 125\nnothing to change 2\nskipped 125\na 0\nb\na\n");
+    finished.says("free 0\nover 125\nnothing to change 2\n").says("skipped 125\na 0\nb\na\n");
     assert!(
         finished.stderr.contains("`b` can't come after `a`, which has to come after `b`: nothing was changed"),
         "{finished}"

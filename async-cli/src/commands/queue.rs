@@ -114,7 +114,10 @@ impl Shown {
         let queue_paused_ms = store.paused_since()?;
         if self.json {
             let futures = entries.into_iter().map(Future::from).collect();
-            json::print(&Envelope::new(store.dir(), Futures { queue_paused_ms, futures, scripts: Vec::new() }), &mut output)?;
+            json::print(
+                &Envelope::new(store.dir(), Futures { queue_paused_ms, futures, scripts: Vec::new() }),
+                &mut output,
+            )?;
             return Ok(ExitCode::SUCCESS);
         }
         if !entries.is_empty() {

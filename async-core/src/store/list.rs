@@ -116,8 +116,13 @@ impl Store {
             return Ok(entry);
         }
         let kept = self.earlier(name)?.into_iter().find(is_this);
-        let forgotten =
-            || Entry { name: name.clone(), record: record.clone().into(), state: State::Collected, paused: None, log: None };
+        let forgotten = || Entry {
+            name: name.clone(),
+            record: record.clone().into(),
+            state: State::Collected,
+            paused: None,
+            log: None,
+        };
         Ok(kept.unwrap_or_else(forgotten))
     }
 

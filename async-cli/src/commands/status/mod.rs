@@ -91,7 +91,11 @@ impl Status {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let names = self.names.iter().map(|name| super::name(name)).collect::<Result<_, _>>()?;
         let selection = Selection { names, collected: self.all };
-        let scripts = if self.watch || self.of.is_given() || !self.names.is_empty() { Vec::new() } else { running_scripts(place)? };
+        let scripts = if self.watch || self.of.is_given() || !self.names.is_empty() {
+            Vec::new()
+        } else {
+            running_scripts(place)?
+        };
         let place = &*self.of.place(place)?;
         let store = match place.store() {
             // Whoever has started nothing here may still have scripts that run.
