@@ -44,6 +44,7 @@ builtin true "${_ASYNC_OPTS#'"'}" # }" <<'#' # at a prompt, and to zsh, all else
 # [0], /name/ of what did not start, /=name/ of what did; the directory that relative paths are resolved from
 _ASYNC_BG_TIME=0 _ASYNC_STARTED[0]="" _ASYNC_FROM=$PWD
 #{%- else %}
+# Where a trace goes that nobody is to see
 _ASYNC_NULL=/dev/null
 #{%- endif %}
 _ASYNC_LOCALS=(+ilnux _async_answer _async_in _async_line _async_out _async_pid _async_program _async_rc
@@ -83,8 +84,7 @@ function _async_prepare {
         #{%- if devstack %}
         --from "$_ASYNC_FROM" ${ASYNC_DIR:+"--dir=$ASYNC_DIR"} ${DEST+"--dest=$DEST"})
         #{%- else %}
-        --store "$_ASYNC_STORE" --on-exit "${ASYNC_ON_EXIT-}" --hush "${ASYNC_QUIET-}"
-        ${ASYNC_JOBS:+"--limit=$ASYNC_JOBS"})
+        --store "$_ASYNC_STORE" --exit "${ASYNC_ON_EXIT-}" --hush "${ASYNC_QUIET-}" --limit "${ASYNC_JOBS-}")
         #{%- endif %}
 }
 

@@ -45,7 +45,7 @@ pub(crate) struct PlaceArgs {
     #[arg(long, global = true, hide = true, value_name = "DIR")]
     from: Option<PathBuf>,
     /// The variable `ASYNC_ON_EXIT` of the functions that call
-    #[arg(long, global = true, hide = true, value_name = "cancel|wait|leave")]
+    #[arg(long = "exit", global = true, hide = true, value_name = "cancel|wait|leave")]
     on_exit: Option<String>,
     /// What `async settle` has said to the functions that call
     #[arg(long, global = true, hide = true, allow_hyphen_values = true, value_name = "PID TICKS BOOT DIR")]

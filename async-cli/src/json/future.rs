@@ -11,6 +11,7 @@ use crate::signal;
 
 /// A list of futures.
 #[derive(Debug, Serialize, JsonSchema)]
+#[allow(clippy::struct_field_names, reason = "the names are the format's")]
 pub(crate) struct Futures {
     /// Since when the queue is paused, in ms since the epoch. Null if it is not.
     pub(crate) queue_paused_ms: Option<Millis>,
