@@ -413,7 +413,7 @@ fn nothing_of_a_script_runs_when_it_has_ended_by_itself() {
                     {end}'
                 async status"
             ));
-            finished.says("\nt\tfinished\t137 KILL cancelled\t").says("cancelled").lacks("FAILED");
+            finished.says("t\tfinished\t137 KILL cancelled\t").tells("cancelled, with rc 137\n").lacks("FAILED");
         }
     });
 }

@@ -198,7 +198,7 @@ fn people_find_what_a_script_does_and_has_done() {
         async status",
     );
     finished.says("big\trunning").says("\tbackup.sh\n").says("mine\trunning");
-    finished.says("\ndump\tcollected\t0\t").says("]: cancelled: ");
+    finished.says("\ndump\tcollected\t0\t").tells("]: cancelled: ");
     assert_eq!(finished.stdout.lines().filter(|line| *line == "the dump").count(), 2, "{finished}");
     assert_eq!(finished.stdout.matches("\tdump\tcollected\t").count(), 2, "two runs of the script\n{finished}");
     finished
