@@ -39,14 +39,17 @@ const STATUSES: &[(&str, &str)] = &[
 
 /// Variables and what they are for.
 const VARIABLES: &[(&str, &str)] = &[
-    ("ASYNC_DIR", "The store of futures."),
-    ("DEST, XDG_STATE_HOME", "Without that, the store is the folder async there, the first that is set."),
+    ("ASYNC_DIR", "The store of futures. Without it a script has one of its own, and a prompt that of the user."),
+    ("XDG_STATE_HOME", "Where these are, in the folder async there; ~/.local/state if it is not set."),
+    ("DEST", "To devstack's functions alone: their store is the folder async there."),
+    ("ASYNC_SCRIPT", "What a script is called, for --script; else it is known by its file."),
+    ("ASYNC_ON_EXIT", "What becomes of what a script leaves at its end: cancel, wait, or leave."),
     ("ASYNC_JOBS", "How many tasks may run at once."),
     (
         "ASYNC_QUIET",
         "1 keeps still about what goes well: no lines about futures but those of failures. Logs are printed.",
     ),
-    ("ASYNC_KEEP_RUNS", "How many earlier runs async-init(1) keeps."),
+    ("ASYNC_KEEP_RUNS", "How many earlier runs async-init(1) keeps, and of each script."),
     ("ASYNC_BIN", "The program that the functions of async-shim(1) call in place of async on PATH."),
     ("DEVSTACK_PARALLEL", "False makes those functions run each task at once, in the script itself."),
 ];
