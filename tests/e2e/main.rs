@@ -6,6 +6,7 @@ mod completions;
 mod counts;
 mod cron;
 mod devstack;
+mod examples;
 mod export;
 mod faults;
 mod history;
