@@ -79,7 +79,7 @@ pub enum Error {
         example: String,
     },
     /// A future of that name runs.
-    #[error("`{name}` is running already{}: wait for it first, or choose another name", .pid.as_ref().map(|p| format!(" (pid {p})")).unwrap_or_default())]
+    #[error("`{name}` is running already{}: wait for it first, cancel it (`async cancel {name}`), or choose another name", .pid.as_ref().map(|p| format!(" (pid {p})")).unwrap_or_default())]
     AlreadyRunning {
         /// The future.
         name: String,

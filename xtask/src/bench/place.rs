@@ -71,6 +71,7 @@ impl Place {
             .env("HOME", self.dir.path().join("home"))
             .env("LANG", "C.UTF-8")
             .env("DEST", dest)
+            .env("ASYNC_DIR", dest.join("async"))
             .env("DEVSTACK_PARALLEL", "True")
             .current_dir(dest)
             .stdin(Stdio::null());
