@@ -76,7 +76,7 @@ impl Planning {
         } else {
             store.begin(name, request, start)?
         };
-        commands::warn_of_superseded(name, started.superseded);
+        commands::warn_of_superseded(name, started.superseded.as_ref());
         Ok(started)
     }
 

@@ -299,7 +299,7 @@ fn a_name_that_runs_is_refused_and_one_that_was_never_waited_for_is_kept() {
         cat \"$DEST\"/async/.collected/t.*.log",
     )
     .complains("`t` is running already")
-    .complains("`t` was started before and never waited for; its result and log were kept")
+    .complains("`t` was started before, FAILED with rc 3 and was never waited for; see `async log --list-runs t`")
     .says("again 125\n")
     .says("then 0\n")
     .says("first\nthird\n");

@@ -319,3 +319,18 @@ fn however_many_failed_a_line_says_so() {
         finished.says("wait 1\nfast 1\n").complains("async: 250 of 251 failed: `a rather").complains(" more\n");
     });
 }
+
+#[test]
+fn a_wait_for_all_fails_if_something_could_not_be_started() {
+    in_each_standalone_case(|case| {
+        for wait in ["async_wait", "async_wait --all", "async_cleanup"] {
+            let finished = case.run(&format!(
+                "async_run ok true; async_run --after nobody late true; {wait}; echo \"first $?\"; {wait}; echo \"then $?\"
+                async_run --bogus t true; async_run u false; {wait}; echo \"both $?\"
+                async_run v sleep 1000; async_run --if-absent v true; async cancel --quiet v; async_wait v; {wait}; echo \"absent $?\""
+            ));
+            finished.complains("`async_run --after nobody late true` has started nothing\n");
+            finished.says("first 125\n").says("then 0\n").says("both 1\n").says("absent 0\n");
+        }
+    });
+}

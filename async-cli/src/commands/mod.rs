@@ -18,7 +18,7 @@ pub(crate) mod wait;
 
 use std::ffi::{OsStr, OsString};
 
-use async_core::{Caller, Error, FutureName, State, Store, text};
+use async_core::{Caller, Error, FutureName, Record, Store, text};
 
 use crate::failure::warn;
 
@@ -56,10 +56,13 @@ pub(crate) fn may_take(caller: &Caller, store: &Store, name: &FutureName) -> boo
 }
 
 /// Says that a future of that name was never collected.
-pub(crate) fn warn_of_superseded(name: &FutureName, superseded: Option<State>) {
-    match superseded {
-        None => {}
-        Some(State::Lost) => warn(&format!("`{name}` was started before and lost; what is left of it was kept")),
-        Some(_) => warn(&format!("`{name}` was started before and never waited for; its result and log were kept")),
+pub(crate) fn warn_of_superseded(name: &FutureName, superseded: Option<&Record>) {
+    let Some(record) = superseded else { return };
+    match record.rc {
+        None => warn(&format!("`{name}` was started before and lost; what is left of it was kept")),
+        Some(0) => warn(&format!("`{name}` was started before and never waited for; its result and log were kept")),
+        Some(rc) => warn(&format!(
+            "`{name}` was started before, FAILED with rc {rc} and was never waited for; see `async log --list-runs {name}`"
+        )),
     }
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use async_core::clock::Millis;
-use async_core::{FutureName, Store};
+use async_core::{FutureName, Store, text};
 use clap::Args;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
@@ -17,7 +17,7 @@ use super::rounds::{Asked, Word};
 use crate::cli::{Place, Profile};
 use crate::collecting::{Collecting, Functions, Manner, Pending, Position, Resumed, Step, Tally};
 use crate::commands::may_take;
-use crate::failure::Failure;
+use crate::failure::{Failure, warn};
 use crate::messages::{self, About, Lines, Output};
 use crate::planning;
 
@@ -174,6 +174,7 @@ impl Collect {
         let waited = self.waited.0.saturating_add(waited);
         // What was collected before a failure still counts.
         let reply = reply.unwrap_or_else(|failure| Reply::Done(failure.report()));
+        let (reply, is_told) = self.with_what_did_not_start(place, reply);
         let (what, rc, next) = match reply {
             Reply::Done(rc) => ("done", rc, "0\n0\n-".to_owned()),
             Reply::Wait { rc, pid, started, word } => {
@@ -183,7 +184,7 @@ impl Collect {
             }
         };
         // One that was started after all, and collected, is there for any later wait.
-        let mut noted = self.noted.clone().into_encoded_bytes();
+        let mut noted = if is_told { Vec::new() } else { self.noted.clone().into_encoded_bytes() };
         for name in &collecting.collected {
             noted = without(&without(&noted, &format!("/{name}/")), &format!("/={name}/"));
         }
@@ -196,6 +197,29 @@ impl Collect {
         text.extend(noted.into_iter().map(|byte| if byte == b'\n' { b' ' } else { byte }).chain(*b"\n"));
         answer.give(&text).map_err(Failure::Answer)?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// A wait for all that the script has started does not end well if something could not be started, unless another failure
+    /// ends it. That is told of once; gives whether it was.
+    fn with_what_did_not_start(&self, place: &Place, reply: Reply) -> (Reply, bool) {
+        let is_for_all = || Asked::read(&self.words, self.cleanup).is_ok_and(|asked| asked.is_for_all());
+        if place.profile() == Profile::Devstack || !matches!(reply, Reply::Done(_)) || !is_for_all() {
+            return (reply, false);
+        }
+        let noted = text::printable(&self.noted);
+        let failed: Vec<String> = noted
+            .split("//")
+            .map(|call| call.trim_matches('/').replace('/', " "))
+            .filter(|call| !call.is_empty() && !call.contains("--if-absent"))
+            .collect();
+        for call in &failed {
+            warn(&format!("`async_run {call}` has started nothing"));
+        }
+        let rc = match reply {
+            Reply::Done(rc) if rc != 0 || failed.is_empty() => rc,
+            _ => 125,
+        };
+        (Reply::Done(rc), !failed.is_empty())
     }
 
     fn collecting<'a>(&'a self, store: &'a Store, output: &'a mut Output, functions: Functions<'a>) -> Collecting<'a> {

@@ -68,6 +68,11 @@ impl Asked {
         Ok(Self { wanted, cleanup })
     }
 
+    /// Whether it is for all that the script has started, or for more.
+    pub(super) fn is_for_all(&self) -> bool {
+        self.cleanup || self.wanted.names.is_empty()
+    }
+
     fn how(&self) -> How {
         if self.cleanup { How::CleanUp } else { self.wanted.how() }
     }

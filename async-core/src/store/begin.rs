@@ -96,7 +96,7 @@ pub struct Started {
     /// The command on one printable line.
     pub command: String,
     /// An earlier future of that name that nobody had collected; its record and log were kept among the collected.
-    pub superseded: Option<State>,
+    pub superseded: Option<Record>,
     /// Whether it has a plan: its own, or that it waits, as the queue is paused.
     pub planned: bool,
 }
@@ -198,7 +198,7 @@ impl Store {
                 }
                 Claim::HandedOver(_) => return Err(Error::HandedOver(name.to_string())),
                 Claim::Ready(ready) => {
-                    superseded = Some(if ready.record().rc.is_some() { State::Finished } else { State::Lost });
+                    superseded = Some(ready.record().clone());
                     ready.archive_uncollected()?;
                 }
             }
