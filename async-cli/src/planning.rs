@@ -76,7 +76,7 @@ impl Planning {
         } else {
             store.begin(name, request, start)?
         };
-        commands::warn_of_superseded(name, started.superseded.as_ref());
+        commands::warn_of_superseded(name, started.superseded.as_deref());
         Ok(started)
     }
 

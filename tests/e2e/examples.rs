@@ -127,8 +127,9 @@ fn by_hand_they_miss_what_their_first_lines_say() {
 fn each_example_has_a_line_in_the_list() {
     let list = fs::read_to_string(root().join("examples/README.md")).unwrap();
     let of = |dir: &str| -> BTreeSet<String> {
-        let entries = fs::read_dir(root().join(dir)).unwrap().map(|entry| entry.unwrap().file_name());
-        entries.map(|name| name.into_string().unwrap()).filter(|name| name.ends_with(".sh")).collect()
+        let paths = fs::read_dir(root().join(dir)).unwrap().map(|entry| entry.unwrap().path());
+        let scripts = paths.filter(|path| path.extension().is_some_and(|extension| extension == "sh"));
+        scripts.map(|path| path.file_name().unwrap().display().to_string()).collect()
     };
     assert_eq!(of("examples"), of("examples/by-hand"));
     assert_eq!(of("examples"), EXAMPLES.iter().map(|example| example.name.to_owned()).collect());

@@ -17,7 +17,7 @@ use crate::lock;
 use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::process::ProcessIdentity;
-use crate::record::{Argument, FutureId, Line, LogOf, Record, State};
+use crate::record::{Argument, FutureId, Line, LogOf, Record};
 use crate::text::{command_line, shell_line};
 
 /// The beginning of the name of a record that is being made. The process id of who makes it, or for whom, comes next.
@@ -96,7 +96,7 @@ pub struct Started {
     /// The command on one printable line.
     pub command: String,
     /// An earlier future of that name that nobody had collected; its record and log were kept among the collected.
-    pub superseded: Option<Record>,
+    pub superseded: Option<Box<Record>>,
     /// Whether it has a plan: its own, or that it waits, as the queue is paused.
     pub planned: bool,
 }
@@ -198,7 +198,7 @@ impl Store {
                 }
                 Claim::HandedOver(_) => return Err(Error::HandedOver(name.to_string())),
                 Claim::Ready(ready) => {
-                    superseded = Some(ready.record().clone());
+                    superseded = Some(Box::new(ready.record().clone()));
                     ready.archive_uncollected()?;
                 }
             }
