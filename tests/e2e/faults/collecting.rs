@@ -76,7 +76,7 @@ fn sixty_four_shells_start_into_one_store_at_once() {
         let finished = case.run(
             "function task { quiet; echo \"I am $1\"; return $(($1 % 5)); }
             for i in {1..64}; do
-                bash -c \"$(declare -f task quiet)
+                ASYNC_ON_EXIT=leave bash -c \"$(declare -f task quiet)
                     source <(async shim)
                     async_run \\$1 task \\$2\" starter \"t$i\" \"$i\" >/dev/null &
             done
