@@ -118,6 +118,8 @@ impl Scene {
             .env("LANG", "C.UTF-8")
             .env("ASYNC_BIN", &self.program)
             .env("ASYNC_DIR", self.store())
+            // What a shell that is killed has started is to be accounted for, not cancelled with it.
+            .env("ASYNC_ON_EXIT", "leave")
             .env("DEVSTACK_PARALLEL", "True")
             .env(MARK, mark)
             .env(SHELL, index.to_string())
@@ -153,6 +155,7 @@ impl Scene {
             .env("LANG", "C.UTF-8")
             .env("ASYNC_BIN", &self.program)
             .env("ASYNC_DIR", self.store())
+            .env("ASYNC_ON_EXIT", "leave")
             .env("ASYNC_KEEP_RUNS", "1000000")
             .env("TORTURE_SHIM", self.shim(false))
             .env("TORTURE_OVER", self.over())
