@@ -471,7 +471,10 @@ impl Ran {
     #[must_use]
     pub fn says_that_it_failed(&self) -> bool {
         let replied = self.answer.starts_with("done\n125\n");
-        let status = matches!(self.finished.status, 2 | 125) || self.finished.status == 0 && replied;
+        // A future of which another one has failed before has no status of its own here.
+        let is_one_of_several = self.finished.status != 0 && self.finished.stderr.contains("` could not be waited for");
+        let status =
+            matches!(self.finished.status, 2 | 125) || self.finished.status == 0 && replied || is_one_of_several;
         status && self.complains()
     }
 
@@ -503,6 +506,12 @@ impl Ran {
         self.results() == good.results() && without(self) == without(good)
     }
 
+    pub fn diff(&self, good: &Self) -> String {
+        let mut out = format!("{:?} {:?}", self.results(), good.results());
+        for (k, v) in &good.store { if self.store.get(k) != Some(v) { out += &format!("\n{k}: {v} VS {:?}", self.store.get(k)); } }
+        for k in self.store.keys() { if !good.store.contains_key(k) { out += &format!("\nNEW {k}"); } }
+        out
+    }
     fn results(&self) -> (i32, Vec<String>, usize) {
         (self.finished.status, self.answers(), self.tasks.len())
     }

@@ -208,22 +208,25 @@ const CLEANUP: Subject = Subject {
 }
 .alone();
 
-/// The word of a wait that is at `t`, which has that rank, and has dealt with others up to that one.
+/// The word of a wait that is at `t`, which has that rank, and has dealt with others up to that one, with that score.
 macro_rules! word {
-    ($rank:expr, $last:expr) => {
+    ($rank:expr, $last:expr, $score:expr) => {
         concat!(
             r#"{"c":{"r":"#,
             $rank,
             r#","m":"t","s":1700000000000,"t":1700000000000},"l":"#,
             $last,
-            r#","s":{"n":1,"r":7}}"#
+            r#","s":"#,
+            $score,
+            "}"
         )
     };
 }
 
 /// The words with which a wait for `t` alone, and a cleanup at `t`, go on; and the first of them in the words of devstack's waits.
-const WORD: &str = word!("{}", "null");
-const WORD_OF_CLEANUP: &str = word!(r#"{"n":1700000000000,"m":"t"}"#, r#"{"n":1700000000000,"m":"other"}"#);
+const WORD: &str = word!("{}", "null", "{}");
+const WORD_OF_CLEANUP: &str =
+    word!(r#"{"n":1700000000000,"m":"t"}"#, r#"{"n":1700000000000,"m":"other"}"#, r#"{"n":1,"r":7}"#);
 const WORD_IN_ORDER: &str = "0.0.1700000000000/1700000000000";
 
 /// As the shell asks again, once its own wait is over.
