@@ -392,8 +392,8 @@ impl Stage {
             let mode = metadata.permissions().mode();
             let content = if metadata.is_file() { read(&path) } else { String::new() };
             let name = path.strip_prefix(self.store()).expect("a file of the store").to_string_lossy().into_owned();
-            // Several may differ in figures alone.
-            let content = figures_apart(&content);
+            // Each stage has another folder; several may differ in figures alone.
+            let content = figures_apart(&content.replace(&*self.folder().to_string_lossy(), "FOLDER"));
             let _ = write!(files.entry(figures_apart(&name)).or_default(), "{mode:o}\n{content}");
         }
         files

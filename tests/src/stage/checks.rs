@@ -506,12 +506,6 @@ impl Ran {
         self.results() == good.results() && without(self) == without(good)
     }
 
-    pub fn diff(&self, good: &Self) -> String {
-        let mut out = format!("{:?} {:?}", self.results(), good.results());
-        for (k, v) in &good.store { if self.store.get(k) != Some(v) { out += &format!("\n{k}: {v} VS {:?}", self.store.get(k)); } }
-        for k in self.store.keys() { if !good.store.contains_key(k) { out += &format!("\nNEW {k}"); } }
-        out
-    }
     fn results(&self) -> (i32, Vec<String>, usize) {
         (self.finished.status, self.answers(), self.tasks.len())
     }
