@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Dumps three databases into a folder, two at a time, and each again if it fails.
 set -euo pipefail
+# shellcheck source=/dev/null
 source <(async shim)
 
 target=${1:?usage: backup.sh FOLDER}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The checks of a project, all at once. Fails if one does, and says which.
 set -euo pipefail
+# shellcheck source=/dev/null
 source <(async shim)
 
 async_run lint make lint

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The checksums of all files that are given, four at a time, with the results in an array.
 set -uo pipefail
+# shellcheck source=/dev/null
 source <(async shim)
 
 export ASYNC_JOBS=4

@@ -9,6 +9,8 @@ async_run --timeout 30m logs rotate-logs
 async_run --timeout 2h index update-index
 async_run --after index report send-report
 for job in logs index report; do
-    async_wait --no-log "$job" || { status=$? && async log "$job" >&2 || :; }
+    async_wait --no-log "$job" && continue
+    status=$?
+    async log "$job" >&2 || true # what was never started may have none
 done
 exit "${status:-0}"

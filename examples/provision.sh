@@ -2,6 +2,7 @@
 # Sets a machine up: some steps come after others, and a service runs meanwhile, which is stopped in the end. If a step fails, the
 # steps after it are never started, and the end of the script stops the service too.
 set -euo pipefail
+# shellcheck source=/dev/null
 source <(async shim)
 
 async_run service run-registry # until it is stopped

@@ -53,7 +53,7 @@ fn a_program_that_runs_or_is_queued_is_not_started_again() {
         said.len() == 5 && is_there(said[0], "runs` is running") && is_there(said[2], "queued` is queued"),
         "{finished}"
     );
-    assert!(said[4].contains("`over` was started before and never waited for"), "{finished}");
+    assert!(said[4].contains("`over` was started before, FAILED with rc 6 and was never waited for"), "{finished}");
     assert!(!sandbox.path("cwd/again").exists());
 }
 
