@@ -1,6 +1,7 @@
 //! The futures of another script.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
@@ -40,11 +41,8 @@ fn newest(scripts: &Scripts, name: &OsStr) -> Result<ScriptRun, Failure> {
     let runs = scripts.runs()?;
     let path = Path::new(name).canonicalize().ok().map(|path| ScriptKey::of_path(&path));
     let is_whole = |run: &&ScriptRun| run.key.as_str() == name || Some(&run.key) == path.as_ref();
-    let found = runs.iter().find(is_whole);
-    let mut found: Vec<&ScriptRun> =
-        found.map_or_else(|| runs.iter().filter(|run| run.key.name() == name).collect(), |run| vec![run]);
-    found.sort_by_key(|run| (&run.key, std::cmp::Reverse(run.started)));
-    found.dedup_by_key(|run| &run.key);
+    let of_that_name = || newest_of_each(runs.iter().filter(|run| run.key.name() == name));
+    let found = runs.iter().find(is_whole).map_or_else(of_that_name, |run| vec![run]);
     match found[..] {
         [run] => Ok(run.clone()),
         [] => {
@@ -54,28 +52,29 @@ fn newest(scripts: &Scripts, name: &OsStr) -> Result<ScriptRun, Failure> {
             Err(Failure::NoScript { name, like })
         }
         _ => {
-            let keys: Vec<String> = found.iter().map(|run| run.key.as_str().to_owned()).collect();
+            let mut keys: Vec<String> = found.iter().map(|run| run.key.as_str().to_owned()).collect();
+            keys.sort();
             let name = printable(name);
             Err(Failure::Usage(format!("several scripts are called `{name}`: give --script one of {}", quoted(&keys))))
         }
     }
 }
 
+/// The newest run of each script; the newest of all come first.
+fn newest_of_each<'a>(runs: impl Iterator<Item = &'a ScriptRun>) -> Vec<&'a ScriptRun> {
+    let mut seen = BTreeSet::new();
+    runs.filter(|run| seen.insert(&run.key)).collect()
+}
+
 /// The script beside the prompt's store in that directory whose newest run has a future of that name, if one has.
 pub(crate) fn with_future(name: &str, dir: &Path) -> Option<String> {
     let name: FutureName = name.parse().ok()?;
-    let mut runs = Scripts::beside(dir.to_owned()).runs().ok()?;
-    let mut seen = Vec::new();
-    runs.retain(|run| {
-        !seen.contains(&run.key) && {
-            seen.push(run.key.clone());
-            true
-        }
-    });
+    let runs = Scripts::beside(dir.to_owned()).runs().ok()?;
+    let runs = newest_of_each(runs.iter());
     let has = |run: &&ScriptRun| {
         run.store().is_ok_and(|store| {
             store.record_files(true).is_ok_and(|files| files.iter().any(|file| *file.name() == name))
         })
     };
-    runs.iter().find(has).map(|run| run.key.name().to_owned())
+    runs.into_iter().find(has).map(|run| run.key.name().to_owned())
 }

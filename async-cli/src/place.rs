@@ -315,10 +315,7 @@ impl Place {
     pub(crate) fn store_to_start_in(&self) -> Result<Store, Failure> {
         match self.whose()? {
             Whose::Script(_) => self.store(),
-            Whose::Named(dir) | Whose::Prompt(dir) => {
-                let dir = std::path::absolute(&dir).map_err(|source| Failure::Directory { path: dir, source })?;
-                Ok(Store::open_or_make(&dir, self.permissions())?)
-            }
+            Whose::Named(dir) | Whose::Prompt(dir) => Ok(Store::open_or_make(&absolute(dir)?, self.permissions())?),
         }
     }
 }
@@ -327,6 +324,11 @@ impl Place {
 fn is_of_another_user(dir: Option<PathBuf>) -> bool {
     let owner = dir.and_then(|dir| Some(dir.ancestors().find_map(|dir| dir.metadata().ok())?.uid()));
     geteuid().is_root() && owner.is_some_and(|owner| owner != 0)
+}
+
+/// The path from the root on.
+pub(crate) fn absolute(path: PathBuf) -> Result<PathBuf, Failure> {
+    std::path::absolute(&path).map_err(|source| Failure::Directory { path, source })
 }
 
 /// A variable of the environment, unless it is empty.

@@ -4,19 +4,10 @@
 
 use std::fs;
 
-use async_tests::fault::{Case, in_each_case};
+use async_tests::fault::{Case, in_each_case, in_each_standalone_case};
 use async_tests::proof::Records;
 use async_tests::shell::Sandbox;
 use async_tests::stay::Staying;
-
-/// In each case in which `async_run` has options.
-fn in_each_standalone_case(test: impl Fn(&Case)) {
-    in_each_case(|case| {
-        if case.profile == "standalone" {
-            test(case);
-        }
-    });
-}
 
 #[test]
 fn a_task_whose_time_is_up_is_stopped_with_its_whole_tree() {

@@ -2,16 +2,8 @@
 
 use std::process::Stdio;
 
-use async_tests::fault::{Case, in_each_case};
+use async_tests::fault::{Case, in_each_case, in_each_standalone_case};
 use async_tests::shell::{Finished, Sandbox};
-
-fn in_each_standalone_case(test: impl Fn(&Case)) {
-    in_each_case(|case| {
-        if case.profile == "standalone" {
-            test(case);
-        }
-    });
-}
 
 /// Each line, figures and process ids replaced.
 fn lines(text: &str) -> String {

@@ -2,16 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use async_tests::fault::{Case, in_each_case};
+use async_tests::fault::in_each_standalone_case;
 use async_tests::held::Held;
-
-fn in_each_standalone_case(test: impl Fn(&Case)) {
-    in_each_case(|case| {
-        if case.profile == "standalone" {
-            test(case);
-        }
-    });
-}
 
 /// `ends NAME RC`: a future that is over, with a log.
 const ENDS: &str = r#"

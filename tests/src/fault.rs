@@ -41,6 +41,15 @@ pub fn in_each_case(test: impl Fn(&Case)) {
     }
 }
 
+/// The same in the profile for any script.
+pub fn in_each_standalone_case(test: impl Fn(&Case)) {
+    in_each_case(|case| {
+        if case.profile == "standalone" {
+            test(case);
+        }
+    });
+}
+
 impl Case {
     /// A sandbox with this case's bash.
     #[must_use]

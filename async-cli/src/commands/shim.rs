@@ -9,6 +9,7 @@ use clap::Args;
 use crate::cli::{Place, Profile};
 use crate::failure::Failure;
 use crate::messages::Output;
+use crate::place::absolute;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,8 +40,7 @@ impl Shim {
                     "devstack's functions have their store in $DEST/async: leave --dir away".to_owned(),
                 ));
             }
-            let dir = std::path::absolute(dir).map_err(|source| Failure::Directory { path: dir.to_owned(), source })?;
-            options.dir = Some(shell_line(&[dir]));
+            options.dir = Some(shell_line(&[absolute(dir.to_owned())?]));
         }
         Output::stdout()?.print(&async_bash_shim::render(&options))?;
         Ok(ExitCode::SUCCESS)

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use async_core::process::ProcessIdentity;
-use async_core::{Cancelled, Cause, Entry, FutureName, State, Store, clock};
+use async_core::{Cancelled, Cause, Entry, FutureName, Store, clock};
 use clap::Args;
 
 use crate::cli::Place;
@@ -35,12 +35,11 @@ impl EndScript {
         if on_exit == OnExit::Wait {
             return wait(place, &store);
         }
-        for (name, entry) in of_script(&store, &script)? {
-            let is_over = matches!(entry.state, State::Finished | State::Lost);
-            if is_over && entry.has_failed() && entry.record.cause != Some(Cause::Cancelled) {
+        for entry in of_script(&store, &script)? {
+            if entry.state.is_over() && entry.has_failed() && entry.record.cause != Some(Cause::Cancelled) {
                 let outcome = entry.record.outcome(None, clock::wall());
                 let failed = if outcome.rc.is_some() { "failed " } else { "" };
-                warn(&format!("nobody waited for `{name}`, which {failed}{}", messages::failed(&outcome)));
+                warn(&format!("nobody waited for `{}`, which {failed}{}", entry.name, messages::failed(&outcome)));
             }
         }
         cancel(&store, &script)
@@ -60,10 +59,9 @@ fn wait(place: &Place, store: &Store) -> Result<ExitCode, Failure> {
 /// A task that is just being stopped may start another one, so it takes another look until there are none.
 fn cancel(store: &Store, script: &ProcessIdentity) -> Result<ExitCode, Failure> {
     loop {
-        let running = of_script(store, script)?.into_iter().filter(|(_, entry)| {
-            matches!(entry.state, State::Running | State::Queued) && !entry.record.is_synchronous()
-        });
-        let names: Vec<FutureName> = running.map(|(name, _)| name).collect();
+        let running =
+            of_script(store, script)?.filter(|entry| !entry.state.is_over() && !entry.record.is_synchronous());
+        let names: Vec<FutureName> = running.map(|entry| entry.name).collect();
         if names.is_empty() {
             return Ok(ExitCode::SUCCESS);
         }
@@ -76,16 +74,8 @@ fn cancel(store: &Store, script: &ProcessIdentity) -> Result<ExitCode, Failure> 
     }
 }
 
-/// The live futures that the script has started.
-fn of_script(store: &Store, script: &ProcessIdentity) -> Result<Vec<(FutureName, Entry)>, Failure> {
-    let mut found = Vec::new();
-    for name in store.names()? {
-        // One that can't be read is nobody's.
-        if let Ok(Some(entry)) = store.live_entry(&name)
-            && entry.record.script.as_ref() == Some(script)
-        {
-            found.push((name, entry));
-        }
-    }
-    Ok(found)
+/// The live futures that the script has started. One that can't be read is nobody's.
+fn of_script(store: &Store, script: &ProcessIdentity) -> Result<impl Iterator<Item = Entry>, Failure> {
+    let entries = store.entries(&store.record_files(false)?).into_iter().filter_map(|entry| entry.ok().flatten());
+    Ok(entries.filter(move |entry| entry.record.script.as_ref() == Some(script)))
 }

@@ -14,7 +14,7 @@ use clap::Args;
 use crate::cli::Place;
 use crate::failure::Failure;
 use crate::messages::Output;
-use crate::place::ScriptStore;
+use crate::place::{ScriptStore, absolute};
 
 /// Prints who the script is and where its store is; nothing is made yet
 #[derive(Args, Debug)]
@@ -42,10 +42,9 @@ impl Settle {
 
     fn dir(&self, place: &Place, pid: u32) -> Result<PathBuf, Failure> {
         if let Some(named) = place.named()? {
-            return std::path::absolute(&named).map_err(|source| Failure::Directory { path: named, source });
+            return absolute(named);
         }
-        let prompt = place.prompt()?;
-        let prompt = std::path::absolute(&prompt).map_err(|source| Failure::Directory { path: prompt, source })?;
+        let prompt = absolute(place.prompt()?)?;
         if self.flags.contains('i') {
             return Ok(prompt);
         }

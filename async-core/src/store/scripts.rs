@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 
 use super::directory::Directory;
 use super::files::read_bytes;
-use super::{Permissions, State, Store};
+use super::{Permissions, Store};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::name::{FutureName, InvalidName};
@@ -141,7 +141,7 @@ impl ScriptRun {
         self.is_running() || {
             let Ok(dir) = self.directory.hold() else { return true };
             let store = Store { dir, permissions: Permissions::Private };
-            let lives = |name| matches!(store.look(&name), Ok(Some((_, State::Running | State::Queued))) | Err(_));
+            let lives = |name| store.look(&name).map_or(true, |found| found.is_some_and(|(_, state)| !state.is_over()));
             store.names().map_or(true, |names| names.into_iter().any(lives))
         }
     }
