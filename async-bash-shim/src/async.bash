@@ -205,13 +205,13 @@ function _async_ask {
 
 # Collect. Answers: done or wait, status, two sums of ms, whom to wait for, its start, where to go on, notes
 function _async_collect {
-    builtin local "${_ASYNC_LOCALS[@]}" 2>/dev/null && _async_words=()
-    while _async_ask 8 collect --report 3 --shell "$BASHPID" --noted "${_ASYNC_STARTED[0]:0:30000}" \
+    builtin local "${_ASYNC_LOCALS[@]}" 2>/dev/null && _async_words=(--shell "$BASHPID")
+    while _async_ask 8 collect --report 3 --noted "${_ASYNC_STARTED[0]:0:30000}" \
         --ran "$_ASYNC_BG_TIME" --waited #{% if devstack %}"${_TIME_TOTAL[async_wait]-}"#{% else %}"$_ASYNC_WAIT_TIME"#{% endif %} "${_async_words[@]}" "$@" 3>&1; do
         _ASYNC_BG_TIME=${_async_answer[2]} #{% if devstack %}_TIME_TOTAL[async_wait]#{% else %}_ASYNC_WAIT_TIME#{% endif %}=${_async_answer[3]}
         _ASYNC_STARTED[0]=${_async_answer[7]}
         [[ ${_async_answer[0]} == wait ]] || builtin return "${_async_answer[1]}"
-        _async_pid=${_async_answer[4]} _async_words=(--resume "${_async_answer[6]}")
+        _async_pid=${_async_answer[4]} _async_words=(--shell "$BASHPID" --resume "${_async_answer[6]}")
         if [[ ${_ASYNC_STARTED[_async_pid]-} == "$BASHPID-${_async_answer[5]}" ]]; then
             # Our own wait for our own child, so that traps run at once
             { builtin wait "$_async_pid"; } 2>/dev/null

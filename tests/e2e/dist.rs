@@ -11,7 +11,6 @@ use std::process::Command;
 use async_tests::shell::Sandbox;
 use async_tests::{root, tools};
 use nix::unistd::geteuid;
-use regex::Regex;
 
 /// Standard output of a command that succeeds.
 fn output(command: &mut Command) -> String {
@@ -69,7 +68,7 @@ fn check(sandbox: &Sandbox, prefix: &Path) {
     for shim in [r#""$PREFIX/share/async/inc/async""#, "<(async shim)"] {
         let script = format!(
             "source {shim}; function greet {{ echo \"hello from $1\"; }}
-             async_init; async_run g greet 'a future'; async_wait g"
+             async_init; async_run g greet 'a future'; async_wait g 2>&1"
         );
         let printed = run(&script);
         assert!(printed.contains("\nhello from a future\n") && printed.contains(" with result 0 in "), "{printed}");
@@ -80,6 +79,7 @@ fn check(sandbox: &Sandbox, prefix: &Path) {
 }
 
 #[test]
+#[ignore = "in the full set: it makes a release build"]
 fn what_is_packed_can_be_installed_used_and_removed() {
     let sandbox = Sandbox::default();
     let dir = sandbox.path("dist");

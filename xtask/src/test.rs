@@ -18,13 +18,11 @@ struct Step {
     env: &'static [(&'static str, &'static str)],
     /// How to get the tool, if people may be without it.
     install: Option<&'static str>,
-    /// Whether it is too slow for the quick set.
-    slow: bool,
     /// What the full set adds to the command line.
     all: &'static [&'static str],
 }
 
-const NO_STEP: Step = Step { name: "", command: &[], files: &[], env: &[], install: None, slow: false, all: &[] };
+const NO_STEP: Step = Step { name: "", command: &[], files: &[], env: &[], install: None, all: &[] };
 
 /// The versions of bash that tests run under beside the system's, which is enough for the quick set.
 const BASHES: &str = "ASYNC_TEST_BASHES";
@@ -76,13 +74,6 @@ const STEPS: &[Step] = &[
         install: Some("apt-get install python3-bashate"),
         ..NO_STEP
     },
-    // A release build, and packages of it.
-    Step {
-        name: "dist",
-        command: &["cargo", "test", "--package", "async-tests", "--test", "dist"],
-        slow: true,
-        ..NO_STEP
-    },
     Step {
         name: "test",
         command: &["cargo", "test", "--workspace", "--no-fail-fast"],
@@ -128,10 +119,7 @@ struct Ran {
 
 impl Test {
     pub(crate) fn run(&self) -> ExitCode {
-        let steps = STEPS.iter().filter(|step| match &self.only {
-            Some(name) => step.name == name,
-            None => self.all || !step.slow,
-        });
+        let steps = STEPS.iter().filter(|step| self.only.as_ref().is_none_or(|name| step.name == name));
         let ran: Vec<Ran> = steps
             .map(|step| {
                 let begin = Instant::now();

@@ -11,6 +11,7 @@ use async_core::{FutureName, Store, text};
 use clap::Args;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
+use nix::unistd::getppid;
 
 use super::answer::Answer;
 use super::rounds::{Asked, Word};
@@ -157,8 +158,11 @@ impl Collect {
         let store = place.store()?;
         let functions = Functions { place, noted: &self.noted };
         if self.block {
-            // It sleeps for its shell alone.
+            // It sleeps for its shell alone, and may have lost it already.
             set_pdeathsig(Signal::SIGKILL).map_err(|errno| Failure::Task(errno.into()))?;
+            if getppid().as_raw().cast_unsigned() != self.shell {
+                return Ok(ExitCode::SUCCESS);
+            }
             return self.sleep(place, &store, functions).map(|()| ExitCode::SUCCESS);
         }
         let mut answer = Answer::on(self.answer)?;

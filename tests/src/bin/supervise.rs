@@ -2,7 +2,7 @@
 //! PROGRAM ARGUMENT...`, with the record as its standard input.
 
 use std::cell::Cell;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 
@@ -37,7 +37,8 @@ fn main() -> ExitCode {
     let caller_knows = Cell::new(false);
     let hears = |text: &str| {
         if !caller_knows.replace(true) {
-            eprintln!("{text}");
+            // As to one that has stopped listening.
+            let _ = writeln!(io::stderr(), "{text}");
         }
     };
     let supervised = store.and_then(|store| {
