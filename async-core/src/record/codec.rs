@@ -218,12 +218,6 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Record, String> {
             let refused = |()| format!("line {number}: `{key}` can't be `{}`", at_most(value, MAX_QUOTED_BYTES));
             record.set(key, value, with_blanks).map_err(refused)
         };
-        if let Some((key, value)) = plain(line) {
-            if is_ours {
-                take(key, value.trim(), value)?;
-            }
-            continue;
-        }
         let ini = read_line(line).map_err(|why| format!("line {number}: {why}"))?;
         if let Some(name) = ini.sections().flatten().next() {
             is_ours = name == SECTION;
@@ -242,37 +236,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Record, String> {
     Ok(record)
 }
 
-/// The key of a line as we write them, and its value with the blanks at its ends, which the ini text's reader leaves out. That one
-/// takes ten times as long, and a large store has half a million lines.
-fn plain(line: &str) -> Option<(&str, &str)> {
-    let (key, value) = line.split_once('=')?;
-    let (key, value) = (key.strip_suffix(' ')?, value.strip_prefix(' ')?);
-    let is_ours = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    (is_ours && !value.contains('\r')).then_some((key, value))
-}
-
 /// One line at a time, because rust-ini takes a backslash at the end of a line for its continuation on the next one
 /// even with escapes off, and values here are raw. A carriage return would end the line to it, so it is spelt out.
 fn read_line(line: &str) -> Result<Ini, String> {
     let raw = ParseOption { enabled_quote: false, enabled_escape: false, ..ParseOption::default() };
     Ini::load_from_str_opt(&line.replace('\r', r"\r"), raw).map_err(|error| error.msg.into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn a_line_as_we_write_them_says_what_the_ini_texts_reader_finds_in_it(
-            line in r"[a-z_ =:;#\[\]]{0,4}[a-z_]{1,5} ?[=:] ?[\PC\t\u{85}\u{a0}\u{3000} \\\[\]#;=:]{0,12}"
-        ) {
-            let Some((key, value)) = plain(&line) else { return Ok(()) };
-            let ini = read_line(&line).unwrap();
-            let found: Vec<_> = ini.iter().flat_map(|(section, found)| found.iter().map(move |it| (section, it))).collect();
-            prop_assert_eq!(found, [(None, (key, value.trim()))]);
-        }
-    }
 }
