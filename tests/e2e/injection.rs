@@ -3,9 +3,7 @@
 //! A command then either says so, or ends as if nothing had been; and it never leaves a store that another command
 //! stumbles over.
 
-use std::path::Path;
-
-use async_tests::stage::{self, Kind, Ran, Stage, Subject};
+use async_tests::stage::{self, Kind, Outcomes, Ran, Stage, Trial};
 use async_tests::strace::{self, Call};
 use async_tests::tools;
 
@@ -13,8 +11,7 @@ use async_tests::tools;
 const FAULTS: usize = 5100;
 
 struct Fault<'a> {
-    subject: &'a Subject,
-    bash: &'a Path,
+    trial: &'a Trial,
     good: &'a Ran,
     call: Call,
     error: &'static str,
@@ -26,48 +23,51 @@ fn a_system_call_that_fails_is_told_of_or_does_no_harm() {
     if !tools::is_there("strace") {
         return;
     }
-    let subjects = stage::subjects();
+    let trials = stage::trials();
     let mut complaints = Vec::new();
-    let good: Vec<_> = subjects
+    let outcomes = Outcomes::default();
+    let good: Vec<_> = trials
         .iter()
-        .map(|(subject, bash)| {
-            let mut stage = Stage::set(*subject, bash);
+        .map(|trial| {
+            let subject = &trial.subject;
+            let mut stage = Stage::set(*subject, &trial.bash);
             let ran = stage.run(None);
             let failed = ran.says_that_it_failed();
             let as_meant =
                 if failed == subject.is_to_fail() { Ok(()) } else { Err(format!("has it failed? {failed}")) };
-            if let Err(complaint) = as_meant.and_then(|()| stage.check(&ran, failed)) {
+            if let Err(complaint) = as_meant.and_then(|()| stage.check(&ran, failed, &outcomes)) {
                 complaints.push(format!("=== {}: all goes well\n{complaint}\n{ran}", subject.title));
             }
-            (subject, bash, stage.folder(), ran)
+            (trial, stage.folder(), ran)
         })
         .collect();
     let mut faults = Vec::new();
-    for (subject, bash, folder, good) in &good {
+    for (trial, folder, good) in &good {
+        let subject = &trial.subject;
         let fails_anyway = |call: &Call| subject.lacks.iter().any(|lack| lack.starts_with(&format!("{}:", call.name)));
         // A message has nobody to tell of it, and a line about a future need not be heard.
         let is_line = |call: &Call| !subject.is_to_fail() && call.is_on_errors();
         let is_tried = |call: &&Call| (call.concerns(folder) || is_line(call)) && !fails_anyway(call);
-        for call in good.calls.iter().filter(is_tried) {
-            faults.extend(call.errors().iter().map(|error| Fault { subject, bash, good, call: call.clone(), error }));
-        }
+        let cases =
+            good.calls.iter().filter(is_tried).flat_map(|call| call.errors().iter().map(move |error| (call, error)));
+        faults.extend(trial.share(cases).map(|(call, error)| Fault { trial, good, call: call.clone(), error }));
     }
-    complaints.extend(strace::in_parallel(&faults, check));
-    println!("{} commands, {} injected faults", subjects.len(), faults.len());
+    complaints.extend(strace::in_parallel(&faults, |fault| check(fault, &outcomes)));
+    println!("{} commands, {} injected faults", trials.len(), faults.len());
     assert!(complaints.is_empty(), "{} of {} faults:\n\n{}", complaints.len(), faults.len(), complaints.join("\n\n"));
     assert!(faults.len() >= FAULTS, "only {} faults were injected", faults.len());
 }
 
-fn check(fault: &Fault<'_>) -> Result<(), String> {
-    let Fault { subject, bash, good, call, error } = fault;
-    let mut stage = Stage::set(**subject, bash);
+fn check(fault: &Fault<'_>, outcomes: &Outcomes) -> Result<(), String> {
+    let Fault { trial: Trial { subject, bash, .. }, good, call, error } = fault;
+    let mut stage = Stage::set(*subject, bash);
     let ran = stage.run(Some(&format!("{}:error={error}:when={}", call.name, call.number)));
     let context = |complaint: String| {
         format!("=== {}: {error} from {} #{}({}\n{complaint}\n{ran}", subject.title, call.name, call.number, call.text)
     };
     let met = ran.calls.iter().find(|met| (&met.name, met.number) == (&call.name, call.number));
-    if met.is_none() && subject.may_make_fewer_calls() && ran.finished.status == 0 {
-        return stage.check(&ran, false).map_err(context);
+    if met.is_none() && subject.may_make_fewer_calls() && ran.is_like(good) {
+        return stage.check(&ran, false, outcomes).map_err(context);
     }
     if !met.is_some_and(|met| met.text.ends_with("(INJECTED)")) {
         return Err(context("the call was not met again".into()));
@@ -94,5 +94,5 @@ fn check(fault: &Fault<'_>) -> Result<(), String> {
     if !ran.is_like(good) && !ran.says_that_it_failed() && !is_told {
         return Err(context("neither failure nor success".into()));
     }
-    stage.check(&ran, ran.says_that_it_failed()).map_err(context)
+    stage.check(&ran, ran.says_that_it_failed(), outcomes).map_err(context)
 }

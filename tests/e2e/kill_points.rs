@@ -2,9 +2,7 @@
 //!
 //! What must hold then is written at [`Stage::check`].
 
-use std::path::Path;
-
-use async_tests::stage::{self, Kind, Ran, Stage, Subject};
+use async_tests::stage::{self, Kind, Outcomes, Ran, Stage, Trial};
 use async_tests::strace::{self, Call};
 use async_tests::tools;
 
@@ -12,8 +10,7 @@ use async_tests::tools;
 const POINTS: usize = 1200;
 
 struct Point<'a> {
-    subject: &'a Subject,
-    bash: &'a Path,
+    trial: &'a Trial,
     call: Call,
 }
 
@@ -23,10 +20,10 @@ fn a_command_that_is_killed_leaves_a_store_that_tells_the_truth() {
     if !tools::is_there("strace") {
         return;
     }
-    let subjects = stage::subjects();
+    let trials = stage::trials();
     let mut points = Vec::new();
-    for (subject, bash) in subjects.iter().filter(|(subject, _)| subject.kind != Kind::Looks) {
-        let stage = Stage::set(*subject, bash);
+    for trial in trials.iter().filter(|trial| trial.subject.kind != Kind::Looks) {
+        let stage = Stage::set(trial.subject, &trial.bash);
         let Ran { calls, .. } = stage.run(None);
         let folder = stage.folder();
         let at = |index: &usize| {
@@ -35,24 +32,27 @@ fn a_command_that_is_killed_leaves_a_store_that_tells_the_truth() {
         };
         // The signal comes at the entry of a call, which is then not made; so to be killed after one is to be killed
         // at the entry of the next.
-        points.extend((0..calls.len()).filter(at).map(|index| Point { subject, bash, call: calls[index].clone() }));
+        let indexes = trial.share((0..calls.len()).filter(at));
+        points.extend(indexes.map(|index| Point { trial, call: calls[index].clone() }));
     }
-    let complaints = strace::in_parallel(&points, check);
+    let outcomes = Outcomes::default();
+    let complaints = strace::in_parallel(&points, |point| check(point, &outcomes));
     println!("{} kill points", points.len());
     assert!(complaints.is_empty(), "{} of {} points:\n\n{}", complaints.len(), points.len(), complaints.join("\n\n"));
     assert!(points.len() >= POINTS, "only {} kill points", points.len());
 }
 
-fn check(point: &Point<'_>) -> Result<(), String> {
-    let Point { subject, bash, call } = point;
-    let mut stage = Stage::set(**subject, bash);
+fn check(point: &Point<'_>, outcomes: &Outcomes) -> Result<(), String> {
+    let Point { trial: Trial { subject, bash, .. }, call } = point;
+    let mut stage = Stage::set(*subject, bash);
     let ran = stage.run(Some(&format!("{}:signal=KILL:when={}", call.name, call.number)));
     let context = |complaint: String| {
         format!("=== {}: killed at {} #{}({}\n{complaint}\n{ran}", subject.title, call.name, call.number, call.text)
     };
-    let is_over_before = subject.may_make_fewer_calls() && ran.finished.status == 0;
-    if ran.finished.status != 137 && !is_over_before {
+    let killed = ran.finished.status == 137;
+    let may_be_over = subject.may_make_fewer_calls() && !ran.says_that_it_failed();
+    if !killed && !may_be_over {
         return Err(context("it was not killed".into()));
     }
-    stage.check(&ran, !is_over_before).map_err(context)
+    stage.check(&ran, killed, outcomes).map_err(context)
 }

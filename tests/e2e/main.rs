@@ -6,6 +6,7 @@ mod completions;
 mod counts;
 mod cron;
 mod devstack;
+mod dist;
 mod examples;
 mod export;
 mod faults;

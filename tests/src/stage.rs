@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+pub use checks::Outcomes;
 pub use subjects::{Host, Input, Kind, SUBJECTS, Subject, Target};
 
 use async_core::{Permissions, Request, Start, Store};
@@ -127,15 +128,41 @@ impl Drop for Stage {
     }
 }
 
-/// Each subject, and where a shell runs it each bash that there is.
+/// A subject under one version of bash.
+pub struct Trial {
+    /// The subject.
+    pub subject: Subject,
+    /// The bash that runs it, if one does.
+    pub bash: PathBuf,
+    /// Which of the versions it is, and how many run the subject.
+    turn: (usize, usize),
+}
+
+impl Trial {
+    /// Those of the cases that are this version's to try. The program makes the same calls under each, so they take turns.
+    pub fn share<T>(&self, cases: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+        let (first, versions) = self.turn;
+        cases.into_iter().skip(first).step_by(versions)
+    }
+}
+
+/// Each subject, and where a shell runs it under each bash that there is.
 #[must_use]
-pub fn subjects() -> Vec<(Subject, PathBuf)> {
+pub fn trials() -> Vec<Trial> {
     let bashes: Vec<PathBuf> = bashes().into_iter().map(|bash| bash.path).collect();
-    let of = |subject: &Subject| match subject.host {
+    let versions = |subject: &Subject| match subject.host {
         Host::Program | Host::Supervisor => 1,
         Host::ProgramForShell => bashes.len(),
     };
-    SUBJECTS.iter().flat_map(|subject| bashes[..of(subject)].iter().map(|bash| (*subject, bash.clone()))).collect()
+    let of = |subject: &Subject| {
+        let (subject, versions) = (*subject, versions(subject));
+        (0..versions).zip(&bashes).map(move |(which, bash)| Trial {
+            subject,
+            bash: bash.clone(),
+            turn: (which, versions),
+        })
+    };
+    SUBJECTS.iter().flat_map(of).collect()
 }
 
 impl Stage {

@@ -111,10 +111,11 @@ const fn subject(title: &'static str, args: &'static [&'static str], kind: Kind,
 }
 
 impl Subject {
-    /// Whether it may do its work with fewer calls than before: how often a cancel looks again is up to the machine.
+    /// Whether it may do its work with fewer calls than before: how often a cancel looks again, or what is held back, is up to
+    /// the machine.
     #[must_use]
     pub fn may_make_fewer_calls(&self) -> bool {
-        self.kind == Kind::Cancels
+        self.kind == Kind::Cancels || self.sleeps
     }
 
     /// Whether it fails on a run where no call does.

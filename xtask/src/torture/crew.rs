@@ -28,6 +28,8 @@ const NO_PROCESS: i32 = 254;
 /// The shells that run, and the mark of the run.
 pub(crate) struct Roster {
     pub(crate) mark: String,
+    /// How many shells may be killed: with each of them the rest of its plan is gone, and a busy machine takes longer to it.
+    pub(crate) mortal_shells: usize,
     shells: Mutex<HashMap<i32, usize>>,
 }
 
@@ -50,7 +52,8 @@ pub(crate) struct Aftermath {
 /// Runs the plan to its end. `pause` is the killer's, on average.
 pub(crate) fn run(plan: &Plan, scene: &Scene, seed: u64, at_a_time: usize, pause: Duration) -> io::Result<Aftermath> {
     nix::sys::prctl::set_child_subreaper(true)?;
-    let roster = Roster { mark: format!("{}.{seed}", std::process::id()), shells: Mutex::default() };
+    let mark = format!("{}.{seed}", std::process::id());
+    let roster = Roster { mark, mortal_shells: plan.shells.len().div_ceil(4), shells: Mutex::default() };
     let roster = &roster;
     let (stop, stopped) = channel();
     let (moved, movement) = channel();

@@ -9,7 +9,7 @@ use super::plan::Token;
 use super::process::{self, Kind};
 use crate::random::Random;
 
-/// Whom to look for, as often as stated. Shells rarely: with each of them the rest of its plan is gone.
+/// Whom to look for, as often as stated.
 const WANTED: [Kind; 25] = {
     use Kind::{Background, Begin, Block, Cancel, Collect, End, Shell, Subshell, Task, Wait};
     [
@@ -62,6 +62,9 @@ pub(crate) fn run(roster: &Roster, seed: u64, pause: Duration, stop: &Receiver<(
 }
 
 fn kill_one(roster: &Roster, wanted: Kind, random: &mut Random, kills: &mut Kills) -> bool {
+    if wanted == Kind::Shell && kills.by_kind.get(&wanted).is_some_and(|&killed| killed >= roster.mortal_shells) {
+        return false;
+    }
     let shells = roster.shells();
     let mut candidates = process::all(&roster.mark, |pid| shells.contains_key(&pid));
     drop(shells);
