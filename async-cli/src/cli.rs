@@ -14,6 +14,7 @@ use crate::commands::{
     completions::Completions,
     init::Init,
     log::Log,
+    man::Man,
     pause::{Pause, Resume},
     pid::Pid,
     queue::Queue,
@@ -116,6 +117,7 @@ enum Command {
     Shim(Shim),
     Completions(Completions),
     Schema(Schema),
+    Man(Man),
     // Plumbing: only the shim and the completions call these.
     Supervise(Supervise),
     BeginHere(BeginHere),
@@ -167,6 +169,7 @@ impl Cli {
             Command::Shim(command) => command.run(place),
             Command::Completions(command) => command.run(),
             Command::Schema(command) => command.run(),
+            Command::Man(command) => command.run(),
             Command::Supervise(command) => command.run(place),
             Command::BeginHere(command) => command.run(place),
             Command::EndHere(command) => command.run(place),

@@ -1,8 +1,7 @@
 //! Times as people read them.
 
 use async_core::clock::Millis;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use chrono::{DateTime, Datelike, Local, Utc};
 
 /// A duration of that many ms in its two largest units: `5s`, `1m 05s`, `2h 05m`, `3d 04h`.
 pub(crate) fn duration(ms: Millis) -> String {
@@ -21,23 +20,27 @@ pub(crate) fn duration(ms: Millis) -> String {
 
 /// A moment, in ms since the epoch, as the clock on the wall shows it: the time if it is of today, else the date.
 pub(crate) fn moment(ms: Millis) -> String {
-    let zone = TimeZone::system();
-    let form = match Timestamp::from_millisecond(ms) {
-        Ok(moment) if zone.to_datetime(moment).date() == zone.to_datetime(Timestamp::now()).date() => "%H:%M:%S",
-        _ => "%Y-%m-%d",
-    };
-    formatted(ms, &zone, form)
+    let Some(moment) = at(ms).map(|moment| moment.with_timezone(&Local)) else { return UNKNOWN.to_owned() };
+    let form = if moment.date_naive() == Local::now().date_naive() { "%H:%M:%S" } else { "%Y-%m-%d" };
+    moment.format(form).to_string()
 }
 
 /// The same for programs, wherever they are: `2026-03-01T12:00:05Z`.
 pub(crate) fn utc(ms: Millis) -> String {
-    formatted(ms, &TimeZone::UTC, "%Y-%m-%dT%H:%M:%SZ")
+    formatted(ms, "%Y-%m-%dT%H:%M:%SZ")
 }
 
-/// `?` stands for a moment that no clock shows.
-fn formatted(ms: Millis, zone: &TimeZone, form: &str) -> String {
-    let moment = Timestamp::from_millisecond(ms).map(|moment| zone.to_datetime(moment));
-    moment.map_or_else(|_| "?".to_owned(), |moment| moment.strftime(form).to_string())
+/// A moment of that form, by the clock that is the same everywhere.
+pub(crate) fn formatted(ms: Millis, form: &str) -> String {
+    at(ms).map_or_else(|| UNKNOWN.to_owned(), |moment| moment.format(form).to_string())
+}
+
+/// Stands for a moment that no clock shows.
+const UNKNOWN: &str = "?";
+
+/// A moment whose year has four digits.
+fn at(ms: Millis) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_millis(ms).filter(|moment| (0..=9999).contains(&moment.year()))
 }
 
 #[cfg(test)]
@@ -63,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_moment_of_today_is_a_time_and_any_other_a_date() {
-        let now = Timestamp::now().as_millisecond();
+        let now = Utc::now().timestamp_millis();
         let lengths = [now, now - 200_000_000, now + 200_000_000].map(|ms| moment(ms).len());
         assert_eq!(lengths, ["12:00:00".len(), "2026-03-01".len(), "2026-03-01".len()]);
         assert_eq!(utc(1_772_366_405_123), "2026-03-01T12:00:05Z");

@@ -16,6 +16,7 @@ mod human;
 mod json;
 mod kernel_copy;
 mod live_line;
+mod man;
 mod messages;
 mod of_script;
 mod place;
@@ -33,8 +34,6 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
-
-pub use json::schema;
 
 /// The version, with the commit that it is built from where that is known.
 pub const VERSION: &str = env!("ASYNC_VERSION");

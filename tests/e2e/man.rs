@@ -1,13 +1,15 @@
-//! The man pages that `cargo xtask man` writes.
+//! The man pages that `async man` writes.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use async_tests::shell::Sandbox;
 use async_tests::{root, tools};
+use regex::Regex;
 
 /// The commands in the list that `async --help` prints.
 fn listed(sandbox: &Sandbox) -> BTreeSet<String> {
@@ -18,36 +20,97 @@ fn listed(sandbox: &Sandbox) -> BTreeSet<String> {
     first_words.filter(|word| !word.is_empty() && *word != "help").map(str::to_owned).collect()
 }
 
+/// The functions for scripts, as those two renderings have them.
+fn functions(sandbox: &Sandbox) -> BTreeSet<String> {
+    let defined = Regex::new(r"(?m)^function (async_\w+)").unwrap();
+    let of = |profile: &str| sandbox.finish(sandbox.command("async").args(["shim", "--profile", profile])).stdout;
+    let names = |text: &str| defined.captures_iter(text).map(|found| found[1].to_owned()).collect::<Vec<_>>();
+    ["standalone", "devstack"].into_iter().flat_map(|profile| names(&of(profile))).collect()
+}
+
+/// Writes the pages; returns the paths of all that is there.
+fn write(sandbox: &Sandbox, dir: &Path) -> BTreeSet<String> {
+    let written = sandbox.finish(sandbox.command("async").arg("man").arg(dir));
+    assert_eq!((written.status, written.stdout + &written.stderr), (0, String::new()));
+    let section = |section: &'static str| {
+        let pages = fs::read_dir(dir.join(section)).unwrap();
+        pages.map(move |page| format!("{section}/{}", page.unwrap().file_name().display()))
+    };
+    section("man1").chain(section("man7")).collect()
+}
+
+fn rendered(page: &Path) -> String {
+    let mut groff = Command::new("groff");
+    let rendered = groff.args(["-man", "-ww", "-Kutf8", "-Tutf8", "-P-cbou"]).arg(page).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&rendered.stderr), "", "{}", page.display());
+    String::from_utf8(rendered.stdout).unwrap()
+}
+
 #[test]
-fn each_command_has_a_page_that_renders_without_a_warning() {
+fn each_command_and_function_has_a_page_that_renders_without_a_warning() {
     let sandbox = Sandbox::default();
     let dir = sandbox.path("man");
-    let status = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--package", "xtask", "--", "man", "--dir"])
-        .arg(&dir)
-        .current_dir(root())
-        .status();
-    assert!(status.unwrap().success());
-
-    let pages: BTreeSet<_> =
-        fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    let mut wanted: BTreeSet<_> = listed(&sandbox).into_iter().map(|name| format!("async-{name}.1")).collect();
-    assert!(wanted.contains("async-wait.1"), "{wanted:?}");
-    wanted.insert("async.1".into());
+    let pages = write(&sandbox, &dir);
+    let commands = listed(&sandbox).into_iter().map(|name| format!("man1/async-{name}.1"));
+    let functions = functions(&sandbox).into_iter().map(|name| format!("man1/{name}.1"));
+    let mut wanted: BTreeSet<_> = commands.chain(functions).collect();
+    assert!(wanted.contains("man1/async-wait.1") && wanted.contains("man1/async_wait.1"), "{wanted:?}");
+    wanted.extend(["man1/async.1".into(), "man7/async.7".into()]);
     assert_eq!(pages, wanted);
 
     if !tools::is_there("groff") {
         return;
     }
     for page in pages {
-        let mut groff = Command::new("groff");
-        let rendered =
-            groff.args(["-man", "-ww", "-Kutf8", "-Tutf8", "-P-cbou"]).arg(dir.join(&page)).output().unwrap();
-        assert_eq!(String::from_utf8_lossy(&rendered.stderr), "", "{page}");
-        let text = String::from_utf8(rendered.stdout).unwrap();
-        assert!(
-            text.contains("EXAMPLES") && text.contains(concat!("async ", env!("CARGO_PKG_VERSION"))),
-            "{page}:\n{text}"
-        );
+        let text = rendered(&dir.join(&page));
+        assert!(text.contains(concat!("async ", env!("CARGO_PKG_VERSION"))), "{page}:\n{text}");
+        assert!(text.contains("EXAMPLES") || page == "man7/async.7", "{page}:\n{text}");
+        let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let synopsis = match page.as_str() {
+            "man1/async-wait.1" => "async wait [--all] [--any]",
+            "man1/async_wait.1" => "[--timeout DURATION] [NAME...]",
+            "man1/async_run.1" => "[--retry N] [--retry-delay DURATION] NAME COMMAND [ARGUMENT...]",
+            "man1/async-timing.1" => "[--compare[=RUN]] [--html FILE]",
+            _ => "",
+        };
+        assert!(one_line.contains(synopsis), "{page} lacks {synopsis}:\n{text}");
     }
+}
+
+/// The variables that stand in the sources of the program and of the functions.
+fn variables(dir: &Path) -> BTreeSet<String> {
+    let variable = Regex::new(r"(?:^|[^A-Za-z_])(ASYNC_[A-Z_]*[A-Z])\b").unwrap();
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(variables(&path));
+        } else if !path.starts_with(root().join("async-cli/src/man")) {
+            let text = fs::read_to_string(&path).unwrap();
+            found.extend(variable.captures_iter(&text).map(|found| found[1].to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn all_variables_are_in_one_table() {
+    let sandbox = Sandbox::default();
+    let dir = sandbox.path("man");
+    write(&sandbox, &dir);
+    let page = fs::read_to_string(dir.join("man7/async.7")).unwrap();
+    let listed: BTreeSet<_> = page.lines().filter_map(|line| line.strip_prefix(r"\fB")?.strip_suffix(r"\fR")).collect();
+    let sources = ["async-core/src", "async-cli/src", "async-bash-shim/src"].map(|dir| variables(&root().join(dir)));
+    let mut read: BTreeSet<_> = sources.into_iter().flatten().collect();
+    // Of builds and tests alone.
+    for other in ["ASYNC_VERSION", "ASYNC_TEST_WRITE_SCHEMA"] {
+        assert!(read.remove(other), "{other} is not in the sources any more");
+    }
+    assert!(read.contains("ASYNC_ON_EXIT"), "{read:?}");
+    let missing: Vec<_> = read.iter().filter(|name| !listed.contains(name.as_str())).collect();
+    assert!(missing.is_empty(), "not in async(7): {missing:?}");
+    // What is listed and begins so is read.
+    let idle: Vec<_> = listed.iter().filter(|name| name.starts_with("ASYNC_") && !read.contains(**name)).collect();
+    assert!(idle.is_empty(), "nothing reads {idle:?}");
+    assert!(["DEVSTACK_PARALLEL", "DEST", "XDG_STATE_HOME"].iter().all(|name| listed.contains(name)), "{listed:?}");
 }

@@ -5,7 +5,6 @@ mod demo;
 mod dist;
 mod fuzz;
 mod generated;
-mod man;
 mod random;
 mod schema;
 mod shim;
@@ -27,7 +26,6 @@ enum Task {
     Demo(demo::Demo),
     Dist(dist::Dist),
     Fuzz(fuzz::Fuzz),
-    Man(man::Man),
     Gather(bench::crowd::Gather),
     Schema(schema::Schema),
     Shim(shim::Shim),
@@ -42,7 +40,6 @@ fn main() -> ExitCode {
         Task::Demo(task) => task.run(),
         Task::Dist(task) => task.run(),
         Task::Fuzz(task) => task.run(),
-        Task::Man(task) => task.run(),
         Task::Gather(task) => task.run(),
         Task::Schema(task) => task.run(),
         Task::Shim(task) => task.run(),
@@ -65,6 +62,13 @@ fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
     command
+}
+
+/// Runs a command, which says itself what it does and what is wrong.
+fn succeed(command: &mut Command) -> Result<(), String> {
+    let status =
+        command.status().map_err(|error| format!("can't start {}: {error}", command.get_program().display()))?;
+    if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", command.get_program().display())) }
 }
 
 /// The folder where cargo puts what it builds, wherever it was told that is.

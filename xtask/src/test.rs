@@ -52,7 +52,6 @@ const STEPS: &[Step] = &[
         ..NO_STEP
     },
     Step { name: "shim", command: &["cargo", "xtask", "shim", "--check"], ..NO_STEP },
-    Step { name: "schema", command: &["cargo", "xtask", "schema", "--check"], ..NO_STEP },
     Step {
         name: "shellcheck",
         command: &["shellcheck"],

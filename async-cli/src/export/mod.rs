@@ -17,7 +17,6 @@ use async_core::clock::Millis;
 use async_core::text;
 use async_core::timing::Run;
 use clap::{Args, ValueHint};
-use jiff::Timestamp;
 
 use crate::failure::Failure;
 use crate::messages::Output;
@@ -105,6 +104,5 @@ fn is_stdout(path: &Path) -> bool {
 
 /// A moment in ms since the epoch as `2026-11-24 12:04:16 UTC`; `?` for one that no clock shows.
 fn utc(ms: Millis) -> String {
-    let shown = |time: Timestamp| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
-    Timestamp::from_millisecond(ms).map_or_else(|_| "?".to_owned(), shown)
+    crate::human::formatted(ms, "%Y-%m-%d %H:%M:%S UTC")
 }

@@ -1,20 +1,21 @@
 //! What came of requests to cancel futures, in JSON.
 
 use async_core::{Cancelled, Entry};
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Future;
 
 /// Futures that were to be cancelled.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Cancellations {
     /// The futures, as they are named. Those that --all leaves alone, and one that is gone meanwhile, are not there.
     pub(crate) futures: Vec<Cancellation>,
 }
 
 /// A future that was to be cancelled.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Cancellation {
     result: CancelResult,
     #[serde(flatten)]
@@ -22,7 +23,8 @@ pub(crate) struct Cancellation {
 }
 
 /// What came of a request to cancel a future.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 enum CancelResult {
     /// It was stopped.

@@ -4,13 +4,13 @@ use async_core::clock::Millis;
 use async_core::process::ProcessIdentity;
 use async_core::record::{Argument, Cause, State};
 use async_core::{Entry, FutureName, Paused, Plan, ScriptRun};
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::signal;
 
 /// A list of futures.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[allow(clippy::struct_field_names, reason = "the names are the format's")]
 pub(crate) struct Futures {
     /// Since when the queue is paused, in ms since the epoch. Null if it is not.
@@ -22,7 +22,8 @@ pub(crate) struct Futures {
 }
 
 /// A script that runs now.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Script {
     /// The name of its file, or what `ASYNC_SCRIPT` called it.
     name: String,
@@ -44,7 +45,8 @@ impl Script {
 }
 
 /// What a start came to.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Start {
     /// Whether this call has started the future. If not, it was there already, queued or running, and was to be started only if
     /// it was absent.
@@ -54,15 +56,17 @@ pub(crate) struct Start {
 }
 
 /// Runs of futures whose logs are kept.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Runs {
     /// The runs, those of each name newest first.
     pub(crate) runs: Vec<NumberedRun>,
 }
 
 /// A run of a future.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Run")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Run"))]
 pub(crate) struct NumberedRun {
     /// The number that `async log --run` takes: 1 is the newest of that name.
     pub(crate) run: usize,
@@ -71,7 +75,8 @@ pub(crate) struct NumberedRun {
 }
 
 /// A future. What is not known of it, or does not apply, is null.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Future {
     name: String,
     state: State,
@@ -81,7 +86,7 @@ pub(crate) struct Future {
     /// Whether it is over, and not by success: with another exit status than 0, or lost.
     failed: bool,
     /// The task's exit status; 128 + N if signal N ended it.
-    #[schemars(range(min = 0, max = 255))]
+    #[cfg_attr(test, schemars(range(min = 0, max = 255)))]
     rc: Option<i32>,
     /// The number of the signal that ended it, if one did. A status of 137 that the task itself returned is no signal.
     signal: Option<i32>,
@@ -132,8 +137,9 @@ pub(crate) struct Future {
 }
 
 /// What a caller asked for beside the command.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Plan")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Plan"))]
 struct PlanFields {
     /// Futures that have to succeed before the task starts.
     after: Vec<String>,

@@ -2,11 +2,11 @@
 
 use async_core::clock::Millis;
 use async_core::record::{Cause, State};
-use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A run: when its futures ran, what its length hangs on, and what could make it shorter. Offsets are ms from its start.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Timing {
     pub(crate) summary: SummaryFields,
     pub(crate) run: RunFields,
@@ -23,8 +23,9 @@ pub(crate) struct Timing {
 }
 
 /// The summary of a run, in the arithmetic of the original script. Whole seconds are cut, not rounded.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Summary")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Summary"))]
 pub(crate) struct SummaryFields {
     /// The run times of all collected futures together, in ms.
     pub(crate) background_ms: Millis,
@@ -41,8 +42,9 @@ pub(crate) struct SummaryFields {
 }
 
 /// A run as a whole.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Run")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Run"))]
 #[allow(clippy::struct_field_names, reason = "units are part of names")]
 pub(crate) struct RunFields {
     /// When its first future started, in ms since the epoch.
@@ -58,7 +60,8 @@ pub(crate) struct RunFields {
 }
 
 /// When a future ran, and what it cost to wait for it. What is not known of it, or does not apply, is null.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct FutureTiming {
     /// Its name.
     pub(crate) name: String,
@@ -72,7 +75,7 @@ pub(crate) struct FutureTiming {
     /// Whether it is over, and not by success: with another exit status than 0, or lost.
     pub(crate) failed: bool,
     /// The task's exit status; 128 + N if signal N ended it.
-    #[schemars(range(min = 0, max = 255))]
+    #[cfg_attr(test, schemars(range(min = 0, max = 255)))]
     pub(crate) rc: Option<i32>,
     /// Why it ended, or never started, where that was not the task's own doing.
     pub(crate) cause: Option<Cause>,
@@ -97,7 +100,8 @@ pub(crate) struct FutureTiming {
 }
 
 /// A stretch of the critical path.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct PathStretch {
     /// The label of the future whose time it is. Null for the script itself.
     pub(crate) label: Option<String>,
@@ -110,8 +114,9 @@ pub(crate) struct PathStretch {
 }
 
 /// Something that would have made the run shorter.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Advice")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Advice"))]
 pub(crate) struct AdviceFields {
     #[serde(flatten)]
     pub(crate) change: ChangeFields,
@@ -120,8 +125,9 @@ pub(crate) struct AdviceFields {
 }
 
 /// Something done differently.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Change")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Change"))]
 pub(crate) struct ChangeFields {
     /// The change, as --what-if takes it.
     pub(crate) what_if: String,
@@ -130,8 +136,9 @@ pub(crate) struct ChangeFields {
 }
 
 /// How far a start or a wait is moved.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Moved")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Moved"))]
 pub(crate) struct MovedFields {
     /// By how many ms it is later, or earlier if negative.
     pub(crate) by_ms: Millis,
@@ -142,8 +149,9 @@ pub(crate) struct MovedFields {
 }
 
 /// What comes of changes.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Prediction")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Prediction"))]
 pub(crate) struct PredictionFields {
     /// The changes, one for each future that they are about.
     pub(crate) changes: Vec<ChangeFields>,
@@ -154,8 +162,9 @@ pub(crate) struct PredictionFields {
 }
 
 /// A run beside earlier ones.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Comparison")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Comparison"))]
 pub(crate) struct ComparisonFields {
     /// The lengths of the runs.
     pub(crate) length: ComparedFields,
@@ -164,7 +173,8 @@ pub(crate) struct ComparisonFields {
 }
 
 /// The run time of a future beside what it was.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ComparedFuture {
     /// Its label.
     pub(crate) label: String,
@@ -173,8 +183,9 @@ pub(crate) struct ComparedFuture {
 }
 
 /// A length beside what it was, in ms. Null where it was not there.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Compared")]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Compared"))]
 pub(crate) struct ComparedFields {
     /// In this run.
     pub(crate) now_ms: Option<Millis>,

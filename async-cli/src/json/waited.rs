@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use async_core::FutureName;
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Future;
@@ -12,7 +11,8 @@ use crate::failure::Failure;
 use crate::waiting::{How, Score};
 
 /// What came of a wait.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Waited {
     /// The futures that are handed over by this, in the order in which they were waited for.
     futures: Vec<Future>,
@@ -26,7 +26,8 @@ pub(crate) struct Waited {
 }
 
 /// How a wait ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum WaitEnd {
     /// What was asked for was done.

@@ -8,8 +8,9 @@ use std::process::Command;
 
 use super::{failed, licences, output};
 
-/// The folder of the man pages.
-pub(super) const MAN: &str = "share/man/man1";
+/// The folder of the man pages, with a folder for each of their sections.
+pub(super) const MAN: &str = "share/man";
+const SECTIONS: [&str; 2] = ["man1", "man7"];
 /// The folder of what is to be read.
 pub(super) const DOC: &str = "share/doc/async";
 /// The folder where zsh looks for completions below /usr/local.
@@ -49,9 +50,16 @@ pub(super) fn collect(program: &Path, target: &str) -> Result<Vec<File>, String>
     for name in ["README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE-APACHE", "LICENSE-MIT"] {
         files.push(File::new(format!("{DOC}/{name}"), read(&crate::root().join(name))?));
     }
-    for (name, content) in crate::man::pages().map_err(|error| format!("can't render the man pages: {error}"))? {
-        files.push(File::new(format!("{MAN}/{name}"), content));
+    let pages = tempfile::tempdir().map_err(|error| format!("can't make a temporary folder: {error}"))?;
+    output(Command::new(program).arg("man").arg(pages.path()))?;
+    for section in SECTIONS {
+        let folder = pages.path().join(section);
+        for page in fs::read_dir(&folder).map_err(failed("list", &folder))? {
+            let page = page.map_err(failed("list", &folder))?;
+            files.push(File::new(format!("{MAN}/{section}/{}", page.file_name().display()), read(&page.path())?));
+        }
     }
+    files.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(files)
 }
 
