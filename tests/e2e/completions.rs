@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -38,6 +39,15 @@ impl Prompt {
         // What completion of files would make of the name `docs`.
         fs::create_dir(sandbox.path("cwd/docs")).unwrap();
         fs::write(sandbox.path("cwd/input file"), "").unwrap();
+        fs::create_dir(sandbox.path("programs")).unwrap();
+        // On the new PATH they are beside all others; what can't be run is none.
+        for (name, mode) in [("frobnicate", 0o755), ("frobnicate-data", 0o644)] {
+            let path = sandbox.path("programs").join(name);
+            fs::write(&path, "#!/bin/sh\n").unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let path = std::env::var_os("PATH").unwrap();
+        let folders = [sandbox.path("programs")].into_iter().chain(std::env::split_paths(&path));
 
         let written = sandbox.path("written");
         let mut command = sandbox.command(program);
@@ -45,6 +55,7 @@ impl Prompt {
             .args(args)
             .env("ASYNC_BIN", binary_dir().join("async"))
             .env("WRITTEN", &written)
+            .env("PATH", std::env::join_paths(folders).unwrap())
             .env("TERM", "xterm")
             .stdin(Stdio::inherit());
         let options = Options::new().timeout_ms(LIMIT.as_millis().try_into().ok()).strip_ansi_escape_codes(true);
@@ -107,6 +118,11 @@ const COMMON: &[(&str, &[&str])] = &[
     ("async log tw\tgo\t", &["log", "two words", "gone"]),
     ("async run --after tw\tnext -- true", &["run", "--after", "two words", "next", "--", "true"]),
     ("async run --after=tw\tnext -- true", &["run", "--after=two words", "next", "--", "true"]),
+    ("async run next -- frob\t", &["run", "next", "--", "frobnicate"]),
+    ("async timing --what-if jo\t4", &["timing", "--what-if", "jobs=4"]),
+    ("async timing --what-if start:do\t-30s", &["timing", "--what-if", "start:docs=-30s"]),
+    ("async timing --what-if run:tw\t50%", &["timing", "--what-if", "run:two words=50%"]),
+    ("async timing --what-if wait:go\tlast", &["timing", "--what-if", "wait:gone=last"]),
     ("async --dir ~/else\\ where wait o\t", &["--dir", "HOME/else where", "wait", "other"]),
 ];
 

@@ -2,12 +2,12 @@
 
 use std::ffi::OsString;
 
-use async_core::{Store, text};
+use async_core::{FutureName, Store, text};
 use clap::Arg;
 use clap::builder::Str;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate, complete};
 
-use super::Typed;
+use super::{Typed, programs};
 use crate::messages;
 
 /// A word to be offered.
@@ -24,6 +24,14 @@ pub(crate) fn candidates(typed: &Typed, store: Option<&Store>) -> Vec<Candidate>
     let mut command = crate::command().mut_subcommands(|command| {
         let name = command.get_name().to_owned();
         command.mut_args(|arg| match store {
+            _ if name == "run" && arg.is_trailing_var_arg_set() => {
+                let typed = typed.clone();
+                arg.add(ArgValueCandidates::new(move || started(&typed)))
+            }
+            Some(store) if name == "timing" && arg.get_id() == "what_if" => {
+                let store = store.clone();
+                arg.add(ArgValueCandidates::new(move || changes(&store)))
+            }
             // The name of a new one is not there yet.
             Some(store) if is_name(&arg) && !(name == "run" && arg.is_positional()) => {
                 let (store, typed) = (store.clone(), typed.clone());
@@ -63,6 +71,23 @@ fn offered(candidate: &CompletionCandidate) -> Option<Candidate> {
     Some(Candidate { value, help: text::printable(help.lines().next().unwrap_or_default().as_ref()) })
 }
 
+/// The programs that `async run` could start, where the next word is the program and no path. Elsewhere the shell's own
+/// completion knows what to do.
+fn started(typed: &Typed) -> Vec<CompletionCandidate> {
+    if typed.words.last().is_none_or(|word| word != "--") || typed.current.contains('/') {
+        return Vec::new();
+    }
+    programs::on_path(&typed.current).into_iter().map(CompletionCandidate::new).collect()
+}
+
+/// What `async timing --what-if` could change, up to the value.
+fn changes(store: &Store) -> Vec<CompletionCandidate> {
+    let of_each = names(store, Which::KeptToo).into_iter().flat_map(|name| {
+        [format!("start:{name}="), format!("wait:{name}="), format!("run:{name}="), format!("parallel:{name}")]
+    });
+    ["jobs=".to_owned(), "parallel".to_owned()].into_iter().chain(of_each).map(CompletionCandidate::new).collect()
+}
+
 /// Which futures make sense.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Which {
@@ -76,13 +101,7 @@ fn futures(store: &Store, typed: &Typed, which: Which) -> Vec<CompletionCandidat
     let may_have_dash = typed.words.iter().any(|word| word == "--");
     let is_wanted =
         |name: &str| (may_have_dash || !name.starts_with('-')) && !typed.words.iter().skip(2).any(|word| word == name);
-    let mut names = if which == Which::Queued { store.queue() } else { store.names() }.unwrap_or_default();
-    if which == Which::KeptToo {
-        names.extend(store.collected().unwrap_or_default().into_iter().map(|(name, _)| name));
-        names.sort();
-        names.dedup();
-    }
-    names
+    names(store, which)
         .iter()
         .filter(|name| is_wanted(name.as_str()))
         .map(|name| {
@@ -94,6 +113,16 @@ fn futures(store: &Store, typed: &Typed, which: Which) -> Vec<CompletionCandidat
             CompletionCandidate::new(name.as_str()).help(help)
         })
         .collect()
+}
+
+fn names(store: &Store, which: Which) -> Vec<FutureName> {
+    let mut names = if which == Which::Queued { store.queue() } else { store.names() }.unwrap_or_default();
+    if which == Which::KeptToo {
+        names.extend(store.collected().unwrap_or_default().into_iter().map(|(name, _)| name));
+        names.sort();
+        names.dedup();
+    }
+    names
 }
 
 #[cfg(test)]

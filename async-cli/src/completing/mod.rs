@@ -4,6 +4,7 @@
 //! definition of the command line, and the names of futures come from the store.
 
 mod candidates;
+mod programs;
 mod typed;
 
 pub(crate) use candidates::{Candidate, candidates};
