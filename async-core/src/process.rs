@@ -238,7 +238,7 @@ pub(crate) fn reset_sigchld() -> io::Result<()> {
 
 /// Has a program start with nothing of its starter's signals: none is blocked, and none is ignored.
 #[allow(unsafe_code)]
-pub fn start_without_inherited_signals(command: &mut Command) {
+pub(crate) fn start_without_inherited_signals(command: &mut Command) {
     let forget = || {
         for number in 1..=libc::SIGRTMAX() {
             // SAFETY: no handler is set. It fails for signals that can't be ignored in the first place.

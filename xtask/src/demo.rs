@@ -12,7 +12,7 @@ const SCRIPT: &str = include_str!("../demo/provision.bash");
 const SERVICE: &str = include_str!("../demo/service.rs");
 
 /// The folders whose source files the script works on.
-const CODE: [&str; 4] = ["async-bash-shim/src", "async-cli/src", "async-core/src", "xtask/src"];
+const CODE: [&str; 5] = ["async-bash-shim/src", "async-cli/src", "async-core/src", "trials/src", "xtask/src"];
 
 /// What the script leaves for the comparison of its two runs.
 const MANIFEST: &str = "SHA512SUMS";
@@ -29,7 +29,7 @@ pub(crate) struct Demo {
 
 impl Demo {
     pub(crate) fn run(self) -> Result<(), String> {
-        let dir = self.dir.clone().unwrap_or_else(|| crate::root().join("target/demo"));
+        let dir = self.dir.clone().unwrap_or_else(|| xtask::root().join("target/demo"));
         let dir = path::absolute(&dir).map_err(|e| format!("can't use {} as a folder: {e}", dir.display()))?;
         let program = program()?;
         let files = lay_out(&dir, &program)?;
@@ -58,21 +58,13 @@ impl Demo {
     }
 }
 
-/// The program `async`: `ASYNC_BIN`, else a fresh release build.
+/// The program `async`: `ASYNC_BIN`, else a fresh build.
 fn program() -> Result<PathBuf, String> {
     if let Some(program) = env::var_os("ASYNC_BIN").filter(|program| !program.is_empty()) {
         return fs::canonicalize(&program)
             .map_err(|e| format!("can't find ASYNC_BIN, {}: {e}", Path::new(&program).display()));
     }
-    let status = crate::cargo()
-        .args(["build", "--quiet", "--release", "--package", "async-cli"])
-        .status()
-        .map_err(|e| format!("can't start cargo: {e}"))?;
-    if !status.success() {
-        return Err(format!("can't build the program async: cargo ended with {status}"));
-    }
-    let program = crate::target_dir()?.join("release/async");
-    if program.is_file() { Ok(program) } else { Err(format!("cargo made no {}", program.display())) }
+    xtask::program::quick()
 }
 
 /// Fills the folder; returns how many files there are to work on.
@@ -96,7 +88,7 @@ fn lay_out(dir: &Path, program: &Path) -> Result<usize, String> {
     }
     let mut files = 0;
     for part in CODE {
-        files += copy(&crate::root().join(part), &code.join(part)).map_err(failed)?;
+        files += copy(&xtask::root().join(part), &code.join(part)).map_err(failed)?;
     }
     Ok(files)
 }

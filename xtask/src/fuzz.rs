@@ -69,11 +69,11 @@ pub(crate) struct Fuzz {
 impl Fuzz {
     pub(crate) fn run(&self) -> Result<(), String> {
         let targets = TARGETS.iter().filter(|target| self.target.as_ref().is_none_or(|name| name == target.name));
-        let place = crate::target_dir()?.join("fuzz");
+        let place = xtask::target_dir()?.join("fuzz");
         if self.self_test {
             return self_test(&targets.collect::<Vec<_>>(), &place);
         }
-        build(crate::root(), &place)?;
+        build(xtask::root(), &place)?;
         let mut found = Vec::new();
         for target in targets {
             let run = Run::new(target, &place, &place.join("corpus"))?;
@@ -92,7 +92,7 @@ fn self_test(targets: &[&Target], place: &Path) -> Result<(), String> {
     let failed = |error| format!("can't copy the sources: {error}");
     let copy = place.join("planted");
     let _ = fs::remove_dir_all(&copy);
-    copy_sources(crate::root(), &copy).map_err(failed)?;
+    copy_sources(xtask::root(), &copy).map_err(failed)?;
     for Target { name, file, right, wrong } in targets {
         let text = fs::read_to_string(copy.join(file)).map_err(failed)?;
         if text.matches(right).count() != 1 {
@@ -162,7 +162,7 @@ impl Run {
     fn new(target: &Target, place: &Path, corpus: &Path) -> Result<Self, String> {
         let run = Self {
             program: place.join(triple()).join("release").join(target.name),
-            seeds: crate::root().join("tests/fuzz/seeds").join(target.name),
+            seeds: xtask::root().join("tests/fuzz/seeds").join(target.name),
             corpus: corpus.join(target.name),
             findings: place.join("findings").join(target.name),
             log: place.join(format!("{}.log", target.name)),

@@ -11,8 +11,8 @@ pub(crate) struct Schema {}
 impl Schema {
     #[allow(clippy::unused_self, reason = "a task like the others")]
     pub(crate) fn run(&self) -> Result<(), String> {
-        let mut cargo = crate::cargo();
+        let mut cargo = xtask::cargo();
         cargo.args(["test", "--package", "async-cli", "--lib", "json::schema"]).env("ASYNC_TEST_WRITE_SCHEMA", "1");
-        crate::succeed(&mut cargo)
+        xtask::succeed(&mut cargo)
     }
 }

@@ -21,7 +21,7 @@ impl Snapshots {
         for subject in ["original::", "shim::"] {
             let status = Command::new(env!("CARGO"))
                 .args(["test", "--quiet", "--package", "async-tests", "--test", "scenarios", "--", subject])
-                .current_dir(crate::root())
+                .current_dir(xtask::root())
                 .env("ASYNC_ORIGINAL", &original)
                 .env("INSTA_UPDATE", "always")
                 .status()

@@ -5,7 +5,6 @@ use std::os::unix::ffi::OsStringExt;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use async_core::process::start_without_inherited_signals;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
@@ -140,9 +139,7 @@ impl Step {
         {
             return Outcome::lacking(format!("not installed: {hint}"));
         }
-        let mut command = command(&words);
-        // Whoever starts this in the background, or by nohup(1), has it ignore signals that tests wait for the effect of.
-        start_without_inherited_signals(&mut command);
+        let mut command = command(&with_signals(&words));
         if !all {
             command.env_remove(BASHES);
         }
@@ -165,9 +162,18 @@ impl Step {
     }
 }
 
+/// A command that heeds all signals: whoever starts this in the background, or by nohup(1), has it ignore some that tests wait
+/// for the effect of. Without GNU's env it is left as it is.
+fn with_signals<'a>(words: &[&'a str]) -> Vec<&'a str> {
+    let env = ["env", "--default-signal"];
+    let status = command(&[&env[..], &["true"]].concat()).stderr(Stdio::null()).status();
+    let env = if status.is_ok_and(|status| status.success()) { &env[..] } else { &[] };
+    [env, words].concat()
+}
+
 fn command(words: &[&str]) -> Command {
     let mut command = Command::new(words[0]);
-    command.args(&words[1..]).current_dir(crate::root());
+    command.args(&words[1..]).current_dir(xtask::root());
     command
 }
 
@@ -185,12 +191,12 @@ fn tracked(patterns: &[&str]) -> Result<Vec<OsString>, String> {
         .stdout
         .split(|byte| *byte == 0)
         .map(|name| OsString::from_vec(name.to_vec()))
-        .filter(|name| crate::root().join(name).is_file())
+        .filter(|name| xtask::root().join(name).is_file())
         .collect();
     if output.status.success() && !files.is_empty() {
         Ok(files)
     } else {
-        Err(format!("git lists no files in {}", crate::root().display()))
+        Err(format!("git lists no files in {}", xtask::root().display()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::files::{self, File};
-use super::output;
+use xtask::output;
 
 /// Packs the files, and gives the name of what was made in that folder.
 pub(super) fn pack(files: &[File], target: &str, epoch: &str, dir: &Path) -> Result<String, String> {

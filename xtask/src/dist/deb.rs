@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::failed;
 use super::files::{self, DOC, File, MAN, ZSH};
-use super::{failed, output};
+use xtask::output;
 
 /// What the functions are for.
 const BASH: &str = "bash (>= 4.4)";

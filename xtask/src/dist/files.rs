@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use super::{failed, licences, output};
+use super::{failed, licences};
+use xtask::output;
 
 /// The folder of the man pages, with a folder for each of their sections.
 pub(super) const MAN: &str = "share/man";
@@ -41,14 +42,14 @@ pub(super) fn collect(program: &Path, target: &str) -> Result<Vec<File>, String>
     let completion = |shell| output(Command::new(program).args(["completions", shell]));
     let mut files = vec![
         File::new("bin/async", read(program)?),
-        File::new("share/async/inc/async", read(&crate::root().join("async-bash-shim/inc/async"))?),
+        File::new("share/async/inc/async", read(&xtask::root().join("async-bash-shim/inc/async"))?),
         File::new("share/bash-completion/completions/async", completion("bash")?),
         File::new(format!("{ZSH}/_async"), completion("zsh")?),
         File::new("share/fish/vendor_completions.d/async.fish", completion("fish")?),
         File::new(format!("{DOC}/THIRD-PARTY-LICENSES"), licences::of_others(target)?),
     ];
     for name in ["README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE-APACHE", "LICENSE-MIT"] {
-        files.push(File::new(format!("{DOC}/{name}"), read(&crate::root().join(name))?));
+        files.push(File::new(format!("{DOC}/{name}"), read(&xtask::root().join(name))?));
     }
     let pages = tempfile::tempdir().map_err(|error| format!("can't make a temporary folder: {error}"))?;
     output(Command::new(program).arg("man").arg(pages.path()))?;

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{failed, output};
+use super::failed;
+use xtask::output;
 
 const HEAD: &str = "\
 The program async has parts that others wrote, among them the Rust standard library (MIT or Apache-2.0).
@@ -41,7 +42,7 @@ pub(super) fn of_others(target: &str) -> Result<String, String> {
 /// The packages in the program, each with its licence's name, and the folders of their sources.
 fn parts(target: &str) -> Result<Vec<(String, String)>, String> {
     let locked = ["--locked", "--quiet"];
-    let mut tree = crate::cargo();
+    let mut tree = xtask::cargo();
     tree.arg("tree").args(locked).args(["--package", "async-cli", "--edges", "normal", "--prefix", "none"]);
     let tree = output(tree.args(["--format", "{p}", "--target", target]))?;
     let linked: BTreeSet<(&str, &str)> = tree
@@ -49,7 +50,7 @@ fn parts(target: &str) -> Result<Vec<(String, String)>, String> {
         .filter_map(|line| Some((line.split(' ').next()?, line.split(' ').nth(1)?.strip_prefix('v')?)))
         .collect();
 
-    let mut metadata = crate::cargo();
+    let mut metadata = xtask::cargo();
     metadata.arg("metadata").args(locked).args(["--format-version", "1", "--filter-platform", target]);
     let metadata: Value = serde_json::from_str(&output(&mut metadata)?).map_err(|e| format!("cargo metadata: {e}"))?;
     let packages = metadata["packages"].as_array().map_or(&[][..], Vec::as_slice);

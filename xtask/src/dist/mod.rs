@@ -4,13 +4,14 @@ mod archive;
 mod deb;
 mod files;
 mod licences;
-pub(crate) mod program;
+mod prefix;
 
 use std::fs;
 use std::path::{Path, PathBuf, absolute};
 use std::process::Command;
 
 use clap::Args;
+use xtask::{output, program};
 
 /// Builds the program and packs it with all that belongs to it: a tarball, and a package for Debian
 ///
@@ -23,21 +24,29 @@ pub(crate) struct Dist {
     /// Pack nothing, install it all below PREFIX, such as /usr/local or ~/.local
     #[arg(long, value_name = "PREFIX", conflicts_with = "dir")]
     install: Option<PathBuf>,
+    /// Remove what was installed below PREFIX, but for files that were changed since; build nothing
+    #[arg(long, value_name = "PREFIX", conflicts_with_all = ["dir", "install"])]
+    uninstall: Option<PathBuf>,
 }
 
 impl Dist {
     pub(crate) fn run(self) -> Result<(), String> {
+        let from_here = |path: &Path| absolute(path).map_err(|error| format!("can't use {}: {error}", path.display()));
+        if let Some(prefix) = self.uninstall {
+            return prefix::uninstall(&from_here(&prefix)?);
+        }
         let target = program::target()?;
-        let program = program::build(&target)?;
+        let program = program::static_for(&target)?;
         let files = files::collect(&program, &target)?;
         if let Some(prefix) = self.install {
-            files::write(&files, &prefix)?;
-            println!("Installed {}", prefix.join("bin/async").display());
+            let prefix = from_here(&prefix)?;
+            prefix::install(&files, &prefix)?;
+            prefix::report(&files, &prefix);
             return Ok(());
         }
 
-        let dir = self.dir.unwrap_or_else(|| crate::root().join("target/dist"));
-        let dir = absolute(&dir).map_err(|error| format!("can't use {}: {error}", dir.display()))?;
+        let dir = self.dir.unwrap_or_else(|| xtask::root().join("target/dist"));
+        let dir = from_here(&dir)?;
         fs::create_dir_all(&dir).map_err(failed("make", &dir))?;
         let epoch = epoch()?;
         let mut made = vec![archive::pack(&files, &target, &epoch, &dir)?];
@@ -63,26 +72,16 @@ fn epoch() -> Result<String, String> {
         return Ok(epoch);
     }
     let mut git = Command::new("git");
-    git.args(["log", "-1", "--no-show-signature", "--format=%ct"]).current_dir(crate::root());
+    git.args(["log", "-1", "--no-show-signature", "--format=%ct"]).current_dir(xtask::root());
     match git.output() {
-        Ok(output) if output.status.success() && crate::root().join(".git").exists() => {
+        Ok(output) if output.status.success() && xtask::root().join(".git").exists() => {
             Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
         }
         _ => {
-            let lock = crate::root().join("Cargo.lock");
+            let lock = xtask::root().join("Cargo.lock");
             output(Command::new("stat").args(["--format", "%Y", "--"]).arg(lock)).map(|text| text.trim().to_owned())
         }
     }
-}
-
-/// What a command prints, if it succeeds.
-fn output(command: &mut Command) -> Result<String, String> {
-    let program = command.get_program().display().to_string();
-    let output = command.output().map_err(|error| format!("can't run {program}: {error}"))?;
-    if output.status.success() {
-        return String::from_utf8(output.stdout).map_err(|error| format!("{program} prints no text: {error}"));
-    }
-    Err(format!("{program} failed, {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim()))
 }
 
 /// For `map_err`: what was tried, and on which path.

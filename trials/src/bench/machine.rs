@@ -65,7 +65,7 @@ fn load() -> String {
 
 /// The last line that a program prints; nothing if it fails.
 fn said(program: &str, args: &[&str]) -> String {
-    let output = Command::new(program).args(args).current_dir(crate::root()).output();
+    let output = Command::new(program).args(args).current_dir(xtask::root()).output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     text.lines().last().unwrap_or_default().trim().to_owned()
 }

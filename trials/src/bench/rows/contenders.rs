@@ -175,7 +175,7 @@ pub(super) fn rows(bench: &Bench, programs: &Programs, place: &Place) -> Vec<Row
 }
 
 fn contenders(bench: &Bench, programs: &Programs, place: &Place) -> Vec<Contender> {
-    let helpers = crate::root().join("tests/support/devstack.bash");
+    let helpers = xtask::root().join("tests/support/devstack.bash");
     let mut all = vec![Contender::new("floor", "plain bash: `f >log 2>&1 & wait $!`", "floor.bash").functions()];
     let functions = |name: String, who: String| Contender::new(name, who, "functions.bash").functions();
     for Build { suffix, title, path } in &programs.builds {
@@ -189,7 +189,7 @@ fn contenders(bench: &Bench, programs: &Programs, place: &Place) -> Vec<Contende
         all.push(
             functions(format!("devstack{suffix}"), format!("`async_run`, `async_wait`: devstack, {title}"))
                 .env("ASYNC_BIN", path)
-                .env("FUNCTIONS", crate::root().join("async-bash-shim/inc/async"))
+                .env("FUNCTIONS", xtask::root().join("async-bash-shim/inc/async"))
                 .env("HELPERS", &helpers),
         );
     }

@@ -21,11 +21,11 @@ fn nothing_is_lost_torn_or_reported_twice_while_processes_are_killed() {
         }
         let path = env::var_os("PATH").unwrap_or_default();
         let folders = iter::once(folder.path().to_owned()).chain(env::split_paths(&path));
-        let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        let output = Command::new(env!("CARGO_BIN_EXE_trials"))
             .args(["torture", "--futures", "150", "--seed", "1"])
             .env("PATH", env::join_paths(folders).expect("folders"))
             .output()
-            .expect("xtask runs");
+            .expect("trials runs");
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{bash:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
         assert!(text.ends_with("torture: ok\n"), "{bash:?}: {text}");
@@ -41,9 +41,9 @@ fn nor_while_something_is_missing_or_others_clear_and_cancel() {
             eprintln!("skipped: --mode {mode} takes root: sudo -E \"$(command -v cargo)\" xtask test --all");
             continue;
         }
-        let mut torture = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        let mut torture = Command::new(env!("CARGO_BIN_EXE_trials"));
         let output = torture.args(["torture", "--futures", "100", "--seed", "1", "--mode", mode]).output();
-        let output = output.expect("xtask runs");
+        let output = output.expect("trials runs");
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{mode}: {text}{}", String::from_utf8_lossy(&output.stderr));
         assert!(text.ends_with("torture: ok\n"), "{mode}: {text}");

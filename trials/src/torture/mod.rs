@@ -129,16 +129,8 @@ impl Torture {
 fn build() -> Result<PathBuf, String> {
     let own = std::env::current_exe().map_err(|error| format!("this program has no path: {error}"))?;
     let dir = own.parent().ok_or("this program is nowhere")?;
-    let mut cargo = crate::cargo();
-    cargo.args(["build", "--quiet", "--package", "async-cli"]);
-    if dir.ends_with("release") {
-        cargo.arg("--release");
-    }
-    match cargo.status() {
-        Ok(status) if status.success() => Ok(dir.join("async")),
-        Ok(status) => Err(format!("cargo build: {status}")),
-        Err(error) => Err(format!("can't run cargo: {error}")),
-    }
+    let is_optimized = dir.ends_with("release");
+    if is_optimized { xtask::program::optimized() } else { xtask::program::quick() }
 }
 
 /// What there was too little of for a run to prove anything: of the plan, and of what others do beside it.

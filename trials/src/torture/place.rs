@@ -49,7 +49,7 @@ pub(super) fn start_elsewhere(
         fs::copy(from, &to).map(|_| to).map_err(failed)
     };
     let own = env::current_exe().map_err(failed)?;
-    command.arg(copy(&own, "xtask")?).args(env::args_os().skip(1)).env(PROGRAM, copy(&program, "async")?);
+    command.arg(copy(&own, "trials")?).args(env::args_os().skip(1)).env(PROGRAM, copy(&program, "async")?);
     let status = command.status().map_err(failed)?;
     if status.success() { Ok(None) } else { Err(format!("torture: {status}")) }
 }

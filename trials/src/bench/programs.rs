@@ -4,7 +4,7 @@ use std::env::var_os;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::dist::program as dist;
+use xtask::program;
 
 /// A tool that may be missing.
 #[derive(Clone)]
@@ -47,15 +47,15 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// `program` stands in for the builds.
-    pub(crate) fn find(program: Option<&Path>, async_cmd: Option<&Path>) -> Result<Self, String> {
-        let builds = if let Some(program) = program {
-            vec![Build { suffix: "", title: "the program given", path: absolute(program)? }]
+    /// `given` stands in for the builds.
+    pub(crate) fn find(given: Option<&Path>, async_cmd: Option<&Path>) -> Result<Self, String> {
+        let builds = if let Some(given) = given {
+            vec![Build { suffix: "", title: "the program given", path: absolute(given)? }]
         } else {
-            let target = dist::target()?;
+            let target = program::target()?;
             vec![
-                Build { suffix: "", title: "static", path: dist::build(&target)? },
-                Build { suffix: "-dynamic", title: "dynamic", path: build_dynamic()? },
+                Build { suffix: "", title: "static", path: program::static_for(&target)? },
+                Build { suffix: "-dynamic", title: "dynamic", path: program::optimized()? },
             ]
         };
         let async_cmd = match async_cmd {
@@ -88,17 +88,4 @@ fn on_path(name: &str, install: &str) -> Tool {
 fn find(name: &str) -> Option<PathBuf> {
     let folders = var_os("PATH").unwrap_or_default();
     std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
-}
-
-/// A release build for this machine, linked to its C library.
-fn build_dynamic() -> Result<PathBuf, String> {
-    let mut cargo = crate::cargo();
-    let status = cargo.args(["build", "--quiet", "--release", "--package", "async-cli"]).status();
-    let status = status.map_err(|e| format!("can't start cargo: {e}"))?;
-    let program = crate::target_dir()?.join("release/async");
-    if status.success() && program.is_file() {
-        Ok(program)
-    } else {
-        Err(format!("{cargo:?} made no program: {status}"))
-    }
 }

@@ -12,7 +12,7 @@ fn every_row_has_a_figure_or_says_what_is_missing() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let json = dir.path().join("bench.json");
     let async_program = build();
-    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+    let output = Command::new(env!("CARGO_BIN_EXE_trials"))
         .args([
             "bench",
             "--rounds",
@@ -34,7 +34,7 @@ fn every_row_has_a_figure_or_says_what_is_missing() {
                 .map(only),
         )
         .output()
-        .expect("xtask runs");
+        .expect("trials runs");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     let report: Value = serde_json::from_slice(&fs::read(&json).expect("a report")).expect("JSON");
@@ -57,9 +57,9 @@ fn only(row: &str) -> String {
     format!("--only={row}")
 }
 
-/// The program, as it is built beside xtask.
+/// The program, as it is built beside trials.
 fn build() -> String {
-    let program = Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("async");
+    let program = Path::new(env!("CARGO_BIN_EXE_trials")).with_file_name("async");
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--package", "async-cli"]);
     if program.parent().is_some_and(|dir| dir.ends_with("release")) {
