@@ -149,7 +149,17 @@ impl Cli {
     }
 
     /// Runs the command; the exit status is the command's.
-    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self) -> ExitCode {
+        let report = match self.command {
+            Command::Log(_) | Command::Status(_) | Command::Cancel(_) | Command::Timing(_) => {
+                Failure::report_with_script
+            }
+            _ => Failure::report,
+        };
+        self.try_run().unwrap_or_else(|failure| report(&failure).into())
+    }
+
+    fn try_run(self) -> Result<ExitCode, Failure> {
         let place = &Place::of(self.place);
         match self.command {
             Command::Run(command) => command.run(place),

@@ -1,13 +1,13 @@
 //! What the program says, and how it exits, when it can't do what it was asked to.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::of_script::with_future;
 use async_core::Entry;
 
-use crate::suggestion::{NAME_MISSING, name_like};
+use crate::suggestion::name_like;
 
 /// The exit status for a request that can never work, as clap's own for wrong usage.
 const USAGE: u8 = 2;
@@ -119,8 +119,13 @@ pub(crate) enum Failure {
     #[error("can't wait for the task: {0}")]
     Task(#[source] io::Error),
     /// There is no such program.
-    #[error("there is no program `{}`: {}", async_core::text::printable(.0), why_no_program(.0))]
-    NoProgram(OsString),
+    #[error("there is no program `{}`: {what_to_type}", async_core::text::printable(.program))]
+    NoProgram {
+        /// The program, as given.
+        program: OsString,
+        /// What may have been meant.
+        what_to_type: String,
+    },
     /// The program can't be executed.
     #[error("can't execute `{}`: {why}", async_core::text::printable(.program))]
     NotExecutable {
@@ -180,7 +185,16 @@ pub(crate) enum Failure {
 impl Failure {
     /// Tells the user, and gives the exit status.
     pub(crate) fn report(&self) -> u8 {
-        warn(&format!("{self}{}", self.suggestion()));
+        self.report_of("`async log --script", true)
+    }
+
+    /// The same, of a command that has an option `--script`.
+    pub(crate) fn report_with_script(&self) -> u8 {
+        self.report_of("`--script", false)
+    }
+
+    fn report_of(&self, option: &str, with_name: bool) -> u8 {
+        warn(&format!("{self}{}", self.suggestion(option, with_name)));
         self.status()
     }
 
@@ -191,7 +205,7 @@ impl Failure {
             Self::Usage(_) => USAGE,
             Self::Present(_) => PRESENT,
             Self::TimeUp(_) => TIME_UP,
-            Self::NoProgram(_) => NOT_FOUND,
+            Self::NoProgram { .. } => NOT_FOUND,
             Self::NotExecutable { .. } => NOT_EXECUTABLE,
             _ => FAILED,
         }
@@ -203,20 +217,16 @@ impl Failure {
     }
 
     /// What the user may have meant, as the end of the message.
-    fn suggestion(&self) -> String {
+    fn suggestion(&self, option: &str, with_name: bool) -> String {
         let (Self::Store(async_core::Error::Unknown { name, dir }) | Self::NothingKept { name, dir }) = self else {
             return String::new();
         };
         if let Some(script) = with_future(name, dir) {
-            return format!("; the script `{script}` has one: `--script {script}`");
+            let name = if with_name { format!(" {name}") } else { String::new() };
+            return format!("; the script `{script}` has one: {option} {script}{name}`");
         }
         name_like(name, dir).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
     }
-}
-
-/// Options are no programs. In the place of one they are those of what was taken for the name.
-fn why_no_program(program: &OsStr) -> &'static str {
-    if program.as_encoded_bytes().starts_with(b"-") { NAME_MISSING } else { "check the name, or PATH" }
 }
 
 /// Names in a sentence.

@@ -18,6 +18,8 @@ mod kernel_copy;
 mod live_line;
 mod man;
 mod messages;
+mod no_program;
+mod number;
 mod of_script;
 mod place;
 mod planning;
@@ -49,7 +51,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         return failure.report().into();
     }
     let cli = parse(&args).unwrap_or_else(|error| shown(error, &args).exit());
-    cli.run().unwrap_or_else(|failure| failure.report().into())
+    cli.run()
 }
 
 /// The error for arguments that are as wrong, and have nothing in them that a terminal acts on: it quotes them as they are.

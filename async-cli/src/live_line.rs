@@ -13,6 +13,8 @@ use nix::unistd::{getpgrp, tcgetpgrp};
 use rustix::termios::tcgetwinsize;
 use unicode_width::UnicodeWidthChar;
 
+use crate::failure::warn;
+
 /// What ends this process, or stops it, while the line may be there.
 const SIGNALS: [Signal; 5] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGTSTP];
 
@@ -32,14 +34,18 @@ struct Shown {
 }
 
 impl LiveLine {
-    /// One, if standard error is a terminal that can show it.
-    pub(crate) fn on_terminal() -> Option<Self> {
-        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
-        if is_dumb || !io::stderr().is_terminal() {
+    /// One, if standard error is a terminal that can show it. On any terminal, `notice` is said when Ctrl-C ends this process.
+    pub(crate) fn on_terminal(notice: Option<String>) -> Option<Self> {
+        if !io::stderr().is_terminal() {
             return None;
         }
         let line = Self(Arc::default());
-        line.erase_at_signals().ok()?;
+        if std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb") {
+            // Where nobody can listen for that, it ends as it would have.
+            let _ = notice.map(|notice| line.at_signals(&[Signal::SIGINT], Some(notice)));
+            return None;
+        }
+        line.at_signals(&SIGNALS, notice).ok()?;
         Some(line)
     }
 
@@ -69,15 +75,18 @@ impl LiveLine {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has a thread take the signals, erase the line, and let the signal do what it does.
-    fn erase_at_signals(&self) -> nix::Result<()> {
-        let signals: SigSet = SIGNALS.into_iter().collect();
+    /// Has a thread take the signals, erase the line, say the notice at the one of Ctrl-C, and let the signal do what it does.
+    fn at_signals(&self, signals: &[Signal], notice: Option<String>) -> nix::Result<()> {
+        let signals: SigSet = signals.iter().copied().collect();
         signals.thread_block()?;
         let line = Self(Arc::clone(&self.0));
         let spawned = thread::Builder::new().spawn(move || {
             while let Ok(signal) = signals.wait() {
                 let mut shown = line.lock();
                 shown.erase();
+                if let Some(notice) = notice.as_ref().filter(|_| signal == Signal::SIGINT) {
+                    warn(notice);
+                }
                 // Held until it has had its effect, which may be to stop until SIGCONT.
                 let only: SigSet = [signal].into_iter().collect();
                 let _ = only.thread_unblock();

@@ -30,10 +30,10 @@ pub(crate) struct PlaceArgs {
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath, help = STORE_HELP)]
     dir: Option<PathBuf>,
     /// The variable `ASYNC_JOBS` of the functions that call
-    #[arg(long, global = true, hide = true, value_name = "N|PERCENT%")]
+    #[arg(long, global = true, hide = true, allow_hyphen_values = true, value_name = "N|PERCENT%")]
     limit: Option<OsString>,
     /// The variable `ASYNC_QUIET` of the functions that call
-    #[arg(long, global = true, hide = true, value_name = "YES|NO")]
+    #[arg(long, global = true, hide = true, allow_hyphen_values = true, value_name = "YES|NO")]
     hush: Option<OsString>,
     /// The variable `DEST` of devstack's functions
     #[arg(long, global = true, hide = true, value_name = "DIR")]
@@ -45,8 +45,11 @@ pub(crate) struct PlaceArgs {
     #[arg(long, global = true, hide = true, value_name = "DIR")]
     from: Option<PathBuf>,
     /// The variable `ASYNC_ON_EXIT` of the functions that call
-    #[arg(long = "exit", global = true, hide = true, value_name = "cancel|wait|leave")]
-    on_exit: Option<String>,
+    #[arg(long = "exit", global = true, hide = true, allow_hyphen_values = true, value_name = "cancel|wait|leave")]
+    on_exit: Option<OsString>,
+    /// The variable `ASYNC_PARALLEL` of the functions that call
+    #[arg(long, global = true, hide = true, allow_hyphen_values = true, value_name = "YES|NO")]
+    parallel: Option<OsString>,
     /// What `async settle` has said to the functions that call
     #[arg(long, global = true, hide = true, allow_hyphen_values = true, value_name = "PID TICKS BOOT DIR")]
     store: Option<OsString>,
@@ -236,12 +239,12 @@ impl Place {
         let Some(value) = self.args.hush.clone().or_else(|| variable("ASYNC_QUIET")) else {
             return Ok(false);
         };
-        let value = value.to_string_lossy();
-        match value.to_ascii_lowercase().as_str() {
-            "1" | "yes" | "true" => Ok(true),
-            "" | "0" | "no" | "false" => Ok(false),
-            _ => Err(Failure::Usage(format!("ASYNC_QUIET can't be `{value}`: it is 1 or 0, yes or no, true or false"))),
-        }
+        Ok(yes_or_no("ASYNC_QUIET", &value)?.unwrap_or(false))
+    }
+
+    /// Checks what the functions that call took for yes or no themselves: to them, anything else stands for the default.
+    pub(crate) fn check_parallel(&self) -> Result<(), Failure> {
+        self.args.parallel.as_deref().map_or(Ok(()), |value| yes_or_no("ASYNC_PARALLEL", value).map(drop))
     }
 
     /// The script that calls, if its functions do. Without a /proc it has no identity, and nor have the futures that it
@@ -259,14 +262,11 @@ impl Place {
 
     /// What becomes at the end of the script of what it leaves.
     pub(crate) fn on_exit(&self) -> Result<OnExit, Failure> {
-        match self.args.on_exit.as_deref() {
-            None | Some("" | "cancel") => Ok(OnExit::Cancel),
-            Some("wait") => Ok(OnExit::Wait),
-            Some("leave") => Ok(OnExit::Leave),
-            Some(other) => {
-                let other = async_core::text::printable(other.as_ref());
-                Err(Failure::Usage(format!("ASYNC_ON_EXIT is `{other}`, and should be cancel, wait or leave")))
-            }
+        match &*self.args.on_exit.as_deref().unwrap_or_default().to_string_lossy() {
+            "" | "cancel" => Ok(OnExit::Cancel),
+            "wait" => Ok(OnExit::Wait),
+            "leave" => Ok(OnExit::Leave),
+            other => Err(Failure::Usage(format!("ASYNC_ON_EXIT can't be `{other}`: it is cancel, wait or leave"))),
         }
     }
 
@@ -334,6 +334,17 @@ pub(crate) fn absolute(path: PathBuf) -> Result<PathBuf, Failure> {
 /// A variable of the environment, unless it is empty.
 pub(crate) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// What a variable says, if anything.
+fn yes_or_no(variable: &str, value: &OsStr) -> Result<Option<bool>, Failure> {
+    let value = value.to_string_lossy();
+    match &*value {
+        "1" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" => Ok(Some(true)),
+        "0" | "no" | "No" | "NO" | "false" | "False" | "FALSE" => Ok(Some(false)),
+        "" => Ok(None),
+        _ => Err(Failure::Usage(format!("{variable} can't be `{value}`: it is 1 or 0, yes or no, true or false"))),
+    }
 }
 
 /// How many earlier runs the environment says are to be kept.

@@ -12,6 +12,7 @@ use crate::cli::{Place, variable};
 use crate::commands;
 use crate::duration;
 use crate::failure::Failure;
+use crate::number;
 
 const JOBS_HELP: &str =
     "Start when fewer than N futures run, or that share of the cores [default: $ASYNC_JOBS, else no limit]";
@@ -26,19 +27,19 @@ pub(crate) struct Planning {
     #[arg(long, value_name = "NAME")]
     after_any: Vec<OsString>,
     /// Start when fewer than N futures run, or that share of the cores
-    #[arg(long, value_name = "N|PERCENT%", value_parser = jobs, help = JOBS_HELP)]
+    #[arg(long, value_name = "N|PERCENT%", allow_hyphen_values = true, value_parser = jobs, help = JOBS_HELP)]
     jobs: Option<u32>,
     /// Stop it after that time, with status 124: 90s, 5m, 1h30m, or a number of seconds
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse)]
     timeout: Option<Millis>,
     /// The time between SIGTERM and SIGKILL when it is stopped [default: 5s]
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse)]
     grace: Option<Millis>,
     /// Run it again if it fails, up to N times
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = number::parse::<u32>)]
     retry: Option<u32>,
     /// How long to wait before running it again [default: no time]
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, requires = "retry")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse, requires = "retry")]
     retry_delay: Option<Millis>,
     /// Start it only if it is neither queued nor running; else start nothing, with status 122
     #[arg(long)]

@@ -34,12 +34,16 @@ pub(crate) enum Woken {
 }
 
 impl Sleeper {
-    /// One that sleeps for that many ms at most, all its sleeps together, from now on.
-    pub(crate) fn new(timeout: Option<Millis>) -> Self {
+    /// One that sleeps for that many ms at most, all its sleeps together, from now on. `notice` is said when Ctrl-C ends it.
+    pub(crate) fn new(timeout: Option<Millis>, notice: Option<String>) -> Self {
         let length = timeout.map(clock::length);
         // An end that is too far off to be reckoned with is none.
         let begin = Instant::now();
-        Self { begin, deadline: length.and_then(|length| begin.checked_add(length)), line: LiveLine::on_terminal() }
+        Self {
+            begin,
+            deadline: length.and_then(|length| begin.checked_add(length)),
+            line: LiveLine::on_terminal(notice),
+        }
     }
 
     /// One for a shell, until that time, in ms since boot; what its terminal shows is the shell's.

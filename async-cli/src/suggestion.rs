@@ -5,7 +5,7 @@ use std::path::Path;
 
 use async_core::{FutureName, Permissions, Store};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgMatches, Command, Error};
+use clap::{Arg, ArgMatches, Command, Error};
 
 /// From where on two names are alike, as Jaro and Winkler measure it: 0 for nothing in common, 1 for the same.
 const ALIKE: f64 = 0.8;
@@ -31,22 +31,92 @@ pub(crate) const NAME_MISSING: &str = "is the name missing? It goes first: async
 /// What is said of one with something else that is no option.
 const ORDER: &str = "options and the name go first, the command behind `--`: async run [OPTIONS] NAME -- COMMAND";
 
-/// Has clap's error for that command line suggest what helps, and nothing else.
+/// Commands that other programs have, each with what is to be typed here.
+const OF_OTHERS: [(&[&str], &str); 10] = [
+    (&["stop", "kill", "abort", "terminate", "rm", "remove"], "cancel NAME"),
+    (&["list", "ls", "jobs", "show", "info"], "status"),
+    (&["top", "watch"], "status --watch"),
+    (&["start", "exec", "spawn", "add", "submit"], "run NAME -- COMMAND"),
+    (&["logs", "tail", "cat", "output"], "log NAME"),
+    (&["join", "await", "attach"], "wait NAME"),
+    (&["hold"], "pause"),
+    (&["unpause", "continue", "release"], "resume"),
+    (&["stats", "report", "summary"], "timing"),
+    (&["version"], "--version"),
+];
+
+/// Has clap's error for that command line suggest what helps, and nothing else, in a line or two where that will do.
 pub(crate) fn improve(mut error: Error, command: &Command, args: &[OsString]) -> Error {
     hide_the_hidden(&mut error, command);
     // All that there are stand before it.
     error.remove(ContextKind::SuggestedValue);
-    let parsed = command.clone().ignore_errors(true).try_get_matches_from(args);
-    if let Ok(Some(("run", matches))) = parsed.as_ref().map(ArgMatches::subcommand) {
-        let tip = match error.kind() {
-            ErrorKind::UnknownArgument => ORDER,
-            // Without a word, all is missing, and clap has said so.
-            ErrorKind::MissingRequiredArgument if matches.contains_id("name") => NAME_MISSING,
-            _ => return error,
-        };
+    // What begins with a dash is hardly ever a value.
+    error.remove(ContextKind::Suggested);
+    let parsed = command.clone().ignore_errors(true).try_get_matches_from(args).ok();
+    let (name, matches) = parsed.as_ref().and_then(ArgMatches::subcommand).unzip();
+    let tip = match (error.kind(), name) {
+        (ErrorKind::InvalidSubcommand, _) => {
+            let tip = invalid(&error, ContextKind::InvalidSubcommand).and_then(|word| of_others(&word));
+            if tip.is_some() {
+                error.remove(ContextKind::SuggestedSubcommand);
+            }
+            tip
+        }
+        (ErrorKind::UnknownArgument, _) if error.get(ContextKind::SuggestedArg).is_none() => {
+            let called = name.and_then(|name| command.find_subcommand(name)).unwrap_or(command);
+            let option = invalid(&error, ContextKind::InvalidArg).and_then(|word| options_like(called, &word));
+            option.or_else(|| (name == Some("run")).then(|| ORDER.to_owned()))
+        }
+        // Without a word, all is missing, and clap has said so.
+        (ErrorKind::MissingRequiredArgument, Some("run")) if matches.is_some_and(|it| it.contains_id("name")) => {
+            Some(NAME_MISSING.to_owned())
+        }
+        _ => None,
+    };
+    if let Some(tip) = tip {
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
-    error
+    in_short(error)
+}
+
+/// The word that is wrong.
+fn invalid(error: &Error, kind: ContextKind) -> Option<String> {
+    error.get(kind).map(ToString::to_string)
+}
+
+fn of_others(word: &str) -> Option<String> {
+    let (_, command) = OF_OTHERS.iter().find(|(words, _)| words.contains(&word))?;
+    Some(format!("type `async {command}`"))
+}
+
+/// The options of the command that an option of one letter may be short for.
+pub(crate) fn options_like(command: &Command, given: &str) -> Option<String> {
+    let letter = given.strip_prefix('-').filter(|rest| rest.chars().count() == 1)?.to_ascii_lowercase();
+    let is_like =
+        |option: &&Arg| !option.is_hide_set() && option.get_long().is_some_and(|long| long.starts_with(&letter));
+    let mut like: Vec<&Arg> = command.get_arguments().filter(is_like).collect();
+    // Most that have a letter elsewhere have a value too.
+    if like.iter().any(|option| option.get_action().takes_values()) {
+        like.retain(|option| option.get_action().takes_values());
+    }
+    let like: Vec<String> = like.into_iter().filter_map(Arg::get_long).map(|long| format!("`--{long}`")).collect();
+    (!like.is_empty()).then(|| format!("type {} for `{given}`", like.join(" or ")))
+}
+
+/// The error in a line or two, where clap has more: what is wrong, and what to type, or where that can be read.
+fn in_short(error: Error) -> Error {
+    use ErrorKind::{InvalidSubcommand, UnknownArgument, ValueValidation};
+    let kind = error.kind();
+    if !matches!(kind, InvalidSubcommand | UnknownArgument | ValueValidation) {
+        return error;
+    }
+    let text = error.to_string();
+    let is_long = |line: &&str| line.trim().is_empty() || line.starts_with("Usage: ");
+    let mut lines: Vec<&str> = text.lines().filter(|line| !is_long(line)).collect();
+    if lines.len() > 2 {
+        lines.retain(|line| !line.starts_with("For more information"));
+    }
+    Error::raw(kind, lines.join("\n").trim_start_matches("error: ").to_owned() + "\n")
 }
 
 /// Takes the commands that are hidden in the help out of what clap suggests.

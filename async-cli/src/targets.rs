@@ -5,10 +5,11 @@ use std::ffi::OsString;
 
 use async_core::clock::Millis;
 use async_core::process::ProcessIdentity;
-use async_core::{Caller, Error, FutureName, Record, Store};
+use async_core::{Caller, Error, FutureName, Record, Store, text};
 
 use serde::{Deserialize, Serialize};
 
+use crate::cli::Place;
 use crate::commands;
 use crate::failure::Failure;
 
@@ -48,6 +49,23 @@ pub(crate) fn named(names: &[OsString]) -> Vec<Target> {
         Target { rank: Rank { number, name: String::new() }, text: text.clone() }
     };
     names.iter().enumerate().map(target).collect()
+}
+
+/// More names than that are not repeated to whoever has typed them.
+const MANY: usize = 10;
+
+/// What is said when a wait is interrupted, for these names or for all: what is waited for does not end with it.
+pub(crate) fn go_on(place: &Place, names: &[OsString]) -> String {
+    let dir = place.dir_of_the_command_line().map_or_else(Vec::new, |dir| vec!["--dir".into(), dir.into()]);
+    let command = text::shell_line(&[vec![OsString::from("async")], dir].concat());
+    let names = match names {
+        [] => "--all".to_owned(),
+        names if names.len() > MANY => "NAME…".to_owned(),
+        names => text::shell_line(names),
+    };
+    format!(
+        "interrupted; what was waited for goes on: `{command} wait {names}` waits again, `{command} cancel {names}` stops it"
+    )
 }
 
 /// Those that are taken where none was named.

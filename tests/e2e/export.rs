@@ -251,7 +251,7 @@ fn metrics_end_with_eof_and_tell_the_futures_of_one_name_apart() {
 const OPTIONS: [&str; 5] = ["--html", "--svg", "--trace", "--junit", "--openmetrics"];
 
 #[test]
-fn all_files_are_written_in_one_go_and_the_page_is_named() {
+fn all_files_are_written_in_one_go_and_each_is_named() {
     let sandbox = Sandbox::default();
     let mut args = vec!["--background", "61000", "--waited", "1000", "--begin", "1795503105"];
     for option in OPTIONS {
@@ -260,12 +260,25 @@ fn all_files_are_written_in_one_go_and_the_page_is_named() {
     let ended = timing(&sandbox, &of_each_kind(), &args);
     assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
     assert!(ended.stdout.contains(" Time spent in the background minus waits: 60 sec\n"), "{}", ended.stdout);
-    assert!(ended.stdout.ends_with("\nTimeline: html\n"), "{}", ended.stdout);
+    let named = "\nTimeline: html\nPicture: svg\nTrace: trace\nReport: junit\nMetrics: openmetrics\n";
+    assert!(ended.stdout.ends_with(named), "{}", ended.stdout);
     for option in OPTIONS {
         let file = sandbox.path("cwd").join(&option[2..]);
         assert!(fs::metadata(&file).unwrap().len() > 1000, "{option}");
     }
     assert_eq!(fs::read_dir(sandbox.path("cwd")).unwrap().count(), OPTIONS.len(), "nothing else is left");
+}
+
+#[test]
+fn a_file_that_cant_be_written_keeps_no_other_from_being() {
+    let sandbox = Sandbox::default();
+    let args = ["--html", "no/page", "--svg", "svg", "--trace", "no/trace", "--junit", "junit"];
+    let ended = timing(&sandbox, &of_each_kind(), &args);
+    assert_eq!(ended.status, 125);
+    assert!(ended.stdout.ends_with("\nPicture: svg\nReport: junit\n"), "{}", ended.stdout);
+    ended
+        .complains("async: can't write the timeline to no/page: ")
+        .complains("async: can't write the trace to no/trace: ");
 }
 
 #[test]

@@ -190,7 +190,7 @@ fn a_program_that_can_not_be_started_leaves_no_future() {
         let line = format!("{program}: {status}\n");
         assert_eq!(finished.stdout.matches(&line).count(), 2, "{line}{finished}");
     }
-    finished.complains("async: there is no program `no-such-program`: check the name, or PATH\n");
+    finished.complains("async: there is no program `no-such-program`: check the name, or PATH");
     finished
         .complains("async: can't execute `./plain`: ")
         .complains("async: can't execute `./folder`: it is a directory\n");

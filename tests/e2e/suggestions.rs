@@ -76,3 +76,84 @@ fn a_shell_without_completions_is_answered_with_those_that_have_them() {
     let finished = call(&Sandbox::default(), &["completions", "tcsh"]);
     finished.complains("[possible values: bash, zsh, fish]").lacks("similar").exits(2);
 }
+
+/// What the program says to a wrong command line, with status 2 or that of a program that is not there, in a line or two.
+#[test]
+fn a_wrong_command_line_is_answered_with_what_to_type() {
+    let sandbox = Sandbox::default();
+    let duration = "': write it as 90s, 5m, 1h30m or 500ms; a number alone is in seconds\n";
+    for (args, status, wanted) in [
+        ("stop a", 2, "type `async cancel NAME`\n"),
+        ("kill a", 2, "type `async cancel NAME`\n"),
+        ("list", 2, "type `async status`\n"),
+        ("ls", 2, "type `async status`\n"),
+        ("start a true", 2, "type `async run NAME -- COMMAND`\n"),
+        ("logs a", 2, "type `async log NAME`\n"),
+        ("-v", 2, "type `--version` for `-v`\n"),
+        ("run --retry lots a -- t", 2, "'lots' for '--retry <N>': write a whole number, as 3\n"),
+        ("run --retry -1 a -- t", 2, "'-1' for '--retry <N>': write a whole number, as 3\n"),
+        ("run --timeout -5 a -- t", 2, &format!("'-5' for '--timeout <DURATION>{duration}")),
+        ("run --grace -5 a -- t", 2, &format!("'-5' for '--grace <DURATION>{duration}")),
+        ("run --retry 1 --retry-delay -5 a -- t", 2, &format!("'-5' for '--retry-delay <DURATION>{duration}")),
+        ("run --jobs -1 a -- t", 2, "'-1' for '--jobs <N|PERCENT%>': it is a number from 1 to 10000, or a percentage"),
+        ("run -j 4 a -- t", 2, "type `--jobs` for `-j`\n"),
+        ("run -t 4 a -- t", 2, "type `--timeout` for `-t`\n"),
+        ("wait --timeout -5 a", 2, &format!("'-5' for '--timeout <DURATION>{duration}")),
+        ("cancel --grace -5 a", 2, &format!("'-5' for '--grace <DURATION>{duration}")),
+        ("init --keep-runs lots", 2, "'lots' for '--keep-runs <N>': write a whole number, as 3\n"),
+        ("log --lines -3 a", 2, "'-3' for '--lines <N>': write a whole number, as 3\n"),
+        ("log --run 0 a", 2, "'0' for '--run <N>': write a whole number, as 3\n"),
+        ("wait --script x a", 2, "unexpected argument '--script' found\n"),
+        ("run a -- cd /tmp", 127, "type `async run --cwd /tmp a -- PROGRAM`\n"),
+        ("run a -- export X=1", 127, "type `async run a -- bash -c 'export X=1'`\n"),
+        (
+            "run a -- my_function",
+            127,
+            "a script that has `source <(async shim)`, and there `async_run a my_function`\n",
+        ),
+    ] {
+        let args: Vec<&str> = args.split(' ').collect();
+        is_answered(&call(&sandbox, &args), status, wanted);
+    }
+    let line = "type `async run a -- bash -c 'echo hi; echo there'`\n";
+    is_answered(&call(&sandbox, &["run", "a", "--", "echo hi; echo there"]), 127, line);
+    let exported = sandbox.run("f() { :; }; export -f f; async run a -- f");
+    is_answered(&exported, 127, "it is a function of the shell, and needs a script that has `source <(async shim)`");
+    assert!(!sandbox.store().exists(), "nothing was started");
+}
+
+fn is_answered(finished: &Finished, status: i32, wanted: &str) {
+    finished.complains(wanted).exits(status);
+    assert!(finished.stderr.lines().count() <= 2, "in a line or two: {finished}");
+    assert_eq!(finished.stdout, "", "{finished}");
+}
+
+/// The variable is named, and no option that nobody has typed.
+#[test]
+fn a_variable_with_a_wrong_value_is_named() {
+    let sandbox = Sandbox::default();
+    for (variable, command) in
+        [("ASYNC_JOBS", "run a -- true"), ("ASYNC_QUIET", "run a -- true"), ("ASYNC_KEEP_RUNS", "init")]
+    {
+        for value in ["lots", "-1", "--jobs", "1.5"] {
+            let finished = sandbox.finish(sandbox.command("async").args(command.split(' ')).env(variable, value));
+            is_answered(&finished, 2, &format!("async: {variable} "));
+            finished.complains(&format!("`{value}`")).lacks("'--");
+        }
+    }
+}
+
+#[test]
+fn a_hint_has_no_option_that_the_command_has_not() {
+    let sandbox = Sandbox::default();
+    let script = "unset ASYNC_DIR; source <(async shim); async_run only true; async_wait only 2>/dev/null";
+    sandbox.run(&format!("export XDG_STATE_HOME=$PWD/state ASYNC_SCRIPT=build\n{script}")).exits(0);
+    let hint = |command: &str| {
+        sandbox.run(&format!("unset ASYNC_DIR; export XDG_STATE_HOME=$PWD/state; async init; async {command} only"))
+    };
+    for command in ["wait", "queue --first"] {
+        hint(command).complains("the script `build` has one: `async log --script build only`\n").exits(125);
+    }
+    hint("cancel").complains("the script `build` has one: `--script build`\n").exits(125);
+    hint("log").complains("the script `build` has one: `--script build`\n").exits(125);
+}

@@ -47,6 +47,35 @@ fn when_the_time_is_up_the_status_is_124_and_what_is_not_over_can_be_waited_for_
 }
 
 #[test]
+fn an_interrupted_wait_says_that_what_it_waited_for_goes_on() {
+    let held = Held::default();
+    let (one, other) = (held.begin("one"), held.begin("two words"));
+    let dir = held.sandbox.store();
+    let given = format!("async --dir {}", dir.display());
+    for (command, shown, names) in [
+        ("async wait one 'two words'", "one running for", "async wait one 'two words'"),
+        ("async wait --any one 'two words'", "any of one, two words for", "async wait one 'two words'"),
+        ("async wait --json --all", "running for", "async wait --all"),
+        ("async cleanup", "running for", "async wait --all"),
+        (&format!("{given} wait --timeout 1h one"), "one running for", &format!("{given} wait one")),
+        ("TERM=dumb async wait one", "Waiting for completion", "async wait one"),
+    ] {
+        let mut terminal = Terminal::new(&held.sandbox, 200, &format!("trap : INT; {command}; echo \"status $?\""));
+        terminal.wait_for(|screen| screen.contains(shown));
+        terminal.type_in(b"\x03");
+        terminal.wait_for(|screen| screen.contains("status 130"));
+        let cancel = names.replacen(" wait ", " cancel ", 1);
+        let notice =
+            format!("async: interrupted; what was waited for goes on: `{names}` waits again, `{cancel}` stops it");
+        assert!(terminal.text().replace('\n', "").contains(&notice), "{command}: {}", terminal.text());
+        assert!(terminal.finish().success());
+    }
+    assert_eq!(live(&held), ["one", "two words"]);
+    one.finish(0);
+    other.finish(0);
+}
+
+#[test]
 fn a_wait_with_a_limit_ends_with_the_future() {
     let held = Held::default();
     let task = held.begin("t");
@@ -381,11 +410,14 @@ fn an_interrupt_takes_the_line_away_and_leaves_the_future() {
     let mut task = held.begin("t");
     task.print("the log\n");
     let script = "trap : INT; async wait --timeout 1h -q t; echo \"status $?\"";
-    let mut terminal = Terminal::new(&held.sandbox, 40, script);
+    let mut terminal = Terminal::new(&held.sandbox, 120, script);
     terminal.wait_for(|screen| screen.contains("t running for ") && screen.contains("the log"));
     terminal.type_in(b"\x03");
     assert!(terminal.finish().success());
-    assert_eq!(terminal.text(), "status 130");
+    let text = terminal.text();
+    let notice =
+        "async: interrupted; what was waited for goes on: `async wait t` waits again, `async cancel t` stops it";
+    assert_eq!(text.trim_start_matches("^C"), format!("{notice}\nstatus 130"));
     assert!(terminal.shows_cursor());
     task.finish(6);
     run(&held, "async wait t").says("the log\n").exits(6);
@@ -405,11 +437,16 @@ fn the_time_that_is_up_takes_the_line_away_too() {
 #[test]
 fn a_terminal_that_can_not_show_a_line_gets_none_nor_does_one_that_errors_do_not_go_to() {
     let held = Held::default();
-    for script in ["TERM=dumb exec async wait -q t", "unset TERM; exec async wait -q t", "exec async wait -q t 2>err"] {
+    // One is there to hear of Ctrl-C where somebody can be told.
+    for (script, threads) in [
+        ("TERM=dumb exec async wait -q t", 2),
+        ("unset TERM; exec async wait -q t", 2),
+        ("exec async wait -q t 2>err", 1),
+    ] {
         let task = held.begin("t");
         let mut terminal = Terminal::new(&held.sandbox, 80, script);
         task.wait_for_waiter();
-        assert_eq!(terminal.threads(), 1, "nothing is done but to sleep: {script}");
+        assert_eq!(terminal.threads(), threads, "nothing is done but to sleep: {script}");
         task.finish(0);
         assert!(terminal.finish().success());
         assert_eq!(terminal.sent, b"", "{script}");

@@ -36,7 +36,7 @@ pub(crate) struct Cancel {
     #[arg(long, conflicts_with = "names")]
     all: bool,
     /// The time between SIGTERM and SIGKILL [default: the future's own, else 5s]
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse)]
     grace: Option<Millis>,
     /// Do not say who was stopped
     #[arg(long, short)]

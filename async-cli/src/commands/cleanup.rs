@@ -44,7 +44,7 @@ impl Cleanup {
         let around = targets::around(&store, planning::enclosing(&store));
         let (targets, others) = targets::found(&store, &Caller::Program, &Scope::Store, &around, false)?;
         targets::tell_of_others(&store, &Caller::Program, &others);
-        let sleeper = Sleeper::new(None);
+        let sleeper = Sleeper::new(None, Some(targets::go_on(place, &[])));
         if !self.json {
             let manner = Manner::usual(lines);
             let mut waiting = Waiting::of_program(&store, &mut output, manner, targets, How::CleanUp);

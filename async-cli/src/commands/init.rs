@@ -8,6 +8,7 @@ use clap::Args;
 use super::uncollected_by;
 use crate::cli::Place;
 use crate::failure::{Failure, warn};
+use crate::number;
 use crate::place::kept_runs;
 
 const EXAMPLES: &str = "\
@@ -23,7 +24,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Init {
     /// How many earlier runs to keep
-    #[arg(long, value_name = "N", help = KEEP_RUNS_HELP)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = number::parse::<usize>, help = KEEP_RUNS_HELP)]
     keep_runs: Option<usize>,
 }
 

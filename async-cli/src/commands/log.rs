@@ -18,6 +18,7 @@ use clap::Args;
 use crate::cli::Place;
 use crate::failure::{Failure, warn};
 use crate::messages::Output;
+use crate::number;
 use crate::of_script::OfScript;
 
 use printer::{Labels, Printer};
@@ -47,13 +48,13 @@ pub(crate) struct Log {
     #[arg(short, long)]
     follow: bool,
     /// Only the last N lines of each
-    #[arg(short = 'n', long, value_name = "N")]
+    #[arg(short = 'n', long, value_name = "N", allow_hyphen_values = true, value_parser = number::parse::<usize>)]
     lines: Option<usize>,
     /// Put the future's name before each line
     #[arg(long)]
     prefix: bool,
     /// The log of an earlier run of each name: 1 is the newest, 2 the one before, as --list-runs has them
-    #[arg(long, value_name = "N", default_value = "1", hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value = "1", hide_default_value = true, allow_hyphen_values = true, value_parser = number::parse::<NonZeroUsize>)]
     run: NonZeroUsize,
     /// List the runs of each name whose logs are kept
     #[arg(long, conflicts_with_all = ["follow", "lines", "prefix", "run"])]

@@ -40,7 +40,7 @@ pub(crate) struct Queue {
     #[arg(long, group = "place", requires = "name")]
     last: bool,
     /// Start when fewer than N futures run, or that share of the cores
-    #[arg(long, value_name = "N|PERCENT%", value_parser = jobs, conflicts_with = "place", requires = "name")]
+    #[arg(long, value_name = "N|PERCENT%", allow_hyphen_values = true, value_parser = jobs, conflicts_with = "place", requires = "name")]
     jobs: Option<u32>,
     /// Start when this future has succeeded, too (may be given several times)
     #[arg(long, value_name = "NAME", conflicts_with = "place", requires = "name")]

@@ -22,6 +22,7 @@ use crate::collecting::Manner;
 use crate::failure::{Failure, warn};
 use crate::json::{self, Envelope, Start};
 use crate::messages::{self, About, Lines, Output};
+use crate::no_program::what_to_type;
 use crate::planning::{self, Planning};
 use crate::sleeper::Sleeper;
 use crate::targets;
@@ -89,7 +90,7 @@ impl Run {
         let cwd = std::path::absolute(self.cwd.as_deref().unwrap_or(Path::new(".")))
             .and_then(|cwd| usable_directory(&cwd).map(|()| cwd))
             .map_err(|source| Failure::Directory { path: self.cwd.clone().unwrap_or_else(|| ".".into()), source })?;
-        let program = find(&self.command[0], &variables, &cwd)?;
+        let program = find(name.as_str(), &self.command, &variables, &cwd)?;
         let stdin = open_input(&self.stdin)?;
 
         let store = place.store_to_start_in()?;
@@ -139,7 +140,8 @@ impl Run {
         }
         let mut account = Account::default();
         let waited = if self.wait {
-            let (output, sleeper) = (&mut Output::stdout()?, &Sleeper::new(None));
+            let (output, sleeper) =
+                (&mut Output::stdout()?, &Sleeper::new(None, Some(targets::go_on(place, &[name.as_str().into()]))));
             let manner = if self.json { Manner::ACCOUNTED } else { Manner::usual(lines) };
             let targets = targets::named(&[name.as_str().into()]);
             let mut waiting = Waiting::of_program(&store, output, manner, targets, How::Each);
@@ -205,7 +207,8 @@ fn print(store: &Store, started: bool, entry: Entry) -> Result<(), Failure> {
 }
 
 /// The program's file, as the shell would find it.
-fn find(program: &OsStr, variables: &[(OsString, OsString)], cwd: &Path) -> Result<PathBuf, Failure> {
+fn find(name: &str, command: &[OsString], variables: &[(OsString, OsString)], cwd: &Path) -> Result<PathBuf, Failure> {
+    let program = &*command[0];
     let given = variables.iter().rev().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
     let path = given.or_else(|| std::env::var_os("PATH"));
     which::which_in(program, path, cwd).map_err(|_| {
@@ -213,7 +216,7 @@ fn find(program: &OsStr, variables: &[(OsString, OsString)], cwd: &Path) -> Resu
         match cwd.join(program).metadata() {
             Ok(found) if is_path && found.is_dir() => why_not(program, "it is a directory"),
             Ok(_) if is_path => why_not(program, "it is not executable"),
-            _ => Failure::NoProgram(program.to_owned()),
+            _ => Failure::NoProgram { program: program.to_owned(), what_to_type: what_to_type(name, command) },
         }
     })
 }

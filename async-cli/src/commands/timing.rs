@@ -124,11 +124,8 @@ impl Timing {
         if let Err(wrong @ Failure::Usage(_)) = printed {
             return Err(wrong);
         }
-        self.exports.write(&run, &mut output)?;
+        self.exports.write(&run, &mut output, !taken && !self.json)?;
         printed?;
-        if !taken && !self.json {
-            self.exports.name_page(&mut output)?;
-        }
         Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(125) })
     }
 

@@ -48,7 +48,7 @@ pub(crate) struct Wanted {
     #[arg(long, conflicts_with_all = ["any", "keep"])]
     pub(crate) fail_fast: bool,
     /// Wait no longer than that, all in all: 90s, 5m, or a number of seconds
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse)]
     pub(crate) timeout: Option<Millis>,
     /// Do not print the logs
     #[arg(long)]
@@ -108,7 +108,7 @@ impl Wait {
             return Err(nothing_to_wait_for(&store));
         }
         let mut output = Output::stdout()?;
-        let sleeper = Sleeper::new(wanted.timeout);
+        let sleeper = Sleeper::new(wanted.timeout, Some(targets::go_on(place, &wanted.names)));
         if self.json {
             return self.run_in_json(&store, &targets, &others, &sleeper, &mut output);
         }

@@ -75,26 +75,25 @@ impl Exports {
         }
     }
 
-    /// Writes all of them.
-    pub(crate) fn write(&self, run: &Run, output: &mut Output) -> Result<(), Failure> {
+    /// Writes all of them, and says of each where it is, if `told`. One that can't be written does not keep the others from being.
+    pub(crate) fn write(&self, run: &Run, output: &mut Output, told: bool) -> Result<(), Failure> {
+        let mut result = Ok(());
         for (path, what, exporter) in self.asked() {
             let failed = |source| Failure::Export { what, path: path.to_owned(), source };
-            let text = exporter.export(run).map_err(failed)?;
-            if is_stdout(path) {
-                output.print(&text)?;
-            } else {
-                file::write(path, text.as_bytes()).map_err(failed)?;
+            let written = exporter.export(run).map_err(failed).and_then(|text| {
+                if is_stdout(path) { output.print(&text) } else { file::write(path, text.as_bytes()).map_err(failed) }
+            });
+            let done = written.and_then(|()| {
+                let line = format!("{}{}: {}\n", what[..1].to_uppercase(), &what[1..], text::printable(path.as_ref()));
+                if told { output.print(&line) } else { Ok(()) }
+            });
+            if done.is_err()
+                && let Err(earlier) = std::mem::replace(&mut result, done)
+            {
+                earlier.report();
             }
         }
-        Ok(())
-    }
-
-    /// Says where the page is, if there is one.
-    pub(crate) fn name_page(&self, output: &mut Output) -> Result<(), Failure> {
-        match &self.html {
-            Some(page) => output.print(&format!("Timeline: {}\n", text::printable(page.as_ref()))),
-            None => Ok(()),
-        }
+        result
     }
 }
 

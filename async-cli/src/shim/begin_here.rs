@@ -34,6 +34,7 @@ pub(crate) struct BeginHere {
 impl BeginHere {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let mut answer = Answer::on(self.answer)?;
+        place.check_parallel()?;
         let call = Call::read(&self.words, place)?;
         let name = call.name(place)?;
         let lines = Lines::of(place, false)?;

@@ -52,7 +52,7 @@ fn wait(place: &Place, store: &Store) -> Result<ExitCode, Failure> {
     let (targets, _) = targets::found(store, &place.caller(), &Scope::Script(place.script().as_ref()), &[], false)?;
     let manner = Manner::usual(Lines::of(place, false)?);
     let mut waiting = Waiting::of_program(store, &mut output, manner, targets, How::Each);
-    waiting.run(&Sleeper::new(None))?;
+    waiting.run(&Sleeper::new(None, None))?;
     Ok(waiting.status().into())
 }
 

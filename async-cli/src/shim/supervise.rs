@@ -57,6 +57,7 @@ impl Supervise {
 
     fn supervise(&self, place: &Place, answer: &mut Answer) -> Result<End, Failure> {
         let gate = descriptor::take(self.gate).map_err(Failure::Task)?;
+        place.check_parallel()?;
         let call = Call::read(&self.words, place)?;
         let name = call.name(place)?;
         let lines = Lines::of(place, false)?;

@@ -1,0 +1,8 @@
+//! Whole numbers on the command line.
+
+use std::str::FromStr;
+
+/// Reads a number that counts something.
+pub(crate) fn parse<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "write a whole number, as 3".to_owned())
+}
