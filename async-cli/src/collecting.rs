@@ -285,12 +285,11 @@ impl Collecting<'_> {
         let since = if let Some(since) = resumed.since {
             since
         } else {
-            let text = format!(
-                "Waiting for completion of {} ({} other jobs running)",
-                messages::command(record),
-                self.store.live_count()?
-            );
-            self.say(About::Progress, &messages::record_line(name, record, &text))?;
+            if self.manner.lines.are_heard(About::Progress) {
+                let (command, others) = (messages::command(record), self.others(name)?);
+                let text = format!("Waiting for completion of {command} ({others} other jobs running)");
+                self.say(About::Progress, &messages::record_line(name, record, &text))?;
+            }
             self.began.unwrap_or_else(clock::wall)
         };
         match claim {
@@ -317,6 +316,15 @@ impl Collecting<'_> {
                 Ok(Step::Collected { started, since })
             }
         }
+    }
+
+    /// How many other futures run. The original counts all records, that of the one that is waited for too.
+    fn others(&self, name: &FutureName) -> Result<String, Failure> {
+        if self.manner.lines == Lines::AmongLogs {
+            return Ok(self.store.live_count()?.to_string());
+        }
+        let (count, may_be_more) = self.store.running_beside(name)?;
+        Ok(if may_be_more { format!("at least {count}") } else { count.to_string() })
     }
 
     /// Lends the place of the task that waits, if one does, to a future that is held back.

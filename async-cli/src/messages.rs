@@ -124,12 +124,21 @@ impl Lines {
         })
     }
 
+    /// Whether anybody is told what that is about.
+    pub(crate) fn are_heard(self, about: About) -> bool {
+        match self {
+            Self::AmongLogs => true,
+            Self::Apart { quiet } => !quiet || about == About::Failure,
+            Self::Nowhere => false,
+        }
+    }
+
     /// Prints one where no log is. Only one that was to go to standard output can fail to: the other one may be closed, or full,
     /// and nobody need read it.
     pub(crate) fn say(self, about: About, line: &str) -> Result<(), Failure> {
         match self {
             Self::AmongLogs => Output::stdout()?.print(line)?,
-            Self::Apart { quiet } if !quiet || about == About::Failure => {
+            Self::Apart { .. } if self.are_heard(about) => {
                 let _ = io::stderr().write_all(line.as_bytes());
             }
             Self::Apart { .. } | Self::Nowhere => {}

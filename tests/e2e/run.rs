@@ -48,7 +48,7 @@ fn a_program_is_run_and_its_log_and_status_are_handed_over() {
     );
     finished
         .complains("]: running: sh -c 'echo out; echo err >&2; exit 3'\n")
-        .tells("]: Waiting for completion of sh -c 'echo out; echo err >&2; exit 3' (1 other jobs running)\n")
+        .tells("]: Waiting for completion of sh -c 'echo out; echo err >&2; exit 3' (0 other jobs running)\n")
         .says("run 0\nout\nerr\n")
         .tells("]: finished sh -c 'echo out; echo err >&2; exit 3' with result 3 in 0 seconds\n")
         .says("wait 3\n");

@@ -90,9 +90,9 @@ fn line_log_line_is_the_order_where_both_go_to_one_place() {
         for place in [">out 2>&1; cat out", "2>&1 | cat", ">>out 2>>out; cat out"] {
             let finished = case.run(&format!("{TWO} echo; {{ async_wait size; async_wait bad; }} {place}"));
             let text = lines(&finished.stdout);
-            let wanted = "\n[Async size:PID]: Waiting for completion of sized (2 other jobs running)\n42\n\
+            let wanted = "\n[Async size:PID]: Waiting for completion of sized (0 other jobs running)\n42\n\
                 [Async size:PID]: finished sized with result 0 in N seconds\n\
-                [Async bad:PID]: Waiting for completion of fails (1 other jobs running)\nthe log\n\
+                [Async bad:PID]: Waiting for completion of fails (0 other jobs running)\nthe log\n\
                 [Async bad:PID]: finished fails with result 3 in N seconds\n";
             assert!(text.contains(wanted), "{place}: {finished}");
         }

@@ -100,7 +100,7 @@ fn the_first_to_end_is_collected_and_its_name_is_the_last_line() {
     waiter.wait_for_inotify();
     fast.finish(3);
     let finished = waiter.rest();
-    finished.complains("[Async fast one:]: Waiting for completion of make (2 other jobs running)\n[").exits(3);
+    finished.complains("[Async fast one:]: Waiting for completion of make (1 other jobs running)\n[").exits(3);
     finished.tells("with result 3 in ");
     assert_eq!(finished.stdout, "no newlinefast one\n");
     assert_eq!(live(&held), ["slow"]);
@@ -307,6 +307,29 @@ fn a_task_that_a_shell_runs_itself_is_over_when_its_record_says_so() {
 }
 
 #[test]
+fn the_others_that_are_counted_are_those_that_run() {
+    let held = Held::default();
+    let [first, second, runs, over] = ["first", "second", "runs", "over"].map(|name| held.begin(name));
+    for task in [first, second, over] {
+        task.finish(0);
+    }
+    run(&held, "async run --after runs queued -- true").complains("]: queued: true\n").exits(0);
+    run(&held, "async wait first").complains(" (1 other jobs running)\n").exits(0);
+    run(&held, "async wait --quiet second").lacks("other jobs").exits(0);
+    runs.finish(0);
+    run(&held, "async wait queued").complains(" (0 other jobs running)\n").exits(0);
+}
+
+#[test]
+fn of_very_many_others_it_is_said_how_many_there_are_at_least() {
+    let held = Held::default();
+    held.begin("t").finish(0);
+    let others: Vec<_> = (0..150).map(|number| held.begin(&format!("other{number}"))).collect();
+    run(&held, "async wait t").complains(" (at least 100 other jobs running)\n").exits(0);
+    drop(others);
+}
+
+#[test]
 fn a_pipe_gets_the_usual_lines_and_nothing_else() {
     let held = Held::default();
     let task = held.begin("t");
@@ -319,7 +342,7 @@ fn a_pipe_gets_the_usual_lines_and_nothing_else() {
     assert_eq!(finished.stdout, "");
     assert_eq!(
         finished.stderr.replace(&seconds(&finished.stderr), " in N seconds"),
-        "[Async t:]: Waiting for completion of make (1 other jobs running)\n\
+        "[Async t:]: Waiting for completion of make (0 other jobs running)\n\
          [Async t:]: finished make with result 0 in N seconds\n"
     );
 }
@@ -357,7 +380,7 @@ fn a_terminal_shows_what_is_waited_for_and_what_it_printed_last() {
     assert!(terminal.finish().success());
     assert_eq!(
         terminal.text(),
-        "[Async t:]: Waiting for completion of make (1 other jobs running)\n\
+        "[Async t:]: Waiting for completion of make (0 other jobs running)\n\
          all of it\n\
          [Async t:]: finished make with result 3 in N seconds\n\
          status 3"

@@ -14,6 +14,9 @@ use crate::name::FutureName;
 use crate::record::{Record, State};
 use crate::shares;
 
+/// How many futures are looked at to say how many run: a wait among very many costs no more than that.
+const MOST_LOOKED_AT: usize = 100;
+
 /// A file of a store that is a record by its name, of a live future or of one that was collected in this run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordFile {
@@ -102,6 +105,20 @@ impl Store {
         let log = record.has_log.then(|| self.log_file(name));
         let paused = if state == State::Queued { self.is_paused(name, &record)? } else { None };
         Ok(Some(Entry { name: name.clone(), record: record.into(), state, paused, log }))
+    }
+
+    /// How many futures run beside the one of that name, none that is queued or over; and whether there may be more than that, as
+    /// no more than [`MOST_LOOKED_AT`] are looked at.
+    pub fn running_beside(&self, name: &FutureName) -> Result<(usize, bool)> {
+        // Most often there is none, and then there is nothing to list.
+        if self.live_count()? <= 1 {
+            return Ok((0, false));
+        }
+        let names = self.names()?;
+        let mut others = names.iter().filter(|other| *other != name);
+        let runs = |other: &&FutureName| matches!(self.look(other), Ok(Some((_, State::Running))));
+        let count = others.by_ref().take(MOST_LOOKED_AT).filter(runs).count();
+        Ok((count, others.next().is_some()))
     }
 
     /// How the future of that name stands now that had this record: it may have been collected since.
