@@ -33,6 +33,7 @@ pub fn written(record: &Record) -> String {
         record.has_log.then_some(Line::Log(LogOf::This)),
         record.queue.map(Line::Queue),
         record.lent_by.map(Line::LentBy),
+        record.at_once.then_some(Line::AtOnce(true)),
         record.run_start.map(Line::RunStart),
         record.run_boot.map(Line::RunBoot),
         record.cancel_grace.map(Line::CancelGrace),

@@ -73,6 +73,6 @@ pub use plan::Plan;
 pub use record::{Argument, Cause, Outcome, Record, State, Wait};
 pub use store::{
     Amendment, Cancelled, Claim, End, Entry, IfAbsent, Keep, Live, Paused, Permissions, Ready, RecordFile, RecordId,
-    Request, Run, ScriptKey, ScriptRun, Scripts, Start, Started, Store, StoreFile, To,
+    Request, Run, ScriptKey, ScriptRun, ScriptTimes, Scripts, Start, Started, Store, StoreFile, To,
 };
 pub use supervise::{Gated, Report, Task, supervise};

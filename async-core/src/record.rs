@@ -19,7 +19,7 @@
 //! wait_end = 1795503107125
 //! ```
 //!
-//! There may also be `parent`, `plan`, `run_start`, `attempts`, `cancel_time`, `signal`, `cause`, `terminated`,
+//! There may also be `parent`, `plan`, `at_once`, `run_start`, `attempts`, `cancel_time`, `signal`, `cause`, `terminated`,
 //! `killed` and `taken_by`;
 //! [`Record`] says what each is.
 //!
@@ -158,6 +158,7 @@ impl Cause {
 /// What is known of one future.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
+#[allow(clippy::struct_excessive_bools, reason = "things that are so or not")]
 pub struct Record {
     /// The command on one printable line.
     pub command: String,
@@ -203,8 +204,11 @@ pub struct Record {
     pub parent: Option<String>,
     /// How it is to be run, if not simply at once.
     pub plan: Option<Plan>,
-    /// When the task itself was let go after it had been queued, in ms since the epoch. Else that is `start_time`.
+    /// When the task itself was let go, in ms since the epoch, if its plan might have held it back. Else that is `start_time`.
     pub run_start: Option<Millis>,
+    /// Whether nothing held it back though its plan might have.
+    #[serde(skip)]
+    pub at_once: bool,
     /// How often the task was run, if more than once was allowed.
     pub attempts: Option<u32>,
     /// When somebody asked for it to be cancelled, in ms since the epoch.
@@ -218,7 +222,7 @@ pub struct Record {
     /// The time between SIGTERM and SIGKILL that came with that request, in ms.
     #[serde(skip)]
     pub(crate) cancel_grace: Option<Millis>,
-    /// When the task itself was let go after it had been queued, in ms since boot.
+    /// The same in ms since boot.
     #[serde(skip)]
     pub(crate) run_boot: Option<Millis>,
     /// Its place in the queue of those that a limit holds back.

@@ -55,7 +55,7 @@ pub use order::{Amendment, Paused, To};
 pub use place::Leftovers;
 pub use queue::MAX_JOBS;
 pub use runs::{KEPT_RUNS, RUNS, Run};
-pub use scripts::{Keep, SCRIPTS, ScriptKey, ScriptRun, Scripts};
+pub use scripts::{Keep, SCRIPTS, ScriptKey, ScriptRun, ScriptTimes, Scripts};
 
 pub(crate) use end::RecordWriter;
 pub(crate) use queue::{Look, Obstacle, Slot};

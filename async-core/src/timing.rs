@@ -1,8 +1,9 @@
 //! What running things in the background saved, and what it could save yet.
 //!
-//! A [`Summary`] is the original's few figures. A [`Run`] is all that the records of a store tell of one run, on one axis of
-//! time: who was started when, by whom, how long it ran, and who stood waiting for it; it says how it deals with clocks that
-//! disagree. A [`Schedule`] is the same run taken apart, so that it can be done again with something changed.
+//! A [`Run`] is all that the records of a store tell of one run, on one axis of time: who was started when, by whom, how long
+//! it ran, and who stood waiting for it; it says how it deals with clocks that disagree, and when a run begins and ends.
+//! [`Run::figures`] are the few that every view of it shows. A [`Schedule`] is the same run taken apart, so that it can be done
+//! again with something changed. A [`Summary`] is what devstack's functions print, in the original's arithmetic.
 //!
 //! # Taking a run apart
 //!
@@ -18,8 +19,9 @@
 //! * A task that was cancelled or lost, or still runs, has no length of its own. After its last step it lingers until it is
 //!   ended, by whoever waited for it, before that wait, and else by the script; what it takes after that is work.
 //!
-//! The script ends with its last start or wait, and now while anything is running or queued. A run ends when all of its
-//! actors have.
+//! The script begins and ends with the run where it is known when it did, else with its first start and its last start or wait;
+//! it goes on now while anything is running or queued. So what it did before its first start and after its last wait is work. A
+//! run ends when all of its actors have.
 //!
 //! For each future, **blocked** is how long somebody stood waiting for it ([`Task::blocked`]), and **slack** how long it lay
 //! finished before somebody came ([`Task::slack`]): start what has much of the former earlier, and there is nothing to gain
@@ -64,6 +66,7 @@
 mod advice;
 mod change;
 mod compare;
+mod figures;
 mod path;
 mod replay;
 mod run;
@@ -73,6 +76,7 @@ mod summary;
 pub use advice::Advice;
 pub use change::{Change, Length, Moved, Shift, Unchangeable};
 pub use compare::{Compared, Comparison};
+pub use figures::Figures;
 pub use path::Stretch;
 pub use replay::{Replay, Stuck, Times};
 pub use run::{Collected, Recorded, Run, Status, Task, Verdict};

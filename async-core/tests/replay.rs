@@ -4,11 +4,12 @@
 
 use async_core::clock::Millis;
 use async_core::timing::{Change, Collected, Length, Recorded, Replay, Run, Schedule, Shift, Status, Stretch, Task};
-use async_core::{Cause, Plan, Record, State};
+use async_core::{Cause, Plan, Record, ScriptTimes, State};
 use proptest::prelude::*;
 
 /// What a random task is made of; places in time are parts of 1000 of what there is room for.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "things that are so or not")]
 struct Seed {
     parent: Option<prop::sample::Index>,
     start: Millis,
@@ -21,6 +22,7 @@ struct Seed {
     synchronous: bool,
     nested_wait: bool,
     cancelled: bool,
+    at_once: bool,
 }
 
 fn seed() -> impl Strategy<Value = Seed> {
@@ -28,10 +30,15 @@ fn seed() -> impl Strategy<Value = Seed> {
         (prop::option::of(any::<prop::sample::Index>()), 0..1000i64, 0..1000i64),
         (prop_oneof![1 => Just(0), 6 => 1..5000i64], prop::option::weighted(0.8, (0..1000i64, 0..50i64))),
         (prop::option::weighted(0.2, any::<prop::sample::Index>()), prop::option::weighted(0.4, 1..4u32)),
-        (prop::bool::weighted(0.1), any::<bool>(), prop::bool::weighted(0.1)),
+        (prop::bool::weighted(0.1), any::<bool>(), prop::bool::weighted(0.1), any::<bool>()),
     )
         .prop_map(
-            |((parent, start, queued), (length, wait), (after, jobs), (synchronous, nested_wait, cancelled))| Seed {
+            |(
+                (parent, start, queued),
+                (length, wait),
+                (after, jobs),
+                (synchronous, nested_wait, cancelled, at_once),
+            )| Seed {
                 parent,
                 start,
                 queued,
@@ -42,18 +49,20 @@ fn seed() -> impl Strategy<Value = Seed> {
                 synchronous,
                 nested_wait,
                 cancelled,
+                at_once,
             },
         )
 }
 
 /// A run that could have been recorded, clocks of 1 ms and all.
-fn run_of(seeds: &[Seed]) -> Run {
+fn run_of(seeds: &[Seed], work_before: Millis, script_end: Option<Millis>) -> Run {
     const SCRIPT: Millis = 10_000;
     let mut tasks: Vec<Task> = Vec::new();
     for (index, seed) in seeds.iter().enumerate() {
         let parent = seed.parent.filter(|_| index > 0).map(|parent| parent.index(index));
-        let (begin, end) = parent.map_or((0, SCRIPT), |parent| (tasks[parent].run_start, tasks[parent].end.unwrap()));
-        let start = if index == 0 { 0 } else { begin + (end - begin) * seed.start / 1000 };
+        let (begin, end) =
+            parent.map_or((work_before, SCRIPT), |parent| (tasks[parent].run_start, tasks[parent].end.unwrap()));
+        let start = if index == 0 { work_before } else { begin + (end - begin) * seed.start / 1000 };
         let after: Vec<usize> = seed
             .after
             .filter(|_| index > 0 && !seed.synchronous)
@@ -81,6 +90,7 @@ fn run_of(seeds: &[Seed]) -> Run {
             parent,
             start,
             run_start,
+            held: !seed.at_once,
             end: Some(task_end),
             run_time: length,
             wait,
@@ -96,12 +106,16 @@ fn run_of(seeds: &[Seed]) -> Run {
             log: None,
         });
     }
-    let end = tasks.iter().map(|task| task.end.unwrap().max(task.wait.map_or(0, |wait| wait.end))).max().unwrap_or(0);
-    Run { start: 1_000_000, end: 1_000_000 + end, tasks, clock_step: 0 }
+    let ends = tasks.iter().map(|task| task.end.unwrap().max(task.wait.map_or(0, |wait| wait.end)));
+    let end = ends.chain(script_end).max().unwrap_or(0);
+    Run { start: 1_000_000, end: 1_000_000 + end, script_end, tasks, clock_step: 0 }
 }
 
 fn runs() -> impl Strategy<Value = Run> {
-    prop::collection::vec(seed(), 1..12).prop_map(|seeds| run_of(&seeds))
+    let work_before = prop_oneof![2 => Just(0), 1 => 1..3000i64];
+    let script_end = prop::option::of(0..30_000i64);
+    (prop::collection::vec(seed(), 1..12), work_before, script_end)
+        .prop_map(|(seeds, work_before, script_end)| run_of(&seeds, work_before, script_end))
 }
 
 /// What can only be told from the order of what happened in one millisecond may come out as a contradiction.
@@ -227,9 +241,12 @@ proptest! {
     }
 
     #[test]
-    fn whatever_records_say_nothing_is_negative(records in prop::collection::vec(any_record(), 0..8), now in any_time()) {
-        let run = Run::from_records(records, now);
+    fn whatever_records_say_nothing_is_negative(records in prop::collection::vec(any_record(), 0..8), script in any_script(), now in any_time()) {
+        let run = Run::of_script(records, script, now);
         prop_assert!(run.length() >= 0);
+        let figures = run.figures();
+        prop_assert!(figures.elapsed == run.length() && figures.background >= 0);
+        prop_assert!((0..=figures.elapsed).contains(&figures.waited), "{figures:?}");
         for (index, task) in run.tasks.iter().enumerate() {
             prop_assert!(0 <= task.start && task.start <= task.run_start && task.run_start <= task.until(run.length()));
             prop_assert!(task.wait.is_none_or(|wait| task.start <= wait.start && wait.start <= wait.end));
@@ -275,6 +292,12 @@ fn own_work(run: &Run) -> Millis {
 
 fn any_time() -> impl Strategy<Value = Millis> {
     prop_oneof![4 => 0..3000i64, 1 => any::<i64>(), 1 => Just(i64::MAX), 1 => Just(i64::MIN)]
+}
+
+fn any_script() -> impl Strategy<Value = Option<ScriptTimes>> {
+    let time = || prop::option::of(any_time());
+    let times = (time(), time(), any::<bool>());
+    prop::option::of(times.prop_map(|(start, end, is_running)| ScriptTimes { start, end, is_running }))
 }
 
 fn any_record() -> impl Strategy<Value = Recorded> {

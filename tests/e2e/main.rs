@@ -10,6 +10,7 @@ mod dist;
 mod examples;
 mod export;
 mod faults;
+mod figures;
 mod history;
 mod if_absent;
 mod injection;

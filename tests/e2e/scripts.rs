@@ -313,3 +313,39 @@ fn the_store_of_a_script_is_for_its_user_alone() {
         assert_eq!(mode, 0o700, "{}", dir.display());
     }
 }
+
+/// What `async timing` says of the newest run of that script, as JSON.
+fn timing(sandbox: &Sandbox, script: &str) -> Value {
+    let finished = run(sandbox, &format!("async timing --json --script {script}"));
+    assert_eq!(finished.status, 0, "{finished}");
+    serde_json::from_str(&finished.stdout).unwrap()
+}
+
+#[test]
+fn a_run_goes_from_where_the_script_begins_to_where_it_ends() {
+    let sandbox = sandbox();
+    let text = "sleep 0.3; async_run t true; async_wait t; ";
+    write(&sandbox, "cwd/ends", &format!("{text} sleep 0.2; async_print_timing; sleep 0.1"));
+    write(&sandbox, "cwd/killed", &format!("{text} sleep 0.2; kill -KILL $$"));
+    write(&sandbox, "cwd/goes_on", &format!("{text} : >there; read -r _ <go"));
+    let printed = run(&sandbox, "./ends");
+    let tenths = regex::Regex::new(r"\n Elapsed time: \d+\.\d sec\n").unwrap();
+    assert!(tenths.is_match(&printed.stdout), "{printed}");
+    let ended = timing(&sandbox, "ends");
+    let first = |document: &Value| document["timings"][0].clone();
+    assert!(first(&ended)["start_offset_ms"].as_i64().unwrap() >= 300, "{ended}");
+    let behind = |document: &Value| {
+        document["summary"]["elapsed_ms"].as_i64().unwrap() - first(document)["wait_end_offset_ms"].as_i64().unwrap()
+    };
+    assert!(behind(&ended) >= 300, "{ended}");
+    assert_eq!(timing(&sandbox, "ends"), ended, "whenever it is asked");
+    // Nobody knows how long the other one worked after that.
+    run(&sandbox, "./killed; :");
+    assert_eq!(behind(&timing(&sandbox, "killed")), 0);
+    let script = "mkfifo go; ./goes_on & until [[ -e there ]]; do sleep 0.01; done
+        async timing --json --script goes_on; sleep 0.01; async timing --json --script goes_on; : >go; wait";
+    let finished = run(&sandbox, script);
+    let mut documents = serde_json::Deserializer::from_str(&finished.stdout).into_iter::<Value>();
+    let [before, later] = [(); 2].map(|()| behind(&documents.next().unwrap().unwrap()));
+    assert!(before < later, "{finished}");
+}

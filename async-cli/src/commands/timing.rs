@@ -10,12 +10,13 @@ mod what_if;
 
 use std::process::ExitCode;
 
+use async_core::Record;
 use async_core::Store;
 use async_core::clock::{self, Millis};
 use async_core::timing::{Run, Summary};
 use clap::Args;
 
-use crate::cli::Place;
+use crate::cli::{Place, Profile};
 use crate::export::Exports;
 use crate::failure::{Failure, warn};
 use crate::json::Envelope;
@@ -50,7 +51,12 @@ const WIDTH: u16 = 80;
 /// Prints how much time the futures saved
 ///
 /// On a terminal also when each of them ran, what the time went to, and what could save more; elsewhere what is asked for.
-/// Without options, the figures come from the futures collected since `async init`, and the run begins with the first.
+///
+/// A run is a script's, in a store of its own: it begins where that sources the functions, and ends with it. In any other
+/// store it begins with the first start since `async init`, and ends with the last event.
+///
+/// The background is the work of all tasks, whoever has collected them, and a wait the time that the script stood in it; so
+/// elapsed time and the former without the latter is what it would have taken one after another.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 #[allow(clippy::struct_excessive_bools, reason = "options that are there or not")]
@@ -79,13 +85,13 @@ pub(crate) struct Timing {
     /// Print all of it as JSON
     #[arg(long)]
     json: bool,
-    /// Run times of all futures together, in ms
+    /// Run times of all futures together, in ms, as devstack's functions have it
     #[arg(long, hide = true, requires = "waited", allow_negative_numbers = true)]
     background: Option<Millis>,
-    /// Time spent in waits, in ms
+    /// Time spent in waits, in ms, likewise
     #[arg(long, hide = true, allow_negative_numbers = true)]
     waited: Option<Millis>,
-    /// The start of the run, in seconds since the epoch
+    /// The start of the run, in seconds since the epoch, likewise
     #[arg(long, hide = true, allow_negative_numbers = true)]
     begin: Option<i64>,
     #[command(flatten)]
@@ -100,26 +106,22 @@ impl Timing {
         if taken && self.json {
             return Err(Failure::Usage("standard output can be a file (-) or JSON, not both".into()));
         }
-        let summary = self.summary(place)?;
+        if place.profile() == Profile::Devstack {
+            output.print(&report::summary_of_devstack(&self.summary_of_devstack(place)?))?;
+            return Ok(ExitCode::SUCCESS);
+        }
         // What a script prints at its end is the summary, wherever it goes.
-        let columns = output.columns().filter(|_| self.background.is_none());
+        let columns = output.columns().filter(|_| place.script_pid().is_none());
         let asked = self.table || self.path || self.advice || !self.what_if.is_empty() || self.compare.is_some();
         let files = self.exports.is_asked();
         let everything = !asked && columns.is_some() && !self.json && !files;
-        if !asked && !everything && !self.json && !files {
-            output.print(&report::summary(&summary))?;
-            return Ok(ExitCode::SUCCESS);
-        }
         let store = place.store()?;
         let (run, errors) = Run::of_store(&store)?;
         for error in &errors {
             warn(&error.to_string());
         }
-        let printed = if taken {
-            self.analyse(&run, false).map(drop)
-        } else {
-            self.print(&store, &run, &summary, everything, &mut output)
-        };
+        let printed =
+            if taken { self.analyse(&run, false).map(drop) } else { self.print(&store, &run, everything, &mut output) };
         // What is asked wrongly is done in no part; where the records are wrong, the files are true all the same.
         if let Err(wrong @ Failure::Usage(_)) = printed {
             return Err(wrong);
@@ -129,22 +131,15 @@ impl Timing {
         Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(125) })
     }
 
-    fn print(
-        &self,
-        store: &Store,
-        run: &Run,
-        summary: &Summary,
-        everything: bool,
-        output: &mut Output,
-    ) -> Result<(), Failure> {
+    fn print(&self, store: &Store, run: &Run, everything: bool, output: &mut Output) -> Result<(), Failure> {
         let compared = self.compare.map(|against| comparison::of(run, store, against)).transpose()?;
         if self.json {
             let analysis = Analysis::of(run)?;
             let prediction = self.prediction(&analysis)?;
-            let timing = json::timing(summary, &analysis, prediction.as_ref(), compared.as_ref());
+            let timing = json::timing(&analysis, prediction.as_ref(), compared.as_ref());
             return crate::json::print(&Envelope::new(store.dir(), timing), output);
         }
-        let mut text = report::summary(summary);
+        let mut text = report::summary(&run.figures());
         if (everything || self.table) && !run.tasks.is_empty() {
             text += "\n";
             text += &table::table(run, self.sort, output.columns().unwrap_or(WIDTH), output.has_colors());
@@ -191,25 +186,18 @@ impl Timing {
         Ok(text)
     }
 
-    fn summary(&self, place: &Place) -> Result<Summary, Failure> {
+    /// What devstack's functions print: what they have added up, and the time until now.
+    fn summary_of_devstack(&self, place: &Place) -> Result<Summary, Failure> {
+        let collected = || -> Result<Vec<Record>, Failure> {
+            Ok(place.store()?.collected()?.into_iter().map(|(_, record)| record).collect())
+        };
         let now = clock::wall() / 1000;
-        let elapsed = |begin: i64| now.saturating_sub(begin).max(0);
-        let collected = || Ok::<_, Failure>(place.store()?.collected()?);
-        let first =
-            |collected: &[(_, async_core::Record)]| collected.iter().map(|(_, record)| record.start_time / 1000).min();
-        if let (Some(background_ms), Some(waited_ms)) = (self.background, self.waited) {
-            let begin = self.begin.map_or_else(|| Ok::<_, Failure>(first(&collected()?).unwrap_or(now)), Ok)?;
-            return Ok(Summary { background_ms, waited_ms, elapsed_s: elapsed(begin) });
-        }
-        let collected = collected()?;
-        let begin = first(&collected).unwrap_or(now);
-        let mut summary = Summary { background_ms: 0, waited_ms: 0, elapsed_s: elapsed(begin) };
-        for (_, record) in collected {
-            summary.background_ms = summary.background_ms.saturating_add(record.run_time.unwrap_or(0));
-            if let (Some(start), Some(end)) = (record.wait_start, record.wait_end) {
-                summary.waited_ms = summary.waited_ms.saturating_add(end.saturating_sub(start).max(0));
-            }
-        }
-        Ok(summary)
+        let begin = match self.begin {
+            Some(begin) => begin,
+            None => collected()?.iter().map(|record| record.start_time / 1000).min().unwrap_or(now),
+        };
+        let elapsed_s = now.saturating_sub(begin).max(0);
+        let (background_ms, waited_ms) = (self.background.unwrap_or(0), self.waited.unwrap_or(0));
+        Ok(Summary { background_ms, waited_ms, elapsed_s })
     }
 }

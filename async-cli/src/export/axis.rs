@@ -46,14 +46,15 @@ fn moment(ms: Millis, step: Millis) -> String {
     format!("{} {seconds} s", words(ms - ms % MINUTE)).trim_start().to_owned()
 }
 
-/// A duration in ms, to three digits or so: `412 ms`, `8.2 s`, `1 min 30 s`, `2 h 5 min`.
+/// A duration in ms, rounded to three digits or so: `412 ms`, `8.2 s`, `1 min 30 s`, `2 h 5 min`.
 pub(crate) fn duration(ms: Millis) -> String {
+    let to = |unit: Millis| (ms.saturating_add(unit / 2)) / unit * unit;
     match ms {
         ..SECOND => format!("{ms} ms"),
-        SECOND..MINUTE => format!("{} s", decimal(ms, 1)),
-        MINUTE..HOUR => words(ms - ms % SECOND),
-        HOUR..DAY => words(ms - ms % MINUTE),
-        DAY.. => words(ms - ms % HOUR),
+        SECOND..MINUTE if to(SECOND / 10) < MINUTE => format!("{} s", decimal(to(SECOND / 10), 1)),
+        SECOND..HOUR => words(to(SECOND)),
+        HOUR..DAY => words(to(MINUTE)),
+        DAY.. => words(to(HOUR)),
     }
 }
 
@@ -101,8 +102,10 @@ mod tests {
 
     #[test]
     fn a_duration_has_the_digits_that_matter() {
-        let cases = [0, 999, 8249, 59_999, 60_000, 90_500, HOUR + 5 * SECOND, 2 * HOUR + 5 * MINUTE, 26 * HOUR];
-        let texts = ["0 ms", "999 ms", "8.2 s", "59.9 s", "1 min", "1 min 30 s", "1 h", "2 h 5 min", "1 d 2 h"];
+        let cases = [0, 999, 8249, 8250, 59_949, 59_950, 60_000, 90_499, HOUR - 500, HOUR + 29 * SECOND, 26 * HOUR];
+        let texts =
+            ["0 ms", "999 ms", "8.2 s", "8.3 s", "59.9 s", "1 min", "1 min", "1 min 30 s", "1 h", "1 h", "1 d 2 h"];
         assert_eq!(cases.map(duration), texts);
+        assert_eq!([2 * HOUR + 5 * MINUTE, DAY - 1].map(duration), ["2 h 5 min", "1 d"]);
     }
 }

@@ -3,6 +3,8 @@
 use async_core::timing::{Run, Status, Task, Verdict};
 use async_core::{clock::Millis, process, text};
 
+use unicode_width::UnicodeWidthStr;
+
 use super::axis::duration;
 
 /// A run as lanes on one axis, in ms from its start.
@@ -73,14 +75,6 @@ pub(crate) struct Wait {
 pub(crate) enum Look {
     Script,
     Future(Verdict),
-}
-
-/// Where the text that goes with a bar stands, so that it neither leaves the picture nor covers another bar's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    After,
-    Before,
-    Inside,
 }
 
 impl Span {
@@ -160,18 +154,6 @@ impl Lane {
         let ran = self.run.map_or_else(String::new, |span| format!(", ran for {}", duration(span.length())));
         format!("{}: {}, started at {}{queued}{ran}", self.name, self.status, duration(self.whole.start))
     }
-
-    /// Where the text beside its bar stands, on an axis of that length in ms. A bar leaves some room at one of its sides,
-    /// or has it inside.
-    pub(crate) fn place(&self, length: Millis) -> Place {
-        if self.whole.end <= length / 100 * 70 {
-            Place::After
-        } else if self.whole.start >= length / 100 * 30 {
-            Place::Before
-        } else {
-            Place::Inside
-        }
-    }
 }
 
 impl Wait {
@@ -227,6 +209,14 @@ impl Chart {
         looks
     }
 
+    /// How many columns the texts beside the bars take at most: without their remarks, and with them. All bars leave that room.
+    pub(crate) fn room(&self) -> (usize, usize) {
+        let took = |lane: &Lane| lane.took().map_or(0, |took| took.width());
+        let remark = |lane: &Lane| lane.remark().map_or(0, |remark| 1 + remark.width());
+        let most = |of: &dyn Fn(&Lane) -> usize| self.lanes.iter().map(of).max().unwrap_or(0);
+        (most(&took), most(&|lane| took(lane) + remark(lane)))
+    }
+
     /// The lanes of the futures.
     pub(crate) fn futures(&self) -> &[Lane] {
         &self.lanes[1..]
@@ -277,7 +267,7 @@ fn script_lane(length: Millis) -> Lane {
         run: Some(whole),
         waits: Vec::new(),
         command: String::new(),
-        status: "from the first future's start to the last event".into(),
+        status: "from the beginning of the run to its end".into(),
         waited: String::new(),
     }
 }
@@ -291,7 +281,6 @@ fn future_lane(run: &Run, index: usize, depth: usize) -> Lane {
     let task = &run.tasks[index];
     let verdict = task.status.verdict();
     let end = task.until(run.length());
-    let never_ran = matches!(verdict, Verdict::Queued | Verdict::Skipped | Verdict::Unstartable);
     let queued = Span { start: task.start, end: task.run_start };
     Lane {
         task: Some(index),
@@ -299,8 +288,8 @@ fn future_lane(run: &Run, index: usize, depth: usize) -> Lane {
         depth,
         look: Look::Future(verdict),
         whole: Span { start: task.start, end },
-        queued: (queued.length() > 0).then_some(queued),
-        run: (!never_ran).then_some(Span { start: task.run_start, end }),
+        queued: (task.queued() > 0).then_some(queued),
+        run: task.ran().then_some(Span { start: task.run_start, end }),
         waits: Vec::new(),
         command: text::printable(task.command.as_ref()),
         status: status(&task.status),
@@ -320,18 +309,15 @@ pub(crate) fn status(status: &Status) -> String {
 
 fn figures(run: &Run) -> Vec<Fact> {
     let fact = |what, value| Fact { what, value };
-    let elapsed = run.length();
-    let background: Millis = run.tasks.iter().map(|task| task.run_time).sum();
-    let blocked: Millis = run.tasks.iter().map(Task::blocked).sum();
-    let serial = elapsed + background - blocked;
-    let mut figures = vec![
-        fact("elapsed", duration(elapsed)),
-        fact("one after another", duration(serial.max(0))),
-        fact("spent waiting", duration(blocked)),
-    ];
-    if elapsed > 0 {
-        #[allow(clippy::cast_precision_loss, reason = "ms are far below 2^53")]
-        figures.push(fact("speedup", format!("{:.1}×", serial as f64 / elapsed as f64)));
-    }
-    figures
+    let figures = run.figures();
+    let speedup = figures.speedup().map(|speedup| fact("speedup", format!("{speedup:.2}×")));
+    [
+        fact("elapsed", duration(figures.elapsed)),
+        fact("one after another", duration(figures.serial())),
+        fact("in the background", duration(figures.background)),
+        fact("spent waiting", duration(figures.waited)),
+    ]
+    .into_iter()
+    .chain(speedup)
+    .collect()
 }

@@ -11,7 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::axis::{self, Tick};
-use super::chart::{Chart, Lane, Place, Span, Wait};
+use super::chart::{Chart, Lane, Span, Wait};
 use super::tail::Tail;
 
 const STYLE: &str = include_str!("timeline.css");
@@ -71,22 +71,6 @@ impl Page<'_> {
     /// A part of a lane's bar, in percent of the bar.
     fn part(lane: &Lane, part: &Span) -> String {
         percent(part.length(), lane.whole.length())
-    }
-
-    /// Where the text beside a lane's bar is, in percent.
-    fn label(&self, lane: &Lane) -> String {
-        self.percent(match lane.place(self.chart.length) {
-            Place::After => lane.whole.end,
-            Place::Before | Place::Inside => lane.whole.start,
-        })
-    }
-
-    fn place(&self, lane: &Lane) -> &'static str {
-        match lane.place(self.chart.length) {
-            Place::After => "after",
-            Place::Before => "before",
-            Place::Inside => "inside",
-        }
     }
 
     /// The clock at a moment in ms from the start.

@@ -47,11 +47,16 @@ impl Collector for Metrics {
         };
         let seconds = Some(&Unit::Seconds);
         let one = |value| vec![(Vec::new(), value)];
-        gauge("async_run_start_timestamp", "When the first future started", seconds, one(in_seconds(run.start)))?;
-        gauge("async_run_duration", "How long the run took", seconds, one(in_seconds(run.length())))?;
-        let sum = |of: fn(&Task) -> Millis| one(in_seconds(run.tasks.iter().map(of).sum()));
-        gauge("async_run_tasks_duration", "How long all tasks took together", seconds, sum(|task| task.run_time))?;
-        gauge("async_run_waited", "How long somebody waited for a future", seconds, sum(Task::blocked))?;
+        let figures = run.figures();
+        gauge("async_run_start_timestamp", "When the run began", seconds, one(in_seconds(run.start)))?;
+        for (name, help, ms) in [
+            ("async_run_duration", "How long the run took", figures.elapsed),
+            ("async_run_tasks_duration", "How long all tasks worked together", figures.background),
+            ("async_run_waited", "How long the script stood in waits", figures.waited),
+            ("async_run_serial_duration", "How long it would have taken one after another", figures.serial()),
+        ] {
+            gauge(name, help, seconds, one(in_seconds(ms)))?;
+        }
         gauge("async_futures", "How many futures ended so, or stand so", None, counts(run))?;
 
         let names = labels(&run.tasks);

@@ -8,7 +8,7 @@ use async_core::timing::Run;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::axis::{self, Tick};
-use super::chart::{Chart, Lane, Place, Span};
+use super::chart::{Chart, Lane, Span};
 
 /// Sizes in px. A picture can't measure text, so a column of it is taken for as wide as it is in any usual font.
 const WIDTH: usize = 800;
@@ -19,6 +19,8 @@ const ROW: usize = 24;
 const NAME_COLUMN: usize = 8;
 const SMALL_COLUMN: usize = 7;
 const INDENT: usize = 12;
+/// Between a bar and its text.
+const LABEL: usize = 6;
 const SIGN: usize = 20;
 
 /// Names of futures nested deeper than that stand where these do.
@@ -58,7 +60,13 @@ struct Sample {
 
 impl Picture<'_> {
     const LEFT: usize = MARGIN + NAMES;
-    const RIGHT: usize = WIDTH - MARGIN;
+
+    /// How long the axis is. Behind its end there is room for the text beside a bar.
+    fn axis(&self) -> f64 {
+        #[allow(clippy::cast_precision_loss, reason = "a few hundred px")]
+        let width = (WIDTH - MARGIN - Self::LEFT - LABEL - self.chart.room().1 * SMALL_COLUMN) as f64;
+        width
+    }
 
     fn lanes_end(&self) -> usize {
         TOP + self.chart.lanes.len() * ROW
@@ -89,18 +97,14 @@ impl Picture<'_> {
     fn offset(&self, ms: Millis) -> f64 {
         #[allow(clippy::cast_precision_loss, reason = "ms are far below 2^53")]
         let share = ms as f64 / self.chart.length as f64;
-        #[allow(clippy::cast_precision_loss, reason = "a few hundred px")]
-        let width = (Self::RIGHT - Self::LEFT) as f64;
-        share * width
+        share * self.axis()
     }
 
     /// Whether a tick's text ends before the picture does.
     fn has_room(&self, tick: &Tick) -> bool {
         #[allow(clippy::cast_precision_loss, reason = "a few hundred px")]
         let end = self.offset(tick.at) + (tick.text.len() * SMALL_COLUMN) as f64;
-        #[allow(clippy::cast_precision_loss, reason = "a few hundred px")]
-        let room = (Self::RIGHT - Self::LEFT) as f64;
-        end <= room
+        end <= self.axis()
     }
 
     fn indent(lane: &Lane) -> usize {
@@ -111,26 +115,11 @@ impl Picture<'_> {
         at_most(&lane.name, (NAMES - SIGN - Self::indent(lane) - 6) / NAME_COLUMN)
     }
 
-    /// The text beside a bar: where it is, how it is aligned there, and what it says.
-    fn label(&self, lane: &Lane) -> Label {
+    /// What stands beside a bar.
+    fn label(lane: &Lane) -> String {
         let text: Vec<String> = lane.took().into_iter().chain(lane.remark().map(str::to_owned)).collect();
-        let text = text.join(" ");
-        let (ms, shift, anchor) = match lane.place(self.chart.length) {
-            Place::After => (lane.whole.end, 6.0, "start"),
-            Place::Before => (lane.whole.start, -6.0, "end"),
-            Place::Inside => (lane.whole.start, 7.0, "start"),
-        };
-        let ground = (lane.place(self.chart.length) == Place::Inside).then(|| text.width() * SMALL_COLUMN + 6);
-        Label { x: pixels(self.offset(ms) + shift), anchor, ground, text }
+        text.join(" ")
     }
-}
-
-struct Label {
-    x: String,
-    anchor: &'static str,
-    /// How wide the patch is that keeps it off the bar, if it stands on it.
-    ground: Option<usize>,
-    text: String,
 }
 
 fn pixels(px: f64) -> String {

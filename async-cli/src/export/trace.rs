@@ -9,6 +9,7 @@
 //!   the other.
 //! * Metadata events (`M`) named `process_name`, `thread_name` and `thread_sort_index` have their value in `args`.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use async_core::clock::Millis;
@@ -35,7 +36,9 @@ impl super::Exporter for Trace {
         // Readers put one that begins with another inside it if it comes after it.
         threads.slices.sort_by_key(|slice| (slice.ts, std::cmp::Reverse(slice.dur)));
         events.extend(threads.slices);
-        let file = File { trace_events: events, display_time_unit: "ms", other_data: Origin { start: chart.begin } };
+        let figures = chart.figures.into_iter().map(|fact| (fact.what, fact.value)).collect();
+        let other_data = About { start: chart.begin, figures };
+        let file = File { trace_events: events, display_time_unit: "ms", other_data };
         Ok(serde_json::to_string(&file)? + "\n")
     }
 }
@@ -45,13 +48,16 @@ impl super::Exporter for Trace {
 struct File<'a> {
     trace_events: Vec<Event<'a>>,
     display_time_unit: &'static str,
-    other_data: Origin,
+    other_data: About,
 }
 
 #[derive(Serialize)]
-struct Origin {
+struct About {
     /// When the time was 0.
     start: String,
+    /// The figures of the whole run, for people.
+    #[serde(flatten)]
+    figures: BTreeMap<&'static str, String>,
 }
 
 #[derive(Serialize)]

@@ -179,7 +179,7 @@ impl From<Entry> for Future {
             script_pid: record.script.as_ref().map(ProcessIdentity::pid),
             parent: record.parent,
             start_time_ms: record.start_time,
-            run_start_ms: record.run_start,
+            run_start_ms: record.run_start.filter(|_| !record.at_once),
             end_time_ms: record.end_time,
             run_time_ms,
             wait_start_ms: record.wait_start,

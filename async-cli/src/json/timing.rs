@@ -22,22 +22,26 @@ pub(crate) struct Timing {
     pub(crate) compare: Option<ComparisonFields>,
 }
 
-/// The summary of a run, in the arithmetic of the original script. Whole seconds are cut, not rounded.
+/// The figures of a run. Whole seconds are cut, not rounded.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "Summary"))]
 pub(crate) struct SummaryFields {
-    /// The run times of all collected futures together, in ms.
+    /// The length of the run, in ms.
+    pub(crate) elapsed_ms: Millis,
+    /// The run times of all futures together, less what their tasks themselves stood waiting for others, in ms.
     pub(crate) background_ms: Millis,
-    /// The time spent in waits, in ms.
+    /// How long the script stood in waits, in ms; where it waited for several at once, the time counts once.
     pub(crate) waited_ms: Millis,
-    /// The length of the run until now, in s.
+    /// How long the run would have taken one after another, in ms: `elapsed_ms + background_ms - waited_ms`.
+    pub(crate) serial_ms: Millis,
+    /// The length of the run, in s.
     pub(crate) elapsed_s: i64,
     /// Background time less waits, in s. Negative when the waits cost more than the tasks.
     pub(crate) background_minus_waits_s: i64,
     /// How long the run would have taken one after another, in s.
     pub(crate) serial_s: i64,
-    /// Serial over elapsed time. Null if no second has gone by.
+    /// `serial_ms` over `elapsed_ms`. Null if no time has gone by.
     pub(crate) speedup: Option<f64>,
 }
 
@@ -47,9 +51,10 @@ pub(crate) struct SummaryFields {
 #[cfg_attr(test, schemars(rename = "Run"))]
 #[allow(clippy::struct_field_names, reason = "units are part of names")]
 pub(crate) struct RunFields {
-    /// When its first future started, in ms since the epoch.
+    /// When it began, in ms since the epoch: the script, where the store is its own, else the first future.
     pub(crate) start_time_ms: Millis,
-    /// When it ended, in ms since the epoch: now while a future runs, else at its last event.
+    /// When it ended, in ms since the epoch: now while a future or the script runs, else at the end of that, where it is known, or
+    /// the last event.
     pub(crate) end_time_ms: Millis,
     /// How long it took, in ms.
     pub(crate) length_ms: Millis,
@@ -83,11 +88,13 @@ pub(crate) struct FutureTiming {
     pub(crate) synchronous: bool,
     /// When it was started.
     pub(crate) start_offset_ms: Millis,
-    /// When its task was let go: later than that only if it was queued.
+    /// When its task was let go: later than that if it was queued, and by a moment if its plan might have held it back.
     pub(crate) run_start_offset_ms: Millis,
     /// When its task was over.
     pub(crate) end_offset_ms: Option<Millis>,
-    /// How long its task ran, or has run by now, in ms, by a clock that never steps.
+    /// How long it was held back, in ms.
+    pub(crate) queued_ms: Millis,
+    /// How long its task ran, or has run by now, in ms.
     pub(crate) run_time_ms: Millis,
     /// When the wait that collected it began.
     pub(crate) wait_start_offset_ms: Option<Millis>,

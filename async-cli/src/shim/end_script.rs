@@ -29,20 +29,29 @@ impl EndScript {
         let on_exit = place.on_exit()?;
         let store = place.store()?;
         // Without an identity nothing says what it has started.
-        let Some(script) = place.script().filter(|_| on_exit != OnExit::Leave) else {
+        let Some(script) = place.script() else {
             return Ok(ExitCode::SUCCESS);
         };
-        if on_exit == OnExit::Wait {
-            return wait(place, &store);
-        }
-        for entry in of_script(&store, &script)? {
+        let ended = match on_exit {
+            OnExit::Leave => Ok(ExitCode::SUCCESS),
+            OnExit::Wait => wait(place, &store),
+            OnExit::Cancel => Self::stop(&store, &script),
+        };
+        // Nothing but the length of the run hangs on it.
+        let _ = store.note_end_of(&script);
+        ended
+    }
+
+    /// Tells of what failed without anybody having heard of it, and cancels the rest.
+    fn stop(store: &Store, script: &ProcessIdentity) -> Result<ExitCode, Failure> {
+        for entry in of_script(store, script)? {
             if entry.state.is_over() && entry.has_failed() && entry.record.cause != Some(Cause::Cancelled) {
                 let outcome = entry.record.outcome(None, clock::wall());
                 let failed = if outcome.rc.is_some() { "failed " } else { "" };
                 warn(&format!("nobody waited for `{}`, which {failed}{}", entry.name, messages::failed(&outcome)));
             }
         }
-        cancel(&store, &script)
+        cancel(store, script)
     }
 }
 

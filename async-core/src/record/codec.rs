@@ -47,7 +47,7 @@ macro_rules! plain_values {
     };
 }
 
-plain_values!(false: String, Millis, u32, u8, ProcessIdentity);
+plain_values!(false: String, Millis, u32, u8, bool, ProcessIdentity);
 plain_values!(true: FutureName, FutureId, QueuePlace, Lender);
 
 /// What is written and read as JSON.
@@ -159,6 +159,7 @@ lines! {
     Queue(QueuePlace) = "queue" => |record, value| record.queue = Some(value),
     Lender(Lender) = "lender" => |record, value| record.lenders.push(value),
     LentBy(FutureName) = "lent_by" => |record, value| record.lent_by = Some(value),
+    AtOnce(bool) = "at_once" => |record, value| record.at_once = value,
     RunStart(Millis) = "run_start" => |record, value| record.run_start = Some(value),
     RunBoot(Millis) = "run_boot" => |record, value| record.run_boot = Some(value),
     CancelGrace(Millis) = "cancel_grace" => |record, value| record.cancel_grace = Some(value),

@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 
 use super::directory::Directory;
 use super::files::{StoreFile, read_record};
-use super::scripts::runs_before;
+use super::scripts::{ScriptTimes, runs_before};
 use super::{COLLECTED, Entry, Store};
 use crate::caller::Caller;
 use crate::clock::Millis;
@@ -45,6 +45,8 @@ pub(super) type Stamp = (Millis, u32);
 pub struct Run {
     /// The start of its first future, in ms since the epoch.
     pub started: Millis,
+    /// When the script ran, if it was the only run of that.
+    pub script: Option<ScriptTimes>,
     /// Where its records and logs are. Not held open: there may be more runs than descriptors.
     directory: Directory,
 }
@@ -66,7 +68,8 @@ impl Store {
     pub fn past_runs(&self) -> Result<Vec<Run>> {
         let mut runs = self.own_past_runs()?;
         for (started, dir) in runs_before(&self.dir)? {
-            runs.push(Run { started, directory: dir.subdirectory(COLLECTED) });
+            let script = ScriptTimes::of(&dir);
+            runs.push(Run { started, script, directory: dir.subdirectory(COLLECTED) });
             runs.extend(runs_in(&dir)?);
         }
         Ok(runs)
@@ -231,12 +234,13 @@ impl Store {
 }
 
 /// The runs before this one in the store that is that directory, newest first.
-fn runs_in(store: &Directory) -> Result<Vec<Run>> {
+pub(super) fn runs_in(store: &Directory) -> Result<Vec<Run>> {
     let dir = store.subdirectory(RUNS).held_if_fit();
     let mut runs: Vec<(Stamp, OsString)> =
         dir.names_if_there()?.into_iter().filter_map(|file| Some((parse_stamp(file.to_str()?)?, file))).collect();
     runs.sort();
-    let run = |((started, _), name): (Stamp, OsString)| Run { started, directory: dir.subdirectory(name) };
+    let run =
+        |((started, _), name): (Stamp, OsString)| Run { started, script: None, directory: dir.subdirectory(name) };
     Ok(runs.into_iter().rev().map(run).collect())
 }
 

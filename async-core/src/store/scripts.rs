@@ -4,7 +4,7 @@
 //! | file | is |
 //! | --- | --- |
 //! | `scripts/KEY/PID.START/` | the store of one run; START is when its place was settled, in ms since the epoch |
-//! | `scripts/KEY/PID.START/.script` | the identity of its shell |
+//! | `scripts/KEY/PID.START/.script` | the identity of its shell, and `ended MS` once it has come to its end, in ms since the epoch |
 //! | `scripts/KEY/.new.PID.START/` | one that process PID is just making |
 //!
 //! They are made at their first use, and the one who makes one removes those that are too many or too old: see [`Keep`].
@@ -31,6 +31,9 @@ pub const SCRIPTS: &str = "scripts";
 
 /// The file that says which shell's store it is.
 pub(super) const SHELL: &str = ".script";
+
+/// What the line in it begins with that says when the script has come to its end.
+const ENDED: &str = "ended ";
 
 /// What is being made has it before its name.
 const NEW: &str = ".new.";
@@ -147,11 +150,61 @@ impl ScriptRun {
     }
 }
 
+/// What is known of when a script ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScriptTimes {
+    /// When it began to use its store, in ms since the epoch; none if the run is not the first in there.
+    pub start: Option<Millis>,
+    /// When it came to its end, in ms since the epoch. None if it was killed, or is not over.
+    pub end: Option<Millis>,
+    /// Whether its shell is there still.
+    pub is_running: bool,
+}
+
+impl ScriptTimes {
+    /// Those of the script whose store that is, if it is one's.
+    pub(super) fn of(directory: &Directory) -> Option<Self> {
+        let text = shell_file(directory)?;
+        let shell: Option<ProcessIdentity> = text.lines().next()?.parse().ok();
+        let is_first = super::runs::runs_in(directory).is_ok_and(|runs| runs.is_empty());
+        let start = directory.path().file_name().and_then(parse_run).map(|(_, start)| start);
+        // It may have come there more than once, by a trap of its own.
+        let end = text.lines().rev().find_map(|line| line.strip_prefix(ENDED)?.parse().ok());
+        let is_running = shell.is_some_and(|shell| shell.is_alive().unwrap_or(false));
+        Some(Self { start: start.filter(|_| is_first), end: end.filter(|_| !is_running), is_running })
+    }
+}
+
+impl Store {
+    /// When the script ran whose store this is; none if it is no script's.
+    #[must_use]
+    pub fn script_times(&self) -> Option<ScriptTimes> {
+        ScriptTimes::of(&self.dir)
+    }
+
+    /// Notes that it has come to its end now, if this is the store of that script.
+    pub fn note_end_of(&self, script: &ProcessIdentity) -> Result<()> {
+        if shell_of(&self.dir).as_ref() != Some(script) {
+            return Ok(());
+        }
+        let file = self.dir.file(SHELL);
+        let Some(mut open) = file.open_to_append()? else {
+            return Ok(());
+        };
+        let line = format!("{ENDED}{}\n", clock::wall());
+        open.write_all(line.as_bytes()).map_err(Error::io("write to", file.path()))
+    }
+}
+
 /// The shell whose store that is, if it is a script's.
 fn shell_of(directory: &Directory) -> Option<ProcessIdentity> {
+    shell_file(directory)?.lines().next()?.parse().ok()
+}
+
+fn shell_file(directory: &Directory) -> Option<String> {
     let named = directory.file(SHELL);
     let bytes = read_bytes(&named.open().ok()??, named.path()).ok()?;
-    std::str::from_utf8(&bytes).ok()?.trim_end().parse().ok()
+    String::from_utf8(bytes).ok()
 }
 
 /// The stores of all scripts of a user.

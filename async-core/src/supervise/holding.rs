@@ -51,7 +51,9 @@ impl Supervisor<'_> {
     }
 
     fn hold_back_as_planned(&mut self, held: &mut dyn FnMut() -> bool) -> Result<Option<End>> {
-        let turn = match self.store.look_for_start(self.name, self.record.file(), false)? {
+        let looked = self.store.look_for_start(self.name, self.record.file(), false)?;
+        let was_held = matches!(looked, Look::Wait(_));
+        let turn = match looked {
             Look::Start(slot) => Turn::Own(slot),
             Look::Skip(why) => Turn::Skip(why),
             Look::Wait(_) if !held() => return Ok(None),
@@ -70,7 +72,8 @@ impl Supervisor<'_> {
         self.plan = self.record.read()?.plan.unwrap_or_default();
         self.run_start = clock::since_boot();
         let start = [Line::RunStart(clock::wall()), Line::RunBoot(self.run_start)];
-        self.record.add(&lent_by.into_iter().chain(start).collect::<Vec<_>>())?;
+        let at_once = (!was_held).then_some(Line::AtOnce(true));
+        self.record.add(&lent_by.into_iter().chain(at_once).chain(start).collect::<Vec<_>>())?;
         if self.plan.jobs.is_some() {
             Store::leave_queue(self.record.file());
         }

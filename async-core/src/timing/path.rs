@@ -59,7 +59,8 @@ impl Schedule {
             let times = replay.tasks[index];
             let last_before = self.tasks[index].after.iter().copied().max_by_key(|&before| replay.tasks[before].end);
             let ready = last_before.map_or(times.start, |before| replay.tasks[before].end.max(times.start));
-            add(&mut path, Stretch { task, queued: true, start: ready, end: times.run_start });
+            let queued = times.run_start - ready > self.tasks[index].start_up;
+            add(&mut path, Stretch { task, queued, start: ready, end: times.run_start });
             (actor, next) = match last_before {
                 Some(before) if ready > times.start => (before, self.actors[before].len()),
                 _ => match starts[index] {

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::record::{Cause, Record, State};
 use crate::shares;
-use crate::store::{Store, StoreFile};
+use crate::store::{ScriptTimes, Store, StoreFile};
 
 /// No offset is larger, in ms (some 500 years): a record may hold any number, and sums of these must not overflow.
 pub(super) const MAX_OFFSET: Millis = 1 << 44;
@@ -18,20 +18,29 @@ const CLOCKS_AGREE: Millis = 100;
 
 /// One run: everything its futures' records tell.
 ///
+/// # Beginning and end
+///
+/// A run begins with the script where the store is that script's own, and else with the first start. It ends now as long as any
+/// of its tasks is running or queued, or that script is there; after that, when the script came to its end, where it said so, or
+/// with the last event, whichever was later. So what is over does not change with the reader's clock.
+///
 /// # Clocks
 ///
 /// Starts and waits are recorded by the clock on the wall, lengths of tasks by one that never steps. Offsets are the wall
 /// clock's, so that the order of events is as it was recorded. Where both clocks are known for a task and its length by the
 /// one differs from that by the other by more than 100 ms, the wall clock was set while it ran: then the length that never
-/// steps counts, [`Run::clock_step`] says by how much they differ, and what lies after the step is off by as much. Whatever
+/// steps counts, [`Run::clock_step`] says by how much they differ, and what lies after the step is off by as much. Else the
+/// length on the axis does, so that a task ran from where it was let go to its end in all views of it. Whatever
 /// the clocks say, a task does not start before the run, does not run before it starts, does not end before it runs, and the
 /// wait that collected it does not end before it does: what would, is moved to the earliest moment that is possible.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Run {
-    /// When the first future started, in ms since the epoch.
+    /// When it began, in ms since the epoch.
     pub start: Millis,
-    /// When it ended, in ms since the epoch: now while any of its tasks is running or queued, else at its last event.
+    /// When it ended, in ms since the epoch.
     pub end: Millis,
+    /// When the script ended or stands now, in ms from the start, where that is known.
+    pub script_end: Option<Millis>,
     /// The futures, in the order of their starts. A name that was used several times has several.
     pub tasks: Vec<Task>,
     /// By how much the wall clock was set during a task, in ms, at most; 0 if it was not.
@@ -51,13 +60,15 @@ pub struct Task {
     pub parent: Option<usize>,
     /// When it was started.
     pub start: Millis,
-    /// When its task was let go: later than that only if it was queued. If it was never let go, when that was given up; if
-    /// it is still queued, the end of the run.
+    /// When its task was let go: later than that if it was queued, or its limit had to be looked at. If it was never let go, when
+    /// that was given up; if it is still queued, the end of the run.
     pub run_start: Millis,
+    /// Whether it was held back until then.
+    pub held: bool,
     /// When its task was over. None while it runs or is queued, and for one that was lost and never collected.
     pub end: Option<Millis>,
-    /// How long its task ran, in ms, by the clock that never steps where that is recorded; until the end of the run while it
-    /// runs; 0 if nobody knows.
+    /// How long its task ran, in ms: from when it was let go to its end, or to the end of the run while it runs; 0 if nobody
+    /// knows.
     pub run_time: Millis,
     /// The wait that collected it.
     pub wait: Option<Collected>,
@@ -177,18 +188,7 @@ impl Task {
     /// How long it was queued, in ms.
     #[must_use]
     pub fn queued(&self) -> Millis {
-        self.run_start - self.start
-    }
-
-    /// How long somebody stood waiting for it, in ms: from when the wait for it began, or it was started if that was later,
-    /// to its end. For one that ran in the shell itself, all the time that it ran.
-    #[must_use]
-    pub fn blocked(&self) -> Millis {
-        match (self.end, self.wait) {
-            (Some(_), _) if self.synchronous => self.run_time,
-            (Some(end), Some(wait)) => (end.min(wait.end) - wait.start.max(self.start)).max(0),
-            _ => 0,
-        }
+        if self.held { self.run_start - self.start } else { 0 }
     }
 
     /// How long it lay finished before somebody came for it, in ms. None while nobody has, and for one that ran in the shell
@@ -223,20 +223,26 @@ impl Run {
         let collected = collected.into_iter();
         recorded.extend(collected.map(|(name, record)| Recorded { name, record, state: State::Collected, log: None }));
         find_logs(store, &mut recorded);
-        Ok((Self::from_records(recorded, clock::wall()), errors))
+        Ok((Self::of_script(recorded, store.script_times(), clock::wall()), errors))
     }
 
-    /// Makes a run of records, as of `now` in ms since the epoch.
+    /// Makes a run of records that are of no script's own store, as of `now` in ms since the epoch.
     #[must_use]
-    pub fn from_records(mut recorded: Vec<Recorded>, now: Millis) -> Self {
+    pub fn from_records(recorded: Vec<Recorded>, now: Millis) -> Self {
+        Self::of_script(recorded, None, now)
+    }
+
+    /// Makes a run of the records in a script's own store, as of `now` in ms since the epoch.
+    #[must_use]
+    pub fn of_script(mut recorded: Vec<Recorded>, script: Option<ScriptTimes>, now: Millis) -> Self {
+        let script = script.unwrap_or_default();
         // One that was started in the same millisecond as its parent comes after it.
         recorded.sort_by(|a, b| {
             let key = |r: &Recorded| (r.record.start_time, r.record.parent.is_some());
             key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
         });
-        let Some(origin) = recorded.first().map(|first| first.record.start_time) else {
-            return Self { start: now, end: now, ..Self::default() };
-        };
+        let first = recorded.first().map(|first| first.record.start_time);
+        let origin = first.into_iter().chain(script.start).min().unwrap_or(now);
         let now = offset(now, origin);
         // No task ends later than twice the largest offset.
         let mut run = Self { start: origin.min(Millis::MAX - 2 * MAX_OFFSET), ..Self::default() };
@@ -249,8 +255,13 @@ impl Run {
             latest.insert(name, index);
         }
         number(&mut run.tasks);
-        let length = run.tasks.iter().map(|task| task.until(now).max(task.wait.map_or(0, |wait| wait.end))).max();
-        run.end = run.start + length.unwrap_or(0);
+        run.script_end = if script.is_running { Some(now) } else { script.end.map(|end| offset(end, origin)) };
+        let ends = run.tasks.iter().map(|task| task.until(now).max(task.wait.map_or(0, |wait| wait.end)));
+        let length = ends.chain(run.script_end).max().unwrap_or(0);
+        run.end = run.start + length;
+        for task in &mut run.tasks {
+            task.run_time = if task.status.state == State::Queued { 0 } else { task.until(length) - task.run_start };
+        }
         run
     }
 
@@ -353,12 +364,6 @@ fn place(recorded: Recorded, origin: Millis, now: Millis, latest: &HashMap<Futur
         }
         _ => None,
     };
-    let run_time = match (recorded_run_time, end) {
-        (Some(length), _) => length,
-        (None, Some(end)) => end - run_start,
-        (None, None) if state == State::Running => (now - run_start).max(0),
-        (None, None) => 0,
-    };
     let plan = record.plan.as_ref();
     let after = plan.map_or_else(Vec::new, |plan| {
         plan.after.iter().chain(&plan.after_any).filter_map(|name| latest.get(name).copied()).collect()
@@ -367,6 +372,7 @@ fn place(recorded: Recorded, origin: Millis, now: Millis, latest: &HashMap<Futur
         parent: record.parent.as_deref().and_then(|name| latest.get(&name.parse().ok()?).copied()),
         number: None,
         synchronous: record.is_synchronous(),
+        held: !record.at_once,
         status: Status { state, rc: record.rc, signal: record.signal, cause: record.cause },
         jobs: plan.and_then(|plan| plan.jobs),
         command: record.command,
@@ -374,7 +380,7 @@ fn place(recorded: Recorded, origin: Millis, now: Millis, latest: &HashMap<Futur
         start,
         run_start,
         end,
-        run_time,
+        run_time: 0,
         wait,
         after,
         log,

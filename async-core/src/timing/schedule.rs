@@ -50,6 +50,8 @@ pub(super) struct Activity {
     pub(super) place: Place,
     /// How long it takes to run after it has all of that, in ms.
     pub(super) lag: Millis,
+    /// How long it took to run though nothing held it back, in ms: it was not queued then.
+    pub(super) start_up: Millis,
     /// Whether it ran in its starter itself.
     pub(super) synchronous: bool,
     /// Whether it ever ran.
@@ -92,7 +94,7 @@ impl Schedule {
         let mut events: Vec<Vec<Event>> = vec![Vec::new(); script + 1];
         let length = run.length();
         let end_of = |actor: usize| if actor == script { Millis::MAX } else { run.tasks[actor].until(length) };
-        let mut script_end = 0;
+        let mut script_end = run.script_end.unwrap_or(0);
         for (index, task) in run.tasks.iter().enumerate() {
             let starter = run.starter(index).unwrap_or(script);
             let mut happens = |actor: usize, event: Event, until: Millis| {
@@ -336,7 +338,8 @@ fn activity(run: &Run, index: usize, untils: &[Millis]) -> Activity {
     // How long one will be queued is not known while it is.
     let is_queued = task.status.state == State::Queued && !task.synchronous;
     let lag = if is_queued { 0 } else { task.run_start - ready(run, index, &after) };
-    Activity { after, place, lag, synchronous: task.synchronous, ran: task.ran() }
+    let start_up = if task.held { 0 } else { lag };
+    Activity { after, place, lag, start_up, synchronous: task.synchronous, ran: task.ran() }
 }
 
 /// When a task had nothing more to come after.

@@ -39,7 +39,8 @@ pub(super) fn of(run: &Run, store: &Store, against: Against) -> Result<Compariso
     }
     let earlier = past.iter().take(count).map(|past| {
         let collected = |(name, record)| Recorded { name, record, state: State::Collected, log: None };
-        Ok(Run::from_records(past.futures()?.into_iter().map(collected).collect(), clock::wall()))
+        let recorded = past.futures()?.into_iter().map(collected).collect();
+        Ok(Run::of_script(recorded, past.script, clock::wall()))
     });
     Ok(Comparison::of(run, &earlier.collect::<Result<Vec<_>, async_core::Error>>()?))
 }

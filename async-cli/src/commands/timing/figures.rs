@@ -2,6 +2,11 @@
 
 use async_core::clock::Millis;
 
+/// Seconds with one digit behind the point.
+pub(super) fn tenths(ms: Millis) -> String {
+    fixed(ms, Millis::MAX)
+}
+
 /// Seconds, with as many digits as are worth reading beside a run of that length in ms.
 pub(super) fn fixed(ms: Millis, beside: Millis) -> String {
     let (unit, decimals) = match beside {

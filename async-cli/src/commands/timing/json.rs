@@ -1,7 +1,7 @@
 //! A run as the JSON has it.
 
 use async_core::text::printable;
-use async_core::timing::{Change, Compared, Comparison, Moved, Run, Stretch, Summary, Verdict};
+use async_core::timing::{Change, Compared, Comparison, Figures, Moved, Run, Stretch, Verdict};
 
 use super::analysis::{Analysis, Prediction};
 use super::what_if;
@@ -11,7 +11,6 @@ use crate::json::timing::{
 };
 
 pub(super) fn timing(
-    summary: &Summary,
     analysis: &Analysis<'_>,
     prediction: Option<&Prediction>,
     comparison: Option<&Comparison>,
@@ -22,7 +21,7 @@ pub(super) fn timing(
         worth_ms: advice.worth,
     });
     Timing {
-        summary: summary.into(),
+        summary: (&run.figures()).into(),
         run: RunFields {
             start_time_ms: run.start,
             end_time_ms: run.end,
@@ -57,6 +56,7 @@ fn future(run: &Run, index: usize) -> FutureTiming {
         start_offset_ms: task.start,
         run_start_offset_ms: task.run_start,
         end_offset_ms: task.end,
+        queued_ms: task.queued(),
         run_time_ms: task.run_time,
         wait_start_offset_ms: task.wait.map(|wait| wait.start),
         wait_end_offset_ms: task.wait.map(|wait| wait.end),
@@ -84,15 +84,17 @@ fn changed(run: &Run, change: Change, moved: Option<&Moved>) -> ChangeFields {
     ChangeFields { what_if: what_if::text(change, run), moved }
 }
 
-impl From<&Summary> for SummaryFields {
-    fn from(summary: &Summary) -> Self {
+impl From<&Figures> for SummaryFields {
+    fn from(figures: &Figures) -> Self {
         Self {
-            background_ms: summary.background_ms,
-            waited_ms: summary.waited_ms,
-            elapsed_s: summary.elapsed_s,
-            background_minus_waits_s: summary.background_minus_waits_s(),
-            serial_s: summary.serial_s(),
-            speedup: summary.speedup().map(|speedup| speedup.0),
+            elapsed_ms: figures.elapsed,
+            background_ms: figures.background,
+            waited_ms: figures.waited,
+            serial_ms: figures.serial(),
+            elapsed_s: figures.elapsed / 1000,
+            background_minus_waits_s: (figures.background - figures.waited) / 1000,
+            serial_s: figures.serial() / 1000,
+            speedup: figures.speedup(),
         }
     }
 }

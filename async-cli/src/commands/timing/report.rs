@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use async_core::clock::Millis;
 use async_core::text::{counted, printable, seconds as exact};
-use async_core::timing::{Advice, Change, Moved, Run, Shift, Stretch, Summary};
+use async_core::timing::{Advice, Change, Figures, Moved, Run, Shift, Stretch, Summary};
 
 use super::analysis::Prediction;
-use super::figures::{fixed, percent, seconds};
+use super::figures::{fixed, percent, seconds, tenths};
 use super::what_if;
 
 /// How many names are listed before the rest is counted.
@@ -16,18 +16,27 @@ const LISTED: usize = 4;
 /// How much of a name is shown, in characters.
 const MAX_NAME: usize = 40;
 
-/// The figures of the original, in its words.
-pub(super) fn summary(summary: &Summary) -> String {
-    let speedup = summary.speedup().map_or_else(|| "n/a".to_owned(), |speedup| speedup.to_string());
+/// The figures of a run.
+pub(super) fn summary(figures: &Figures) -> String {
+    let speedup = figures.speedup().map(|speedup| format!("{speedup:.2}"));
+    in_words([figures.background - figures.waited, figures.elapsed, figures.serial()].map(tenths), speedup)
+}
+
+/// Those of the original.
+pub(super) fn summary_of_devstack(summary: &Summary) -> String {
+    let seconds = [summary.background_minus_waits_s(), summary.elapsed_s, summary.serial_s()];
+    in_words(seconds.map(|seconds| seconds.to_string()), summary.speedup().map(|speedup| speedup.to_string()))
+}
+
+/// Figures in the words of the original.
+fn in_words([background_minus_waits, elapsed, serial]: [String; 3], speedup: Option<String>) -> String {
+    let speedup = speedup.unwrap_or_else(|| "n/a".to_owned());
     format!(
         "\n=================\n Async summary\n=================\n \
-         Time spent in the background minus waits: {} sec\n \
-         Elapsed time: {} sec\n \
-         Time if we did everything serially: {} sec\n \
-         Speedup:  {speedup}\n",
-        summary.background_minus_waits_s(),
-        summary.elapsed_s,
-        summary.serial_s(),
+         Time spent in the background minus waits: {background_minus_waits} sec\n \
+         Elapsed time: {elapsed} sec\n \
+         Time if we did everything serially: {serial} sec\n \
+         Speedup:  {speedup}\n"
     )
 }
 

@@ -12,7 +12,10 @@ use comfy_table::{
 
 use super::figures;
 
-const TITLES: [&str; 6] = ["NAME", "START", "RUN", "BLOCKED", "SLACK", "STATUS"];
+const TITLES: [&str; 7] = ["NAME", "START", "QUEUED", "RUN", "BLOCKED", "SLACK", "STATUS"];
+
+/// The place among them of what is shown only where something was queued.
+const QUEUED: usize = 2;
 
 /// How much of a name is to be read at least, in columns.
 const LEAST_NAME: u16 = 8;
@@ -48,6 +51,8 @@ pub(super) fn table(run: &Run, sort: Sort, width: u16, colors: bool) -> String {
         table.force_no_tty();
     }
     let figure = |ms: Option<Millis>| ms.map_or_else(|| "-".to_owned(), |ms| figures::fixed(ms, run.length()));
+    let has_queued = run.tasks.iter().any(|task| task.queued() > 0);
+    let row = |cells| row(cells, has_queued);
     table.set_header(row(TITLES.map(|title| Cell::new(title).add_attribute(Attribute::Bold))));
     for (task, depth) in order(run, sort) {
         let label = async_core::text::printable(run.label(task).as_ref());
@@ -56,33 +61,36 @@ pub(super) fn table(run: &Run, sort: Sort, width: u16, colors: bool) -> String {
         table.add_row(row([
             Cell::new(format!("{}{label}", "  ".repeat(depth))),
             Cell::new(figure(Some(task.start))),
+            Cell::new(figure(Some(task.queued()))),
             Cell::new(figure(Some(task.run_time))),
             Cell::new(figure(Some(task.blocked()))),
             Cell::new(figure(task.slack())),
             status,
         ]));
     }
-    let sum = |of: fn(&Task) -> Millis| figure(Some(run.tasks.iter().map(of).sum()));
+    // What overlaps counts once, as in all other views.
+    let figures = run.figures();
+    let slack = run.tasks.iter().filter_map(Task::slack).sum();
     table.add_row(row([
         Cell::new(async_core::text::counted(u32::try_from(run.tasks.len()).unwrap_or(u32::MAX), "future", "futures")),
         Cell::new(""),
-        Cell::new(sum(|task| task.run_time)),
-        Cell::new(sum(Task::blocked)),
-        Cell::new(sum(|task| task.slack().unwrap_or(0))),
-        Cell::new(format!("in {}", figures::fixed(run.length(), run.length()))),
+        Cell::new(figure(Some(run.tasks.iter().map(Task::queued).sum()))),
+        Cell::new(figure(Some(figures.background))),
+        Cell::new(figure(Some(figures.waited))),
+        Cell::new(figure(Some(slack))),
+        Cell::new(format!("in {}", figures::fixed(figures.elapsed, run.length()))),
     ]));
     arrange(&mut table, width);
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
-fn row(cells: [Cell; 6]) -> Row {
+fn row(cells: [Cell; TITLES.len()], has_queued: bool) -> Row {
     let mut row = Row::new();
     for (column, cell) in cells.into_iter().enumerate() {
-        row.add_cell(cell.set_alignment(if (1..=4).contains(&column) {
-            CellAlignment::Right
-        } else {
-            CellAlignment::Left
-        }));
+        let is_figure = (1..TITLES.len() - 1).contains(&column);
+        if has_queued || column != QUEUED {
+            row.add_cell(cell.set_alignment(if is_figure { CellAlignment::Right } else { CellAlignment::Left }));
+        }
     }
     row.max_height(1);
     row
@@ -91,8 +99,9 @@ fn row(cells: [Cell; 6]) -> Row {
 fn arrange(table: &mut Table, width: u16) {
     let widths = table.column_max_content_widths();
     let others: u16 = widths[1..].iter().map(|width| width + 2).sum();
+    let last = widths.len() - 1;
     for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, if index + 1 == TITLES.len() { 0 } else { 2 }));
+        column.set_padding((0, if index == last { 0 } else { 2 }));
         if index == 0 {
             let room = width.saturating_sub(others).max(LEAST_NAME) + 2;
             column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(room)));

@@ -1,0 +1,114 @@
+//! The figures of a run, which every view of it shows.
+
+use super::run::{Run, Task};
+use crate::clock::Millis;
+
+/// What a run took, and what it would have taken one after another, in ms.
+///
+/// Each actor of a run, which is the script or the task of a future, works on its own or stands waiting. One after another, all
+/// of that work would have been done and nobody would have stood: so the run would have taken `elapsed + background - waited`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// The length of the run: see [`Run`] for when it begins and ends.
+    pub elapsed: Millis,
+    /// The work of all tasks together: their run times, less what they themselves stood waiting for futures of their own.
+    ///
+    /// All attempts of a task count, and whatever has become of it; one that was cancelled or lost counts as far as it is known to
+    /// have run, and one that runs as far as it has. Whether somebody has collected it does not matter.
+    pub background: Millis,
+    /// How long the script stood in waits, from when each began, or the future was started if that was later, to the end of the
+    /// future. Where it waited for several at once, the time counts once. What ran in the script itself (not parallel) is in the
+    /// background and waited for at once, so it makes no difference; what a task waits for is no wait of the script.
+    pub waited: Millis,
+}
+
+impl Figures {
+    /// How long the run would have taken one after another, in ms.
+    #[must_use]
+    pub fn serial(&self) -> Millis {
+        self.elapsed + self.background - self.waited
+    }
+
+    /// Serial over elapsed time; none if no time has gone by.
+    #[must_use]
+    pub fn speedup(&self) -> Option<f64> {
+        #[allow(clippy::cast_precision_loss, reason = "ms are far below 2^53")]
+        (self.elapsed > 0).then(|| self.serial() as f64 / self.elapsed as f64)
+    }
+}
+
+/// A stretch of time, in ms from the start of the run.
+type Span = (Millis, Millis);
+
+impl Run {
+    /// Its figures.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let script = self.tasks.len();
+        let mut stood: Vec<Vec<Span>> = vec![Vec::new(); script + 1];
+        for (index, task) in self.tasks.iter().enumerate() {
+            let waiter = if task.synchronous { self.starter(index) } else { self.waiter(index) };
+            stood[waiter.unwrap_or(script)].extend(task.stood_for());
+        }
+        let length = self.length();
+        let own = |task: &Task, stood| {
+            let (from, to) = (task.run_start, task.until(length));
+            task.run_time - together(stood, (from, to))
+        };
+        let waited = together(stood.pop().unwrap_or_default(), (0, length));
+        let background = self.tasks.iter().zip(stood).map(|(task, stood)| own(task, stood)).sum();
+        Figures { elapsed: length, background, waited }
+    }
+}
+
+impl Task {
+    /// When somebody stood waiting for it, if somebody did.
+    fn stood_for(&self) -> Option<Span> {
+        let end = self.end?;
+        let (from, to) = if self.synchronous {
+            (self.run_start, end)
+        } else {
+            let wait = self.wait?;
+            (wait.start.max(self.start), end.min(wait.end))
+        };
+        (to > from).then_some((from, to))
+    }
+
+    /// How long somebody stood waiting for it, in ms: from when the wait for it began, or it was started if that was later,
+    /// to its end. For one that ran in the shell itself, all the time that it ran.
+    #[must_use]
+    pub fn blocked(&self) -> Millis {
+        self.stood_for().map_or(0, |(from, to)| to - from)
+    }
+}
+
+/// How much of a stretch these cover, in ms.
+fn together(mut spans: Vec<Span>, (begin, end): Span) -> Millis {
+    spans.sort_unstable();
+    let (mut sum, mut seen) = (0, begin);
+    for (from, to) in spans {
+        let to = to.min(end);
+        sum += (to - from.max(seen)).max(0);
+        seen = seen.max(to);
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_overlaps_counts_once_and_what_sticks_out_does_not() {
+        assert_eq!(together(vec![(5, 9), (0, 3), (2, 4), (6, 7)], (1, 8)), 3 + 3);
+        assert_eq!(together(vec![(20, 30), (0, 3)], (5, 10)), 0);
+        assert_eq!(together(Vec::new(), (0, 10)), 0);
+    }
+
+    #[test]
+    fn a_run_of_no_length_has_no_speedup() {
+        assert_eq!(Figures::default().speedup(), None);
+        let figures = Figures { elapsed: 4000, background: 5000, waited: 2500 };
+        assert_eq!((figures.serial(), figures.speedup()), (6500, Some(1.625)));
+    }
+}
