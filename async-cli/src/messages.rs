@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use anstream::{AutoStream, ColorChoice};
 use async_core::interruption::again;
-use async_core::{Cause, Entry, FutureName, Outcome, Paused, Record, Store, process, text};
+use async_core::{Begun, Cause, Entry, FutureName, Outcome, Paused, Record, Store, process, text};
 
 use crate::cli::{Place, Profile};
 use crate::failure::{Failure, warn};
@@ -228,11 +228,16 @@ impl Write for Output {
         Ok(())
     }
 }
-/// What is said of a future that is held back when it is started.
-pub(crate) fn queued(store: &Store, name: &FutureName) -> &'static str {
-    match store.live_entry(name) {
-        Ok(Some(Entry { paused: Some(Paused::Queue), .. })) => "queued, as the queue is paused",
-        _ => "queued",
+
+/// What is said of a future that has begun.
+pub(crate) fn begun(store: &Store, name: &FutureName, begun: Begun) -> &'static str {
+    match begun {
+        Begun::Runs => "running",
+        Begun::Never => "not started",
+        Begun::Queued => match store.live_entry(name) {
+            Ok(Some(Entry { paused: Some(Paused::Queue), .. })) => "queued, as the queue is paused",
+            _ => "queued",
+        },
     }
 }
 

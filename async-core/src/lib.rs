@@ -75,4 +75,4 @@ pub use store::{
     Amendment, Cancelled, Claim, End, Entry, IfAbsent, Keep, Live, Paused, Permissions, Ready, RecordFile, RecordId,
     Request, Run, ScriptKey, ScriptRun, ScriptTimes, Scripts, Start, Started, Store, StoreFile, To,
 };
-pub use supervise::{Gated, Report, Task, supervise};
+pub use supervise::{Begun, Gated, Report, Task, supervise};

@@ -610,3 +610,66 @@ fn a_future_whose_name_ends_in_a_blank_can_come_first() {
         sandbox.run(&script).exits(0).tells(": finished true with result 0 in 0 seconds\n");
     }
 }
+
+#[test]
+fn what_was_queued_says_so_when_it_runs() {
+    in_each_standalone_case(|case| {
+        let script = "make_gate go
+            async_run --jobs=1 first gate go
+            async_run --jobs=1 second true
+            async_run --after=first third true
+            open_gate go
+            async_wait first second third";
+        let finished = case.run(script);
+        for name in ["second", "third"] {
+            let queued = finished.stderr.find(&format!("[Async {name}:")).unwrap();
+            let lines: Vec<&str> = finished.stderr[queued..].lines().filter(|line| line.contains(name)).collect();
+            assert!(lines[0].ends_with("]: queued: true"), "{finished}");
+            assert!(lines[1..].iter().any(|line| line.ends_with("]: running: true")), "{finished}");
+        }
+        assert_eq!(finished.stderr.matches("]: running: gate go\n").count(), 1, "{finished}");
+        case.run(&format!("ASYNC_QUIET=1\n{script}")).lacks("running: true").lacks("queued: true");
+    });
+    // The original knows of no queue, so neither do those who read its lines.
+    in_each_case(|case| {
+        if case.profile == "devstack" {
+            let ended = case.run("async pause; async_run t true; async resume; async_wait t; echo \"status $?\"");
+            ended.says("status 0\n").lacks("running: true");
+        }
+    });
+}
+
+#[test]
+fn the_program_says_when_what_it_waits_for_runs() {
+    let sandbox = Sandbox::default();
+    let script = |option: &str, until: &str| {
+        format!(
+            "mkfifo go; async run --quiet first -- sh -c 'read -r _ <go'
+            async run {option} --wait --after first t -- echo out 2>err & until {until}; do sleep 0.01; done
+            echo >go; wait $!; cat err >&2; rm go"
+        )
+    };
+    let finished = sandbox.run(&script("", "grep -q queued err"));
+    finished.says("out\n").exits(0);
+    let said: Vec<&str> = finished.stderr.lines().map(|line| line.split_once("]: ").unwrap().1).collect();
+    assert_eq!(said[0], "queued: echo out", "{finished}");
+    assert!(said[1..].contains(&"running: echo out"), "{finished}");
+    sandbox.run(&script("--quiet", "async status | grep -q queued")).says("out\n").lacks("running").exits(0);
+}
+
+#[test]
+fn only_what_is_held_back_is_called_queued() {
+    let sandbox = Sandbox::default();
+    sandbox
+        .run("async run --jobs 4 t -- true; async wait t; async timing --table; async timing --json >json")
+        .complains("]: running: true\n")
+        .lacks("queued")
+        .lacks("QUEUED")
+        .exits(0);
+    let json = fs::read_to_string(sandbox.path("cwd/json")).unwrap();
+    assert!(json.contains("\"queued_ms\": 0") && !json.contains("\"queued\": true"), "{json}");
+    // Nor is what never starts.
+    sandbox.run("async run bad -- false; async run --after bad t -- true; async wait t").lacks("]: queued").exits(125);
+    let ended = sandbox.run("async run bad -- false; async wait bad; async run --after bad u -- true; async wait u");
+    ended.complains("]: not started: true\n").exits(125);
+}

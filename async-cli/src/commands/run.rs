@@ -4,15 +4,16 @@ mod supervisor;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::thread;
 
 use async_core::process::{self, Side};
 use async_core::store::INSIDE;
-use async_core::{Entry, Live, Request, Store};
+use async_core::{Begun, Entry, Live, Request, Store};
 use clap::Args;
 use nix::unistd::AccessFlags;
 
@@ -108,7 +109,7 @@ impl Run {
         // Held on to, as somebody may collect it before this is done.
         let told = if self.json { store.live(&name).inspect_err(|_| store.abandon(&name, started.id))? } else { None };
 
-        let (mut report, answer) = io::pipe().map_err(Failure::Task)?;
+        let (report, answer) = io::pipe().map_err(Failure::Task)?;
         let mut command = Box::new(Command::new(program));
         command.arg0(&self.command[0]).args(&self.command[1..]).envs(variables).env(INSIDE, store.place_of(&name));
         let side = process::fork().inspect_err(|_| store.abandon(&name, started.id));
@@ -116,7 +117,7 @@ impl Run {
             Side::Parent(child) => child,
             Side::Child => {
                 drop((report, started.log, told));
-                let (store, name, planned, caller) = (&store, &name, started.planned, Caller::at(answer));
+                let (store, name, planned, caller) = (&store, &name, started.planned, Caller::at(answer, self.wait));
                 let (record, id) = (started.record, started.id);
                 Supervisor { store, name, id, record, planned, command, stdin, cwd: &cwd, caller }.run();
                 std::process::exit(0);
@@ -124,20 +125,31 @@ impl Run {
         };
         // The supervisor alone holds the future's life, and can say whether it has begun.
         drop((started.record, answer));
+        let mut report = BufReader::new(report);
         let mut reply = String::new();
-        report.read_to_string(&mut reply).map_err(Failure::Unheard)?;
-        let what = match reply.split_once(' ') {
-            Some(("started", _)) => "running",
-            Some(("queued", _)) => messages::queued(&store, &name),
+        report.read_line(&mut reply).map_err(Failure::Unheard)?;
+        if !reply.starts_with("queued ") {
+            report.read_to_string(&mut reply).map_err(Failure::Unheard)?;
+        }
+        let begun = match reply.split_once(' ') {
+            Some(("started", _)) => Begun::Runs,
+            Some(("queued", _)) => Begun::Queued,
+            Some(("never", _)) => Begun::Never,
             // What makes the arguments and the environment too long is the command's.
             Some(("failed", why)) => return Err(why_not(&self.command[0], why.trim_end())),
             Some(("error", why)) => return Err(Failure::Supervisor(why.trim_end().to_owned())),
             _ => return Err(Failure::Unheard(io::ErrorKind::UnexpectedEof.into())),
         };
-        if !self.json {
-            let line = messages::line(&name, Some(&pid.to_string()), &format!("{what}: {}", started.command));
-            lines.mention(About::Progress, &line);
-        }
+        let lines = if self.json { Lines::Nowhere } else { lines };
+        let line = |begun| {
+            let text = format!("{}: {}", messages::begun(&store, &name, begun), started.command);
+            messages::line(&name, Some(&pid.to_string()), &text)
+        };
+        lines.mention(About::Progress, &line(begun));
+        let when_it_runs = (self.wait && begun == Begun::Queued).then(|| {
+            let line = line(Begun::Runs);
+            thread::Builder::new().spawn(move || say_when_it_runs(report, lines, &line))
+        });
         let mut account = Account::default();
         let waited = if self.wait {
             let (output, sleeper) =
@@ -146,7 +158,12 @@ impl Run {
             let targets = targets::named(&[name.as_str().into()]);
             let mut waiting = Waiting::of_program(&store, output, manner, targets, How::Each);
             waiting.account = self.json.then_some(&mut account);
-            waiting.run(sleeper).map(|()| waiting.status())
+            let waited = waiting.run(sleeper).map(|()| waiting.status());
+            if let (Ok(_), Some(Ok(told))) = (&waited, when_it_runs) {
+                // It is over, so it has been told by now.
+                let _ = told.join();
+            }
+            waited
         } else {
             Ok(0)
         };
@@ -190,6 +207,13 @@ impl Run {
             })
         };
         self.env.iter().map(split).collect()
+    }
+}
+
+fn say_when_it_runs(mut report: impl BufRead, lines: Lines, line: &str) {
+    let mut reply = String::new();
+    if report.read_line(&mut reply).is_ok() && reply.starts_with("started ") {
+        lines.mention(About::Progress, line);
     }
 }
 

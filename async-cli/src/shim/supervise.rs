@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::process::ExitCode;
 
-use async_core::{End, Gated, Start, Task, descriptor, process, supervise};
+use async_core::{Begun, End, Gated, Start, Task, descriptor, process, supervise};
 use clap::Args;
 
 use super::answer::Answer;
@@ -70,16 +70,20 @@ impl Supervise {
         // Whoever lists processes need not see what the task was given. It is in the record, for who may read that.
         let _ = process::hide_arguments(&["async".as_ref(), "supervise".as_ref(), name.as_str().as_ref()]);
         let pid = std::process::id().to_string();
-        let mut report = |result: io::Result<bool>| {
-            let Ok(runs) = result else {
+        let mut report = |result: io::Result<Begun>| {
+            let Ok(begun) = result else {
                 return Ok(());
             };
+            // The original knows of nothing that is queued.
+            if answer.is_given() && lines == Lines::AmongLogs {
+                return Ok(());
+            }
+            let verb = messages::begun(&store, &name, begun);
+            let line = messages::line(&name, Some(&pid), &format!("{verb}: {}", started.command));
+            lines.mention(About::Progress, &line);
             if answer.is_given() {
                 return Ok(());
             }
-            let verb = if runs { "running" } else { messages::queued(&store, &name) };
-            let line = messages::line(&name, Some(&pid), &format!("{verb}: {}", started.command));
-            lines.mention(About::Progress, &line);
             answer.give(format!("..0\0{}\0", started.start_time))
         };
         let id = started.id;

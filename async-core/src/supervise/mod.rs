@@ -54,11 +54,22 @@ const NOT_FOUND: i32 = 127;
 const TRIES: usize = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
-/// Is called when it is known whether the task starts (true), or is held back for now (false). What it hears first counts: a
+/// What became of a future that has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// Its task starts.
+    Runs,
+    /// Its task is held back for now.
+    Queued,
+    /// Its task is never started; why is recorded.
+    Never,
+}
+
+/// Is called when it is known what becomes of the future, and again when one that was queued runs. What it hears first counts: a
 /// failure after that is recorded.
 ///
 /// A function is let go after that, so that none runs that somebody takes for not started; if this fails, it never is.
-pub type Report<'a> = &'a mut dyn FnMut(io::Result<bool>) -> io::Result<()>;
+pub type Report<'a> = &'a mut dyn FnMut(io::Result<Begun>) -> io::Result<()>;
 
 /// What a supervisor runs. The output goes to the future's log.
 pub enum Task {
@@ -172,15 +183,14 @@ impl Supervisor<'_> {
         };
         let mut told = None;
         let end = self.hold_back(&mut || {
-            let result = report(Ok(false));
+            let result = report(Ok(Begun::Queued));
             let goes_on = result.is_ok();
             told.get_or_insert(result);
             goes_on
         });
         let was_held = told.is_some();
         if end.is_some() && !was_held {
-            // It has begun, and why it never started is recorded.
-            told = Some(report(Ok(false)));
+            told = Some(report(Ok(Begun::Never)));
         }
         if end.is_some() || matches!(told, Some(Err(_))) {
             self.end_child();
@@ -198,7 +208,8 @@ impl Supervisor<'_> {
         self.child = Some(Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX)));
     }
 
-    /// Runs it as often as the plan says, until it succeeds. `told` says that whoever waits for the start has been told.
+    /// Runs it as often as the plan says, until it succeeds. `told` says that whoever waits for the start has been told that it is
+    /// held back.
     fn run_attempts(
         &mut self,
         mut program: Option<&mut Command>,
@@ -208,14 +219,16 @@ impl Supervisor<'_> {
     ) -> Result<End> {
         let attempts = self.plan.retry.map(|retry| retry.saturating_add(1));
         let mut attempt = 1;
+        let mut has_begun = false;
         loop {
             let more = attempts.is_some_and(|attempts| attempt < attempts);
             let mut tell = || {
-                if !told {
-                    report(Ok(true))?;
-                    told = true;
+                if std::mem::replace(&mut has_begun, true) {
+                    return Ok(());
                 }
-                Ok(())
+                let heard = report(Ok(Begun::Runs));
+                // It was to be run in any case.
+                if std::mem::replace(&mut told, true) { Ok(()) } else { heard }
             };
             match self.start(program.as_deref_mut(), log, attempt, more, &mut tell) {
                 Ok(()) => self.has_started = true,

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 
-use async_core::{FutureName, Permissions, RecordId, Store, Task, descriptor, supervise};
+use async_core::{Begun, FutureName, Permissions, RecordId, Store, Task, descriptor, supervise};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         }
     };
     let supervised = store.and_then(|store| {
-        let mut report = |result: io::Result<bool>| {
+        let mut report = |result: io::Result<Begun>| {
             match result {
                 Ok(_) => hears("started "),
                 Err(error) => {

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Command;
 
-use async_core::{FutureName, RecordId, Store, Task, descriptor, process, supervise};
+use async_core::{Begun, FutureName, RecordId, Store, Task, descriptor, process, supervise};
 
 use crate::failure::Failure;
 
@@ -35,10 +35,11 @@ impl Supervisor<'_> {
         command.stdin(stdin);
         // Its arguments are the program's, and may be secrets, as may the variables that it is to have.
         let _ = process::hide_arguments(&["async".as_ref(), "run".as_ref(), name.as_str().as_ref()]);
-        let mut report = |result: io::Result<bool>| {
+        let mut report = |result: io::Result<Begun>| {
             match result {
-                Ok(true) => caller.hears("started "),
-                Ok(false) => caller.hears("queued "),
+                Ok(Begun::Runs) => caller.hears("started "),
+                Ok(Begun::Queued) => caller.hears_for_now("queued "),
+                Ok(Begun::Never) => caller.hears("never "),
                 Err(error) => {
                     store.abandon(name, id);
                     caller.hears(&format!("failed {error}"));
@@ -49,7 +50,7 @@ impl Supervisor<'_> {
         let task = Task::Program(command);
         let end = detached.and_then(|()| Ok(supervise(store, name, record, planned, task, &mut report)?));
         if let Err(failure) = end
-            && caller.answer.is_some()
+            && !caller.knows
         {
             store.abandon(name, id);
             caller.hears(&format!("error {failure}"));
@@ -73,18 +74,31 @@ fn detach(store: &Store, record: &File, stdin: &File, caller: &Caller, cwd: &Pat
 /// The process that waits to hear whether the task runs.
 pub(super) struct Caller {
     answer: Option<PipeWriter>,
+    /// Whether it wants to hear when a task that was queued runs.
+    waits: bool,
+    /// Whether it has heard anything.
+    knows: bool,
 }
 
 impl Caller {
-    pub(super) fn at(answer: PipeWriter) -> Self {
-        Self { answer: Some(answer) }
+    pub(super) fn at(answer: PipeWriter, waits: bool) -> Self {
+        Self { answer: Some(answer), waits, knows: false }
     }
 
-    /// Only what it hears first counts.
+    /// It hears no more after that.
     fn hears(&mut self, text: &str) {
-        if let Some(mut answer) = self.answer.take() {
+        self.hears_for_now(text);
+        self.answer = None;
+    }
+
+    fn hears_for_now(&mut self, text: &str) {
+        if let Some(answer) = &mut self.answer {
             // It may be gone.
             let _ = answer.write_all(format!("{text}\n").as_bytes());
+        }
+        self.knows = true;
+        if !self.waits {
+            self.answer = None;
         }
     }
 }
