@@ -259,8 +259,14 @@ fn all_files_are_written_in_one_go_and_each_is_named() {
     }
     let ended = timing(&sandbox, &of_each_kind(), &args);
     assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
-    assert!(ended.stdout.contains(" Elapsed time: 7.7 sec
-"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains(
+            " Elapsed time: 7.7 sec
+"
+        ),
+        "{}",
+        ended.stdout
+    );
     let named = "
 Timeline: html
 Picture: svg

@@ -12,7 +12,7 @@ const SCRIPT: &str = include_str!("../demo/provision.bash");
 const SERVICE: &str = include_str!("../demo/service.rs");
 
 /// The folders whose source files the script works on.
-const CODE: [&str; 5] = ["async-bash-shim/src", "async-cli/src", "async-core/src", "trials/src", "xtask/src"];
+const CODE: [&str; 5] = ["async-bash-shim/src", "async-cli/src", "async-core/src", "xtask/trials/src", "xtask/src"];
 
 /// What the script leaves for the comparison of its two runs.
 const MANIFEST: &str = "SHA512SUMS";

@@ -1,4 +1,4 @@
-//! What the package `trials` does. It has a program of its own, so that nobody builds it who does not need it.
+//! What the package `xtask/trials` does. It has a program of its own, so that nobody builds it who does not need it.
 
 use std::ffi::OsString;
 
@@ -19,7 +19,7 @@ impl Trial {
         cargo.current_dir(
             std::env::current_dir().map_err(|error| format!("can't find the current directory: {error}"))?,
         );
-        cargo.args(["run", "--manifest-path"]).arg(xtask::root().join("trials/Cargo.toml"));
+        cargo.args(["run", "--manifest-path"]).arg(xtask::root().join("xtask/trials/Cargo.toml"));
         xtask::succeed(cargo.args(["--", name]).args(&self.args))
     }
 }

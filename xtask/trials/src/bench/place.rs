@@ -146,7 +146,7 @@ impl Place {
 
 /// Where that script of this bench is.
 pub(crate) fn script(name: &str) -> PathBuf {
-    xtask::root().join("trials/bench").join(name)
+    xtask::root().join("xtask/trials/bench").join(name)
 }
 
 fn write_log(path: &Path, mib: u64) -> std::io::Result<()> {
