@@ -12,7 +12,7 @@ use crate::man;
 const EXAMPLES: &str = "\
 Examples:
 
-  async man ~/.local/share/man  # where man(1) finds them with ~/.local/bin on PATH
+  async man ~/.local/share/man  # goes with ~/.local/bin on PATH
   man async_run";
 
 /// Writes the man pages to a folder, for a program that was installed without them
