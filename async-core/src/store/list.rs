@@ -108,7 +108,7 @@ impl Store {
     }
 
     /// How many futures run beside the one of that name, none that is queued or over; and whether there may be more than that, as
-    /// no more than [`MOST_LOOKED_AT`] are looked at.
+    /// no more than a hundred are looked at.
     pub fn running_beside(&self, name: &FutureName) -> Result<(usize, bool)> {
         // Most often there is none, and then there is nothing to list.
         if self.live_count()? <= 1 {
