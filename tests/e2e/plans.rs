@@ -649,7 +649,7 @@ fn the_program_says_when_what_it_waits_for_runs() {
             echo >go; wait $!; cat err >&2; rm go"
         )
     };
-    let finished = sandbox.run(&script("", "grep -q queued err"));
+    let finished = sandbox.run(&script("", "grep -qs queued err"));
     finished.says("out\n").exits(0);
     let said: Vec<&str> = finished.stderr.lines().map(|line| line.split_once("]: ").unwrap().1).collect();
     assert_eq!(said[0], "queued: echo out", "{finished}");
