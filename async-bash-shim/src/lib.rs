@@ -10,8 +10,8 @@ use askama::Template;
 /// How tasks behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
-    /// As devstack's own `inc/async`: tasks are traced, failing commands inside a task are ignored, and nothing runs in
-    /// the background unless `DEVSTACK_PARALLEL` says so.
+    /// As devstack's own `inc/async`: tasks are traced, failing commands inside a task are ignored, and tasks run in the
+    /// background unless `DEVSTACK_PARALLEL` says no.
     Devstack,
     /// For any script: a script's `set -e` and tracing hold inside its tasks as they do outside, and tasks run in the
     /// background unless `ASYNC_PARALLEL` or `DEVSTACK_PARALLEL` says no.
@@ -34,7 +34,7 @@ impl Options {
     /// The options of a profile.
     #[must_use]
     pub fn of(profile: Profile) -> Self {
-        Self { profile, parallel: profile == Profile::Standalone, dir: None }
+        Self { profile, parallel: true, dir: None }
     }
 }
 
@@ -64,11 +64,7 @@ pub fn render(options: &Options) -> String {
     let Options { profile, parallel, ref dir } = *options;
     let devstack = profile == Profile::Devstack;
     let profile_argument = if devstack { " --profile devstack" } else { "" };
-    let parallel_argument = match parallel {
-        _ if parallel == Options::of(profile).parallel => "",
-        true => " --parallel-default true",
-        false => " --parallel-default false",
-    };
+    let parallel_argument = if parallel { "" } else { " --parallel-default false" };
     let dir_argument = dir.as_ref().map_or_else(String::new, |dir| format!(" --dir {dir}"));
     let variable = if devstack { "${DEVSTACK_PARALLEL-}" } else { "${ASYNC_PARALLEL:-${DEVSTACK_PARALLEL-}}" };
     // As devstack's trueorfalse has it: what is neither stands for the default.

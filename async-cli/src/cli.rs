@@ -56,9 +56,9 @@ In a script:
 /// What the functions of the shim are like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Profile {
-    /// As devstack's own inc/async: traced, failing commands inside a task ignored, not parallel
+    /// As devstack's own inc/async: traced, failing commands inside a task ignored
     Devstack,
-    /// For any script: `set -e` holds inside tasks, parallel
+    /// For any script: `set -e` holds inside tasks
     #[default]
     Standalone,
 }

@@ -11,6 +11,7 @@ use async_core::{Caller, Claim, FutureName, Outcome, Ready, Record, Store, Wait,
 
 use crate::cli::{Place, Profile};
 use crate::commands;
+use crate::dump;
 use crate::failure::{Failure, warn};
 use crate::human;
 use crate::messages::{self, About, Lines, Output};
@@ -462,11 +463,13 @@ impl Collecting<'_> {
         since: Millis,
         shell_status: Option<i32>,
     ) -> Result<(), Failure> {
+        let mut passed_on = None;
         if !ready.record().is_synchronous() && self.manner.log {
             match ready.log()? {
                 Some(log) => {
                     let failed = |source| Failure::Log { name: name.to_string(), source };
                     self.output.pass_on(&log).map_err(failed)?;
+                    passed_on = Some(log);
                 }
                 None if !ready.record().has_log => {}
                 None => warn(&format!("the log of `{name}` is gone: {}", self.store.log_path(name).display())),
@@ -479,6 +482,9 @@ impl Collecting<'_> {
         self.say(About::end(outcome.rc), &messages::record_line(name, ready.record(), &text))?;
         if outcome.lost {
             self.say(About::Failure, &messages::record_line(name, ready.record(), &messages::lost(ready.record())))?;
+        }
+        if outcome.rc != Some(0) && self.functions.is_some_and(|functions| !functions.knows_names()) {
+            dump::print(self.store, name, &outcome, passed_on);
         }
         if !self.manner.keep {
             ready.archive(&self.caller(), wait, &outcome)?;

@@ -6,6 +6,7 @@ mod cli;
 mod collecting;
 mod commands;
 mod completing;
+mod dump;
 mod duration;
 mod ending;
 mod export;

@@ -29,6 +29,7 @@ mod live;
 mod order;
 mod place;
 mod queue;
+mod remains;
 mod runs;
 mod scripts;
 

@@ -60,6 +60,11 @@ pub(crate) fn end(roots: &dyn Fn() -> io::Result<Vec<Root>>, graces: &[Millis]) 
     end_living(&living, graces)
 }
 
+/// What `roots` finds, as far as it runs, and all that descends from that.
+pub(crate) fn living(roots: impl FnOnce() -> io::Result<Vec<Root>>) -> io::Result<Vec<u32>> {
+    Ok(descendants::of(roots, &HashSet::new())?.into_iter().map(|found| found.pid).collect())
+}
+
 impl Found {
     fn send(self, signal: Signal) {
         // One that this user may not signal is left, and counted as such.

@@ -4,25 +4,30 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use async_tests::root;
-use async_tests::shell::Sandbox;
+use async_tests::shell::{Finished, Sandbox};
+use async_tests::{here, root};
 
-/// devstack's own `functions` sources our `inc/async` in place of its own, and nothing else is changed.
-#[test]
-fn devstacks_functions_source_our_file() {
+/// Runs a script in whose `$TOP_DIR` is a copy of the checkout, with our file in place of its own as the README says, and where no
+/// variable says how tasks run. None without a checkout.
+fn in_checkout(script: &str) -> Option<Finished> {
     let Some(devstack) = std::env::var_os("DEVSTACK_DIR").map(PathBuf::from) else {
-        eprintln!("skipped: DEVSTACK_DIR does not name a devstack checkout");
-        return;
+        eprintln!(
+            "skipped: DEVSTACK_DIR does not name a devstack checkout (git clone https://opendev.org/openstack/devstack)"
+        );
+        return None;
     };
     let sandbox = Sandbox::default();
     let copy = sandbox.path("devstack");
     let copied = Command::new("cp").arg("-r").arg(&devstack).arg(&copy).status().unwrap();
     assert!(copied.success());
     fs::copy(root().join("async-bash-shim/inc/async"), copy.join("inc/async")).unwrap();
+    Some(sandbox.run(&format!("unset DEVSTACK_PARALLEL; TOP_DIR=$TMPDIR/devstack\n{script}")))
+}
 
-    let finished = sandbox.run(
-        r#"set -o errexit
-        TOP_DIR=$TMPDIR/devstack
+/// devstack's own `functions` sources our `inc/async` in place of its own, and nothing else is changed.
+#[test]
+fn devstacks_functions_source_our_file() {
+    let script = r#"set -o errexit
         source "$TOP_DIR/functions"
         async_init
         function install_it { echo "installing $*"; }
@@ -33,17 +38,32 @@ fn devstacks_functions_source_our_file() {
         async_cleanup
         async_print_timing
         echo "waits: ${_TIME_TOTAL[async_wait]}"
-        echo "the end""#,
-    );
-    assert_eq!(finished.status, 0, "{finished:?}");
-    for wanted in [
-        "installing role\n",
-        "Not waiting for async task ks-domain that we never started",
-        "finished install_it with result 0 in 0 seconds",
-        " Async summary\n",
-        "waits: ",
-        "the end\n",
-    ] {
-        assert!(finished.stdout.contains(wanted), "{wanted}: {finished:?}");
-    }
+        echo "the end""#;
+    let Some(finished) = in_checkout(script) else { return };
+    finished
+        .exits(0)
+        .says("installing role\n")
+        .says("Not waiting for async task ks-domain that we never started")
+        .says("finished install_it with result 0 in 0 seconds")
+        .says(" Async summary\n")
+        .says("waits: ")
+        .says("the end\n");
+}
+
+/// Its own functions that create accounts, called as its own stack.sh calls them: the first role that is added waits for
+/// something else to be done meanwhile.
+#[test]
+fn devstacks_accounts_are_created_in_parallel() {
+    let script = format!("source '{}'", here().join("support/devstack_accounts.bash").display());
+    let Some(finished) = in_checkout(&script) else { return };
+    finished
+        .exits(0)
+        .says("]: running: get_or_add_user_domain_role admin id default\n")
+        .says("]: finished create_nova_accounts with result 0 in ")
+        .says("]: finished create_glance_accounts with result 0 in ")
+        .says("]: finished create_cinder_accounts with result 0 in ")
+        .says(" Async summary\n")
+        .says("DEVSTACK_PARALLEL is True\n")
+        .lacks("Running synchronously")
+        .lacks("alone: ");
 }

@@ -16,7 +16,7 @@ Examples:
 
   source <(async shim)             # in a script
   async shim --dir /srv/builds/store >functions.bash   # one store for all
-  async shim --profile devstack --parallel-default true >inc/async";
+  async shim --profile devstack >inc/async";
 
 /// Prints the bash functions to be sourced: source <(async shim)
 #[derive(Args, Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct Shim {
     /// How tasks behave
     #[arg(long, value_enum, default_value_t)]
     profile: Profile,
-    /// Whether tasks run in the background unless a variable says otherwise [default: the profile's]
+    /// Whether tasks run in the background unless a variable says otherwise [default: true]
     #[arg(long, value_name = "BOOL")]
     parallel_default: Option<bool>,
 }

@@ -7,7 +7,7 @@ mod html;
 mod junit;
 mod openmetrics;
 mod svg;
-mod tail;
+pub(crate) mod tail;
 mod trace;
 
 use std::io;

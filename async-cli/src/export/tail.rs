@@ -22,7 +22,8 @@ impl Tail {
         Self::of(opened.ok_or(io::ErrorKind::NotFound)?, bytes, lines)
     }
 
-    fn of(mut file: File, bytes: usize, lines: usize) -> io::Result<Self> {
+    /// The same of a file that is open.
+    pub(crate) fn of(mut file: File, bytes: usize, lines: usize) -> io::Result<Self> {
         // Measured once: a task that runs may write on.
         let size = file.metadata()?.len();
         let start = size.saturating_sub(bytes as u64);
