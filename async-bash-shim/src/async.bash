@@ -44,8 +44,7 @@ builtin true "${_ASYNC_OPTS#'"'}" # }" <<'#' # at a prompt, and to zsh, all else
 # [0], /name/ of what did not start, /=name/ of what did; the directory that relative paths are resolved from
 _ASYNC_BG_TIME=0 _ASYNC_STARTED[0]="" _ASYNC_FROM=$PWD
 #{%- else %}
-# Where a trace goes that nobody is to see
-_ASYNC_NULL=/dev/null
+_ASYNC_NULL=/dev/null             # where a trace goes that nobody is to see
 #{%- endif %}
 _ASYNC_LOCALS=(+ilnux _async_answer _async_in _async_line _async_out _async_pid _async_program _async_rc
     _async_set _async_shell _async_words#{% if devstack %} _async_log#{% else %} _async_note#{% endif %})
@@ -84,7 +83,8 @@ function _async_prepare {
         #{%- if devstack %}
         --from "$_ASYNC_FROM" ${ASYNC_DIR:+"--dir=$ASYNC_DIR"} ${DEST+"--dest=$DEST"})
         #{%- else %}
-        --store "$_ASYNC_STORE" --exit "${ASYNC_ON_EXIT-}" --hush "${ASYNC_QUIET-}" --limit "${ASYNC_JOBS-}")
+        --store "$_ASYNC_STORE" --exit "${ASYNC_ON_EXIT-}" --hush "${ASYNC_QUIET-}" --limit "${ASYNC_JOBS-}"
+        --parallel "${ASYNC_PARALLEL-}")
         #{%- endif %}
 }
 
@@ -130,7 +130,6 @@ function _async_hear {
 function _async_task {
     _async_hear 4 || builtin exit 125
 #{%- if !devstack %}
-    # For another attempt, a copy of this waits in the same way.
     [[ -z ${_async_answer[3]} ]] || (
         { _async_task "$@"; } <&0 &
         builtin printf '%s\n' "$!" >>"${_async_answer[3]}"
@@ -149,8 +148,7 @@ function _async_task {
 }
 #{%- else %}
     _async_words=("$@")
-    # A caller like "async_run ... || exit" switches set -e off for all that it calls, subshells included.
-    # The builtin jobs -x is the one way to call a function that does not pass that on.
+    # A caller like "async_run ... || exit" switches set -e off for all that it calls, but through jobs -x.
     builtin jobs -x _async_run_words || {
         { _async_rc=$? && builtin set +x && _async_retrace; }@{ silent("        ") }@
         builtin exit "$_async_rc"
@@ -213,8 +211,7 @@ function _async_collect {
         [[ ${_async_answer[0]} == wait ]] || builtin return "${_async_answer[1]}"
         _async_pid=${_async_answer[4]} _async_words=(--shell "$BASHPID" --resume "${_async_answer[6]}")
         if [[ ${_ASYNC_STARTED[_async_pid]-} == "$BASHPID-${_async_answer[5]}" ]]; then
-            # Our own wait for our own child, so that traps run at once
-            { builtin wait "$_async_pid"; } 2>/dev/null
+            { builtin wait "$_async_pid"; } 2>/dev/null # our own child, so that traps run at once
             _async_words+=(--status "$?")
         else
             (builtin exec "${_async_program[@]}" --block "${_async_words[@]}" "$@") &
@@ -243,7 +240,7 @@ function _async_retrace {
 # Get the PID of a named future to wait on
 function async_pidof {
     @{ quiet() }@
-    _async_call pid -- "${1-}"
+    _async_call pid -- #{% if devstack %}"${1-}"#{% else %}"$@"#{% endif %}
 }
 
 # Log a message about a job; "%command" in it stands for the full command line of the job
@@ -266,11 +263,15 @@ function async_run {
         [[ ${#_async_line} -lt 30000 ]] || _async_words=(--shortened -- "$1" "${_async_line:0:30000}")
 #{%- else %}
     if _async_check && _async_prepare supervise; then
-        _async_words=(-- "$@") _async_line="$*" _async_rc=125
+        _async_rc=125 _async_in=0 _async_note="" _async_line="$*"
+        [[ ${FUNCNAME[1]-} != async_runfunc ]] || { _async_set+=${_async_x-} && _async_in=1; }
+        # Which words could be a command: only the program can tell the name from options, here and below.
+        for _async_out in command_not_found_handle "${@:2:9}"; do
+            builtin type -- "$_async_out" && _async_note+=y || _async_note+=n
+        done &>/dev/null
+        _async_words=(--at "$_async_note ${BASH_LINENO[_async_in]} ${BASH_SOURCE[_async_in + 1]-$0}" -- "$@")
         [[ ${#_async_line} -lt 30000 ]] ||
             builtin mapfile -t -d "" _async_words < <(builtin printf '%.500s\0' --shortened -- "${@:1:500}")
-        [[ ${FUNCNAME[1]-} != async_runfunc ]] || _async_set+=${_async_x-}
-        # The name is among these: only the program can tell it from options.
         builtin printf -v _async_note '/%.256s' "${@:1:20}" && _ASYNC_STARTED[0]+=@{ note() }@
 #{%- endif %}
         if @{ in_background }@; then
@@ -324,22 +325,22 @@ function async_cleanup {
 #{%- if devstack %}
     ! @{ in_background }@ || { _async_check && _async_collect --cleanup; }
 #{%- else %}
-    ! @{ in_background }@ ||
-        { _async_check && _async_collect --cleanup; }
+    { [[ $# == 0 ]] && ! @{ in_background }@; } ||
+        { _async_check && _async_collect --cleanup -- "$@"; }
 #{%- endif %}
 }
 
 # Make sure our async dir is created and clean
 function async_init {
     @{ quiet() }@
-    _async_call init && _ASYNC_STARTED[0]=""
+    _async_call init#{% if !devstack %} -- "$@"#{% endif %} && _ASYNC_STARTED[0]=""
 }
 #{%- if !devstack %}
 
 # Do what the end of the script does: cancel what it has started and not collected, or what ASYNC_ON_EXIT says
 function async_end {
     @{ quiet() }@
-    [[ $BASHPID != "$$" || ! -d ${_ASYNC_STORE#* * * } ]] || _async_call end-script
+    [[ $# == 0 && ($BASHPID != "$$" || ! -d ${_ASYNC_STORE#* * * }) ]] || _async_call end-script -- "$@"
 }
 
 # Once for each script. At its end a trap calls async_end; supervisors that see it gone cancel by themselves.
@@ -362,19 +363,16 @@ function _async_begin {
 }
 #{%- endif %}
 
-# Print how much time was saved by running things in the background
-#{%- if !devstack %}
-# Where ASYNC_TIMELINE names a file, it becomes a page that shows the whole run.
-#{%- endif %}
+# Print how much time was saved by running things in the background#{% if !devstack %}, and write ASYNC_TIMELINE, a page#{% endif %}
 function async_print_timing {
     @{ quiet() }@
     #{%- if devstack %}
     ! @{ in_background }@ || _async_call timing --background "$_ASYNC_BG_TIME" \
         --waited "${_TIME_TOTAL[async_wait]:-0}" ${_TIME_BEGIN:+"--begin=$_TIME_BEGIN"}
     #{%- else %}
-    ! @{ in_background }@ ||
+    { [[ $# == 0 ]] && ! @{ in_background }@; } ||
         _async_call timing --background "$_ASYNC_BG_TIME" --waited "$_ASYNC_WAIT_TIME" \
-            --begin "$_ASYNC_BEGIN" ${ASYNC_TIMELINE:+"--html=$ASYNC_TIMELINE"}
+            --begin "$_ASYNC_BEGIN" ${ASYNC_TIMELINE:+"--html=$ASYNC_TIMELINE"} -- "$@"
     #{%- endif %}
 }
 #{%- if !devstack %}

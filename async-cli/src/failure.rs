@@ -126,6 +126,27 @@ pub(crate) enum Failure {
         /// What may have been meant.
         what_to_type: String,
     },
+    /// The shell has no function, builtin or program of that name.
+    #[error(
+        "`{name}` was not started: there is no function, builtin or program `{}`: {what_to_type}",
+        async_core::text::printable(.command)
+    )]
+    NoCommand {
+        /// The future that was to be started.
+        name: String,
+        /// The command, as given.
+        command: OsString,
+        /// What may have been meant.
+        what_to_type: String,
+    },
+    /// What a script has called wrongly, and where.
+    #[error("{place}: {failure}")]
+    At {
+        /// The script's file and line.
+        place: String,
+        /// What is wrong with it.
+        failure: Box<Failure>,
+    },
     /// The program can't be executed.
     #[error("can't execute `{}`: {why}", async_core::text::printable(.program))]
     NotExecutable {
@@ -205,10 +226,16 @@ impl Failure {
             Self::Usage(_) => USAGE,
             Self::Present(_) => PRESENT,
             Self::TimeUp(_) => TIME_UP,
-            Self::NoProgram { .. } => NOT_FOUND,
+            Self::NoProgram { .. } | Self::NoCommand { .. } => NOT_FOUND,
+            Self::At { failure, .. } => failure.status(),
             Self::NotExecutable { .. } => NOT_EXECUTABLE,
             _ => FAILED,
         }
+    }
+
+    /// Whether what was called can't be right, wherever and whenever that is.
+    pub(crate) fn is_of_the_call(&self) -> bool {
+        self.status() == USAGE || matches!(self, Self::NoCommand { .. })
     }
 
     /// Whether it is about one future, and others may be waited for all the same.

@@ -51,7 +51,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Err(failure) = shim::rendering::check_series(&args) {
         return failure.report().into();
     }
-    let cli = parse(&args).unwrap_or_else(|error| shown(error, &args).exit());
+    let cli = match parse(&args) {
+        Ok(cli) => cli,
+        Err(error) => match shim::functions::wrong_call(&error, &args) {
+            Some(failure) => return failure.report().into(),
+            None => shown(error, &args).exit(),
+        },
+    };
     cli.run()
 }
 
@@ -79,7 +85,7 @@ fn parse(args: &[OsString]) -> Result<cli::Cli, clap::Error> {
         .and_then(|mut matches| {
             cli::Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
         })
-        .map_err(|error| suggestion::improve(error, &command, args))
+        .map_err(|error| if shim::functions::call(args) { error } else { suggestion::improve(error, &command, args) })
 }
 
 /// The definition of the command line, for man pages and completions.

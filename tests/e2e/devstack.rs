@@ -1,5 +1,7 @@
 //! In a real devstack checkout, where `$DEVSTACK_DIR` names one.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;

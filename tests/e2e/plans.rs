@@ -487,8 +487,7 @@ fn options_of_async_run() {
         ] {
             finished.says(&format!("<{wrong}> {status}\n"));
         }
-        finished
-            .complains("async: async_run has no option '--nope'; a name like that goes behind --; type `async_run ");
+        finished.complains(": async_run has no option '--nope'; a name like that goes behind --; type `async_run ");
     });
 }
 

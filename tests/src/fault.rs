@@ -136,11 +136,17 @@ impl Finished {
     }
 }
 
-/// What was said but for the lines about futures.
+/// What was said but for the lines about futures, and what devstack's functions print when a wait has failed.
 #[must_use]
 pub fn without_lines(said: &str) -> String {
     let starts = ["[Async ", "WARNING: uncollected async future "];
-    said.split_inclusive('\n').filter(|line| !starts.iter().any(|start| line.starts_with(start))).collect()
+    let mut in_dump = false;
+    let is_left = |line: &&str| {
+        let was_in_dump = in_dump;
+        in_dump = line.starts_with("=== Wait failure dump: ") || in_dump && *line != "=== End of the dump ===\n";
+        !was_in_dump && !in_dump && !starts.iter().any(|start| line.starts_with(start))
+    };
+    said.split_inclusive('\n').filter(is_left).collect()
 }
 
 /// Whether the one has the other. A task that takes 0 seconds may take up to 30 where the machine has much else to do.

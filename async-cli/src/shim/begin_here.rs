@@ -8,7 +8,7 @@ use async_core::Start;
 use clap::Args;
 
 use super::answer::Answer;
-use super::call::Call;
+use super::call::Origin;
 use crate::cli::Place;
 use crate::failure::Failure;
 use crate::messages::{self, About, Lines};
@@ -23,6 +23,8 @@ pub(crate) struct BeginHere {
     /// The shell's process
     #[arg(long, value_name = "PID")]
     shell: u32,
+    #[command(flatten)]
+    origin: Origin,
     /// The words are not all there, or cut
     #[arg(long)]
     shortened: bool,
@@ -33,9 +35,12 @@ pub(crate) struct BeginHere {
 
 impl BeginHere {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+        self.begin(place).map_err(|failure| self.origin.at(failure))
+    }
+
+    fn begin(&self, place: &Place) -> Result<ExitCode, Failure> {
         let mut answer = Answer::on(self.answer)?;
-        place.check_parallel()?;
-        let call = Call::read(&self.words, place)?;
+        let call = self.origin.read(&self.words, place)?;
         let name = call.name(place)?;
         let lines = Lines::of(place, false)?;
         let store = place.store()?;

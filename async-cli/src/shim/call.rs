@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use async_core::text::{self, shell_line};
 use async_core::{FutureName, Plan, Request, Store};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, FromArgMatches};
@@ -9,7 +10,73 @@ use clap::{Args, FromArgMatches};
 use crate::cli::{Place, Profile};
 use crate::commands;
 use crate::failure::Failure;
+use crate::no_program::is_command_line;
 use crate::planning::{self, Planning};
+use crate::suggestion::options_like;
+
+/// What the script says of a call of `async_run` beside its words.
+#[derive(Args, Debug)]
+pub(crate) struct Origin {
+    /// What the shell can run, as `y` or `n`: a function `command_not_found_handle`, and each word from the second on. Then the
+    /// line of the script, and its file.
+    #[arg(long, hide = true, allow_hyphen_values = true, value_name = "y|n... LINE FILE")]
+    at: Option<OsString>,
+}
+
+impl Origin {
+    /// Reads the words, and refuses what can't be run.
+    pub(super) fn read(&self, words: &[OsString], place: &Place) -> Result<Call, Failure> {
+        place.check_parallel()?;
+        place.on_exit()?;
+        let call = Call::read(words, place)?;
+        self.check(&call, words, place)?;
+        Ok(call)
+    }
+
+    /// The failure, with where in the script the call is if that is wrong.
+    pub(super) fn at(&self, failure: Failure) -> Failure {
+        let at = self.at.as_ref().filter(|_| failure.is_of_the_call()).map(|at| text::printable(at));
+        let mut parts = at.iter().flat_map(|at| at.splitn(3, ' ').skip(1));
+        match (parts.next(), parts.next()) {
+            (Some(line), Some(file)) => {
+                Failure::At { place: format!("{file}: line {line}"), failure: Box::new(failure) }
+            }
+            _ => failure,
+        }
+    }
+
+    /// Whether the shell has said that it can't run the word at that place.
+    fn lacks(&self, place: usize) -> bool {
+        let mask = self.at.as_ref().map_or(&[][..], |at| at.as_encoded_bytes());
+        let mask = mask.split(|&byte| byte == b' ').next().unwrap_or_default();
+        place > 0 && mask.first() == Some(&b'n') && mask.get(place) == Some(&b'n')
+    }
+
+    /// That the shell can run the command. What it has not looked for may be there.
+    fn check(&self, call: &Call, words: &[OsString], place: &Place) -> Result<(), Failure> {
+        let Some(command) = call.command.first().filter(|_| self.lacks(call.skip(words))) else {
+            return Ok(());
+        };
+        let name = commands::name(&call.name)?;
+        let word = command.to_string_lossy();
+        if word.starts_with('-') {
+            let option = word.split('=').next().unwrap_or_default();
+            return Err(no_option("async_run", &parser(), option, to_type(place)));
+        }
+        let what_to_type = if is_command_line(&word) {
+            let line =
+                ["async_run".as_ref(), name.as_str().as_ref(), "bash".as_ref(), "-c".as_ref(), command.as_os_str()];
+            format!("it is one word; for a whole command line type `{}`", shell_line(&line))
+        } else {
+            "check the name, or PATH".to_owned()
+        };
+        Err(Failure::NoCommand { name: name.to_string(), command: command.clone(), what_to_type })
+    }
+}
+
+fn parser() -> clap::Command {
+    Call::augment_args(clap::Command::new("async_run").no_binary_name(true).disable_help_flag(true))
+}
 
 /// What a call of `async_run` asks for.
 #[derive(Args, Debug)]
@@ -34,13 +101,12 @@ impl Call {
     }
 
     fn with_options(words: &[OsString]) -> Result<Self, Failure> {
-        let parser = clap::Command::new("async_run").no_binary_name(true).disable_help_flag(true);
-        let parsed = Self::augment_args(parser).try_get_matches_from(words);
+        let parsed = parser().try_get_matches_from(words);
         parsed.and_then(|matches| Self::from_arg_matches(&matches)).map_err(|error| {
             if error.kind() == ErrorKind::MissingRequiredArgument {
                 return usage(TO_TYPE, "it has neither");
             }
-            refused("async_run", &error, TO_TYPE)
+            refused("async_run", &parser(), &error, TO_TYPE)
         })
     }
 
@@ -73,16 +139,31 @@ impl Call {
 }
 
 /// The failure of a call of that function whose options are wrong.
-pub(super) fn refused(function: &str, error: &clap::Error, to_type: &str) -> Failure {
+pub(super) fn refused(function: &str, parser: &clap::Command, error: &clap::Error, to_type: &str) -> Failure {
     if error.kind() == ErrorKind::UnknownArgument {
         let option = error.get(ContextKind::InvalidArg).map_or_else(String::new, ToString::to_string);
-        return Failure::Usage(format!(
-            "{function} has no option '{option}'; a name like that goes behind --; {to_type}"
-        ));
+        return no_option(function, parser, &option, to_type);
     }
     let text = error.render().to_string();
     let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
     Failure::Usage(format!("{function}: {what}; {to_type}"))
+}
+
+/// Options that `async run` has, and `async_run` not, as its task is the script's own, each with what to type.
+const OF_PROGRAM: [(&[&str], &str); 6] = [
+    (&["-q", "--quiet"], "set ASYNC_QUIET=1"),
+    (&["--wait"], "type `async_wait NAME` after it"),
+    (&["-C", "--cwd"], "have a function `cd` there and run it"),
+    (&["-e", "--env"], "type `async_run NAME env VARIABLE=VALUE COMMAND`, or set it in a function"),
+    (&["--stdin"], "have a function that reads from the file"),
+    (&["--json"], "type `async status --json`"),
+];
+
+fn no_option(function: &str, parser: &clap::Command, option: &str, to_type: &str) -> Failure {
+    let of_program = || OF_PROGRAM.iter().find(|(options, _)| function == "async_run" && options.contains(&option));
+    let instead = options_like(parser, option).or_else(|| of_program().map(|(_, instead)| (*instead).to_owned()));
+    let instead = instead.unwrap_or_else(|| format!("a name like that goes behind --; {to_type}"));
+    Failure::Usage(format!("{function} has no option '{option}'; {instead}"))
 }
 
 const TO_TYPE: &str = "type `async_run [OPTION...] NAME COMMAND [ARGUMENT...]`";

@@ -23,7 +23,7 @@ pub(crate) struct Message {
 impl Message {
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let Some((name, message)) = self.words.split_first() else {
-            return Err(Failure::Usage("async_log needs a name".into()));
+            return Err(Failure::Usage("async_log needs a name; type `async_log NAME MESSAGE`".into()));
         };
         let name = commands::name(name)?;
         let store = place.store()?;

@@ -6,6 +6,7 @@ pub(crate) mod call;
 pub(crate) mod collect;
 pub(crate) mod end_here;
 pub(crate) mod end_script;
+pub(crate) mod functions;
 pub(crate) mod message;
 pub(crate) mod rendering;
 mod rounds;

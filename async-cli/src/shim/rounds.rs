@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use async_core::Store;
 use async_core::clock::{self, Millis};
+use async_core::text;
 use clap::{Args, FromArgMatches};
 use serde::{Deserialize, Serialize};
 
@@ -60,11 +61,18 @@ enum What {
 impl Asked {
     /// Reads what `async_wait` was given. A cleanup is given nothing.
     pub(super) fn read(words: &[OsString], cleanup: bool) -> Result<Self, Failure> {
+        if let (true, Some(word)) = (cleanup, words.first()) {
+            let word = text::printable(word);
+            return Err(Failure::Usage(format!(
+                "async_cleanup takes no arguments, and '{word}' is one; for some futures type `async_wait NAME...`"
+            )));
+        }
         let parser = clap::Command::new("async_wait").no_binary_name(true).disable_help_flag(true);
-        let parsed = Wanted::augment_args(parser).try_get_matches_from(words);
+        let parser = Wanted::augment_args(parser);
+        let parsed = parser.clone().try_get_matches_from(words);
         let wanted = parsed.and_then(|matches| Wanted::from_arg_matches(&matches));
-        let wanted =
-            wanted.map_err(|error| refused("async_wait", &error, "type `async_wait [OPTION...] [NAME...]`"))?;
+        let wanted = wanted
+            .map_err(|error| refused("async_wait", &parser, &error, "type `async_wait [OPTION...] [NAME...]`"))?;
         Ok(Self { wanted, cleanup })
     }
 

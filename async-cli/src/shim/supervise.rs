@@ -9,7 +9,7 @@ use async_core::{Begun, End, Gated, Start, Task, descriptor, process, supervise}
 use clap::Args;
 
 use super::answer::Answer;
-use super::call::Call;
+use super::call::Origin;
 use crate::cli::Place;
 use crate::ending;
 use crate::failure::Failure;
@@ -32,6 +32,8 @@ pub(crate) struct Supervise {
     /// The task's process
     #[arg(long, value_name = "PID")]
     task: u32,
+    #[command(flatten)]
+    origin: Origin,
     /// The words are not all there, or cut
     #[arg(long)]
     shortened: bool,
@@ -47,7 +49,7 @@ impl Supervise {
             Ok(end) => end,
             Err(failure) if answer.is_given() => return Err(failure),
             Err(failure) => {
-                let status = failure.report();
+                let status = self.origin.at(failure).report();
                 answer.give(format!("..{status}\0{}\0", 0)).map_err(Failure::Answer)?;
                 return Ok(status.into());
             }
@@ -57,8 +59,7 @@ impl Supervise {
 
     fn supervise(&self, place: &Place, answer: &mut Answer) -> Result<End, Failure> {
         let gate = descriptor::take(self.gate).map_err(Failure::Task)?;
-        place.check_parallel()?;
-        let call = Call::read(&self.words, place)?;
+        let call = self.origin.read(&self.words, place)?;
         let name = call.name(place)?;
         let lines = Lines::of(place, false)?;
         let task = Gated::new(self.task, gate, call.skip(&self.words), place.script_pid()).map_err(Failure::Task)?;

@@ -89,8 +89,8 @@ fn a_name_started_again_before_it_was_collected_keeps_the_old_result_and_log() {
 fn no_name_at_all() {
     in_each_case(|case| {
         case.run("async_run; echo \"run $?\"; async_log; echo \"log $?\"; async_wait; echo \"wait $?\"")
-            .complains("async: async_run needs a name and a command: ")
-            .complains("async: async_log needs a name\n")
+            .complains("async_run needs a name and a command: ")
+            .complains("async: async_log needs a name; type `async_log NAME MESSAGE`\n")
             .says("run 2\n")
             .says("log 2\n")
             .says("wait 0\n");
