@@ -668,7 +668,8 @@ fn only_what_is_held_back_is_called_queued() {
     let json = fs::read_to_string(sandbox.path("cwd/json")).unwrap();
     assert!(json.contains("\"queued_ms\": 0") && !json.contains("\"queued\": true"), "{json}");
     // Nor is what never starts.
-    sandbox.run("async run bad -- false; async run --after bad t -- true; async wait t").lacks("]: queued").exits(125);
+    let over = "async run bad -- false; async wait --keep bad;";
+    sandbox.run(&format!("{over} async run --after bad t -- true; async wait t")).lacks("]: queued").exits(125);
     let ended = sandbox.run("async run bad -- false; async wait bad; async run --after bad u -- true; async wait u");
     ended.complains("]: not started: true\n").exits(125);
 }

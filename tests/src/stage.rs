@@ -347,6 +347,8 @@ impl Stage {
         let mut finished = self.ending_meanwhile(|| self.program(&mut command, self.subject.args));
         // Each stage has another one.
         finished.stdout = finished.stdout.replace(&*self.store().to_string_lossy(), "STORE");
+        // What it says of the whole machine is another thing each time.
+        finished.stderr = without_dump(&finished.stderr);
         // Its end of the pipe goes with it.
         drop(command);
         let report = if let Some(mut pipe) = pipe {
@@ -419,8 +421,10 @@ impl Stage {
             let mode = metadata.permissions().mode();
             let content = if metadata.is_file() { read(&path) } else { String::new() };
             let name = path.strip_prefix(self.store()).expect("a file of the store").to_string_lossy().into_owned();
-            // Each stage has another folder; several may differ in figures alone.
-            let content = figures_apart(&content.replace(&*self.folder().to_string_lossy(), "FOLDER"));
+            // Each stage has another folder; several may differ in figures alone. A future whose obstacle can't be read is not held
+            // back by it.
+            let content = content.replace(&*self.folder().to_string_lossy(), "FOLDER").replace("at_once = true\n", "");
+            let content = figures_apart(&content);
             let _ = write!(files.entry(figures_apart(&name)).or_default(), "{mode:o}\n{content}");
         }
         files
@@ -469,6 +473,16 @@ fn told(what: &str, finished: &Finished) -> String {
 
 fn read(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).expect("a file of the store")).into_owned()
+}
+
+/// What was printed, but for the dumps of waits that failed.
+fn without_dump(text: &str) -> String {
+    let mut is_dump = false;
+    let is_kept = |line: &&str| {
+        is_dump |= line.starts_with("=== Wait failure dump: ");
+        !(is_dump && std::mem::replace(&mut is_dump, !line.starts_with("=== End of the dump")))
+    };
+    text.split_inclusive('\n').filter(is_kept).collect()
 }
 
 /// Figures that differ from run to run are replaced; statuses are not.

@@ -227,8 +227,12 @@ impl Supervisor<'_> {
                     return Ok(());
                 }
                 let heard = report(Ok(Begun::Runs));
-                // It was to be run in any case.
-                if std::mem::replace(&mut told, true) { Ok(()) } else { heard }
+                // One that was held back is to be run in any case.
+                if told {
+                    return Ok(());
+                }
+                told = heard.is_ok();
+                heard
             };
             match self.start(program.as_deref_mut(), log, attempt, more, &mut tell) {
                 Ok(()) => self.has_started = true,

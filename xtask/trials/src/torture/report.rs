@@ -30,7 +30,14 @@ pub(crate) struct Verdict {
 /// Takes the output of a wait apart; the error is the line that does not belong there.
 pub(crate) fn parse(output: &str) -> Result<Vec<Report>, String> {
     let mut reports: Vec<Report> = Vec::new();
+    let mut is_dump = false;
     for line in output.lines().filter(|line| !is_message(line)) {
+        // What devstack's functions print of the store when a wait has failed is no report.
+        is_dump |= line.starts_with("=== Wait failure dump: ");
+        if is_dump {
+            is_dump = !line.starts_with("=== End of the dump");
+            continue;
+        }
         let open = reports.last_mut().filter(|report| report.result.is_none());
         match (message(line), open) {
             (Some((name, text)), open) => {
