@@ -5,15 +5,12 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use async_tests::root;
+use async_tests::markdown;
 use async_tests::shell::{Finished, Sandbox, binary_dir};
 
 /// The blocks of code of that language in the page on cron.
 fn blocks(language: &str) -> Vec<String> {
-    let page = fs::read_to_string(root().join("docs/cron.md")).unwrap();
-    let begin = format!("```{language}\n");
-    let parts = page.split(&begin).skip(1).map(|part| part.split("```").next().unwrap().to_owned());
-    parts.collect()
+    markdown::blocks(&markdown::page("docs/cron.md"), language)
 }
 
 /// A home with the program, and with those scripts, in its `bin`.

@@ -9,7 +9,7 @@ use std::process::Command;
 use async_tests::shell::{Finished, Sandbox};
 use async_tests::{here, root};
 
-/// Runs a script in whose `$TOP_DIR` is a copy of the checkout, with our file in place of its own as the README says, and where no
+/// Runs a script in whose `$TOP_DIR` is a copy of the checkout, with our file in place of its own as docs/devstack.md says, and where no
 /// variable says how tasks run. None without a checkout.
 fn in_checkout(script: &str) -> Option<Finished> {
     let Some(devstack) = std::env::var_os("DEVSTACK_DIR").map(PathBuf::from) else {

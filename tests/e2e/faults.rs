@@ -1,4 +1,4 @@
-//! What goes wrong, and what happens then. Each test is a row of the README's table of faults.
+//! What goes wrong, and what happens then. Each test is in a row of the table in docs/faults.md.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

@@ -7,6 +7,7 @@ mod counts;
 mod cron;
 mod devstack;
 mod dist;
+mod docs;
 mod dump;
 mod examples;
 mod export;

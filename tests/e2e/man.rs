@@ -77,6 +77,15 @@ fn each_command_and_function_has_a_page_that_renders_without_a_warning() {
     }
 }
 
+/// What async(7) lists: variables, and statuses.
+pub(crate) fn terms(sandbox: &Sandbox) -> BTreeSet<String> {
+    let dir = sandbox.path("man");
+    write(sandbox, &dir);
+    let page = fs::read_to_string(dir.join("man7/async.7")).unwrap();
+    let terms = page.lines().filter_map(|line| line.strip_prefix(r"\fB")?.strip_suffix(r"\fR"));
+    terms.map(str::to_owned).collect()
+}
+
 /// The variables that stand in the sources of the program and of the functions.
 fn variables(dir: &Path) -> BTreeSet<String> {
     let variable = Regex::new(r"(?:^|[^A-Za-z_])(ASYNC_[A-Z_]*[A-Z])\b").unwrap();
@@ -95,11 +104,7 @@ fn variables(dir: &Path) -> BTreeSet<String> {
 
 #[test]
 fn all_variables_are_in_one_table() {
-    let sandbox = Sandbox::default();
-    let dir = sandbox.path("man");
-    write(&sandbox, &dir);
-    let page = fs::read_to_string(dir.join("man7/async.7")).unwrap();
-    let listed: BTreeSet<_> = page.lines().filter_map(|line| line.strip_prefix(r"\fB")?.strip_suffix(r"\fR")).collect();
+    let listed = terms(&Sandbox::default());
     let sources = ["async-core/src", "async-cli/src", "async-bash-shim/src"].map(|dir| variables(&root().join(dir)));
     let mut read: BTreeSet<_> = sources.into_iter().flatten().collect();
     // Of builds and tests alone.
@@ -107,10 +112,10 @@ fn all_variables_are_in_one_table() {
         assert!(read.remove(other), "{other} is not in the sources any more");
     }
     assert!(read.contains("ASYNC_ON_EXIT"), "{read:?}");
-    let missing: Vec<_> = read.iter().filter(|name| !listed.contains(name.as_str())).collect();
+    let missing: Vec<_> = read.iter().filter(|name| !listed.contains(*name)).collect();
     assert!(missing.is_empty(), "not in async(7): {missing:?}");
     // What is listed and begins so is read.
-    let idle: Vec<_> = listed.iter().filter(|name| name.starts_with("ASYNC_") && !read.contains(**name)).collect();
+    let idle: Vec<_> = listed.iter().filter(|name| name.starts_with("ASYNC_") && !read.contains(*name)).collect();
     assert!(idle.is_empty(), "nothing reads {idle:?}");
-    assert!(["DEVSTACK_PARALLEL", "DEST", "XDG_STATE_HOME"].iter().all(|name| listed.contains(name)), "{listed:?}");
+    assert!(["DEVSTACK_PARALLEL", "DEST", "XDG_STATE_HOME"].iter().all(|name| listed.contains(*name)), "{listed:?}");
 }

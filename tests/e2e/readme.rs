@@ -1,18 +1,15 @@
-//! What the README promises about tests.
+//! What the README and the page on faults promise about tests.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::fs;
 
+use async_tests::deviations::last_cells;
+use async_tests::here;
+use async_tests::markdown::{blocks, page};
 use async_tests::shell::Sandbox;
-use async_tests::{here, root};
 use regex::Regex;
-
-/// The names in backticks in the last cells of the table between two comments.
-fn listed(readme: &str, name: &str) -> BTreeSet<String> {
-    async_tests::deviations::last_cells(readme, name)
-}
 
 /// The names of the tests in the folder of faults.
 fn tests_of_faults() -> BTreeSet<String> {
@@ -30,8 +27,7 @@ fn tests_of_faults() -> BTreeSet<String> {
 
 #[test]
 fn each_row_of_the_table_of_faults_names_a_test_and_each_test_has_a_row() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    assert_eq!(listed(&readme, "faults"), tests_of_faults());
+    assert_eq!(last_cells(&page("docs/faults.md"), "faults"), tests_of_faults());
 }
 
 /// A `make` whose targets end as the sample has it: `docs` once `tests` runs, `program` after that, and `tests` when it is waited for.
@@ -49,11 +45,7 @@ esac
 
 #[test]
 fn the_first_script_prints_what_the_page_says_that_it_prints() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let block = |kind: &str| {
-        let (_, rest) = readme.split_once(&format!("```{kind}\n")).unwrap();
-        rest.split_once("```").unwrap().0
-    };
+    let block = |kind: &str| blocks(&page("README.md"), kind).remove(0);
     let sandbox = Sandbox::default();
     fs::write(sandbox.path("cwd/make"), MAKE).unwrap();
     fs::write(sandbox.path("cwd/script"), block("bash")).unwrap();
@@ -65,5 +57,26 @@ fn the_first_script_prints_what_the_page_says_that_it_prints() {
             .replace_all(text, |found: &regex::Captures<'_>| digits.replace_all(&found[0], "N").into_owned())
             .into_owned()
     };
-    assert_eq!(shape(&finished.stdout), shape(block("text")), "{finished}");
+    assert_eq!(shape(&finished.stdout), shape(&block("text")), "{finished}");
+}
+
+#[test]
+fn the_second_script_loads_what_was_dumped_before_and_fails_if_that_fails() {
+    let programs = [
+        ("pg_dump", "#!/bin/sh\necho \"dump: $*\" && exit \"$(cat status)\"\n"),
+        ("psql", "#!/bin/sh\nread -r line && echo \"$1: $line\"\n"),
+        ("rsync", "#!/bin/sh\necho \"rsync: $*\"\n"),
+        ("script", &blocks(&page("README.md"), "bash")[1]),
+    ];
+    for (status, is_loaded) in [(0, true), (3, false)] {
+        let sandbox = Sandbox::default();
+        for (name, text) in programs {
+            fs::write(sandbox.path("cwd").join(name), text).unwrap();
+        }
+        fs::write(sandbox.path("cwd/schema.sql"), "the schema\n").unwrap();
+        fs::write(sandbox.path("cwd/status"), status.to_string()).unwrap();
+        let finished = sandbox.run("unset ASYNC_DIR; chmod +x pg_dump psql rsync script; PATH=$PWD:$PATH; ./script");
+        finished.exits(status).says("dump: -f old.sql shop\n").says("rsync: -a photos/ backup:photos\n");
+        assert_eq!(finished.stdout.contains("shop: the schema\n"), is_loaded, "{finished}");
+    }
 }

@@ -1,4 +1,4 @@
-//! The README's list of what differs from the original, and which scenarios show it.
+//! The list of what differs from the original, in docs/compatibility.md, and which scenarios show it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,10 +6,10 @@ use std::fs;
 /// The names of the scenarios that the list says differ.
 ///
 /// # Panics
-/// If the README has no such list.
+/// If the page has no such list.
 #[must_use]
 pub fn listed() -> BTreeSet<String> {
-    last_cells(&fs::read_to_string(crate::root().join("README.md")).expect("the README"), "deviations")
+    last_cells(&fs::read_to_string(crate::root().join("docs/compatibility.md")).expect("the page"), "deviations")
 }
 
 /// What stands in backticks in the last cell of each row of the table between the comments `<!-- NAME -->` and

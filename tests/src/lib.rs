@@ -9,6 +9,7 @@ pub mod fault;
 pub mod held;
 pub mod made_up;
 pub mod mark;
+pub mod markdown;
 pub mod proof;
 pub mod scenario;
 pub mod shell;

@@ -7,7 +7,7 @@ use clap::Args;
 
 /// Runs every scenario under the original, and commits its output to tests/snapshots
 ///
-/// Where the README lists a scenario as a deviation, what the shim prints is recorded beside it.
+/// Where docs/compatibility.md lists a scenario as a deviation, what the shim prints is recorded beside it.
 #[derive(Args)]
 pub(crate) struct Snapshots {
     /// The original script: devstack's inc/async as it was before it kept a fifo for each task
