@@ -123,6 +123,7 @@ fn what_is_packed_can_be_installed_used_and_removed() {
         tree(&installed).iter().map(|path| path.strip_prefix(&installed).unwrap().into()).collect();
     let list: PathBuf = "share/async/installed".into();
     assert_eq!(paths, unpacked.into_iter().chain([list]).collect());
+    assert!(paths.contains(&PathBuf::from("share/doc/async/docs/reference.md")), "{paths:?}");
     what_is_installed_is_removed(&sandbox);
 
     if tools::is_there("dpkg") && (geteuid().is_root() || tools::is_there("fakeroot")) {

@@ -51,6 +51,11 @@ pub(super) fn collect(program: &Path, target: &str) -> Result<Vec<File>, String>
     for name in ["README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE-APACHE", "LICENSE-MIT"] {
         files.push(File::new(format!("{DOC}/{name}"), read(&xtask::root().join(name))?));
     }
+    let docs = xtask::root().join("docs");
+    for page in fs::read_dir(&docs).map_err(failed("list", &docs))? {
+        let page = page.map_err(failed("list", &docs))?;
+        files.push(File::new(format!("{DOC}/docs/{}", page.file_name().display()), read(&page.path())?));
+    }
     let pages = tempfile::tempdir().map_err(|error| format!("can't make a temporary folder: {error}"))?;
     output(Command::new(program).arg("man").arg(pages.path()))?;
     for section in SECTIONS {

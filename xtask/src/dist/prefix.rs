@@ -22,7 +22,7 @@ const HEAD: &str =
     "# What `cargo xtask dist --install` has put here; `cargo xtask dist --uninstall PREFIX` removes it.\n";
 
 /// These are nobody else's, whoever has made them.
-const OURS: [&str; 3] = ["share/async/inc", "share/async", "share/doc/async"];
+const OURS: [&str; 4] = ["share/async/inc", "share/async", "share/doc/async/docs", "share/doc/async"];
 
 /// What was installed, by paths below the prefix.
 #[derive(Default)]
@@ -173,7 +173,7 @@ pub(super) fn report(files: &[File], prefix: &Path) {
     println!("  share/man                 {} man pages: man async, man async_run, man 7 async", count(files::MAN));
     println!("  share/bash-completion, share/zsh, share/fish   completions");
     println!("  share/async/inc/async     the functions for devstack; other scripts source <(async shim)");
-    println!("  share/doc/async           README, changes and licences");
+    println!("  share/doc/async           README, documentation, changes and licences");
     let bin = prefix.join("bin");
     match first_on_path() {
         Some(program) if program.parent() == Some(&bin) => println!("{} is on PATH.", bin.display()),
