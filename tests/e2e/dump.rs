@@ -27,7 +27,11 @@ fn a_wait_that_fails_tells_what_is_known_what_still_runs_and_how_the_log_ends() 
     let script = r#"
     mkfifo go
     function held { read -r <go; }
-    function fails { seq 100; printf '\e[31mred\a\n'; sleep 1000 & echo "$!" >left; return 3; }
+    function fails {
+        seq 100; printf '\e[31mred\a\n'; sleep 1000 & echo "$!" >left
+        until grep -q sleep "/proc/$!/comm"; do :; done
+        return 3
+    }
     async_run other held
     async_run t fails
     async_wait t
