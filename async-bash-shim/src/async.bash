@@ -138,7 +138,7 @@ function _async_task {
     exec {_async_in}<&- #{% if devstack %}{_async_log}>>"${_async_answer[1]}"#{% else %}>>"${_async_answer[1]}" 2>&1#{% endif %} || builtin exit 125
     builtin export "ASYNC_FUTURE=${_async_answer[2]}" 2>/dev/null || builtin true
     [[ $_async_set != *T* ]] || builtin set -T
-    builtin shift "${_async_answer[0]}" && _async_rc=0
+    builtin shift "${_async_answer[0]}" && _async_rc=0 _ASYNC_STARTED[0]="" # it has started nothing yet
 #{%- if devstack %}
     builtin set -o xtrace
     # "||" suppresses errexit in the task, as inc/async always did.

@@ -5,6 +5,9 @@ use async_core::clock::Millis;
 /// What a duration may look like, for help and errors.
 const EXAMPLES: &str = "write it as 90s, 5m, 1h30m or 500ms; a number alone is in seconds";
 
+/// The longest duration, in ms: 100 years. The kernel's timers count in ns, and have 64 bits for them.
+const LONGEST: Millis = 100 * 365 * 24 * 60 * 60 * 1000;
+
 /// Reads a duration, in ms: `90s`, `5m`, `1h 30m`, `500ms`, or a number of seconds.
 pub(crate) fn parse(text: &str) -> Result<Millis, String> {
     let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
@@ -13,7 +16,8 @@ pub(crate) fn parse(text: &str) -> Result<Millis, String> {
         humantime::DurationError::NumberOverflow => format!("it is too long, or too exact; {EXAMPLES}"),
         _ => EXAMPLES.to_owned(),
     })?;
-    Millis::try_from(duration.as_millis()).map_err(|_| "it is too long".to_owned())
+    let ms = Millis::try_from(duration.as_millis()).ok().filter(|ms| *ms <= LONGEST);
+    ms.ok_or_else(|| format!("it is too long: 100 years are the most; {EXAMPLES}"))
 }
 
 #[cfg(test)]
@@ -43,7 +47,9 @@ mod tests {
         for text in ["", " ", "soon", "s", "-5", "5 5", "5x", ".", "1.2.3", "1e3", "∞"] {
             assert!(parse(text).unwrap_err().contains("90s"), "{text}");
         }
-        for text in ["99999999999999999999", "18446744073709551615", "500000000000 years"] {
+        assert_eq!(parse("876000h"), Ok(LONGEST));
+        let too_long = ["876000h 1ms", "99999999999h", "292y", "300000000y"];
+        for text in too_long.into_iter().chain(["99999999999999999999", "18446744073709551615", "500000000000 years"]) {
             assert!(parse(text).unwrap_err().contains("too long"), "{text}");
         }
     }

@@ -326,3 +326,20 @@ fn a_wait_for_all_fails_if_something_could_not_be_started() {
         }
     });
 }
+
+#[test]
+fn a_task_waits_for_all_that_it_has_started_itself_and_for_nothing_else() {
+    in_each_standalone_case(|case| {
+        case.run(
+            "function starts { async_run in true; async_wait; echo \"starts $?\"; }
+            function starts_nothing { async_wait; echo \"nothing $?\"; async_cleanup; echo \"cleanup $?\"; }
+            async_run zz nosuch; async_run a starts; async_run --timeout 5m b starts_nothing
+            async_wait a b; echo \"wait $?\"",
+        )
+        .says("starts 0\n")
+        .says("nothing 0\n")
+        .says("cleanup 0\n")
+        .says("wait 0\n")
+        .lacks("has started nothing");
+    });
+}
