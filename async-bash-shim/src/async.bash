@@ -59,7 +59,7 @@ function _async_refuse {
 
 function _async_check {
     if ! builtin local -a "${_ASYNC_LOCALS[@]}"#{% if !devstack %} _async_x#{% endif %} "_async_line=yes" 2>/dev/null ||
-        [[ ${_ASYNC_BG_TIME@a}${_ASYNC_STARTED@a}#{% if !devstack %}${_ASYNC_WAIT_TIME@a}${_ASYNC_STORE@a}#{% endif %} == *[!ax]* ]]; then
+        [[ #{% if devstack %}${_ASYNC_BG_TIME@a}#{% else %}${_ASYNC_STORE@a}#{% endif %}${_ASYNC_STARTED@a} == *[!ax]* ]]; then
         _async_refuse "can't use a variable called _async_... (read-only?) or /dev/null (ulimit -n, set -r?)"
     elif [[ ${_async_line-} != yes ]] || builtin declare -F exec >/dev/null; then
         _async_refuse "a function named builtin or exec hides the builtin: unset -f builtin exec"
@@ -130,6 +130,7 @@ function _async_hear {
 function _async_task {
     _async_hear 4 || builtin exit 125
 #{%- if !devstack %}
+    # For another attempt, a copy of this waits in the same way.
     [[ -z ${_async_answer[3]} ]] || (
         { _async_task "$@"; } <&0 &
         builtin printf '%s\n' "$!" >>"${_async_answer[3]}"
@@ -148,7 +149,8 @@ function _async_task {
 }
 #{%- else %}
     _async_words=("$@")
-    # A caller like "async_run ... || exit" switches set -e off for all that it calls, but through jobs -x.
+    # A caller like "async_run ... || exit" switches set -e off for all that it calls, subshells included.
+    # The builtin jobs -x is the one way to call a function that does not pass that on.
     builtin jobs -x _async_run_words || {
         { _async_rc=$? && builtin set +x && _async_retrace; }@{ silent("        ") }@
         builtin exit "$_async_rc"
@@ -205,8 +207,10 @@ function _async_ask {
 function _async_collect {
     builtin local "${_ASYNC_LOCALS[@]}" 2>/dev/null && _async_words=(--shell "$BASHPID")
     while _async_ask 8 collect --report 3 --noted "${_ASYNC_STARTED[0]:0:30000}" \
-        --ran "$_ASYNC_BG_TIME" --waited #{% if devstack %}"${_TIME_TOTAL[async_wait]-}"#{% else %}"$_ASYNC_WAIT_TIME"#{% endif %} "${_async_words[@]}" "$@" 3>&1; do
-        _ASYNC_BG_TIME=${_async_answer[2]} #{% if devstack %}_TIME_TOTAL[async_wait]#{% else %}_ASYNC_WAIT_TIME#{% endif %}=${_async_answer[3]}
+        #{% if devstack %}--ran "$_ASYNC_BG_TIME" --waited "${_TIME_TOTAL[async_wait]-}" #{% endif %}"${_async_words[@]}" "$@" 3>&1; do
+#{%- if devstack %}
+        _ASYNC_BG_TIME=${_async_answer[2]} _TIME_TOTAL[async_wait]=${_async_answer[3]}
+#{%- endif %}
         _ASYNC_STARTED[0]=${_async_answer[7]}
         [[ ${_async_answer[0]} == wait ]] || builtin return "${_async_answer[1]}"
         _async_pid=${_async_answer[4]} _async_words=(--shell "$BASHPID" --resume "${_async_answer[6]}")
@@ -263,10 +267,11 @@ function async_run {
         [[ ${#_async_line} -lt 30000 ]] || _async_words=(--shortened -- "$1" "${_async_line:0:30000}")
 #{%- else %}
     if _async_check && _async_prepare supervise; then
-        _async_rc=125 _async_in=0 _async_note="" _async_line="$*"
+        _async_rc=125 _async_in=0 _async_note=n _async_line="$*"
         [[ ${FUNCNAME[1]-} != async_runfunc ]] || { _async_set+=${_async_x-} && _async_in=1; }
         # Which words could be a command: only the program can tell the name from options, here and below.
-        for _async_out in command_not_found_handle "${@:2:9}"; do
+        ! builtin declare -F command_not_found_handle >/dev/null || _async_note=y
+        for _async_out in "${@:2:9}"; do
             builtin type -- "$_async_out" && _async_note+=y || _async_note+=n
         done &>/dev/null
         _async_words=(--at "$_async_note ${BASH_LINENO[_async_in]} ${BASH_SOURCE[_async_in + 1]-$0}" -- "$@")
@@ -348,10 +353,8 @@ function _async_begin {
     @{ quiet() }@
     [[ ${_ASYNC_SHELL-} != "$$" ]] || builtin return 0
     builtin local "${_ASYNC_LOCALS[@]}"
-    # In ms, the run time of what was awaited, and of these waits; by a supervisor's process id, which shell
-    # started it and when; in [0], /name/ of what did not start; seconds since the epoch
-    _ASYNC_SHELL=$$ _ASYNC_STORE="" _ASYNC_BG_TIME=0 _ASYNC_WAIT_TIME=0 _ASYNC_STARTED[0]=""
-    builtin printf -v _ASYNC_BEGIN '%(%s)T' -1
+    # By a supervisor's process id, which shell started it and when; in [0], /name/ of what did not start
+    _ASYNC_SHELL=$$ _ASYNC_STORE="" _ASYNC_STARTED[0]=""
     ! builtin type -P "${ASYNC_BIN:-async}" >/dev/null || _async_prepare settle || builtin true
     if [[ $- == *i* ]]; then
         ASYNC_ON_EXIT=${ASYNC_ON_EXIT:-leave}
@@ -371,8 +374,7 @@ function async_print_timing {
         --waited "${_TIME_TOTAL[async_wait]:-0}" ${_TIME_BEGIN:+"--begin=$_TIME_BEGIN"}
     #{%- else %}
     { [[ $# == 0 ]] && ! @{ in_background }@; } ||
-        _async_call timing --background "$_ASYNC_BG_TIME" --waited "$_ASYNC_WAIT_TIME" \
-            --begin "$_ASYNC_BEGIN" ${ASYNC_TIMELINE:+"--html=$ASYNC_TIMELINE"} -- "$@"
+        _async_call timing ${ASYNC_TIMELINE:+"--html=$ASYNC_TIMELINE"} -- "$@"
     #{%- endif %}
 }
 #{%- if !devstack %}
