@@ -25,7 +25,7 @@ pub(crate) fn print(store: &Store, name: &FutureName, outcome: &Outcome, log: Op
     let how = outcome.rc.map_or_else(|| "was lost".to_owned(), |rc| format!("with status {rc}"));
     let mut text = format!("=== Wait failure dump: `{name}` {how} ===\n");
     // Writing to a String can't fail.
-    let _ = writeln!(text, "Record, {}:", store.dir().join(format!("{name}.ini")).display());
+    let _ = writeln!(text, "Record, {}:", store.record_path(name).display());
     match store.record_text(name) {
         Ok(record) => put(&mut text, record.unwrap_or_default().lines().filter(|line| !line.is_empty())),
         Err(error) => put(&mut text, [error.to_string()].iter()),

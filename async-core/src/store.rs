@@ -116,6 +116,12 @@ impl Store {
         self.log_file(name).path().to_owned()
     }
 
+    /// The path of the record of a live future of that name, to be shown.
+    #[must_use]
+    pub fn record_path(&self, name: &FutureName) -> PathBuf {
+        self.record_file(name).path().to_owned()
+    }
+
     /// The descriptor by which this process has the directory open, for who closes all others.
     #[must_use]
     pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {

@@ -20,24 +20,18 @@ impl Function {
         more: &str,
         examples: &'static str,
     ) -> Self {
-        Self::with(|command| command, name, operands, about, more, examples)
+        let long_about = format!("{about}.\n\n{more}\n\n{SOURCED}");
+        let command = Command::new(name).disable_help_flag(true).about(about).long_about(long_about);
+        Self { command: command.after_help(examples), operands }
     }
 
-    /// Of the arguments that it takes, those that are no options are in the operands.
-    fn with(
-        options: impl Fn(Command) -> Command,
-        name: &'static str,
-        operands: &'static str,
-        about: &'static str,
-        more: &str,
-        examples: &'static str,
-    ) -> Self {
-        let command = options(Command::new(name).disable_help_flag(true)).mut_args(|arg| {
+    /// With these arguments; those that are no options are in the operands.
+    fn with(mut self, args: impl Fn(Command) -> Command) -> Self {
+        self.command = args(self.command).mut_args(|arg| {
             let is_operand = arg.is_positional();
             arg.hide(is_operand)
         });
-        let long_about = format!("{about}.\n\n{more}\n\n{SOURCED}");
-        Self { command: command.about(about).long_about(long_about).after_help(examples), operands }
+        self
     }
 }
 
@@ -54,8 +48,7 @@ pub(super) fn all() -> Vec<Function> {
             "A script with a store of its own, which it has unless ASYNC_DIR names one, needs no init.",
             "export ASYNC_DIR=/srv/builds/store\nsource <(async shim)\nasync_init",
         ),
-        Function::with(
-            Planning::augment_args,
+        Function::new(
             "async_run",
             "NAME COMMAND [ARGUMENT...]",
             "Starts a function of the script, or a program, as a future",
@@ -64,7 +57,8 @@ pub(super) fn all() -> Vec<Function> {
              know none.",
             "async_run db start_database\nasync_run --after db --timeout 5m schema load_schema\nasync_run --retry 3 mirror curl -fO \"$url\"\n\
              async_wait db schema mirror",
-        ),
+        )
+        .with(Planning::augment_args),
         Function::new(
             "async_runfunc",
             "FUNCTION [ARGUMENT...]",
@@ -80,8 +74,7 @@ pub(super) fn all() -> Vec<Function> {
              to be waited for by async_wait(1).",
             "async_inner db start_database\nasync_wait db",
         ),
-        Function::with(
-            Wanted::augment_args,
+        Function::new(
             "async_wait",
             "[NAME...]",
             "Waits for futures, prints their logs, and returns the first status that is not 0",
@@ -89,7 +82,8 @@ pub(super) fn all() -> Vec<Function> {
              not waited for. One that was waited for before has its status again, without its log. devstack's functions know no \
              options, and stop at the first that failed.",
             "async_wait docs tests || echo \"failed with status $?\"\nname=$(async_wait --any --no-log docs tests)\nasync_wait --timeout 5m",
-        ),
+        )
+        .with(Wanted::augment_args),
         Function::new(
             "async_cleanup",
             "",

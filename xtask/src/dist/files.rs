@@ -51,22 +51,25 @@ pub(super) fn collect(program: &Path, target: &str) -> Result<Vec<File>, String>
     for name in ["README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE-APACHE", "LICENSE-MIT"] {
         files.push(File::new(format!("{DOC}/{name}"), read(&xtask::root().join(name))?));
     }
-    let docs = xtask::root().join("docs");
-    for page in fs::read_dir(&docs).map_err(failed("list", &docs))? {
-        let page = page.map_err(failed("list", &docs))?;
-        files.push(File::new(format!("{DOC}/docs/{}", page.file_name().display()), read(&page.path())?));
-    }
+    files.extend(all_in(&xtask::root().join("docs"), &format!("{DOC}/docs"))?);
     let pages = tempfile::tempdir().map_err(|error| format!("can't make a temporary folder: {error}"))?;
     output(Command::new(program).arg("man").arg(pages.path()))?;
     for section in SECTIONS {
-        let folder = pages.path().join(section);
-        for page in fs::read_dir(&folder).map_err(failed("list", &folder))? {
-            let page = page.map_err(failed("list", &folder))?;
-            files.push(File::new(format!("{MAN}/{section}/{}", page.file_name().display()), read(&page.path())?));
-        }
+        files.extend(all_in(&pages.path().join(section), &format!("{MAN}/{section}"))?);
     }
     files.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(files)
+}
+
+/// All files of a folder, to be put into the one at `path`.
+fn all_in(folder: &Path, path: &str) -> Result<Vec<File>, String> {
+    let listed =
+        fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed("list", folder))?;
+    let file = |entry: &fs::DirEntry| {
+        let content = fs::read(entry.path()).map_err(failed("read", &entry.path()))?;
+        Ok(File::new(format!("{path}/{}", entry.file_name().display()), content))
+    };
+    listed.iter().map(file).collect()
 }
 
 /// Writes files below a folder. Each appears whole, so that an older one of its name may be in use.
