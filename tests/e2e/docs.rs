@@ -77,10 +77,7 @@ fn the_reference_has_all_variables() {
 
 #[test]
 fn the_reference_has_all_functions() {
-    let sandbox = Sandbox::default();
-    let functions = sandbox.finish(sandbox.command("async").arg("shim")).stdout;
-    let defined = Regex::new(r"(?m)^function (async_\w+)").unwrap();
-    let defined: BTreeSet<_> = defined.captures_iter(&functions).map(|found| found[1].to_owned()).collect();
+    let defined = man::functions(&Sandbox::default(), "standalone");
     assert!(defined.contains("async_run"), "{defined:?}");
     let reference = page("docs/reference.md");
     let table = reference.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | ")).map(|(cell, _)| cell);

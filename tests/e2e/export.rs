@@ -259,21 +259,8 @@ fn all_files_are_written_in_one_go_and_each_is_named() {
     }
     let ended = timing(&sandbox, &of_each_kind(), &args);
     assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
-    assert!(
-        ended.stdout.contains(
-            " Elapsed time: 7.7 sec
-"
-        ),
-        "{}",
-        ended.stdout
-    );
-    let named = "
-Timeline: html
-Picture: svg
-Trace: trace
-Report: junit
-Metrics: openmetrics
-";
+    assert!(ended.stdout.contains(" Elapsed time: 7.7 sec\n"), "{}", ended.stdout);
+    let named = "\nTimeline: html\nPicture: svg\nTrace: trace\nReport: junit\nMetrics: openmetrics\n";
     assert!(ended.stdout.ends_with(named), "{}", ended.stdout);
     for option in OPTIONS {
         let file = sandbox.path("cwd").join(&option[2..]);

@@ -20,12 +20,11 @@ fn listed(sandbox: &Sandbox) -> BTreeSet<String> {
     first_words.filter(|word| !word.is_empty() && *word != "help").map(str::to_owned).collect()
 }
 
-/// The functions for scripts, as those two renderings have them.
-fn functions(sandbox: &Sandbox) -> BTreeSet<String> {
+/// The functions for scripts, as that rendering has them.
+pub(crate) fn functions(sandbox: &Sandbox, profile: &str) -> BTreeSet<String> {
     let defined = Regex::new(r"(?m)^function (async_\w+)").unwrap();
-    let of = |profile: &str| sandbox.finish(sandbox.command("async").args(["shim", "--profile", profile])).stdout;
-    let names = |text: &str| defined.captures_iter(text).map(|found| found[1].to_owned()).collect::<Vec<_>>();
-    ["standalone", "devstack"].into_iter().flat_map(|profile| names(&of(profile))).collect()
+    let text = sandbox.finish(sandbox.command("async").args(["shim", "--profile", profile])).stdout;
+    defined.captures_iter(&text).map(|found| found[1].to_owned()).collect()
 }
 
 /// Writes the pages; returns the paths of all that is there.
@@ -52,7 +51,8 @@ fn each_command_and_function_has_a_page_that_renders_without_a_warning() {
     let dir = sandbox.path("man");
     let pages = write(&sandbox, &dir);
     let commands = listed(&sandbox).into_iter().map(|name| format!("man1/async-{name}.1"));
-    let functions = functions(&sandbox).into_iter().map(|name| format!("man1/{name}.1"));
+    let functions = ["standalone", "devstack"].into_iter().flat_map(|profile| functions(&sandbox, profile));
+    let functions = functions.map(|name| format!("man1/{name}.1"));
     let mut wanted: BTreeSet<_> = commands.chain(functions).collect();
     assert!(wanted.contains("man1/async-wait.1") && wanted.contains("man1/async_wait.1"), "{wanted:?}");
     wanted.extend(["man1/async.1".into(), "man7/async.7".into()]);

@@ -5,9 +5,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use async_tests::deviations::last_cells;
 use async_tests::here;
-use async_tests::markdown::{blocks, page};
+use async_tests::markdown::{blocks, last_cells, page};
 use async_tests::shell::Sandbox;
 use regex::Regex;
 

@@ -22,13 +22,33 @@ pub fn blocks(text: &str, language: &str) -> Vec<String> {
     text.split(&begin).skip(1).map(|part| part.split("```").next().unwrap_or_default().to_owned()).collect()
 }
 
-/// What the first cells of the table between the comments `<!-- NAME -->` and `<!-- /NAME -->` have in backticks.
+/// What the first cells of the table of that name have in backticks.
+///
+/// # Panics
+/// If there is no such table.
 #[must_use]
 pub fn first_cells(text: &str, name: &str) -> BTreeSet<String> {
-    let table = text.split(&format!("<!-- {name} -->")).nth(1).unwrap_or_default();
-    let table = table.split(&format!("<!-- /{name} -->")).next().unwrap_or_default();
-    let cells = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let cells = table(text, name).filter_map(|row| row.strip_prefix("| `")?.split('`').next());
     cells.map(str::to_owned).collect()
+}
+
+/// All that the last cells of the table of that name have in backticks.
+///
+/// # Panics
+/// If there is no such table.
+#[must_use]
+pub fn last_cells(text: &str, name: &str) -> BTreeSet<String> {
+    let cells = table(text, name).filter_map(|row| row.trim_end().trim_end_matches('|').rsplit('|').next());
+    cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).map(str::to_owned).collect()
+}
+
+/// The rows of the table between the comments `<!-- NAME -->` and `<!-- /NAME -->`.
+fn table<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+    let (table, _) = text
+        .split_once(&format!("<!-- {name} -->"))
+        .and_then(|(_, rest)| rest.split_once(&format!("<!-- /{name} -->")))
+        .expect("the table between its comments");
+    table.lines().filter(|line| line.starts_with('|'))
 }
 
 /// The links of a page that lead nowhere: to a file that is not in the folder `root`, or to a heading that is not on the
