@@ -43,11 +43,10 @@ builtin true "${_ASYNC_OPTS#'"'}" # }" <<'#' # at a prompt, and to zsh, all else
 # In ms, the run time of what was awaited; by a supervisor's process id, which shell started it and when; in
 # [0], /name/ of what did not start, /=name/ of what did; the directory that relative paths are resolved from
 _ASYNC_BG_TIME=0 _ASYNC_STARTED[0]="" _ASYNC_FROM=$PWD
-#{%- else %}
-_ASYNC_NULL=/dev/null             # where a trace goes that nobody is to see
 #{%- endif %}
-_ASYNC_LOCALS=(+ilnux _async_answer _async_in _async_line _async_out _async_pid _async_program _async_rc
-    _async_set _async_shell _async_words#{% if devstack %} _async_log#{% else %} _async_note#{% endif %})
+#{% if !devstack %}_ASYNC_NULL=/dev/null #{% endif %}_ASYNC_LOCALS=(+ilnux _async_answer _async_in _async_line _async_out _async_pid#{% if !devstack %}
+    _async_program _async_rc _async_set _async_shell _async_words _async_note) # and where no trace is seen#{% else %} _async_program _async_rc
+    _async_set _async_shell _async_words _async_log)#{% endif %}
 
 # A script may have functions named like builtins, so these are called by "builtin"; but "builtin exec" undoes
 # the closing of descriptors. In a trap, a bare "return" has the status from before the trap.
@@ -139,7 +138,7 @@ function _async_task {
     exec {_async_in}<&- #{% if devstack %}{_async_log}>>"${_async_answer[1]}"#{% else %}>>"${_async_answer[1]}" 2>&1#{% endif %} || builtin exit 125
     builtin export "ASYNC_FUTURE=${_async_answer[2]}" 2>/dev/null || builtin true
     [[ $_async_set != *T* ]] || builtin set -T
-    builtin shift "${_async_answer[0]}" && _async_rc=0 _ASYNC_STARTED[0]="" # it has started nothing yet
+    builtin shift "${_async_answer[0]}" && _async_rc=0 _ASYNC_STARTED=("") # it has started nothing yet
 #{%- if devstack %}
     builtin set -o xtrace
     # "||" suppresses errexit in the task, as inc/async always did.
@@ -207,11 +206,15 @@ function _async_ask {
 function _async_collect {
     builtin local "${_ASYNC_LOCALS[@]}" 2>/dev/null && _async_words=(--shell "$BASHPID")
     while _async_ask 8 collect --report 3 --noted "${_ASYNC_STARTED[0]:0:30000}" \
-        #{% if devstack %}--ran "$_ASYNC_BG_TIME" --waited "${_TIME_TOTAL[async_wait]-}" #{% endif %}"${_async_words[@]}" "$@" 3>&1; do
+        #{% if devstack %}--ran "$_ASYNC_BG_TIME" --waited "${_TIME_TOTAL[async_wait]-}"#{% else %}--remembered "${#_ASYNC_STARTED[@]}"#{% endif %} "${_async_words[@]}" "$@" 3>&1; do
 #{%- if devstack %}
         _ASYNC_BG_TIME=${_async_answer[2]} _TIME_TOTAL[async_wait]=${_async_answer[3]}
 #{%- endif %}
         _ASYNC_STARTED[0]=${_async_answer[7]}
+#{%- if !devstack %}
+        [[ ${_async_answer[0]} != list ]] || { _async_words=(--started "${_ASYNC_STARTED[@]:0:5000}") &&
+            _ASYNC_STARTED=("${_ASYNC_STARTED[0]}") && builtin continue; }
+#{%- endif %}
         [[ ${_async_answer[0]} == wait ]] || builtin return "${_async_answer[1]}"
         _async_pid=${_async_answer[4]} _async_words=(--shell "$BASHPID" --resume "${_async_answer[6]}")
         if [[ ${_ASYNC_STARTED[_async_pid]-} == "$BASHPID-${_async_answer[5]}" ]]; then
@@ -330,30 +333,30 @@ function async_cleanup {
 #{%- if devstack %}
     ! @{ in_background }@ || { _async_check && _async_collect --cleanup; }
 #{%- else %}
-    { [[ $# == 0 ]] && ! @{ in_background }@; } ||
-        { _async_check && _async_collect --cleanup -- "$@"; }
+    _async_check && _async_collect --cleanup -- "$@"
 #{%- endif %}
 }
 
 # Make sure our async dir is created and clean
 function async_init {
     @{ quiet() }@
-    _async_call init#{% if !devstack %} -- "$@"#{% endif %} && _ASYNC_STARTED[0]=""
+    _async_call init#{% if !devstack %} -- "$@"#{% endif %} && #{% if devstack %}_ASYNC_STARTED[0]=""#{% else %}_ASYNC_STARTED=("")#{% endif %}
 }
 #{%- if !devstack %}
 
 # Do what the end of the script does: cancel what it has started and not collected, or what ASYNC_ON_EXIT says
 function async_end {
     @{ quiet() }@
-    [[ $# == 0 && ($BASHPID != "$$" || ! -d ${_ASYNC_STORE#* * * }) ]] || _async_call end-script -- "$@"
+    [[ $# == 0 && ($BASHPID != "$$" || ${#_ASYNC_STARTED[@]}${ASYNC_ON_EXIT-} == 1 &&
+        ! -d ${_ASYNC_STORE#* * * }) ]] ||
+        _async_call end-script --started "${_ASYNC_STARTED[@]:0:5000}" -- "$@"
 }
 
 # Once for each script. At its end a trap calls async_end; supervisors that see it gone cancel by themselves.
 function _async_begin {
     @{ quiet() }@
-    [[ ${_ASYNC_SHELL-} != "$$" ]] || builtin return 0
-    builtin local "${_ASYNC_LOCALS[@]}"
-    # By a supervisor's process id, which shell started it and when; in [0], /name/ of what did not start
+    builtin local "${_ASYNC_LOCALS[@]}" && [[ ${_ASYNC_SHELL-} != "$$" ]] || builtin return 0
+    # By a supervisor's process id, which shell started it, when, and its name; in [0], /name/ of what did not
     _ASYNC_SHELL=$$ _ASYNC_STORE="" _ASYNC_STARTED[0]=""
     ! builtin type -P "${ASYNC_BIN:-async}" >/dev/null || _async_prepare settle || builtin true
     if [[ $- == *i* ]]; then

@@ -139,6 +139,12 @@ impl Functions<'_> {
         self.have_noted("/=", name)
     }
 
+    /// The names that the script has given to futures that started.
+    pub(crate) fn names_started(&self) -> impl Iterator<Item = FutureName> {
+        let noted = self.noted.to_str().unwrap_or_default();
+        noted.split('/').filter_map(|name| name.strip_prefix('=')?.parse().ok())
+    }
+
     /// Whether it may be one that the script wanted to start only if it was absent. The words before its name are options.
     fn has_found_there(&self, name: &OsStr) -> bool {
         let note = [b"/", name.as_encoded_bytes(), b"/"].concat();
@@ -379,16 +385,17 @@ impl Collecting<'_> {
         };
         match self.kept_of(functions, &name)? {
             Some((kept, false)) => Err(taken(&name, &kept)),
-            None if functions.has_started(text) => {
-                let how = format!("somebody has removed its record from {}", self.store.dir().display());
-                Err(Failure::Taken { name: name.to_string(), how })
-            }
+            None if functions.has_started(text) => Err(Failure::removed(&name, self.store)),
             _ => self.not_waiting_for(text),
         }
     }
 
     /// What is kept of the last future of that name that the script has to do with, and whether it has collected that itself.
-    fn kept_of(&self, functions: Functions<'_>, name: &FutureName) -> Result<Option<(Record, bool)>, Failure> {
+    pub(crate) fn kept_of(
+        &self,
+        functions: Functions<'_>,
+        name: &FutureName,
+    ) -> Result<Option<(Record, bool)>, Failure> {
         let Some(script) = functions.place.script() else {
             // Nobody can be told from anybody else.
             return Ok(self.store.last_kept(name, None)?.map(|kept| (kept, true)));
@@ -535,7 +542,7 @@ fn names_in(
 }
 
 /// The failure of a wait for a future of the script's own that is somebody else's by now.
-fn taken(name: &FutureName, kept: &Record) -> Failure {
+pub(crate) fn taken(name: &FutureName, kept: &Record) -> Failure {
     let how = match (kept.wait_end, &kept.taken_by) {
         (Some(end), Some(taker)) => format!("process {} has collected it at {}", taker.pid(), human::moment(end)),
         (Some(end), None) => format!("somebody has collected it at {}", human::moment(end)),

@@ -55,6 +55,16 @@ pub(crate) enum Failure {
         /// Who took it.
         how: String,
     },
+    /// A future has failed, and a later one has taken its name before the script waited for it.
+    #[error("`{name}` ended {how}, and a later future has its name; see `async log --list-runs {name}`")]
+    Superseded {
+        /// The future.
+        name: String,
+        /// How it ended.
+        how: String,
+        /// Its exit status; none if nobody knows.
+        rc: Option<i32>,
+    },
     /// What is waited for is a future that the script could not start.
     #[error("`{}` was not started, so there is nothing to wait for", async_core::text::printable(.0))]
     NotStarted(OsString),
@@ -228,9 +238,16 @@ impl Failure {
             Self::TimeUp(_) => TIME_UP,
             Self::NoProgram { .. } | Self::NoCommand { .. } => NOT_FOUND,
             Self::At { failure, .. } => failure.status(),
+            Self::Superseded { rc: Some(rc), .. } => u8::try_from(*rc).unwrap_or(FAILED),
             Self::NotExecutable { .. } => NOT_EXECUTABLE,
             _ => FAILED,
         }
+    }
+
+    /// That of a future whose record is gone.
+    pub(crate) fn removed(name: &async_core::FutureName, store: &async_core::Store) -> Self {
+        let how = format!("somebody has removed its record from {}", store.dir().display());
+        Self::Taken { name: name.to_string(), how }
     }
 
     /// Whether what was called can't be right, wherever and whenever that is.

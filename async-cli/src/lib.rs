@@ -29,6 +29,7 @@ mod shim;
 mod signal;
 mod sleeper;
 mod standard_output;
+mod started;
 mod suggestion;
 mod targets;
 mod waiting;

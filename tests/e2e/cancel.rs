@@ -155,12 +155,13 @@ fn what_is_stopped_inside_of_another_is_cancelled_too_and_what_ended_by_itself_i
         async run t -- bash -c '
             async run deep -- bash -c "async run deeper -- sleep 1000; echo >there; sleep 1000"
             async run traps -- bash -c "trap \"exit 7\" TERM; echo >there; while :; do sleep 0.1; done"
+            async run ends-well -- bash -c "trap \"exit 0\" TERM; echo >there; while :; do sleep 0.1; done"
             async run --after outside queued -- true
             async run --retry 1 --retry-delay 1h again -- false
             async run killed -- bash -c "kill -TERM \$\$"
             async run fails -- false
             async wait --keep --quiet killed; async wait --keep --quiet fails; echo >there; sleep 1000'
-        for i in 1 2 3; do read -r _; done <>there
+        for i in 1 2 3 4; do read -r _; done <>there
         stay"#,
     );
     script.call(&["cancel", "t"]).exits(0);
@@ -170,6 +171,7 @@ fn what_is_stopped_inside_of_another_is_cancelled_too_and_what_ended_by_itself_i
         ("deep", "143 TERM cancelled"),
         ("deeper", "143 TERM cancelled"),
         ("traps", "7 cancelled"),
+        ("ends-well", "143 cancelled"),
         ("queued", "143 TERM cancelled"),
         ("again", "143 TERM cancelled"),
         ("killed", "143 TERM"),
@@ -315,18 +317,23 @@ fn a_task_that_a_shell_runs_itself_is_left_alone() {
 }
 
 #[test]
-fn a_task_that_ends_well_when_it_is_asked_to() {
+fn a_task_that_ends_well_when_it_is_asked_to_has_not_succeeded() {
     let mut script = Staying::plain(
         "make_gate ready
         async run t -- bash -c 'trap \"echo bye; exit 0\" TERM; : >ready; while :; do sleep 1000 & wait; done'
+        async run --after t late -- touch late
         gate ready
         stay
-        async wait t
-        echo \"wait $?\"",
+        async wait t; echo \"wait $?\"
+        async wait late; echo \"late $?\"; [[ ! -e late ]]",
     );
     script.call(&["cancel", "t"]).tells("]: cancelled: 2 processes terminated\n").exits(0);
+    script.call(&["wait", "--keep", "late"]).exits(125);
     assert!(script.left().is_empty(), "{:#?}", script.left());
-    script.go_on().says("bye\n").tells("with result 0 in 0 seconds (cancelled)\n").says("wait 0\n");
+    script.call(&["status", "--json"]).says("\"failed\": true").lacks("\"exit_status\": 0");
+    let finished = script.go_on();
+    finished.says("bye\n").tells("with result 143 in 0 seconds (cancelled)\n").says("wait 143\n").says("late 125\n");
+    finished.exits(0);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use async_tests::fault::in_each_standalone_case;
+use async_tests::fault::{in_each_case, in_each_standalone_case};
 use async_tests::held::Held;
 
 /// `ends NAME RC`: a future that is over, with a log.
@@ -341,5 +341,96 @@ fn a_task_waits_for_all_that_it_has_started_itself_and_for_nothing_else() {
         .says("cleanup 0\n")
         .says("wait 0\n")
         .lacks("has started nothing");
+    });
+}
+
+#[test]
+fn a_wait_for_all_fails_if_the_result_of_one_is_gone() {
+    let gone = [
+        ("rm \"$DEST\"/async/a.ini", "the result of `a`, which this script has started, is gone: somebody has removed"),
+        (": >\"$DEST\"/async/a.ini", "a.ini"),
+        ("rm -r \"$DEST\"/async", ""),
+        (
+            "(cd /; env -u _ASYNC_STORE async wait --quiet a)",
+            "the result of `a`, which this script has started, is gone: process ",
+        ),
+        ("async_run a true", "`a` ended with status 3, and a later future has its name"),
+        ("async_run a true; async_wait a", "`a` ended with status 3, and a later future has its name"),
+    ];
+    in_each_standalone_case(|case| {
+        for (how, because) in gone {
+            for wait in
+                ["async_wait", "async_wait --all", "async_cleanup", "(async_wait)", "ASYNC_ON_EXIT=wait; async_end"]
+            {
+                // What can't be read is not to be taken for this script's by a wait that names nothing.
+                let finished = case.run(&format!(
+                    "{ENDS}
+                    ends ok 0; ends a 3; {how}
+                    {wait}; echo \"first $?\"
+                    async_run b true; async_wait; echo \"then $?\""
+                ));
+                let expected = if how.starts_with("async_run") { "first 3\n" } else { "first 125\n" };
+                finished.says(expected).complains(because);
+                if !(wait.starts_with('(') || wait.contains("end") || how.starts_with(':') || because.is_empty()) {
+                    finished.says("then 0\n");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_wait_for_all_that_goes_well_says_so_whatever_was_collected_before() {
+    in_each_standalone_case(|case| {
+        case.run(&format!(
+            "{ENDS}
+            ends a 3; ends b 4; ends c 0; ends d 0
+            async_wait a; (async_wait b); left=$(async_wait c); async_wait --quiet --keep d
+            async_wait; echo \"all $?\"; async_wait; echo \"none $?\"
+            ends e 3; async_init; async_wait; echo \"init $?\"
+            ends a 0; async_wait --any; ends a 0; async_cleanup; echo \"cleanup $?\""
+        ))
+        .says("all 0\n")
+        .says("none 0\n")
+        .says("init 0\n")
+        .says("cleanup 0\n");
+    });
+}
+
+#[test]
+fn the_end_of_a_script_that_waits_fails_if_something_could_not_be_started() {
+    in_each_standalone_case(|case| {
+        let finished =
+            case.run("export ASYNC_ON_EXIT=wait; async_run ok true; async_run --after nobody late true; async_end");
+        finished.complains("`async_run --after nobody late true` has started nothing\n").exits(125);
+        let finished =
+            case.run("export ASYNC_ON_EXIT=wait; async_run ok true; async_run --after nobody late true; exit 0");
+        finished.complains("`async_run --after nobody late true` has started nothing\n").exits(125);
+    });
+}
+
+#[test]
+fn a_cleanup_tells_of_what_the_script_ran_itself_too() {
+    in_each_standalone_case(|case| {
+        case.run("ASYNC_PARALLEL=false; async_run a false; async_run b true; async_cleanup; echo \"cleanup $?\"")
+            .says("cleanup 1\n");
+    });
+}
+
+#[test]
+fn a_cleanup_in_devstack_fails_if_somebody_else_has_taken_a_result() {
+    in_each_case(|case| {
+        if case.profile != "devstack" {
+            return;
+        }
+        case.run(&format!(
+            "{ENDS}
+            async_init; ends ok 0; ends done 3; async_wait done; ends a 3; async wait --quiet a
+            async_cleanup; echo \"cleanup $?\""
+        ))
+        .says("cleanup 125\n")
+        .complains("the result of `a`, which this script has started, is gone: process ");
+        case.run(&format!("{ENDS} async_init; ends a 3; async_wait a; ends b 0; async_cleanup; echo \"cleanup $?\""))
+            .says("cleanup 0\n");
     });
 }

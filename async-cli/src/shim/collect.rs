@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use async_core::clock::Millis;
-use async_core::{FutureName, Store, text};
+use async_core::{FutureName, Store};
 use clap::Args;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
@@ -16,16 +16,17 @@ use nix::unistd::getppid;
 use super::answer::Answer;
 use super::rounds::{Asked, Word};
 use crate::cli::{Place, Profile};
-use crate::collecting::{Collecting, Functions, Manner, Pending, Position, Resumed, Step, Tally};
+use crate::collecting::{Collecting, Functions, Manner, Pending, Position, Resumed, Step, Tally, taken};
 use crate::commands::may_take;
-use crate::failure::{Failure, warn};
+use crate::failure::Failure;
 use crate::messages::{self, About, Lines, Output};
 use crate::planning;
+use crate::started::{tell_of_failed_starts, tell_of_missing};
 
 /// Collects the futures that are over, in order, up to the first that still runs or fails
 ///
-/// The report goes to --report. The script is answered eight lines: `done`, or `wait` if it is to wait and to ask again; the
-/// status; the sums of how long what was collected has run, and was waited for, in ms; the process to wait for, and when its
+/// The report goes to --report. The script is answered eight lines: `done`, or `wait` if it is to wait and to ask again, or `list`
+/// if all that it waits for is done and it is to say what it has started; the status; the sums of how long what was collected has run, and was waited for, in ms; the process to wait for, and when its
 /// future began, in ms since the epoch; a word to ask again with; and what of --noted still holds.
 #[derive(Args, Debug)]
 #[command(hide = true)]
@@ -58,6 +59,12 @@ pub(crate) struct Collect {
     /// other words among the names, and `/=NAME/` of what did
     #[arg(long, value_name = "/NAME/=NAME/...", default_value = "")]
     noted: OsString,
+    /// How many futures the shell remembers, with one word more
+    #[arg(long, value_name = "N", default_value_t)]
+    remembered: usize,
+    /// What the answer `list` asks for: after a first word, SHELL-START/NAME of each
+    #[arg(long, value_name = "WORD", num_args = 1..)]
+    started: Vec<OsString>,
     /// All live futures, with a warning for each
     #[arg(long)]
     cleanup: bool,
@@ -150,7 +157,8 @@ type Found = Result<Option<(Pending, InOrder)>, Failure>;
 /// What a shell is answered but for what all answers have.
 enum Reply {
     Done(u8),
-    Wait { rc: u8, pid: Option<String>, started: Millis, word: String },
+    List,
+    Wait { rc: u8, pid: Option<String>, started: String, word: String },
 }
 
 impl Collect {
@@ -169,7 +177,10 @@ impl Collect {
         let mut output = Output::descriptor(self.report)?;
         let mut collecting = self.collecting(&store, &mut output, functions);
         let reply = match (&self.resume, place.profile()) {
-            (Some(Resume::InOrder(_)), _) | (None, Profile::Devstack) => self.in_order(&mut collecting),
+            _ if !self.started.is_empty() => {
+                tell_of_missing(&store, place.script().as_ref(), &self.started).map(Reply::Done)
+            }
+            (Some(Resume::InOrder(_)), _) | (None, Profile::Devstack) => self.in_order(functions, &mut collecting),
             (Some(Resume::Rounds(word)), _) => self.in_rounds(place, &mut collecting, Some(word)),
             (None, Profile::Standalone) => self.in_rounds(place, &mut collecting, None),
         };
@@ -178,9 +189,10 @@ impl Collect {
         let waited = self.waited.0.saturating_add(waited);
         // What was collected before a failure still counts.
         let reply = reply.unwrap_or_else(|failure| Reply::Done(failure.report()));
-        let (reply, is_told) = self.with_what_did_not_start(place, reply);
+        let (reply, is_told) = self.with_what_is_missing(place, reply);
         let (what, rc, next) = match reply {
             Reply::Done(rc) => ("done", rc, "0\n0\n-".to_owned()),
+            Reply::List => ("list", 0, "0\n0\n-".to_owned()),
             Reply::Wait { rc, pid, started, word } => {
                 // A number for the shell, whoever wrote the record.
                 let pid = pid.and_then(|pid| pid.parse::<u32>().ok()).unwrap_or(0);
@@ -203,27 +215,23 @@ impl Collect {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// A wait for all that the script has started does not end well if something could not be started, unless another failure
-    /// ends it. That is told of once; gives whether it was.
-    fn with_what_did_not_start(&self, place: &Place, reply: Reply) -> (Reply, bool) {
-        let is_for_all = || Asked::read(&self.words, self.cleanup).is_ok_and(|asked| asked.is_for_all());
-        if place.profile() == Profile::Devstack || !matches!(reply, Reply::Done(_)) || !is_for_all() {
+    /// A wait for all that the script has started does not end well if something could not be started, or is gone, unless another
+    /// failure ends it. That is told of once; gives whether what could not be started was.
+    fn with_what_is_missing(&self, place: &Place, reply: Reply) -> (Reply, bool) {
+        let asked = Asked::read(&self.words, self.cleanup);
+        let is_for_all = asked.as_ref().is_ok_and(Asked::is_for_all);
+        let Reply::Done(rc) = reply else {
+            return (reply, false);
+        };
+        if place.profile() == Profile::Devstack || !is_for_all {
             return (reply, false);
         }
-        let noted = text::printable(&self.noted);
-        let failed: Vec<String> = noted
-            .split("//")
-            .map(|call| call.trim_matches('/').replace('/', " "))
-            .filter(|call| !call.is_empty() && !call.contains("--if-absent"))
-            .collect();
-        for call in &failed {
-            warn(&format!("`async_run {call}` has started nothing"));
+        let has_all = self.started.is_empty() && asked.is_ok_and(|asked| asked.takes_all());
+        if rc == 0 && has_all && self.remembered > 1 {
+            return (Reply::List, false);
         }
-        let rc = match reply {
-            Reply::Done(rc) if rc != 0 || failed.is_empty() => rc,
-            _ => 125,
-        };
-        (Reply::Done(rc), !failed.is_empty())
+        let has_failed = tell_of_failed_starts(&self.noted) > 0;
+        (Reply::Done(if rc == 0 && has_failed { 125 } else { rc }), has_failed)
     }
 
     fn collecting<'a>(&'a self, store: &'a Store, output: &'a mut Output, functions: Functions<'a>) -> Collecting<'a> {
@@ -242,11 +250,11 @@ impl Collect {
     }
 
     /// A wait for one name after another, as in the original.
-    fn in_order(&self, collecting: &mut Collecting<'_>) -> Result<Reply, Failure> {
-        let found = if self.cleanup { self.clean_up(collecting)? } else { self.wait(collecting)? };
+    fn in_order(&self, functions: Functions<'_>, collecting: &mut Collecting<'_>) -> Result<Reply, Failure> {
+        let found = if self.cleanup { self.clean_up(functions, collecting)? } else { self.wait(collecting)? };
         let rc = collecting.tally.rc;
         Ok(found.map_or(Reply::Done(rc), |(Pending { pid, from, .. }, resume)| {
-            let started = from.started().unwrap_or(0);
+            let started = from.started().unwrap_or(0).to_string();
             Reply::Wait { rc, pid, started, word: resume.to_string() }
         }))
     }
@@ -312,7 +320,7 @@ impl Collect {
     }
 
     /// Goes through the live futures by their names. One that can't be collected must not keep the others from being.
-    fn clean_up(&self, collecting: &mut Collecting<'_>) -> Found {
+    fn clean_up(&self, functions: Functions<'_>, collecting: &mut Collecting<'_>) -> Found {
         let (mut at, mut status) = match self.in_order_from().and_then(|resume| resume.cleanup.clone()) {
             Some((name, status)) => (Some(name), status),
             None => (None, 0),
@@ -348,6 +356,14 @@ impl Collect {
                 Ok(Step::NotThere) if resumed.is_none() => collecting.not_waiting_for(name.as_str().as_ref())?,
                 Ok(_) => {}
                 Err(failure) => status = failure.report(),
+            }
+        }
+        for name in functions.names_started().filter(|name| !collecting.collected.contains(name)) {
+            // One that the store knows nothing of may have been started in another store.
+            if collecting.store.read(&name)?.is_none()
+                && let Some((kept, false)) = collecting.kept_of(functions, &name)?
+            {
+                status = taken(&name, &kept).report();
             }
         }
         collecting.tally.rc = status;

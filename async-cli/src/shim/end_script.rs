@@ -1,18 +1,20 @@
 //! `async end-script`: what a script has started and not collected is stopped at its end.
 
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
 use async_core::process::ProcessIdentity;
-use async_core::{Cancelled, Cause, Entry, FutureName, Store, clock};
+use async_core::{Cancelled, Cause, Entry, Error, FutureName, Store, clock};
 use clap::Args;
 
 use crate::cli::Place;
-use crate::collecting::Manner;
+use crate::collecting::{Functions, Manner};
 use crate::commands::cancel::in_shell;
 use crate::failure::{Failure, warn};
 use crate::messages::{self, Lines, Output};
 use crate::place::OnExit;
 use crate::sleeper::Sleeper;
+use crate::started::{tell_of_failed_starts, tell_of_missing};
 use crate::targets::{self, Scope};
 use crate::waiting::{How, Waiting};
 
@@ -21,25 +23,57 @@ use crate::waiting::{How, Waiting};
 /// What failed without anybody having heard of it is told of. The supervisors say whom they have stopped.
 #[derive(Args, Debug)]
 #[command(hide = true)]
-pub(crate) struct EndScript {}
+pub(crate) struct EndScript {
+    /// What the shell remembers of futures: in the first word /NAME/ of each that did not start, and then SHELL-START/NAME of
+    /// each that did
+    #[arg(long, value_name = "WORD", num_args = 1..)]
+    started: Vec<OsString>,
+}
 
 impl EndScript {
-    #[allow(clippy::unused_self, reason = "as with all commands")]
     pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
         let on_exit = place.on_exit()?;
-        let store = place.store()?;
+        let store = match place.store() {
+            // The script has removed it, and does not want what is in it.
+            Err(Failure::Store(Error::NoStore(_)))
+                if on_exit != OnExit::Wait || self.started.iter().all(|word| word.is_empty()) =>
+            {
+                return Ok(ExitCode::SUCCESS);
+            }
+            store => store?,
+        };
         // Without an identity nothing says what it has started.
         let Some(script) = place.script() else {
             return Ok(ExitCode::SUCCESS);
         };
         let ended = match on_exit {
             OnExit::Leave => Ok(ExitCode::SUCCESS),
-            OnExit::Wait => wait(place, &store),
+            OnExit::Wait => self.wait(place, &store, &script),
             OnExit::Cancel => Self::stop(&store, &script),
         };
         // Nothing but the length of the run hangs on it.
         let _ = store.note_end_of(&script);
         ended
+    }
+
+    /// Waits for all, and gives the status of the first that failed.
+    fn wait(&self, place: &Place, store: &Store, script: &ProcessIdentity) -> Result<ExitCode, Failure> {
+        let mut output = Output::stdout()?;
+        let (targets, _) = targets::found(store, &place.caller(), &Scope::Script(place.script().as_ref()), &[], false)?;
+        let manner = Manner::usual(Lines::of(place, false)?);
+        let mut waiting = Waiting::of_program(store, &mut output, manner, targets, How::Each);
+        waiting.collecting.functions = Some(Functions { place, noted: self.noted() });
+        waiting.run(&Sleeper::new(None, None))?;
+        let status = match waiting.status() {
+            0 => tell_of_missing(store, Some(script), &self.started)?,
+            status => status,
+        };
+        let has_failed = tell_of_failed_starts(self.noted()) > 0;
+        Ok(if status == 0 && has_failed { 125 } else { status }.into())
+    }
+
+    fn noted(&self) -> &OsStr {
+        self.started.first().map_or(OsStr::new(""), OsString::as_os_str)
     }
 
     /// Tells of what failed without anybody having heard of it, and cancels the rest.
@@ -53,16 +87,6 @@ impl EndScript {
         }
         cancel(store, script)
     }
-}
-
-/// Waits for all, and gives the status of the first that failed.
-fn wait(place: &Place, store: &Store) -> Result<ExitCode, Failure> {
-    let mut output = Output::stdout()?;
-    let (targets, _) = targets::found(store, &place.caller(), &Scope::Script(place.script().as_ref()), &[], false)?;
-    let manner = Manner::usual(Lines::of(place, false)?);
-    let mut waiting = Waiting::of_program(store, &mut output, manner, targets, How::Each);
-    waiting.run(&Sleeper::new(None, None))?;
-    Ok(waiting.status().into())
 }
 
 /// A task that is just being stopped may start another one, so it takes another look until there are none.

@@ -17,6 +17,7 @@ use crate::commands::wait::{Wanted, nothing_to_wait_for};
 use crate::failure::Failure;
 use crate::planning;
 use crate::sleeper::Sleeper;
+use crate::started::Started;
 use crate::targets::{self, Scope, Target, is_usual};
 use crate::waiting::{self, How, Pending, State, Waiting};
 
@@ -29,8 +30,8 @@ pub(super) struct Asked {
 /// Whom the shell is to wait for, if it knows that process, before it asks again with a word.
 pub(super) struct Answer {
     pub(super) pid: Option<String>,
-    /// When its future began, in ms since the epoch.
-    pub(super) started: Millis,
+    /// What the shell remembers of its future.
+    pub(super) started: String,
     pub(super) word: Word,
 }
 
@@ -79,6 +80,11 @@ impl Asked {
     /// Whether it is for all that the script has started, or for more.
     pub(super) fn is_for_all(&self) -> bool {
         self.cleanup || self.wanted.names.is_empty()
+    }
+
+    /// Whether nothing is left when it is over.
+    pub(super) fn takes_all(&self) -> bool {
+        self.is_for_all() && !self.wanted.any && !self.wanted.keep
     }
 
     fn how(&self) -> How {
@@ -190,7 +196,8 @@ fn answer(waiting: &mut Waiting<'_>, pending: Pending, deadline: Option<Millis>)
         current.untold = !is_asked;
     }
     let state = waiting.state.clone();
-    let started = state.current.as_ref().map_or(0, |current| current.started);
+    let started = state.current.as_ref();
+    let started = started.map_or_else(String::new, |current| Started::to_text(current.started, &current.name));
     Ok(Answer { pid, started, word: Word { deadline, what, state } })
 }
 

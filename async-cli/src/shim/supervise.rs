@@ -10,16 +10,17 @@ use clap::Args;
 
 use super::answer::Answer;
 use super::call::Origin;
-use crate::cli::Place;
+use crate::cli::{Place, Profile};
 use crate::ending;
 use crate::failure::Failure;
 use crate::messages::{self, About, Lines};
+use crate::started::Started;
 
 /// Begins a future, has its task run, and records how it ended; exits with its status
 ///
 /// A background subshell of the script turns into it once the task, a child of this process, waits at the gate. The script
 /// is answered, behind two dots that it may lose, two texts with a NUL character behind each: the status, 0 if the task was
-/// started or queued, and when it was, in ms since the epoch.
+/// started or queued, and what to remember of it: its start, in ms since the epoch, and but for devstack a slash and its name.
 #[derive(Args, Debug)]
 #[command(hide = true)]
 pub(crate) struct Supervise {
@@ -85,7 +86,11 @@ impl Supervise {
             if answer.is_given() {
                 return Ok(());
             }
-            answer.give(format!("..0\0{}\0", started.start_time))
+            let remembered = match place.profile() {
+                Profile::Devstack => started.start_time.to_string(),
+                Profile::Standalone => Started::to_text(started.start_time, &name),
+            };
+            answer.give(format!("..0\0{remembered}\0"))
         };
         let id = started.id;
         drop(started.log);

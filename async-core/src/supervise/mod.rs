@@ -28,7 +28,7 @@ use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::process;
 use crate::record::{Cause, Line, Record};
-use crate::store::{End, RecordWriter, Slot, Store};
+use crate::store::{End, INSIDE, RecordWriter, Slot, Store};
 use crate::tree::{self, Ended};
 
 use events::{Event, Events, Shell};
@@ -131,6 +131,10 @@ pub fn supervise(
     end.signal = end.signal.or(supervisor.signal.filter(|signal| end.rc == 128 + signal));
     if supervisor.was_ended_from_around(&end) {
         end.cause = Some(Cause::Cancelled);
+    }
+    // A task that was told to stop has not succeeded, also if it takes that for a good end.
+    if end.cause == Some(Cause::Cancelled) && end.rc == 0 {
+        end.rc = TERMINATED;
     }
     supervisor.record.finish(&end)?;
     Ok(end)
@@ -432,13 +436,12 @@ impl Supervisor<'_> {
 
     /// Whether it was asked to end because a future is cancelled inside whose task it was started.
     fn was_ended_from_around(&mut self, end: &End) -> bool {
-        if end.cause.is_some() {
+        // Most have not been started inside another's task, and that saves them a look.
+        if end.cause.is_some() || end.rc == 0 && std::env::var_os(INSIDE).is_none() {
             return false;
         }
         // The task may have heard of it before this process did.
-        while end.rc != 0
-            && let Ok(Event::Signal(signal)) = self.next(&[], Some(0))
-        {
+        while let Ok(Event::Signal(signal)) = self.next(&[], Some(0)) {
             self.stop_retrying |= ends_attempts(signal);
         }
         let is_killed = [Signal::SIGTERM, Signal::SIGKILL].into_iter().any(|signal| end.rc == 128 + signal as i32);

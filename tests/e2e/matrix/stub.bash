@@ -40,7 +40,7 @@ function async_print_timing {
 }
 
 function async_cleanup {
-    [[ $DEVSTACK_PARALLEL == True ]] || return 0
+    [[ $DEVSTACK_PARALLEL == True || $profile == standalone ]] || return 0
     [[ $DEST != */a_file ]] || return 125
     async_wait "$last"
 }

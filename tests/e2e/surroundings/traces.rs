@@ -53,8 +53,8 @@ fn has_its_own_lines(profile: &str, trace: &str, finished: &Finished) {
 
 /// How many lines are no trace and about no future: the one about the bad name, and where the cleanup is for all that was to
 /// be started, that something was not.
-fn remarks(profile: &str, parallel: &str) -> usize {
-    if profile == "standalone" && parallel == "True" { 2 } else { 1 }
+fn remarks(profile: &str) -> usize {
+    if profile == "standalone" { 2 } else { 1 }
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_trace_on_standard_error_has_the_scripts_lines() {
             let said = without_lines(&finished.stderr);
             let others: Vec<&str> = said.lines().filter(|line| !line.starts_with('+')).collect();
             assert!(others[0].contains("bad/name"), "{others:?}\n{finished}");
-            assert_eq!(others.len(), remarks(profile, parallel), "{others:?}\n{finished}");
+            assert_eq!(others.len(), remarks(profile), "{others:?}\n{finished}");
         }
     });
 }
@@ -86,7 +86,7 @@ fn a_trace_on_another_descriptor_has_the_scripts_lines_and_the_descriptor_works_
                 has_its_own_lines(profile, &trace, &finished);
                 assert!(trace.ends_with("+ set +x\nstill there\n"), "{to}: {trace}");
                 let said = without_lines(&finished.stderr);
-                assert_eq!(said.lines().count(), remarks(profile, parallel), "{to}: {finished}");
+                assert_eq!(said.lines().count(), remarks(profile), "{to}: {finished}");
             }
         }
     });

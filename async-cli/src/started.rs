@@ -1,0 +1,102 @@
+//! What a shell remembers of the futures that it has started, beside what their store knows.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+
+use async_core::clock::{self, Millis};
+use async_core::process::ProcessIdentity;
+use async_core::{FutureName, Record, State, Store, text};
+
+use crate::collecting::taken;
+use crate::failure::{Failure, warn};
+use crate::messages;
+
+/// A future that a shell has started, which the shell remembers as `SHELL-START/NAME`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Started {
+    /// In ms since the epoch.
+    start: Millis,
+    name: FutureName,
+}
+
+impl Started {
+    /// What the shell is told to remember.
+    pub(crate) fn to_text(start: Millis, name: &FutureName) -> String {
+        format!("{start}/{name}")
+    }
+
+    /// None for what is no such word.
+    fn parse(word: &OsStr) -> Option<Self> {
+        let (_, text) = word.to_str()?.split_once('-')?;
+        let (start, name) = text.split_once('/')?;
+        Some(Self { start: start.parse().ok()?, name: name.parse().ok()? })
+    }
+}
+
+/// Tells of each that has left the store and whose result the script never got, unless that is known to be a success.
+///
+/// Gives the exit status of the first of them, 0 if there is none.
+pub(crate) fn tell_of_missing(
+    store: &Store,
+    script: Option<&ProcessIdentity>,
+    words: &[OsString],
+) -> Result<u8, Failure> {
+    let started: Vec<Started> = words.iter().filter_map(|word| Started::parse(word)).collect();
+    if started.is_empty() {
+        return Ok(0);
+    }
+    // All at once, as a look for each at all that is kept would take its square.
+    let entries = store.entries(&store.record_files(true)?).into_iter().filter_map(|entry| entry.ok().flatten());
+    let known: HashMap<Started, (bool, Box<Record>)> = entries
+        .map(|entry| {
+            let started = Started { start: entry.record.start_time, name: entry.name.clone() };
+            (started, (entry.state != State::Collected, entry.record))
+        })
+        .collect();
+    let mut status = 0;
+    for one in &started {
+        let missing = match known.get(one) {
+            Some((true, _)) => None,
+            Some((false, record)) => missing(&one.name, record, script),
+            // An init may have made it one of an earlier run.
+            None => match store.last_kept(&one.name, Some(one.start))? {
+                Some(record) => missing(&one.name, &record, script),
+                None => {
+                    Some(store.read(&one.name).err().map_or_else(|| Failure::removed(&one.name, store), Failure::from))
+                }
+            },
+        };
+        if let Some(missing) = missing {
+            let rc = missing.report();
+            status = if status == 0 { rc } else { status };
+        }
+    }
+    Ok(status)
+}
+
+/// What is to be told of one that is not live any more.
+fn missing(name: &FutureName, record: &Record, script: Option<&ProcessIdentity>) -> Option<Failure> {
+    let is_collected = record.wait_end.is_some();
+    if is_collected && (script.is_none() || record.taken_by.as_ref() == script) {
+        return None;
+    }
+    if is_collected {
+        return Some(taken(name, record));
+    }
+    let outcome = record.outcome(None, clock::wall());
+    if outcome.rc == Some(0) {
+        return None;
+    }
+    Some(Failure::Superseded { name: name.to_string(), how: messages::failed(&outcome), rc: outcome.rc })
+}
+
+/// Tells of each call that the script has noted as one that has started nothing, as `/WORD/WORD/`, and gives how many there are.
+pub(crate) fn tell_of_failed_starts(noted: &OsStr) -> usize {
+    let noted = text::printable(noted);
+    let calls = noted.split("//").map(|call| call.trim_matches('/').replace('/', " "));
+    let failed: Vec<String> = calls.filter(|call| !call.is_empty() && !call.contains("--if-absent")).collect();
+    for call in &failed {
+        warn(&format!("`async_run {call}` has started nothing"));
+    }
+    failed.len()
+}
