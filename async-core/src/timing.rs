@@ -75,6 +75,7 @@ mod summary;
 
 pub use advice::Advice;
 pub use change::{Change, Length, Moved, Shift, Unchangeable};
+pub(crate) use compare::median;
 pub use compare::{Compared, Comparison};
 pub use figures::Figures;
 pub use path::Stretch;

@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use async_core::timing::Run;
 use async_core::{Claim, Entry, FutureName, Permissions, Request, Start, Store, Wait};
 use tempfile::TempDir;
 
@@ -79,6 +80,20 @@ fn futures_of_one_name_and_start_keep_their_own_records_and_logs() {
     let found: Vec<_> =
         store.earlier(&name("t")).unwrap().iter().map(|earlier| (earlier.record.rc, text(earlier))).collect();
     assert_eq!(found, [(Some(3), "third".into()), (Some(2), "second".into()), (Some(1), "first".into())]);
+
+    // One that is still there is another one, as its process is.
+    finished(&store, "t", 100, 4, 1, "not collected");
+    let record = fs::OpenOptions::new().append(true).open(store.record_path(&name("t")));
+    record.unwrap().write_all(b"pid = 7\n").unwrap();
+    let (run, _) = Run::of_store(&store).unwrap();
+    let mut reported: Vec<_> = run
+        .tasks
+        .iter()
+        .map(|task| (task.status.rc, fs::read_to_string(task.log.as_ref().unwrap().path()).unwrap()))
+        .collect();
+    reported.sort();
+    let wanted = [(1, "first"), (2, "second"), (3, "third"), (4, "not collected")];
+    assert_eq!(reported, wanted.map(|(rc, log)| (Some(rc), log.to_owned())));
 }
 
 #[test]
@@ -209,6 +224,10 @@ fn the_usual_run_time_is_the_median_of_the_successful_ones() {
         }
     }
     assert_eq!(store.usual_run_time(&name("t")), Some(1000));
+    // Of two in the middle it is the shorter one, as in comparisons.
+    finished(&store, "t", 6, 0, 800, "");
+    collect(&store, "t");
+    assert_eq!(store.usual_run_time(&name("t")), Some(900));
     // The newest ones count.
     for start in 100..130 {
         finished(&store, "t", start, 0, 70, "");

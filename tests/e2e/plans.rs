@@ -115,7 +115,8 @@ fn a_task_that_fails_is_tried_again_until_it_succeeds() {
         assert_eq!(records.value(name, "attempts"), Some(attempts), "{records:#?}");
     }
     in_each_standalone_case(|case| {
-        case.run(
+        let sandbox = case.sandbox();
+        let finished = sandbox.run(&case.script(
             "function counts {
                 echo \"run $(($(wc -l <runs.$1) + 1))\" >>runs.$1
                 cat runs.$1
@@ -125,11 +126,16 @@ fn a_task_that_fails_is_tried_again_until_it_succeeds() {
             async_run --retry 5 --retry-delay=20ms t counts t 3
             async_run --retry=1 u counts u 3
             for name in t u; do async_wait $name; echo \"$name $?\"; done",
-        )
-        .says("]: attempt 1 of 6 ended with status 1, next in 0.02 seconds\nrun 1\nrun 2\n")
-        .says("]: attempt 2 of 6 ended with status 1, next in 0.02 seconds\nrun 1\nrun 2\nrun 3\n")
-        .says("t 0\n")
-        .says("u 1\n");
+        ));
+        finished
+            .says("]: attempt 1 of 6 ended with status 1, next in 0.02 seconds\nrun 1\nrun 2\n")
+            .says("]: attempt 2 of 6 ended with status 1, next in 0.02 seconds\nrun 1\nrun 2\nrun 3\n")
+            .says("t 0\n")
+            .says("u 1\n");
+        let records = Records::of(&sandbox.store());
+        for (name, attempts) in [("t", "3"), ("u", "2")] {
+            assert_eq!(records.value(name, "attempts"), Some(attempts), "{records:#?}");
+        }
     });
 }
 

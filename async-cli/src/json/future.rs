@@ -147,7 +147,7 @@ struct PlanFields {
     after_any: Vec<String>,
     /// How many tasks may run at once, this one included.
     jobs: Option<u32>,
-    /// How long one attempt may take, in ms.
+    /// How long it may take with all of its attempts, in ms.
     timeout_ms: Option<Millis>,
     /// How long the task has between SIGTERM and SIGKILL, in ms.
     grace_ms: Millis,

@@ -143,15 +143,21 @@ impl Store {
         Ok(kept.unwrap_or_else(forgotten))
     }
 
-    /// Says where the log is of the future of a name that began then, in ms since the epoch: among the collected, or, if that is
-    /// the newest one of the name, in its first place. None if it is gone.
-    pub(crate) fn log_finder(&self) -> impl Fn(&FutureName, Millis, bool) -> Option<StoreFile> {
-        let collected = self.collected_dir().held_if_fit();
-        move |name, started, is_newest| {
-            let kept = collected.file(stem(name, started, 0) + ".log");
-            let own = is_newest.then(|| self.log_file(name));
-            std::iter::once(kept).chain(own).find(|log| log.is_there().unwrap_or(false))
-        }
+    /// The log of a future of that name that has none beside a collected record; `is_newest` says that no other of the name began
+    /// after it. None if it is gone.
+    pub(crate) fn find_log(
+        &self,
+        name: &FutureName,
+        record: &Record,
+        state: State,
+        is_newest: bool,
+    ) -> Option<StoreFile> {
+        let is_live = state != State::Collected;
+        let has_place = is_live || (is_newest && !self.record_file(name).is_there().unwrap_or(true));
+        let own = has_place.then(|| self.log_file(name));
+        // Somebody who collects it may have taken the log from there already.
+        let kept = is_live.then(|| self.kept_log(name, record.start_time));
+        own.into_iter().chain(kept).find(|log| log.is_there().unwrap_or(false))
     }
 
     fn log_of_collected(&self, name: &FutureName, record: &StoreFile) -> Result<Option<StoreFile>> {

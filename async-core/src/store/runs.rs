@@ -17,6 +17,7 @@ use crate::name::FutureName;
 use crate::process::ProcessIdentity;
 use crate::record::{Record, State};
 use crate::shares;
+use crate::timing::median;
 
 /// The subdirectory of the runs before this one.
 pub const RUNS: &str = ".runs";
@@ -54,14 +55,23 @@ pub struct Run {
 impl Run {
     /// The records of its futures, in the order of their starts.
     pub fn futures(&self) -> Result<Vec<(FutureName, Record)>> {
-        records_in(&self.directory)
+        Ok(records_in(&self.directory)?.into_iter().map(|(name, record, _)| (name, record)).collect())
     }
 }
 
 impl Store {
     /// The records of the futures collected since the store was made, in the order of their starts.
     pub fn collected(&self) -> Result<Vec<(FutureName, Record)>> {
-        records_in(&self.collected_dir())
+        Ok(records_in(&self.collected_dir())?.into_iter().map(|(name, record, _)| (name, record)).collect())
+    }
+
+    /// The same, each with its log if that is kept there.
+    pub(crate) fn collected_with_logs(&self) -> Result<Vec<(FutureName, Record, Option<StoreFile>)>> {
+        let with_log = |(name, record, file): (FutureName, Record, StoreFile)| {
+            let log = kept_log(&file, &record);
+            (name, record, log)
+        };
+        Ok(records_in(&self.collected_dir())?.into_iter().map(with_log).collect())
     }
 
     /// The runs before this one that are kept, newest first; for the store of a script, those of that script.
@@ -83,8 +93,7 @@ impl Store {
     /// The futures of that name that are no longer live, newest first, this run's and those of the runs before it.
     pub fn earlier(&self, name: &FutureName) -> Result<Vec<Entry>> {
         let mut found = self.kept(name, usize::MAX, Back::Script, |named, record| {
-            let kept = named.with_extension("log");
-            let log = (record.has_log && kept.is_there().unwrap_or(false)).then_some(kept);
+            let log = kept_log(named, &record);
             Some(Entry { name: name.clone(), record: record.into(), state: State::Collected, paused: None, log })
         })?;
         // Where the file system has no links, the newest log is still in its first place, and only there.
@@ -146,9 +155,7 @@ impl Store {
         let read = |named: &StoreFile| read_record(&named.open().ok()??, named.path()).ok();
         let newest = self.records_back(name, Back::Script).ok()?.into_iter().take(USUAL);
         let successful = newest.filter_map(|named| read(&named).filter(|record| record.rc == Some(0)));
-        let mut run_times: Vec<Millis> = successful.filter_map(|record| record.run_time).collect();
-        run_times.sort_unstable();
-        run_times.get(run_times.len() / 2).copied()
+        median(successful.filter_map(|record| record.run_time).collect())
     }
 
     /// Makes the collected futures a run before this one, and removes all but the newest `keep` of these. One with a future that
@@ -267,6 +274,12 @@ pub(super) fn parse_record_name(file: &OsStr) -> Option<(FutureName, Stamp)> {
     Some((name.parse().ok()?, parse_stamp(stamp)?))
 }
 
+/// The log that is kept beside a record.
+fn kept_log(named: &StoreFile, record: &Record) -> Option<StoreFile> {
+    let kept = named.with_extension("log");
+    (record.has_log && kept.is_there().unwrap_or(false)).then_some(kept)
+}
+
 /// The records in a directory of futures that are no longer live; none if there is no such directory.
 fn stems_in(dir: &Directory) -> Result<Vec<(FutureName, Stamp, StoreFile)>> {
     let parse = |file: OsString| {
@@ -276,15 +289,15 @@ fn stems_in(dir: &Directory) -> Result<Vec<(FutureName, Stamp, StoreFile)>> {
     Ok(dir.names_if_there()?.into_iter().filter_map(parse).collect())
 }
 
-fn records_in(dir: &Directory) -> Result<Vec<(FutureName, Record)>> {
+fn records_in(dir: &Directory) -> Result<Vec<(FutureName, Record, StoreFile)>> {
     let dir = dir.clone().held_if_fit();
     let read = |named: &StoreFile| named.open()?.map(|file| read_record(&file, named.path())).transpose();
     let stems = stems_in(&dir)?;
     let mut found = Vec::new();
-    for (record, (name, ..)) in shares::each(&stems, |(.., named)| read(named)).into_iter().zip(stems) {
-        found.extend(record?.map(|record| (name, record)));
+    for (record, (name, _, named)) in shares::each(&stems, |(.., named)| read(named)).into_iter().zip(stems) {
+        found.extend(record?.map(|record| (name, record, named)));
     }
-    found.sort_by(|(a, x), (b, y)| (x.start_time, a).cmp(&(y.start_time, b)));
+    found.sort_by(|(a, x, _), (b, y, _)| (x.start_time, a).cmp(&(y.start_time, b)));
     Ok(found)
 }
 

@@ -57,7 +57,8 @@ fn lengths(run: &Run) -> impl Iterator<Item = (String, Millis)> {
     (0..run.tasks.len()).filter(over).map(|index| (run.label(index), run.tasks[index].run_time))
 }
 
-fn median(mut lengths: Vec<Millis>) -> Option<Millis> {
+/// The length in the middle; of two in the middle the shorter one. None of none.
+pub(crate) fn median(mut lengths: Vec<Millis>) -> Option<Millis> {
     lengths.sort_unstable();
     lengths.get(lengths.len().saturating_sub(1) / 2).copied()
 }

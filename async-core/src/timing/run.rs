@@ -217,11 +217,13 @@ impl Run {
                 Err(error) => errors.push(error),
             }
         }
-        let collected = store.collected()?;
-        let seen_twice: HashSet<_> = collected.iter().map(|(name, record)| (name, record.start_time)).collect();
-        recorded.retain(|live| !seen_twice.contains(&(&live.name, live.record.start_time)));
-        let collected = collected.into_iter();
-        recorded.extend(collected.map(|(name, record)| Recorded { name, record, state: State::Collected, log: None }));
+        let collected = store.collected_with_logs()?;
+        // Those of one name may have started in the same millisecond, but not as the same process.
+        let seen_twice: HashSet<_> =
+            collected.iter().map(|(name, record, _)| (name, record.start_time, &record.pid)).collect();
+        recorded.retain(|live| !seen_twice.contains(&(&live.name, live.record.start_time, &live.record.pid)));
+        let kept = collected.into_iter();
+        recorded.extend(kept.map(|(name, record, log)| Recorded { name, record, state: State::Collected, log }));
         find_logs(store, &mut recorded);
         Ok((Self::of_script(recorded, store.script_times(), clock::wall()), errors))
     }
@@ -388,16 +390,16 @@ fn place(recorded: Recorded, origin: Millis, now: Millis, latest: &HashMap<Futur
     (task, step)
 }
 
-/// Finds the logs: that of an earlier future of a name is among the collected, if anywhere.
+/// Finds the logs of those that are not collected, and the newest one of a name where the file system has no links.
 fn find_logs(store: &Store, recorded: &mut [Recorded]) {
     let newest: HashMap<FutureName, Millis> = {
         let mut starts: Vec<_> = recorded.iter().map(|r| (r.name.clone(), r.record.start_time)).collect();
         starts.sort_by_key(|&(_, start)| start);
         starts.into_iter().collect()
     };
-    let find = store.log_finder();
-    for Recorded { name, record, log, .. } in recorded.iter_mut().filter(|recorded| recorded.record.has_log) {
+    let lacks_log = |recorded: &&mut Recorded| recorded.record.has_log && recorded.log.is_none();
+    for Recorded { name, record, state, log } in recorded.iter_mut().filter(lacks_log) {
         let is_newest = newest.get(name) == Some(&record.start_time);
-        *log = find(name, record.start_time, is_newest);
+        *log = store.find_log(name, record, *state, is_newest);
     }
 }
