@@ -73,6 +73,12 @@ const STEPS: &[Step] = &[
         ..NO_STEP
     },
     Step {
+        name: "spelling",
+        command: &["typos"],
+        install: Some("pipx install typos, or cargo install --locked typos-cli"),
+        ..NO_STEP
+    },
+    Step {
         name: "test",
         command: &["cargo", "test", "--workspace", "--no-fail-fast"],
         all: &["--", "--include-ignored"],
