@@ -6,6 +6,8 @@ use std::process::Command;
 
 use nix::unistd::geteuid;
 
+use crate::tools::skip;
+
 /// A file system of 256 KiB that is unmounted in the end.
 pub struct SmallDisk(PathBuf);
 
@@ -40,11 +42,14 @@ impl Drop for SmallDisk {
 }
 
 /// Whether this is root, who alone can do that. If not, says so.
+///
+/// # Panics
+/// As another user where `CI=true`.
 #[must_use]
 pub fn is_root(what: &str) -> bool {
     let root = geteuid().is_root();
     if !root {
-        eprintln!("skipped: {what} takes root");
+        skip(&format!("{what} takes root: sudo -E \"$(command -v cargo)\" xtask test"));
     }
     root
 }

@@ -1,6 +1,12 @@
-//! Programs that some tests need and not everybody has.
+//! What some tests need and not everybody has: programs, and to be root.
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::process::{Command, Stdio};
+use std::thread;
+
+/// The file that `cargo xtask test` counts skipped tests by, a line for each.
+const SKIPPED: &str = "ASYNC_TEST_SKIPPED";
 
 /// Whether a program of a Debian package of its name is there. If not, says how to get it.
 ///
@@ -21,9 +27,28 @@ pub fn is_there_from(program: &str, package: &str) -> bool {
     command.arg("--version").stdin(Stdio::null());
     let there = command.output().is_ok_and(|output| output.status.success());
     if !there {
-        let ci = std::env::var_os("CI").is_some_and(|value| value == "true");
-        assert!(!ci, "{program} is missing: apt-get install {package}");
-        eprintln!("skipped, because {program} is missing: apt-get install {package}");
+        skip(&format!("{program} is missing: apt-get install {package}"));
     }
     there
+}
+
+/// Says that a test, or a part of it, is skipped, and how it need not be.
+///
+/// # Panics
+/// Where `CI=true`: a gate must not pass for want of a tool.
+pub fn skip(reason: &str) {
+    assert!(std::env::var_os("CI").is_none_or(|value| value != "true"), "{reason}");
+    skip_even_in_ci(reason);
+}
+
+/// The same for what a gate can't have either.
+pub fn skip_even_in_ci(reason: &str) {
+    eprintln!("skipped: {reason}");
+    // Harnesses know only passed and failed, and print nothing of a test that passes.
+    let Some(list) = std::env::var_os(SKIPPED) else { return };
+    let line = format!("{}: {reason}\n", thread::current().name().unwrap_or("a test"));
+    let file = OpenOptions::new().append(true).open(&list);
+    if let Err(error) = file.and_then(|mut file| file.write_all(line.as_bytes())) {
+        eprintln!("can't write {}: {error}", list.display());
+    }
 }

@@ -1,12 +1,14 @@
 //! `cargo xtask test`: the quick checks as one command, and with `--all` every check there is.
 
 use std::ffi::OsString;
+use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
+use tempfile::NamedTempFile;
 
 /// One check: a command line, which passes if it exits with 0.
 struct Step {
@@ -25,6 +27,9 @@ const NO_STEP: Step = Step { name: "", command: &[], files: &[], env: &[], insta
 
 /// The versions of bash that tests run under beside the system's, which is enough for the quick set.
 const BASHES: &str = "ASYNC_TEST_BASHES";
+
+/// The file in which tests that skip something say so, a line each, as their harnesses can't.
+const SKIPPED: &str = "ASYNC_TEST_SKIPPED";
 
 /// What linters take for bash. The template of the shim does not count: a test of its own has them read what is rendered.
 const SHELL_FILES: &[&str] =
@@ -89,7 +94,8 @@ const STEPS: &[Step] = &[
 /// Runs the tests and lints
 ///
 /// Without an option, that is those that take a few minutes in all, and the tests under the system's bash alone. A lint that
-/// lacks its tool, or git to list its files, is skipped, but fails where the environment has CI=true.
+/// lacks its tool, or git to list its files, is skipped, and so is a test that lacks a program or root. Each is counted, and
+/// fails where the environment has CI=true.
 #[derive(Args)]
 pub(crate) struct Test {
     /// Run every test there is, under each bash at hand
@@ -102,6 +108,8 @@ pub(crate) struct Test {
 
 enum Outcome {
     Passed,
+    /// But for tests that were skipped, for these reasons.
+    PassedInPart(Vec<String>),
     Failed(String),
     Skipped(String),
 }
@@ -145,7 +153,12 @@ impl Step {
         {
             return Outcome::lacking(format!("not installed: {hint}"));
         }
+        let skipped = match NamedTempFile::new() {
+            Ok(file) => file,
+            Err(error) => return Outcome::Failed(format!("can't make a temporary file: {error}")),
+        };
         let mut command = command(&with_signals(&words));
+        command.env(SKIPPED, skipped.path());
         if !all {
             command.env_remove(BASHES);
         }
@@ -154,7 +167,11 @@ impl Step {
             Err(reason) => return Outcome::lacking(reason),
         };
         match command.status() {
-            Ok(status) if status.success() => Outcome::Passed,
+            Ok(status) if status.success() => match reasons(&skipped) {
+                Ok(reasons) if reasons.is_empty() => Outcome::Passed,
+                Ok(reasons) => Outcome::PassedInPart(reasons),
+                Err(error) => Outcome::Failed(format!("can't read what was skipped: {error}")),
+            },
             Ok(status) => Outcome::Failed(status.to_string()),
             Err(error) => Outcome::Failed(format!("can't run {}: {error}", self.command[0])),
         }
@@ -166,6 +183,14 @@ impl Step {
         let status = command(words).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         status.is_ok_and(|status| status.success())
     }
+}
+
+/// What was skipped, and why.
+fn reasons(skipped: &NamedTempFile) -> std::io::Result<Vec<String>> {
+    let mut lines: Vec<String> = fs::read_to_string(skipped.path())?.lines().map(str::to_owned).collect();
+    lines.sort();
+    lines.dedup();
+    Ok(lines)
 }
 
 /// A command that heeds all signals: whoever starts this in the background, or by nohup(1), has it ignore some that tests wait
@@ -206,19 +231,47 @@ fn tracked(patterns: &[&str]) -> Result<Vec<OsString>, String> {
     }
 }
 
-/// Prints a line for each step and one with the counts, which is the last of the output.
+/// Prints a line for each step and one with the counts of steps, and of tests that were skipped; that is the last of the output.
 fn summarize(steps: &[Ran]) -> ExitCode {
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     println!();
     for Ran { name, outcome, time } in steps {
-        let (count, text) = match outcome {
-            Outcome::Passed => (&mut passed, "ok".to_owned()),
-            Outcome::Failed(reason) => (&mut failed, format!("FAILED ({reason})")),
-            Outcome::Skipped(reason) => (&mut skipped, format!("skipped ({reason})")),
+        let text = match outcome {
+            Outcome::Passed => {
+                passed += 1;
+                "ok".to_owned()
+            }
+            Outcome::PassedInPart(reasons) => {
+                passed += 1;
+                skipped += reasons.len();
+                format!("ok, but for {} tests that were skipped:\n  {}", reasons.len(), reasons.join("\n  "))
+            }
+            Outcome::Failed(reason) => {
+                failed += 1;
+                format!("FAILED ({reason})")
+            }
+            Outcome::Skipped(reason) => {
+                skipped += 1;
+                format!("skipped ({reason})")
+            }
         };
-        *count += 1;
         println!("{name:<10}  {:>6.1} s  {text}", time.as_secs_f64());
     }
     println!("{passed} passed, {failed} failed, {skipped} skipped");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_says_which_of_its_tests_were_skipped() {
+        let outcome = |command| Step { name: "test", command, ..NO_STEP }.run(false);
+        let skips = &["sh", "-c", r#"printf '%s\n' 'b: no root' 'a: no zsh' 'a: no zsh' >>"$ASYNC_TEST_SKIPPED""#];
+        let Outcome::PassedInPart(reasons) = outcome(skips) else { panic!("tests were skipped") };
+        assert_eq!(reasons, ["a: no zsh", "b: no root"]);
+        assert!(matches!(outcome(&["true"]), Outcome::Passed));
+        assert!(matches!(outcome(&["false"]), Outcome::Failed(_)));
+    }
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 use async_tests::fault::{Case, in_each_case};
 use async_tests::shell::{Sandbox, copy_program};
 use async_tests::small_disk::{SmallDisk, is_root};
+use async_tests::tools::is_there;
 use nix::unistd::geteuid;
 
 /// A script that starts a task, which leaves a file if it ever runs.
@@ -395,8 +396,7 @@ fn a_task_with_a_store_of_its_own() {
 
 #[test]
 fn a_file_system_without_locks() {
-    if Command::new("strace").arg("-V").output().is_err() {
-        eprintln!("skipped: no strace (apt-get install strace)");
+    if !is_there("strace") {
         return;
     }
     in_each_case(|case| {
