@@ -4,12 +4,12 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crossterm::cursor::MoveToColumn;
-use crossterm::queue;
-use crossterm::style::Print;
-use crossterm::terminal::{Clear, ClearType};
 use nix::sys::signal::{SigSet, Signal, raise};
 use nix::unistd::{getpgrp, tcgetpgrp};
+use ratatui::crossterm::cursor::MoveToColumn;
+use ratatui::crossterm::queue;
+use ratatui::crossterm::style::Print;
+use ratatui::crossterm::terminal::{Clear, ClearType};
 use rustix::termios::tcgetwinsize;
 use unicode_width::UnicodeWidthChar;
 

@@ -116,9 +116,7 @@ impl Bench {
         let mut random = Random::new(1);
         for round in 1..=self.rounds {
             let mut order: Vec<usize> = (0..rows.len()).collect();
-            for last in (1..order.len()).rev() {
-                order.swap(last, random.below(last + 1));
-            }
+            random.shuffle(&mut order);
             for index in order {
                 let row = &mut rows[index];
                 let Source::Measure(measure) = &row.source else {

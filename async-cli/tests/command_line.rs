@@ -1,5 +1,6 @@
-//! What each command that the help lists says of itself.
+//! What the program and each of its commands say of themselves.
 
+use assert_cmd::cargo::cargo_bin_cmd;
 use async_cli::command;
 use clap::{Arg, Command};
 
@@ -48,4 +49,31 @@ fn each_command_has_examples_that_are_right() {
             assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
         }
     }
+}
+
+#[test]
+fn help_goes_to_standard_output_and_wrong_usage_to_standard_error() {
+    for listed in listed() {
+        let name = listed.get_name();
+        let help = cargo_bin_cmd!("async").args([name, "--help"]).assert().success().stderr("").get_output().clone();
+        let help = String::from_utf8(help.stdout).unwrap();
+        assert!(help.contains(&format!("Usage: async {name}")) && help.contains("Examples:\n"), "{help}");
+        let wrong = cargo_bin_cmd!("async").args([name, "--no-such-option"]).assert().code(2).stdout("");
+        let wrong = String::from_utf8(wrong.get_output().stderr.clone()).unwrap();
+        assert!(wrong.contains("--no-such-option"), "{wrong}");
+    }
+    let nothing = cargo_bin_cmd!("async").assert().code(2).stdout("").get_output().clone();
+    assert!(String::from_utf8(nothing.stderr).unwrap().contains("Usage: async "));
+}
+
+#[test]
+fn the_version_is_that_of_the_library() {
+    cargo_bin_cmd!("async").arg("--version").assert().success().stdout(format!("async {}\n", async_cli::VERSION));
+}
+
+#[test]
+fn the_schema_is_json() {
+    let printed = cargo_bin_cmd!("async").arg("schema").assert().success().get_output().clone();
+    let schema: serde_json::Value = serde_json::from_slice(&printed.stdout).unwrap();
+    assert!(schema["$defs"]["FuturesDocument"].is_object(), "{schema:#}");
 }
