@@ -1,8 +1,10 @@
 //! `cargo xtask test`: the quick checks as one command, and with `--all` every check there is.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -108,8 +110,6 @@ pub(crate) struct Test {
 
 enum Outcome {
     Passed,
-    /// But for tests that were skipped, for these reasons.
-    PassedInPart(Vec<String>),
     Failed(String),
     Skipped(String),
 }
@@ -126,6 +126,8 @@ impl Outcome {
 struct Ran {
     name: &'static str,
     outcome: Outcome,
+    /// The tests in it that were skipped, and why.
+    skipped: Vec<String>,
     time: Duration,
 }
 
@@ -135,8 +137,8 @@ impl Test {
         let ran: Vec<Ran> = steps
             .map(|step| {
                 let begin = Instant::now();
-                let outcome = step.run(self.all);
-                Ran { name: step.name, outcome, time: begin.elapsed() }
+                let (outcome, skipped) = step.run_counting(self.all);
+                Ran { name: step.name, outcome, skipped, time: begin.elapsed() }
             })
             .collect();
         summarize(&ran)
@@ -144,7 +146,21 @@ impl Test {
 }
 
 impl Step {
-    fn run(&self, all: bool) -> Outcome {
+    /// Comes with the tests that were skipped.
+    fn run_counting(&self, all: bool) -> (Outcome, Vec<String>) {
+        let failed = |error| (Outcome::Failed(format!("can't count what is skipped: {error}")), Vec::new());
+        let file = match NamedTempFile::new() {
+            Ok(file) => file,
+            Err(error) => return failed(error),
+        };
+        let outcome = self.run(all, file.path());
+        match fs::read_to_string(file.path()) {
+            Ok(text) => (outcome, text.lines().map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()),
+            Err(error) => failed(error),
+        }
+    }
+
+    fn run(&self, all: bool, skipped: &Path) -> Outcome {
         let more = if all { self.all } else { &[] };
         let words = [self.command, more].concat();
         println!("==> {}: {}", self.name, words.join(" "));
@@ -153,12 +169,8 @@ impl Step {
         {
             return Outcome::lacking(format!("not installed: {hint}"));
         }
-        let skipped = match NamedTempFile::new() {
-            Ok(file) => file,
-            Err(error) => return Outcome::Failed(format!("can't make a temporary file: {error}")),
-        };
         let mut command = command(&with_signals(&words));
-        command.env(SKIPPED, skipped.path());
+        command.env(SKIPPED, skipped);
         if !all {
             command.env_remove(BASHES);
         }
@@ -167,11 +179,7 @@ impl Step {
             Err(reason) => return Outcome::lacking(reason),
         };
         match command.status() {
-            Ok(status) if status.success() => match reasons(&skipped) {
-                Ok(reasons) if reasons.is_empty() => Outcome::Passed,
-                Ok(reasons) => Outcome::PassedInPart(reasons),
-                Err(error) => Outcome::Failed(format!("can't read what was skipped: {error}")),
-            },
+            Ok(status) if status.success() => Outcome::Passed,
             Ok(status) => Outcome::Failed(status.to_string()),
             Err(error) => Outcome::Failed(format!("can't run {}: {error}", self.command[0])),
         }
@@ -183,14 +191,6 @@ impl Step {
         let status = command(words).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         status.is_ok_and(|status| status.success())
     }
-}
-
-/// What was skipped, and why.
-fn reasons(skipped: &NamedTempFile) -> std::io::Result<Vec<String>> {
-    let mut lines: Vec<String> = fs::read_to_string(skipped.path())?.lines().map(str::to_owned).collect();
-    lines.sort();
-    lines.dedup();
-    Ok(lines)
 }
 
 /// A command that heeds all signals: whoever starts this in the background, or by nohup(1), has it ignore some that tests wait
@@ -235,27 +235,18 @@ fn tracked(patterns: &[&str]) -> Result<Vec<OsString>, String> {
 fn summarize(steps: &[Ran]) -> ExitCode {
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     println!();
-    for Ran { name, outcome, time } in steps {
-        let text = match outcome {
-            Outcome::Passed => {
-                passed += 1;
-                "ok".to_owned()
-            }
-            Outcome::PassedInPart(reasons) => {
-                passed += 1;
-                skipped += reasons.len();
-                format!("ok, but for {} tests that were skipped:\n  {}", reasons.len(), reasons.join("\n  "))
-            }
-            Outcome::Failed(reason) => {
-                failed += 1;
-                format!("FAILED ({reason})")
-            }
-            Outcome::Skipped(reason) => {
-                skipped += 1;
-                format!("skipped ({reason})")
-            }
+    for step in steps {
+        let (count, text) = match &step.outcome {
+            Outcome::Passed => (&mut passed, "ok".to_owned()),
+            Outcome::Failed(reason) => (&mut failed, format!("FAILED ({reason})")),
+            Outcome::Skipped(reason) => (&mut skipped, format!("skipped ({reason})")),
         };
-        println!("{name:<10}  {:>6.1} s  {text}", time.as_secs_f64());
+        *count += 1;
+        println!("{:<10}  {:>6.1} s  {text}", step.name, step.time.as_secs_f64());
+        for test in &step.skipped {
+            println!("{:<10}            skipped: {test}", "");
+        }
+        skipped += step.skipped.len();
     }
     println!("{passed} passed, {failed} failed, {skipped} skipped");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -267,11 +258,16 @@ mod tests {
 
     #[test]
     fn a_step_says_which_of_its_tests_were_skipped() {
-        let outcome = |command| Step { name: "test", command, ..NO_STEP }.run(false);
-        let skips = &["sh", "-c", r#"printf '%s\n' 'b: no root' 'a: no zsh' 'a: no zsh' >>"$ASYNC_TEST_SKIPPED""#];
-        let Outcome::PassedInPart(reasons) = outcome(skips) else { panic!("tests were skipped") };
-        assert_eq!(reasons, ["a: no zsh", "b: no root"]);
-        assert!(matches!(outcome(&["true"]), Outcome::Passed));
-        assert!(matches!(outcome(&["false"]), Outcome::Failed(_)));
+        const SUCCEEDS: &[&str] =
+            &["sh", "-c", r#"printf '%s\n' 'b: no root' 'a: no zsh' 'a: no zsh' >>"$ASYNC_TEST_SKIPPED""#];
+        const FAILS: &[&str] = &["sh", "-c", r#"echo 'a: no zsh' >>"$ASYNC_TEST_SKIPPED"; exit 1"#];
+        let run = |command| Step { name: "test", command, ..NO_STEP }.run_counting(false);
+        let (outcome, skipped) = run(SUCCEEDS);
+        assert!(matches!(outcome, Outcome::Passed));
+        assert_eq!(skipped, ["a: no zsh", "b: no root"]);
+        let (outcome, skipped) = run(FAILS);
+        assert!(matches!(outcome, Outcome::Failed(_)));
+        assert_eq!(skipped, ["a: no zsh"]);
+        assert_eq!(run(&["true"]).1, [""; 0]);
     }
 }
