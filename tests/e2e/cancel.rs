@@ -320,7 +320,7 @@ fn a_task_that_a_shell_runs_itself_is_left_alone() {
 fn a_task_that_ends_well_when_it_is_asked_to_has_not_succeeded() {
     let mut script = Staying::plain(
         "make_gate ready
-        async run t -- bash -c 'trap \"echo bye; exit 0\" TERM; : >ready; while :; do sleep 1000 & wait; done'
+        async run t -- bash -c 'trap \"echo bye; exit 0\" TERM; sleep 1000 & : >ready; while :; do wait; done'
         async run --after t late -- touch late
         gate ready
         stay
