@@ -175,6 +175,8 @@ pub(crate) struct Collecting<'a> {
     pub(crate) manner: Manner,
     /// When the wait began, in ms since the epoch, if before its turn came.
     pub(crate) began: Option<Millis>,
+    /// Whether it may end before what is waited for does.
+    pub(crate) has_limit: bool,
     pub(crate) tally: Tally,
     /// The names of those that were taken out of the live ones.
     pub(crate) collected: Vec<FutureName>,
@@ -219,6 +221,7 @@ impl Collecting<'_> {
             inside: self.inside.clone(),
             manner: self.manner,
             began: self.began,
+            has_limit: self.has_limit,
             tally: Tally::default(),
             collected: Vec::new(),
         }
@@ -292,6 +295,9 @@ impl Collecting<'_> {
         let since = if let Some(since) = resumed.since {
             since
         } else {
+            if let Claim::Running(_) = claim {
+                self.must_end(name)?;
+            }
             if self.manner.lines.are_heard(About::Progress) {
                 let (command, others) = (messages::command(record), self.others(name)?);
                 let text = format!("Waiting for completion of {command} ({others} other jobs running)");
@@ -336,8 +342,26 @@ impl Collecting<'_> {
 
     /// Lends the place of the task that waits, if one does, to a future that is held back.
     pub(crate) fn lend_to(&self, name: &FutureName) -> Result<(), Failure> {
-        let waiter = self.shell.unwrap_or_else(std::process::id);
-        self.inside.as_ref().map_or(Ok(()), |inside| Ok(self.store.lend(inside, name, waiter)?))
+        let Some(inside) = &self.inside else {
+            return Ok(());
+        };
+        self.store.refuse_own_wait(inside, name)?;
+        Ok(self.store.lend(inside, name, self.waiter())?)
+    }
+
+    /// That what is waited for does not itself wait for the task that this wait is in.
+    fn must_end(&self, name: &FutureName) -> Result<(), Failure> {
+        let Some(inside) = &self.inside else {
+            return Ok(());
+        };
+        if self.has_limit {
+            return Ok(self.store.refuse_own_wait(inside, name)?);
+        }
+        Ok(self.store.note_wait(inside, name, self.waiter())?)
+    }
+
+    fn waiter(&self) -> u32 {
+        self.shell.unwrap_or_else(std::process::id)
     }
 
     /// Who waits. Asked only where it matters: most waits need not know.

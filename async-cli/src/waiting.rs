@@ -144,6 +144,7 @@ impl<'a> Waiting<'a> {
             inside: planning::enclosing(store),
             manner,
             began: None,
+            has_limit: false,
             tally: Tally::default(),
             collected: Vec::new(),
         };

@@ -113,6 +113,17 @@ pub enum Error {
         /// The other one.
         other: String,
     },
+    /// A task waits for itself.
+    #[error("`{0}` can't wait for itself: it would never end")]
+    OwnWait(String),
+    /// Each of two tasks waits for the other, maybe by way of more.
+    #[error("`{name}` can't wait for `{other}`, which waits for `{name}`: neither would ever end")]
+    CircularWait {
+        /// The future whose task is about to wait.
+        name: String,
+        /// The one that it would wait for.
+        other: String,
+    },
     /// Somebody has stopped in the middle of a start, or of a change of the queue.
     #[error("a process that just starts a future in {}, or changes the queue, has stopped: let it go on or end it, and try again", .0.display())]
     QueueBusy(PathBuf),

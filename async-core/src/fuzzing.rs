@@ -50,7 +50,8 @@ pub fn written(record: &Record) -> String {
         record.wait_start.map(Line::WaitStart),
         record.wait_end.map(Line::WaitEnd),
     ];
-    let later = later.into_iter().flatten().chain(record.lenders.into_iter().map(Line::Lender));
+    let waits_for = record.waits_for.into_iter().map(Line::WaitsFor);
+    let later = later.into_iter().flatten().chain(record.lenders.into_iter().map(Line::Lender)).chain(waits_for);
     text + &record::text(&later.collect::<Vec<_>>())
 }
 

@@ -19,7 +19,7 @@
 //! wait_end = 1795503107125
 //! ```
 //!
-//! There may also be `parent`, `plan`, `at_once`, `run_start`, `attempts`, `cancel_time`, `signal`, `cause`, `terminated`,
+//! There may also be `parent`, `plan`, `waits_for`, `at_once`, `run_start`, `attempts`, `cancel_time`, `signal`, `cause`, `terminated`,
 //! `killed` and `taken_by`;
 //! [`Record`] says what each is.
 //!
@@ -234,6 +234,9 @@ pub struct Record {
     /// Futures that wait for it and lend it their place.
     #[serde(skip)]
     pub(crate) lenders: Vec<Lender>,
+    /// The futures that its task waits for, or has waited for.
+    #[serde(skip)]
+    pub(crate) waits_for: Vec<WaitsFor>,
     /// The one in whose place it runs.
     #[serde(skip)]
     pub(crate) lent_by: Option<FutureName>,
@@ -310,11 +313,40 @@ impl FromStr for Lender {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        // The identity has three words, and a name may have any number.
-        let (end, _) = text.match_indices(' ').nth(2).ok_or(())?;
-        let (waiter, name) = (&text[..end], &text[end + 1..]);
-        Ok(Self { waiter: waiter.parse().map_err(|_| ())?, name: name.parse().map_err(|_| ())? })
+        let (waiter, name) = after_identity(text)?;
+        Ok(Self { waiter, name: name.parse().map_err(|_| ())? })
     }
+}
+
+/// A wait of a task for another future, until that ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WaitsFor {
+    /// The process that waits.
+    pub(crate) waiter: ProcessIdentity,
+    /// What it waits for.
+    pub(crate) of: FutureId,
+}
+
+impl std::fmt::Display for WaitsFor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.waiter, self.of)
+    }
+}
+
+impl FromStr for WaitsFor {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (waiter, of) = after_identity(text)?;
+        Ok(Self { waiter, of: of.parse()? })
+    }
+}
+
+/// A process, and what stands behind it.
+fn after_identity(text: &str) -> Result<(ProcessIdentity, &str), ()> {
+    // The identity has three words, and a name may have any number.
+    let (end, _) = text.match_indices(' ').nth(2).ok_or(())?;
+    Ok((text[..end].parse().map_err(|_| ())?, &text[end + 1..]))
 }
 
 /// How a future ended, as a wait reports it.
@@ -491,10 +523,18 @@ mod tests {
                 ..Record::default()
             };
             let lender = Lender { waiter, name: name.clone() };
+            let wait = WaitsFor { waiter: lender.waiter.clone(), of: id.clone() };
             let place = QueuePlace { behind: Some(id) };
-            let lines = [Line::Queue(place.clone()), Line::Lender(lender.clone()), Line::LentBy(name.clone())];
+            let lines = [
+                Line::Queue(place.clone()),
+                Line::Lender(lender.clone()),
+                Line::WaitsFor(wait.clone()),
+                Line::LentBy(name.clone()),
+            ];
             let text = record.opening() + &record.addition(&lines);
-            let expected = Record { queue: Some(place), lenders: vec![lender], lent_by: Some(name), ..record };
+            let waits_for = vec![wait];
+            let expected =
+                Record { queue: Some(place), lenders: vec![lender], waits_for, lent_by: Some(name), ..record };
             assert_eq!(parse(text.as_bytes()), Ok(expected), "{text}");
         }
     }

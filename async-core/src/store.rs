@@ -17,6 +17,7 @@
 mod begin;
 mod cancel;
 mod changes;
+mod circle;
 mod collect;
 mod count;
 mod dependencies;

@@ -115,6 +115,7 @@ impl Wait {
         let manner = wanted.manner(place)?;
         let mut waiting = Waiting::of_program(&store, &mut output, manner, targets, wanted.how());
         waiting.run(&sleeper)?;
+        waiting.collecting.has_limit = wanted.timeout.is_some();
         let status = waiting.status();
         if let Some(name) = waiting.first.take().filter(|_| wanted.any) {
             output.print(&format!("{name}\n"))?;
@@ -138,6 +139,7 @@ impl Wait {
             let mut waiting = Waiting::of_program(store, output, Manner::ACCOUNTED, targets.to_vec(), how);
             waiting.account = Some(&mut account);
             let waited = waiting.run(sleeper);
+            waiting.collecting.has_limit = self.wanted.timeout.is_some();
             let status = waited.as_ref().map_or_else(Failure::status, |()| waiting.status());
             let ended = WaitEnd::of(waited.as_ref().err(), how, &waiting.state.score);
             drop(waiting);

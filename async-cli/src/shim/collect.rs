@@ -244,6 +244,7 @@ impl Collect {
             inside: planning::enclosing(store),
             manner: Manner::usual(Lines::AmongLogs),
             began: None,
+            has_limit: false,
             tally: Tally::default(),
             collected: Vec::new(),
         }

@@ -136,6 +136,7 @@ impl Asked {
             Some(word) => word.deadline,
             None => self.wanted.timeout.map(|timeout| clock::since_boot().saturating_add(timeout)),
         };
+        collecting.has_limit = deadline.is_some();
         let mut waiting = self.waiting(place, collecting.reborrow(), word)?;
         waiting.shell_status = status;
         let pending = waiting.round();

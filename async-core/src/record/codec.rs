@@ -4,7 +4,7 @@ use std::fmt;
 
 use ini::{Ini, ParseOption};
 
-use super::{Argument, Cause, FutureId, Lender, QueuePlace, Record};
+use super::{Argument, Cause, FutureId, Lender, QueuePlace, Record, WaitsFor};
 use crate::clock::Millis;
 use crate::name::FutureName;
 use crate::plan::Plan;
@@ -48,7 +48,7 @@ macro_rules! plain_values {
 }
 
 plain_values!(false: String, Millis, u32, u8, bool, ProcessIdentity);
-plain_values!(true: FutureName, FutureId, QueuePlace, Lender);
+plain_values!(true: FutureName, FutureId, QueuePlace, Lender, WaitsFor);
 
 /// What is written and read as JSON.
 macro_rules! json_values {
@@ -158,6 +158,7 @@ lines! {
     Dependency(FutureId) = "dependency" => |record, value| record.dependencies.push(value),
     Queue(QueuePlace) = "queue" => |record, value| record.queue = Some(value),
     Lender(Lender) = "lender" => |record, value| record.lenders.push(value),
+    WaitsFor(WaitsFor) = "waits_for" => |record, value| record.waits_for.push(value),
     LentBy(FutureName) = "lent_by" => |record, value| record.lent_by = Some(value),
     AtOnce(bool) = "at_once" => |record, value| record.at_once = value,
     RunStart(Millis) = "run_start" => |record, value| record.run_start = Some(value),

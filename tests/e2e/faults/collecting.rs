@@ -478,3 +478,87 @@ fn what_starts_beside_inits_is_not_in_their_way() {
         .lacks("another status");
     });
 }
+
+#[test]
+fn a_task_that_waits_for_itself_is_refused() {
+    in_each_case(|case| {
+        let finished = case.run(
+            "function waits { async_wait t; echo \"in it $?\"; }
+            async_run t waits
+            async_wait t
+            async run p -- bash -c 'for how in \"\" --any --fail-fast \"--timeout 1h\" \"--timeout 0\" --json; do
+                async wait $how p >/dev/null; echo \"$how: $?\"; done'
+            async_wait p
+            echo \"status $?\"",
+        );
+        for how in ["", "--any", "--fail-fast", "--timeout 1h", "--timeout 0", "--json"] {
+            finished.says(&format!("\n{how}: 125\n"));
+        }
+        finished.says("in it 125\n").says("status 0\n").says("async: `p` can't wait for itself: it would never end\n");
+    });
+}
+
+#[test]
+fn of_tasks_that_wait_for_each_other_one_is_refused() {
+    in_each_case(|case| {
+        let finished = case.run(
+            "make_gate go1 go2 go3
+            function waits { gate \"$2\"; async_wait \"$1\"; echo \"got $?\"; }
+            async_run one waits two go1
+            async_run two waits three go2
+            async run three -- bash -c 'read -r _ <go3; async wait one; echo \"got $?\"'
+            open_gate go1; open_gate go2; open_gate go3
+            async_wait one two three
+            echo \"status $?\"",
+        );
+        // Whoever came last.
+        let refusals = finished.stdout.matches("got 125\n").count();
+        assert_eq!((refusals, finished.stdout.matches("got 0\n").count()), (1, 2), "{case}: {finished}");
+        finished.says(": neither would ever end\n").says("status 0\n");
+    });
+}
+
+#[test]
+fn a_task_that_waits_for_the_one_that_waits_for_it_is_refused() {
+    in_each_case(|case| {
+        let ready = "until async_log outer '' >/dev/null && grep -q waits_for \"$ASYNC_DIR/outer.ini\"; do :; done";
+        case.run(&format!(
+            "function inner {{ quiet; {ready}; async_wait outer; echo \"inner $?\"; return 3; }}
+            function outer {{ async_run inner inner; async_wait inner; echo \"outer $?\"; }}
+            async_run outer outer
+            async_wait outer"
+        ))
+        .says("inner 125\n")
+        .says("outer 3\n")
+        .says("async: `inner` can't wait for `outer`, which waits for `inner`: neither would ever end\n");
+    });
+}
+
+#[test]
+fn a_task_that_waits_for_what_comes_after_it_is_refused() {
+    in_each_case(|case| {
+        case.run(
+            "function waits { async run --after t later -- true; async_wait later; echo \"in it $?\"; }
+            async_run t waits
+            async_wait t",
+        )
+        .says("in it 125\n")
+        .says("async: `t` can't wait for `later`, which waits for `t`: neither would ever end\n");
+    });
+}
+
+#[test]
+fn a_task_waits_for_one_that_does_not_wait_for_it_and_for_one_that_only_looked() {
+    in_each_case(|case| {
+        case.run(
+            "make_gate go
+            function inner { async_wait outer; echo \"inner $?\"; }
+            function outer { async_run inner inner; async wait --timeout 0 inner; gate go; return 4; }
+            async_run outer outer
+            until async_log inner '' >/dev/null 2>&1 && [[ -s $ASYNC_DIR/inner.log || -e $ASYNC_DIR/inner.ini ]]; do :; done
+            open_gate go
+            async_wait inner",
+        )
+        .says("inner 4\n");
+    });
+}
