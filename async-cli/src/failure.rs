@@ -102,12 +102,12 @@ pub(crate) enum Failure {
         dir: PathBuf,
     },
     /// No script of that name has left anything.
-    #[error("nothing is kept of a script `{name}`{like}")]
+    #[error("there are no runs of a script `{name}`{instead}")]
     NoScript {
         /// The name, printable.
         name: String,
-        /// What may have been meant.
-        like: String,
+        /// What may have been meant, or what there is.
+        instead: String,
     },
     /// There are fewer runs of that name.
     #[error("there is no run {number} of `{name}`, only {count}: see `async log --list-runs`")]

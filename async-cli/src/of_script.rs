@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use async_core::text::printable;
-use async_core::{FutureName, ScriptKey, ScriptRun, Scripts};
+use async_core::{FutureName, ScriptKey, ScriptRun, Scripts, Store};
 use clap::Args;
 
 use crate::cli::Place;
@@ -36,6 +36,40 @@ impl OfScript {
     }
 }
 
+/// The names of the scripts that have left something, the newest first.
+pub(crate) fn names(place: &Place) -> Vec<String> {
+    let runs = place.prompt().ok().and_then(|dir| Scripts::beside(dir).runs().ok());
+    names_of(&runs.unwrap_or_default())
+}
+
+fn names_of(runs: &[ScriptRun]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let names = newest_of_each(runs.iter()).into_iter().map(|run| run.key.name().to_owned());
+    names.filter(|name| seen.insert(name.clone())).collect()
+}
+
+/// How many scripts are named to somebody who has named none of them.
+const MOST_NAMED: usize = 5;
+
+/// What to type instead of the name of a script that has left nothing.
+fn instead(there: &[String], like: Option<String>) -> String {
+    match (like, there) {
+        (Some(like), _) => format!("; did you mean `{like}`?"),
+        (None, []) => ": no script has run with `source <(async shim)` yet".to_owned(),
+        (None, _) => {
+            let newest = &there[..there.len().min(MOST_NAMED)];
+            let and_more = if there.len() > MOST_NAMED { ", …" } else { "" };
+            format!("; there are runs of {}{and_more}", quoted(newest))
+        }
+    }
+}
+
+/// The store of the newest run of that script.
+pub(crate) fn store(place: &Place, script: &str) -> Result<Store, Failure> {
+    let run = newest(&Scripts::beside(place.prompt()?), script.as_ref())?;
+    place.at(Some(run.dir().to_owned())).store()
+}
+
 /// The newest run of the script that is meant by that name, or by the path of its file.
 fn newest(scripts: &Scripts, name: &OsStr) -> Result<ScriptRun, Failure> {
     let runs = scripts.runs()?;
@@ -47,9 +81,9 @@ fn newest(scripts: &Scripts, name: &OsStr) -> Result<ScriptRun, Failure> {
         [run] => Ok(run.clone()),
         [] => {
             let name = printable(name);
-            let like = most_alike(&name, runs.iter().map(|run| run.key.name()));
-            let like = like.map_or_else(String::new, |like| format!("; did you mean `{like}`?"));
-            Err(Failure::NoScript { name, like })
+            let there = names_of(&runs);
+            let like = most_alike(&name, there.iter().map(String::as_str));
+            Err(Failure::NoScript { name, instead: instead(&there, like) })
         }
         _ => {
             let mut keys: Vec<String> = found.iter().map(|run| run.key.as_str().to_owned()).collect();

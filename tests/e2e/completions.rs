@@ -32,6 +32,7 @@ impl Prompt {
         let starts: String = NAMES.iter().copied().map(start).collect();
         let script = format!(
             "source <(async shim); async_init; async_run gone true; async_wait gone; {starts}
+            env -u ASYNC_DIR ASYNC_SCRIPT=backup.sh bash -c 'source <(async shim); async_run dump true; async_wait'
             ASYNC_ON_EXIT=leave ASYNC_DIR=$HOME/else\\ where bash -c 'source <(async shim); async_run other true'"
         );
         let made = sandbox.run(&script);
@@ -92,6 +93,9 @@ impl Prompt {
 /// What all shells agree on.
 const COMMON: &[(&str, &[&str])] = &[
     ("async stat\t", &["status"]),
+    ("async ps do\t", &["ps", "docs"]),
+    ("async log --script bac\tdum\t", &["log", "--script", "backup.sh", "dump"]),
+    ("async status --script=bac\t", &["status", "--script=backup.sh"]),
     ("async completions f\t", &["completions", "fish"]),
     ("async shim --prof\tdev\t", &["shim", "--profile", "devstack"]),
     // No future, but a file.

@@ -204,7 +204,7 @@ fn people_find_what_a_script_does_and_has_done() {
     finished
         .complains("nothing is kept of a future `big`")
         .complains("; the script `backup.sh` has one: `--script backup.sh`");
-    finished.complains("nothing is kept of a script `backu`; did you mean `backup.sh`?\n");
+    finished.complains("there are no runs of a script `backu`; did you mean `backup.sh`?\n");
     let running: Value = serde_json::from_slice(&fs::read(sandbox.path("cwd/running.json")).unwrap()).unwrap();
     assert_eq!(running["futures"][0]["name"], "mine");
     assert_eq!(running["scripts"][0]["name"], "backup.sh");

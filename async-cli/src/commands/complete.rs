@@ -9,6 +9,7 @@ use crate::cli::Place;
 use crate::completing::{Candidate, Shell, Typed, candidates};
 use crate::failure::Failure;
 use crate::messages::Output;
+use crate::of_script;
 
 /// Prints the words that may follow what was typed, a line each
 ///
@@ -36,8 +37,13 @@ impl Complete {
             Shell::Bash => typed.replacement(&value).map(|text| text + "\n"),
             Shell::Zsh | Shell::Fish => Some(format!("{value}\t{help}\n")),
         };
-        let store = place.at(typed.directory()).store().ok();
-        let lines: String = candidates(&typed, store.as_ref()).into_iter().filter_map(line).collect();
+        let scripts = of_script::names(place);
+        // Of a script that is named, the futures are its own.
+        let store = match typed.option("--script") {
+            Some(script) => of_script::store(place, script).ok(),
+            None => place.at(typed.directory()).store().ok(),
+        };
+        let lines: String = candidates(&typed, store.as_ref(), &scripts).into_iter().filter_map(line).collect();
         Output::stdout()?.print(&lines)?;
         Ok(ExitCode::SUCCESS)
     }

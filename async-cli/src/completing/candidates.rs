@@ -20,13 +20,20 @@ pub(crate) struct Candidate {
 }
 
 /// The words that begin with what was typed and make sense there.
-pub(crate) fn candidates(typed: &Typed, store: Option<&Store>) -> Vec<Candidate> {
+///
+/// The names of futures come from `store`, those of scripts from `scripts`.
+pub(crate) fn candidates(typed: &Typed, store: Option<&Store>, scripts: &[String]) -> Vec<Candidate> {
     let mut command = crate::command().mut_subcommands(|command| {
         let name = command.get_name().to_owned();
-        command.mut_args(|arg| match store {
+        // Of a name and its aliases, the engine would offer only the first in the alphabet.
+        command.visible_alias(None).mut_args(|arg| match store {
             _ if name == "run" && arg.is_trailing_var_arg_set() => {
                 let typed = typed.clone();
                 arg.add(ArgValueCandidates::new(move || started(&typed)))
+            }
+            _ if arg.get_id() == "script" => {
+                let scripts = scripts.to_owned();
+                arg.add(ArgValueCandidates::new(move || scripts.iter().map(CompletionCandidate::new).collect()))
             }
             Some(store) if name == "timing" && arg.get_id() == "what_if" => {
                 let store = store.clone();
@@ -47,7 +54,10 @@ pub(crate) fn candidates(typed: &Typed, store: Option<&Store>) -> Vec<Candidate>
             _ => arg,
         })
     });
-    let words: Vec<OsString> = typed.words.iter().chain([&typed.current]).map(OsString::from).collect();
+    let names = crate::command();
+    let without_alias = |word: &String| names.find_subcommand(word).map_or(&**word, clap::Command::get_name).into();
+    let mut words: Vec<OsString> = typed.words.iter().map(without_alias).collect();
+    words.push(OsString::from(&typed.current));
     let here = std::env::current_dir().ok();
     let mut found = complete(&mut command, words, typed.words.len(), here.as_deref()).unwrap_or_default();
     // Hidden options and commands have an id, hidden files have none.
@@ -131,7 +141,10 @@ mod tests {
 
     fn values(words: &[&str], current: &str) -> Vec<String> {
         let words: Vec<_> = words.iter().chain([&current]).map(ToString::to_string).collect();
-        candidates(&Typed::from_words(&words), None).into_iter().map(|candidate| candidate.value).collect()
+        candidates(&Typed::from_words(&words), None, &["backup.sh".to_owned()])
+            .into_iter()
+            .map(|candidate| candidate.value)
+            .collect()
     }
 
     #[test]
@@ -139,6 +152,14 @@ mod tests {
         let all = values(&["async"], "");
         assert!(all.contains(&"wait".into()) && all.contains(&"shim".into()), "{all:?}");
         assert!(!all.iter().any(|value| value.starts_with('-') || value == "collect"), "{all:?}");
+        // Each that the help lists, also one that has an alias.
+        let command = crate::command();
+        let listed = command.get_subcommands().filter(|command| !command.is_hide_set());
+        for name in listed.map(clap::Command::get_name) {
+            assert!(all.iter().any(|value| value == name), "{name} is not among {all:?}");
+        }
+        assert_eq!(values(&["async", "log", "--script"], ""), ["backup.sh"]);
+        assert_eq!(values(&["async", "status"], "--script=b"), ["--script=backup.sh"]);
         assert_eq!(values(&["async"], "sh"), ["shim"]);
         assert_eq!(values(&["async"], "coll"), [""; 0]);
         assert_eq!(values(&["async", "shim"], "--prof"), ["--profile"]);

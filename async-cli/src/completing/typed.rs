@@ -95,19 +95,24 @@ impl Typed {
         Some(quoted)
     }
 
-    /// What `--dir` says, with the `~` that the shell has not expanded yet.
-    pub(crate) fn directory(&self) -> Option<PathBuf> {
+    /// The value of that option.
+    pub(crate) fn option(&self, option: &str) -> Option<&str> {
         let mut words = self.words.iter();
         let mut given = None;
         while let Some(word) = words.next() {
-            match word.strip_prefix("--dir") {
+            match word.strip_prefix(option) {
                 Some("") => given = words.next().map(String::as_str),
                 Some(value) => given = value.strip_prefix('=').or(given),
                 None if word == "--" => break,
                 None => {}
             }
         }
-        let given = given?;
+        given
+    }
+
+    /// What `--dir` says, with the `~` that the shell has not expanded yet.
+    pub(crate) fn directory(&self) -> Option<PathBuf> {
+        let given = self.option("--dir")?;
         match (given.strip_prefix("~/"), std::env::home_dir()) {
             (Some(rest), Some(home)) => Some(home.join(rest)),
             _ => Some(given.into()),
