@@ -20,6 +20,14 @@ pub(crate) fn parse(text: &str) -> Result<Millis, String> {
     ms.ok_or_else(|| format!("it is too long: 100 years are the most; {EXAMPLES}"))
 }
 
+/// The same for how long a task may run, which is never no time.
+pub(crate) fn parse_limit(text: &str) -> Result<Millis, String> {
+    match parse(text)? {
+        0 => Err(format!("the task would be stopped at once: {EXAMPLES}; for no limit leave --timeout out")),
+        ms => Ok(ms),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +55,10 @@ mod tests {
         for text in ["", " ", "soon", "s", "-5", "5 5", "5x", ".", "1.2.3", "1e3", "∞"] {
             assert!(parse(text).unwrap_err().contains("90s"), "{text}");
         }
+        for text in ["0", "0s", "0.0001"] {
+            assert!(parse_limit(text).unwrap_err().contains("stopped at once"), "{text}");
+        }
+        assert_eq!(parse_limit("1ms"), Ok(1));
         assert_eq!(parse("876000h"), Ok(LONGEST));
         let too_long = ["876000h 1ms", "99999999999h", "292y", "300000000y"];
         for text in too_long.into_iter().chain(["99999999999999999999", "18446744073709551615", "500000000000 years"]) {

@@ -30,7 +30,7 @@ pub(crate) struct Planning {
     #[arg(long, value_name = "N|PERCENT%", allow_hyphen_values = true, value_parser = jobs, help = JOBS_HELP)]
     jobs: Option<u32>,
     /// Stop it after that time, with status 124: 90s, 5m, 1h30m, or a number of seconds
-    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse_limit)]
     timeout: Option<Millis>,
     /// The time between SIGTERM and SIGKILL when it is stopped [default: 5s]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse)]

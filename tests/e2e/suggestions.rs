@@ -108,6 +108,21 @@ fn a_wrong_command_line_is_answered_with_what_to_type() {
         ("run a -- export X=1", 127, "type `async run a -- bash -c 'export X=1'`\n"),
         (
             "run a -- my_function",
+        ("run bash -j4", 2, "is the name missing? Type `async run bash -- bash -j4`\n"),
+        ("run ls -l x", 2, "is the name missing? Type `async run ls -- ls -l x`\n"),
+        ("run --retry 2 ls -l", 2, "is the name missing? Type `async run ls -- ls -l`\n"),
+        ("run sleep 1", 127, "no program `1`: is the name missing? Type `async run sleep -- sleep 1`\n"),
+        ("run sleep -- 1", 127, "no program `1`: check the name, or PATH; a function"),
+        ("run a FOO=1 cmd", 127, "it sets a variable; type `async run a -- env FOO=1 cmd`\n"),
+        ("run a FOO=1 _b=2 cmd x", 127, "type `async run a -- env FOO=1 _b=2 cmd x`\n"),
+        ("run a script.sh x", 127, "type `async run a -- ./script.sh x`\n"),
+        ("run a data.sh x", 127, "type `async run a -- bash data.sh x`\n"),
+        (
+            "run --timeout 0 a -- t",
+            2,
+            "'0' for '--timeout <DURATION>': the task would be stopped at once: write it as 90s,",
+        ),
+        ("kill -9 a", 2, "type `async cancel --grace 0 NAME`\n"),
             127,
             "a script that has `source <(async shim)`, and there `async_run a my_function`\n",
         ),
@@ -126,6 +141,22 @@ fn is_answered(finished: &Finished, status: i32, wanted: &str) {
     finished.complains(wanted).exits(status);
     assert!(finished.stderr.lines().count() <= 2, "in a line or two: {finished}");
     assert_eq!(finished.stdout, "", "{finished}");
+#[test]
+fn a_wrong_call_of_a_function_is_answered_with_what_to_type() {
+    let sandbox = Sandbox::default();
+    sandbox.run("printf '#!/bin/sh\n' >script.sh; chmod +x script.sh").exits(0);
+    for (call, status, wanted) in [
+        ("async_run sleep 1", 127, "is the name missing? Type `async_run sleep sleep 1`\n"),
+        ("async_run ls -l", 127, "is the name missing? Type `async_run ls ls -l`\n"),
+        ("async_run a FOO=1 cmd", 127, "it sets a variable; type `async_run a env FOO=1 cmd`\n"),
+        ("async_run a script.sh", 127, "type `async_run a ./script.sh`\n"),
+        ("async_run --timeout 0 a true", 2, "the task would be stopped at once: write it as 90s,"),
+        ("async_wait --json", 2, "async_wait has no option '--json'; type `async wait --json NAME`\n"),
+    ] {
+        is_answered(&sandbox.run(&format!("source <(async shim)\n{call}")), status, wanted);
+    }
+}
+
 }
 
 /// The variable is named, and no option that nobody has typed.

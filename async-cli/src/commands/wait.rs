@@ -26,6 +26,7 @@ Examples:
   async wait docs || echo \"docs failed with status $?\"
   async wait --fail-fast a b c    # cancels the others when one has failed
   async wait --all --timeout 10m  # all there are; status 124 if time is up
+  async wait --timeout 0 docs     # its result if it is over, else status 124
   name=$(async wait --any --no-log a b)  # the first to end, and its status
   size=$(async wait size_of_dump) # what it has printed, and nothing else
   async --dir ./futures wait docs # one of another store
@@ -47,7 +48,7 @@ pub(crate) struct Wanted {
     /// When the first has failed, cancel the others, and exit with its status
     #[arg(long, conflicts_with_all = ["any", "keep"])]
     pub(crate) fail_fast: bool,
-    /// Wait no longer than that, all in all: 90s, 5m, or a number of seconds
+    /// Wait no longer than that in total, then exit with status 124: 90s, 5m, or a number of seconds; with 0, only look
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse)]
     pub(crate) timeout: Option<Millis>,
     /// Do not print the logs
@@ -114,8 +115,8 @@ impl Wait {
         }
         let manner = wanted.manner(place)?;
         let mut waiting = Waiting::of_program(&store, &mut output, manner, targets, wanted.how());
-        waiting.run(&sleeper)?;
         waiting.collecting.has_limit = wanted.timeout.is_some();
+        waiting.run(&sleeper)?;
         let status = waiting.status();
         if let Some(name) = waiting.first.take().filter(|_| wanted.any) {
             output.print(&format!("{name}\n"))?;
@@ -138,8 +139,8 @@ impl Wait {
             let how = self.wanted.how();
             let mut waiting = Waiting::of_program(store, output, Manner::ACCOUNTED, targets.to_vec(), how);
             waiting.account = Some(&mut account);
-            let waited = waiting.run(sleeper);
             waiting.collecting.has_limit = self.wanted.timeout.is_some();
+            let waited = waiting.run(sleeper);
             let status = waited.as_ref().map_or_else(Failure::status, |()| waiting.status());
             let ended = WaitEnd::of(waited.as_ref().err(), how, &waiting.state.score);
             drop(waiting);
