@@ -1,10 +1,72 @@
 //! What is said to somebody whose program is not there.
 
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 use async_core::text::shell_line;
 
 use crate::suggestion::NAME_MISSING;
+
+/// How a future is started, for what is said to people.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Typed {
+    /// `async run NAME -- COMMAND`. Somebody who has typed the `--` knows that a name goes before it.
+    Program { with_dashes: bool },
+    /// `async_run NAME COMMAND`
+    Function,
+}
+
+impl Typed {
+    /// The line that starts that command as a future of that name.
+    pub(crate) fn line<S: AsRef<OsStr>>(self, name: &str, command: &[S]) -> String {
+        let command = shell_line(command);
+        let name = shell_line(&[name]);
+        match self {
+            Self::Program { .. } => format!("async run {name} -- {command}"),
+            Self::Function => format!("async_run {name} {command}"),
+        }
+    }
+}
+
+/// What to type instead, where the words show what was meant: those behind the future's `name`, called in the directory `cwd`.
+pub(crate) fn what_was_meant(typed: Typed, name: &str, command: &[OsString], cwd: &Path) -> Option<String> {
+    let word = command.first()?.to_str()?;
+    let all = |first: &[&str], rest: &[OsString]| -> Vec<OsString> {
+        first.iter().map(OsString::from).chain(rest.iter().cloned()).collect()
+    };
+    let assignments = command.iter().take_while(|word| word.to_str().is_some_and(is_assignment)).count();
+    if (1..command.len()).contains(&assignments) {
+        let line = typed.line(name, &all(&["env"], command));
+        return Some(format!("it sets a variable; type `{line}`"));
+    }
+    if matches!(typed, Typed::Program { with_dashes: false } | Typed::Function) && which::which(name).is_ok() {
+        return Some(name_missing(typed, &all(&[name], command)));
+    }
+    let script = cwd.join(word);
+    if !word.contains('/') && script.is_file() {
+        let is_executable = which::which(&script).is_ok();
+        let path = format!("./{word}");
+        let line = if is_executable { all(&[&path], &command[1..]) } else { all(&["bash", word], &command[1..]) };
+        return Some(format!("for the file in this directory type `{}`", typed.line(name, &line)));
+    }
+    None
+}
+
+/// That the name is missing, with what to type to have that command run under its program's name.
+pub(crate) fn name_missing(typed: Typed, command: &[OsString]) -> String {
+    let Some(name) = command.first().and_then(|program| Path::new(program).file_name()) else {
+        return NAME_MISSING.to_owned();
+    };
+    format!("is the name missing? Type `{}`", typed.line(&name.to_string_lossy(), command))
+}
+
+/// Whether a shell takes the word for a variable with its value.
+fn is_assignment(word: &str) -> bool {
+    let is_name = |name: &str| {
+        name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && name.starts_with(|c: char| !c.is_ascii_digit())
+    };
+    word.split_once('=').is_some_and(|(name, _)| is_name(name))
+}
 
 /// Builtins of bash that most systems have no program for.
 const BUILTINS: &str = " . : alias bg bind break builtin caller cd command compgen complete compopt continue declare dirs disown \
@@ -13,14 +75,18 @@ const BUILTINS: &str = " . : alias bg bind break builtin caller cd command compg
                         umask unalias unset wait ";
 
 /// What to type instead, after the name of a program that is not there: that of the future `name`, with these arguments.
-pub(crate) fn what_to_type(name: &str, command: &[OsString]) -> String {
+pub(crate) fn what_to_type(typed: Typed, name: &str, command: &[OsString], cwd: &Path) -> String {
     let Some(program) = command.first() else {
         return String::new();
     };
     let text = program.to_string_lossy();
     // Options are no programs. In the place of one they are those of what was taken for the name.
     if text.starts_with('-') {
-        return NAME_MISSING.to_owned();
+        let all: Vec<OsString> = std::iter::once(name.into()).chain(command.iter().cloned()).collect();
+        return name_missing(typed, &all);
+    }
+    if let Some(meant) = what_was_meant(typed, name, command, cwd) {
+        return meant;
     }
     let run = |options: &str, command: &[&OsStr]| format!("async run {options}{name} -- {}", shell_line(command));
     let in_script = format!("a script that has `source <(async shim)`, and there `async_run {name} {text}`");

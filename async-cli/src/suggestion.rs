@@ -7,6 +7,8 @@ use async_core::{FutureName, Permissions, Store};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Command, Error};
 
+use crate::no_program::{Typed, name_missing};
+
 /// From where on two names are alike, as Jaro and Winkler measure it: 0 for nothing in common, 1 for the same.
 const ALIKE: f64 = 0.8;
 
@@ -56,7 +58,7 @@ pub(crate) fn improve(mut error: Error, command: &Command, args: &[OsString]) ->
     let (name, matches) = parsed.as_ref().and_then(ArgMatches::subcommand).unzip();
     let tip = match (error.kind(), name) {
         (ErrorKind::InvalidSubcommand, _) => {
-            let tip = invalid(&error, ContextKind::InvalidSubcommand).and_then(|word| of_others(&word));
+            let tip = invalid(&error, ContextKind::InvalidSubcommand).and_then(|word| of_others(&word, args));
             if tip.is_some() {
                 error.remove(ContextKind::SuggestedSubcommand);
             }
@@ -64,12 +66,19 @@ pub(crate) fn improve(mut error: Error, command: &Command, args: &[OsString]) ->
         }
         (ErrorKind::UnknownArgument, _) if error.get(ContextKind::SuggestedArg).is_none() => {
             let called = name.and_then(|name| command.find_subcommand(name)).unwrap_or(command);
-            let option = invalid(&error, ContextKind::InvalidArg).and_then(|word| options_like(called, &word));
-            option.or_else(|| (name == Some("run")).then(|| ORDER.to_owned()))
+            let word = invalid(&error, ContextKind::InvalidArg).unwrap_or_default();
+            let of_command = (name == Some("run")).then(|| option_of_command(&word, matches, args)).flatten();
+            of_command
+                .or_else(|| options_like(called, &word))
+                .or_else(|| (name == Some("run")).then(|| ORDER.to_owned()))
         }
         // Without a word, all is missing, and clap has said so.
-        (ErrorKind::MissingRequiredArgument, Some("run")) if matches.is_some_and(|it| it.contains_id("name")) => {
-            Some(NAME_MISSING.to_owned())
+        (ErrorKind::MissingRequiredArgument, Some("run")) => {
+            let name = matches.and_then(|matches| matches.try_get_one::<OsString>("name").ok().flatten());
+            name.map(|name| match which::which(name) {
+                Ok(_) => name_missing(Typed::Program { with_dashes: false }, std::slice::from_ref(name)),
+                Err(_) => NAME_MISSING.to_owned(),
+            })
         }
         _ => None,
     };
@@ -84,9 +93,23 @@ fn invalid(error: &Error, kind: ContextKind) -> Option<String> {
     error.get(kind).map(ToString::to_string)
 }
 
-fn of_others(word: &str) -> Option<String> {
+fn of_others(word: &str, args: &[OsString]) -> Option<String> {
+    if word == "kill" && args.iter().any(|arg| ["-9", "-KILL", "-SIGKILL"].iter().any(|option| arg == option)) {
+        return Some("type `async cancel --grace 0 NAME`".to_owned());
+    }
     let (_, command) = OF_OTHERS.iter().find(|(words, _)| words.contains(&word))?;
     Some(format!("type `async {command}`"))
+}
+
+/// What to type where an option of the command to be run stands behind its program, which was taken for the future's name.
+fn option_of_command(option: &str, matches: Option<&ArgMatches>, args: &[OsString]) -> Option<String> {
+    let name = matches?.try_get_one::<OsString>("name").ok()??;
+    let at = args.iter().skip(2).position(|arg| arg.to_string_lossy().starts_with(option))? + 2;
+    let from = args[..at].iter().rposition(|arg| arg == name).filter(|&from| from > 1)?;
+    if args.iter().any(|arg| arg == "--") || which::which(name).is_err() {
+        return None;
+    }
+    Some(name_missing(Typed::Program { with_dashes: false }, &args[from..]))
 }
 
 /// The options of the command that an option of one letter may be short for.

@@ -47,19 +47,22 @@ fn a_misspelt_name_is_answered_with_the_nearest_live_one() {
 fn what_is_no_command_line_of_run_is_answered_with_what_is_one() {
     let sandbox = Sandbox::default();
     let form = "async run [OPTIONS] NAME -- COMMAND";
-    for args in [&["run", "x", "--nope"][..], &["run", "ls", "-l"], &["run", "--nope", "x", "--", "true"]] {
+    for args in [&["run", "x", "--nope"][..], &["run", "--nope", "x", "--", "true"]] {
         let finished = call(&sandbox, args);
         assert_eq!(finished.status, 2, "{finished}");
         let tip = format!("tip: options and the name go first, the command behind `--`: {form}\n");
         finished.complains("unexpected argument '-").complains(&tip).lacks("as a value");
     }
     call(&sandbox, &["run", "x", "--timout", "5", "true"]).complains("a similar argument exists: '--timeout'").exits(2);
-    for args in [&["run", "--", "ls"][..], &["run", "ls"]] {
-        let tip = format!("tip: is the name missing? It goes first: {form}\n");
-        call(&sandbox, args).complains("  <COMMAND>...\n").complains(&tip).exits(2);
+    for (args, tip) in [
+        (&["run", "--", "ls"][..], "tip: is the name missing? Type `async run ls -- ls`\n"),
+        (&["run", "ls"], "tip: is the name missing? Type `async run ls -- ls`\n"),
+        (&["run", "frobnicate"], &format!("tip: is the name missing? It goes first: {form}\n")),
+    ] {
+        call(&sandbox, args).complains("  <COMMAND>...\n").complains(tip).exits(2);
     }
-    let program = format!("async: there is no program `-j4`: is the name missing? It goes first: {form}\n");
-    call(&sandbox, &["run", "--", "make", "-j4"]).complains(&program).exits(127);
+    let program = "async: there is no program `-j4`: is the name missing? Type `async run make -- make -j4`\n";
+    call(&sandbox, &["run", "--", "make", "-j4"]).complains(program).exits(127);
     assert!(!sandbox.store().exists());
 }
 
@@ -81,6 +84,7 @@ fn a_shell_without_completions_is_answered_with_those_that_have_them() {
 #[test]
 fn a_wrong_command_line_is_answered_with_what_to_type() {
     let sandbox = Sandbox::default();
+    sandbox.run("printf '#!/bin/sh\n' >script.sh; chmod +x script.sh; : >data.sh").exits(0);
     let duration = "': write it as 90s, 5m, 1h30m or 500ms; a number alone is in seconds\n";
     for (args, status, wanted) in [
         ("stop a", 2, "type `async cancel NAME`\n"),
@@ -104,10 +108,6 @@ fn a_wrong_command_line_is_answered_with_what_to_type() {
         ("log --lines -3 a", 2, "'-3' for '--lines <N>': write a whole number, as 3\n"),
         ("log --run 0 a", 2, "'0' for '--run <N>': write a whole number, as 3\n"),
         ("wait --script x a", 2, "unexpected argument '--script' found\n"),
-        ("run a -- cd /tmp", 127, "type `async run --cwd /tmp a -- PROGRAM`\n"),
-        ("run a -- export X=1", 127, "type `async run a -- bash -c 'export X=1'`\n"),
-        (
-            "run a -- my_function",
         ("run bash -j4", 2, "is the name missing? Type `async run bash -- bash -j4`\n"),
         ("run ls -l x", 2, "is the name missing? Type `async run ls -- ls -l x`\n"),
         ("run --retry 2 ls -l", 2, "is the name missing? Type `async run ls -- ls -l`\n"),
@@ -123,6 +123,10 @@ fn a_wrong_command_line_is_answered_with_what_to_type() {
             "'0' for '--timeout <DURATION>': the task would be stopped at once: write it as 90s,",
         ),
         ("kill -9 a", 2, "type `async cancel --grace 0 NAME`\n"),
+        ("run a -- cd /tmp", 127, "type `async run --cwd /tmp a -- PROGRAM`\n"),
+        ("run a -- export X=1", 127, "type `async run a -- bash -c 'export X=1'`\n"),
+        (
+            "run a -- my_function",
             127,
             "a script that has `source <(async shim)`, and there `async_run a my_function`\n",
         ),
@@ -137,10 +141,6 @@ fn a_wrong_command_line_is_answered_with_what_to_type() {
     assert!(!sandbox.store().exists(), "nothing was started");
 }
 
-fn is_answered(finished: &Finished, status: i32, wanted: &str) {
-    finished.complains(wanted).exits(status);
-    assert!(finished.stderr.lines().count() <= 2, "in a line or two: {finished}");
-    assert_eq!(finished.stdout, "", "{finished}");
 #[test]
 fn a_wrong_call_of_a_function_is_answered_with_what_to_type() {
     let sandbox = Sandbox::default();
@@ -157,6 +157,10 @@ fn a_wrong_call_of_a_function_is_answered_with_what_to_type() {
     }
 }
 
+fn is_answered(finished: &Finished, status: i32, wanted: &str) {
+    finished.complains(wanted).exits(status);
+    assert!(finished.stderr.lines().count() <= 2, "in a line or two: {finished}");
+    assert_eq!(finished.stdout, "", "{finished}");
 }
 
 /// The variable is named, and no option that nobody has typed.

@@ -23,7 +23,7 @@ use crate::collecting::Manner;
 use crate::failure::{Failure, warn};
 use crate::json::{self, Envelope, Start};
 use crate::messages::{self, About, Lines, Output};
-use crate::no_program::what_to_type;
+use crate::no_program::{Typed, what_to_type};
 use crate::planning::{self, Planning};
 use crate::sleeper::Sleeper;
 use crate::targets;
@@ -240,9 +240,19 @@ fn find(name: &str, command: &[OsString], variables: &[(OsString, OsString)], cw
         match cwd.join(program).metadata() {
             Ok(found) if is_path && found.is_dir() => why_not(program, "it is a directory"),
             Ok(_) if is_path => why_not(program, "it is not executable"),
-            _ => Failure::NoProgram { program: program.to_owned(), what_to_type: what_to_type(name, command) },
+            _ => {
+                let typed = Typed::Program { with_dashes: has_dashes_before(command) };
+                let what_to_type = what_to_type(typed, name, command, cwd);
+                Failure::NoProgram { program: program.to_owned(), what_to_type }
+            }
         }
     })
+}
+
+/// Whether the command line has `--` before the command, which is its end.
+fn has_dashes_before(command: &[OsString]) -> bool {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    args.len().checked_sub(command.len() + 1).is_some_and(|at| args[at] == "--")
 }
 
 /// It need not be one that can be listed.

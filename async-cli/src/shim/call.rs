@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use async_core::text::{self, shell_line};
+use async_core::text;
 use async_core::{FutureName, Plan, Request, Store};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, FromArgMatches};
@@ -10,7 +10,7 @@ use clap::{Args, FromArgMatches};
 use crate::cli::{Place, Profile};
 use crate::commands;
 use crate::failure::Failure;
-use crate::no_program::is_command_line;
+use crate::no_program::{Typed, is_command_line, what_was_meant};
 use crate::planning::{self, Planning};
 use crate::suggestion::options_like;
 
@@ -59,14 +59,17 @@ impl Origin {
         };
         let name = commands::name(&call.name)?;
         let word = command.to_string_lossy();
-        if word.starts_with('-') {
+        let cwd = std::env::current_dir().unwrap_or_default();
+        let meant = what_was_meant(Typed::Function, name.as_str(), &call.command, &cwd);
+        if let (true, None) = (word.starts_with('-'), &meant) {
             let option = word.split('=').next().unwrap_or_default();
             return Err(no_option("async_run", &parser(), option, to_type(place)));
         }
-        let what_to_type = if is_command_line(&word) {
-            let line =
-                ["async_run".as_ref(), name.as_str().as_ref(), "bash".as_ref(), "-c".as_ref(), command.as_os_str()];
-            format!("it is one word; for a whole command line type `{}`", shell_line(&line))
+        let what_to_type = if let Some(meant) = meant {
+            meant
+        } else if is_command_line(&word) {
+            let line = Typed::Function.line(name.as_str(), &["bash".as_ref(), "-c".as_ref(), command.as_os_str()]);
+            format!("it is one word; for a whole command line type `{line}`")
         } else {
             "check the name, or PATH".to_owned()
         };
@@ -160,8 +163,14 @@ const OF_PROGRAM: [(&[&str], &str); 6] = [
 ];
 
 fn no_option(function: &str, parser: &clap::Command, option: &str, to_type: &str) -> Failure {
-    let of_program = || OF_PROGRAM.iter().find(|(options, _)| function == "async_run" && options.contains(&option));
-    let instead = options_like(parser, option).or_else(|| of_program().map(|(_, instead)| (*instead).to_owned()));
+    let of_program = || match (function, option) {
+        ("async_wait", "--json") => Some("type `async wait --json NAME`"),
+        ("async_run", _) => {
+            OF_PROGRAM.iter().find(|(options, _)| options.contains(&option)).map(|(_, instead)| *instead)
+        }
+        _ => None,
+    };
+    let instead = options_like(parser, option).or_else(|| of_program().map(str::to_owned));
     let instead = instead.unwrap_or_else(|| format!("a name like that goes behind --; {to_type}"));
     Failure::Usage(format!("{function} has no option '{option}'; {instead}"))
 }
