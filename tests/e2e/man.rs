@@ -30,7 +30,8 @@ pub(crate) fn functions(sandbox: &Sandbox, profile: &str) -> BTreeSet<String> {
 /// Writes the pages; returns the paths of all that is there.
 fn write(sandbox: &Sandbox, dir: &Path) -> BTreeSet<String> {
     let written = sandbox.finish(sandbox.command("async").arg("man").arg(dir));
-    assert_eq!((written.status, written.stdout + &written.stderr), (0, String::new()));
+    written.says(&format!(" man pages are in {0}/man1 and {0}/man7\n", dir.display())).exits(0);
+    assert_eq!(written.stderr, "");
     let section = |section: &'static str| {
         let pages = fs::read_dir(dir.join(section)).unwrap();
         pages.map(move |page| format!("{section}/{}", page.unwrap().file_name().display()))
@@ -75,6 +76,19 @@ fn each_command_and_function_has_a_page_that_renders_without_a_warning() {
         };
         assert!(one_line.contains(synopsis), "{page} lacks {synopsis}:\n{text}");
     }
+}
+
+#[test]
+fn who_wants_to_read_a_page_is_told_how_and_nothing_is_written() {
+    let sandbox = Sandbox::default();
+    for (word, page) in
+        [("async", "async"), ("wait", "async-wait"), ("async-wait", "async-wait"), ("async_run", "async_run")]
+    {
+        let finished = sandbox.finish(sandbox.command("async").args(["man", word]));
+        finished.complains(&format!("to read this one type `man {page}`")).exits(2);
+        assert!(!sandbox.path("cwd").join(word).exists());
+    }
+    sandbox.run("mkdir wait && async man wait && async man ./run && ls wait/man1/async.1 run/man7/async.7").exits(0);
 }
 
 /// What async(7) lists: variables, and statuses.

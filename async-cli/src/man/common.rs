@@ -15,6 +15,7 @@ prompts, unless ASYNC_DIR or --dir names another.";
 /// Statuses and what they mean.
 const STATUSES: &[(&str, &str)] = &[
     ("0", "All is well; of a wait, the tasks have returned 0."),
+    ("1", "async status: something failed; async pid: no such future is live."),
     ("2", "Wrong usage."),
     ("122", "With --if-absent: it was there already, and nothing was started."),
     ("124", "The time of the task, or of the wait, was up."),

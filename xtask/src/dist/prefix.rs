@@ -85,7 +85,8 @@ pub(super) fn install(files: &[File], prefix: &Path) -> Result<(), String> {
 pub(super) fn uninstall(prefix: &Path) -> Result<(), String> {
     let Some(list) = List::read(prefix)? else {
         return Err(format!(
-            "there is no {}, so it is not known what was installed there: install once more, and then remove it",
+            "nothing is installed below {}: there is no {}",
+            prefix.display(),
             prefix.join(LIST).display()
         ));
     };
