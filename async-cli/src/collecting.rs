@@ -522,7 +522,7 @@ impl Collecting<'_> {
             self.collected.push(name.clone());
         }
         self.count(name, &outcome);
-        self.tally.background = self.tally.background.saturating_add(outcome.run_time);
+        self.tally.background = self.tally.background.saturating_add(outcome.run_time.unwrap_or(0));
         self.tally.waited = self.tally.waited.saturating_add(wait.end.saturating_sub(wait.start));
         Ok(())
     }

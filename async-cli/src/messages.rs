@@ -48,10 +48,10 @@ pub(crate) fn why(signal: Option<i32>, cause: Option<Cause>) -> String {
 
 /// What an outcome's line says behind `result`.
 pub(crate) fn result(outcome: &Outcome) -> String {
-    let seconds = outcome.run_time / 1000;
+    let time = outcome.run_time.map(|ms| format!(" in {} seconds", ms / 1000)).unwrap_or_default();
     match outcome.rc {
-        Some(rc) => format!("{rc} in {seconds} seconds{}", why(outcome.signal, outcome.cause)),
-        None => format!("unknown in {seconds} seconds (lost)"),
+        Some(rc) => format!("{rc}{time}{}", why(outcome.signal, outcome.cause)),
+        None => format!("unknown{time} (lost)"),
     }
 }
 

@@ -362,8 +362,8 @@ pub struct Outcome {
     pub cause: Option<Cause>,
     /// When it ended, in ms since the epoch; the moment of collecting if that is not known.
     pub end_time: Millis,
-    /// How long it ran, in ms; never negative.
-    pub run_time: Millis,
+    /// How long it ran, in ms, never negative; none if nobody knows, as it was lost.
+    pub run_time: Option<Millis>,
 }
 
 /// The wait that collects a future, in ms since the epoch.
@@ -460,7 +460,7 @@ impl Record {
     /// How it ended, given what the shell's own wait saw and that it was over by `now` (ms since the epoch).
     #[must_use]
     pub fn outcome(&self, shell_status: Option<i32>, now: Millis) -> Outcome {
-        let end_time = self.end_time.unwrap_or(now);
+        let recorded = || Some(self.end_time?.saturating_sub(self.start_time));
         // The shell has waited for the program that was to record the result, not for the task: that it was killed is all that
         // its own status can tell.
         let killed = shell_status.filter(|_| self.rc.is_none()).and_then(process::signal_of_status);
@@ -469,8 +469,8 @@ impl Record {
             signal: self.signal.or(killed),
             lost: self.rc.is_none(),
             cause: self.cause,
-            end_time,
-            run_time: self.run_time.unwrap_or(end_time.saturating_sub(self.start_time)).max(0),
+            end_time: self.end_time.unwrap_or(now),
+            run_time: self.run_time.or_else(recorded).map(|ms| ms.max(0)),
         }
     }
 }
@@ -580,13 +580,13 @@ mod tests {
         let outcome = record.outcome(Some(137), 400);
         assert_eq!(
             outcome,
-            Outcome { rc: Some(137), signal: Some(9), lost: true, cause: None, end_time: 400, run_time: 0 }
+            Outcome { rc: Some(137), signal: Some(9), lost: true, cause: None, end_time: 400, run_time: None }
         );
         assert_eq!(outcome.signal, Some(9));
         let record = Record { rc: Some(3), end_time: Some(900), run_time: Some(50), ..record };
         assert_eq!(
             record.outcome(Some(127), 5000),
-            Outcome { rc: Some(3), signal: None, lost: false, cause: None, end_time: 900, run_time: 50 }
+            Outcome { rc: Some(3), signal: None, lost: false, cause: None, end_time: 900, run_time: Some(50) }
         );
     }
 }

@@ -91,6 +91,7 @@ fn run_of(seeds: &[Seed], work_before: Millis, script_end: Option<Millis>) -> Ru
             start,
             run_start,
             held: !seed.at_once,
+            is_known: true,
             end: Some(task_end),
             run_time: length,
             wait,

@@ -421,9 +421,36 @@ fn a_program_whose_supervisor_is_killed_is_lost_and_said_to_run_on() {
         echo \"wait $?\"
         open_gate go",
     )
-    .tells("with result unknown in 0 seconds (lost)\n")
+    .tells("with result unknown (lost)\n")
     .tells("of its task still runs\n")
     .says("wait 125\n");
+}
+
+/// However late somebody looks.
+#[test]
+fn nobody_claims_to_know_how_long_a_lost_future_ran() {
+    let sandbox = Sandbox::default();
+    let finished = run(
+        &sandbox,
+        "make_gate ready go
+        async run --quiet t -- bash -c ': >ready; read -r _ <go'
+        gate ready
+        kill -KILL \"$(async pid t)\"
+        open_gate go
+        until [[ $(async status --json t) == *'\"lost\"'* ]]; do :; done
+        views() {
+            async status --all t | cut -f 6
+            async status --all --json t | grep -E '\"(run|end)_time_ms\"'
+            async timing --table | awk '/^t / { print $3 }'
+            async timing | grep 'minus waits'
+            async timing --html page --openmetrics figures >/dev/null
+            grep -oE '(aria-label|<title>)[^>]*t: lost[^<]*' page | head -1
+            grep -c 'duration.*name=\"t\"' figures
+        }
+        views >before; sleep 1.2; async wait --quiet t; views >after
+        cat after; diff before after && echo alike",
+    );
+    finished.says("-\n").says("\"end_time_ms\": null").says("\"run_time_ms\": null").says("alike\n").lacks("ran for");
 }
 
 #[test]

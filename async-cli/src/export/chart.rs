@@ -44,6 +44,8 @@ pub(crate) struct Lane {
     pub(crate) queued: Option<Span>,
     /// The part in which its task ran, if that was ever let go.
     pub(crate) run: Option<Span>,
+    /// Whether it is known when that was over.
+    pub(crate) is_known: bool,
     /// What it waited for.
     pub(crate) waits: Vec<Wait>,
     pub(crate) command: String,
@@ -127,9 +129,14 @@ impl Look {
 }
 
 impl Lane {
+    /// When it ran, if that is known.
+    pub(crate) fn ran(&self) -> Option<Span> {
+        self.run.filter(|_| self.is_known)
+    }
+
     /// How long it ran, for people, or was held back if it never did; none if it was neither.
     pub(crate) fn took(&self) -> Option<String> {
-        self.run.or(self.queued).map(|span| duration(span.length()))
+        self.ran().or(self.queued).map(|span| duration(span.length()))
     }
 
     /// The word that stands beside that; none where there is nothing to say.
@@ -151,7 +158,7 @@ impl Lane {
     /// All about it in a sentence.
     pub(crate) fn sentence(&self) -> String {
         let queued = self.queued.map_or_else(String::new, |span| format!(", queued for {}", duration(span.length())));
-        let ran = self.run.map_or_else(String::new, |span| format!(", ran for {}", duration(span.length())));
+        let ran = self.ran().map_or_else(String::new, |span| format!(", ran for {}", duration(span.length())));
         format!("{}: {}, started at {}{queued}{ran}", self.name, self.status, duration(self.whole.start))
     }
 }
@@ -265,6 +272,7 @@ fn script_lane(length: Millis) -> Lane {
         whole,
         queued: None,
         run: Some(whole),
+        is_known: true,
         waits: Vec::new(),
         command: String::new(),
         status: "from the beginning of the run to its end".into(),
@@ -280,7 +288,8 @@ fn printable_label(run: &Run, index: usize) -> String {
 fn future_lane(run: &Run, index: usize, depth: usize) -> Lane {
     let task = &run.tasks[index];
     let verdict = task.status.verdict();
-    let end = task.until(run.length());
+    // One that was lost ran for a time that nobody knows.
+    let end = task.known_run_time().map_or(task.run_start, |_| task.until(run.length()));
     let queued = Span { start: task.start, end: task.run_start };
     Lane {
         task: Some(index),
@@ -290,6 +299,7 @@ fn future_lane(run: &Run, index: usize, depth: usize) -> Lane {
         whole: Span { start: task.start, end },
         queued: (task.queued() > 0).then_some(queued),
         run: task.ran().then_some(Span { start: task.run_start, end }),
+        is_known: task.is_known,
         waits: Vec::new(),
         command: text::printable(task.command.as_ref()),
         status: status(&task.status),

@@ -54,7 +54,7 @@ fn case(run: &Run, index: usize) -> TestCase {
         }
     }
     let mut case = TestCase::new(text::printable(run.label(index).as_ref()), status);
-    case.set_classname(NAME).set_time(clock::length(task.run_time));
+    case.set_classname(NAME).set_time(clock::length(task.known_run_time().unwrap_or(0)));
     let command = text::printable(task.command.as_ref());
     case.set_system_out(format!("$ {command}\n{}", log(task)));
     case

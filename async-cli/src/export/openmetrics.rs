@@ -63,7 +63,12 @@ impl Collector for Metrics {
         let each = |of: &dyn Fn(&Task) -> Option<f64>| -> Values {
             run.tasks.iter().zip(&names).filter_map(|(task, labels)| Some((labels.clone(), of(task)?))).collect()
         };
-        gauge("async_future_run_duration", "How long the task ran", seconds, each(&|t| Some(in_seconds(t.run_time))))?;
+        gauge(
+            "async_future_run_duration",
+            "How long the task ran",
+            seconds,
+            each(&|t| t.known_run_time().map(in_seconds)),
+        )?;
         gauge("async_future_queued", "How long it was held back", seconds, each(&|t| Some(in_seconds(t.queued()))))?;
         gauge(
             "async_future_waited",

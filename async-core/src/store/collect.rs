@@ -201,8 +201,9 @@ impl Ready<'_> {
     pub fn archive(self, caller: &Caller, wait: Wait, outcome: &Outcome) -> Result<()> {
         let lines: Vec<Line> = [
             caller.taker(&self.record).map(Line::TakenBy),
-            self.record.end_time.is_none().then_some(Line::EndTime(outcome.end_time)),
-            self.record.run_time.is_none().then_some(Line::RunTime(outcome.run_time)),
+            // When one ended that was lost is not known.
+            (self.record.end_time.is_none() && !outcome.lost).then_some(Line::EndTime(outcome.end_time)),
+            outcome.run_time.filter(|_| self.record.run_time.is_none()).map(Line::RunTime),
             Some(Line::WaitStart(wait.start)),
             Some(Line::WaitEnd(wait.end)),
         ]

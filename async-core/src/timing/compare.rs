@@ -53,7 +53,10 @@ impl Comparison {
 
 /// The run times of the futures that are over.
 fn lengths(run: &Run) -> impl Iterator<Item = (String, Millis)> {
-    let over = |&index: &usize| run.tasks[index].end.is_some() && run.tasks[index].ran();
+    let over = |&index: &usize| {
+        let task = &run.tasks[index];
+        task.end.is_some() && task.ran() && task.known_run_time().is_some()
+    };
     (0..run.tasks.len()).filter(over).map(|index| (run.label(index), run.tasks[index].run_time))
 }
 

@@ -13,8 +13,8 @@ pub struct Figures {
     pub elapsed: Millis,
     /// The work of all tasks together: their run times, less what they themselves stood waiting for futures of their own.
     ///
-    /// All attempts of a task count, and whatever has become of it; one that was cancelled or lost counts as far as it is known to
-    /// have run, and one that runs as far as it has. Whether somebody has collected it does not matter.
+    /// All attempts of a task count, and whatever has become of it; one that was cancelled counts as far as it ran, one that runs as
+    /// far as it has, and one that was lost not at all, nor does a wait for it, as nobody knows how long it ran. Whether somebody has collected it does not matter.
     pub background: Millis,
     /// How long the script stood in waits, from when each began, or the future was started if that was later, to the end of the
     /// future. Where it waited for several at once, the time counts once. What ran in the script itself (not parallel) is in the
@@ -53,7 +53,7 @@ impl Run {
         let length = self.length();
         let own = |task: &Task, stood| {
             let (from, to) = (task.run_start, task.until(length));
-            task.run_time - together(stood, (from, to))
+            task.known_run_time().map_or(0, |ran| ran - together(stood, (from, to)))
         };
         let waited = together(stood.pop().unwrap_or_default(), (0, length));
         let background = self.tasks.iter().zip(stood).map(|(task, stood)| own(task, stood)).sum();
@@ -64,7 +64,7 @@ impl Run {
 impl Task {
     /// When somebody stood waiting for it, if somebody did.
     fn stood_for(&self) -> Option<Span> {
-        let end = self.end?;
+        let end = self.known_run_time().and(self.end)?;
         let (from, to) = if self.synchronous {
             (self.run_start, end)
         } else {

@@ -67,9 +67,11 @@ pub struct Task {
     pub held: bool,
     /// When its task was over. None while it runs or is queued, and for one that was lost and never collected.
     pub end: Option<Millis>,
-    /// How long its task ran, in ms: from when it was let go to its end, or to the end of the run while it runs; 0 if nobody
-    /// knows.
+    /// How long its task ran, in ms: from when it was let go to its end, or to the end of the run while it runs. For one that was
+    /// lost, up to when somebody saw that, and 0 if nobody has: see [`Task::known_run_time`].
     pub run_time: Millis,
+    /// Whether that is known. It is not of one that was lost and has left no record of its end.
+    pub is_known: bool,
     /// The wait that collected it.
     pub wait: Option<Collected>,
     /// How it ended, or stands.
@@ -183,6 +185,12 @@ impl Task {
                 self.run_start == self.start || self.end.is_some_and(|end| end > self.run_start)
             }
         }
+    }
+
+    /// How long its task ran, in ms; none if nobody knows, as it was lost.
+    #[must_use]
+    pub fn known_run_time(&self) -> Option<Millis> {
+        self.is_known.then_some(self.run_time)
     }
 
     /// How long it was queued, in ms.
@@ -366,6 +374,7 @@ fn place(recorded: Recorded, origin: Millis, now: Millis, latest: &HashMap<Futur
         }
         _ => None,
     };
+    let is_known = !over || record.rc.is_some() || record.end_time.is_some() || record.run_time.is_some();
     let plan = record.plan.as_ref();
     let after = plan.map_or_else(Vec::new, |plan| {
         plan.after.iter().chain(&plan.after_any).filter_map(|name| latest.get(name).copied()).collect()
@@ -383,6 +392,7 @@ fn place(recorded: Recorded, origin: Millis, now: Millis, latest: &HashMap<Futur
         run_start,
         end,
         run_time: 0,
+        is_known,
         wait,
         after,
         log,

@@ -185,7 +185,7 @@ fn another_shells_lost_future_has_no_status_of_a_child_of_ours() {
             echo \"own $?\"
             open_gate go",
         )
-        .tells("with result unknown in ")
+        .tells("with result unknown (lost)\n")
         .says("wait 125\n")
         .says("own 137\n");
     });

@@ -26,8 +26,7 @@ fn after_a_reboot_or_with_its_pid_reused_a_future_is_lost_at_once() {
                     &case
                         .sourced(&format!("async_wait {name}; echo \"wait $?\"; async_wait {name}; echo \"again $?\"")),
                 )
-                .tells("result unknown in ")
-                .tells("(lost)\n")
+                .tells("with result unknown (lost)\n")
                 .tells("its process is gone and left no result\n")
                 .says("wait 125\n")
                 .says(if case.profile == "devstack" { "again 0\n" } else { "again 125\n" });

@@ -51,7 +51,7 @@ fn a_task_whose_background_subshell_is_killed() {
             async_print_timing
             open_gate go",
         )
-        .tells("finished waits with result 137 in 0 seconds (killed by signal 9, SIGKILL)\n")
+        .tells("finished waits with result 137 (killed by signal 9, SIGKILL)\n")
         .tells("its process is gone and left no result; process ")
         .tells("of its task still runs\n")
         .says("status 137\n")
@@ -73,7 +73,7 @@ fn a_task_and_its_background_subshell_are_killed_at_once() {
             async_wait t
             echo \"status $?\"",
         )
-        .tells("with result 137 in 0 seconds (killed by signal 9, SIGKILL)\n")
+        .tells("with result 137 (killed by signal 9, SIGKILL)\n")
         .says("status 137\n")
         .lacks("still runs");
     });

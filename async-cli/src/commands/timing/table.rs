@@ -62,7 +62,7 @@ pub(super) fn table(run: &Run, sort: Sort, width: u16, colors: bool) -> String {
             Cell::new(format!("{}{label}", "  ".repeat(depth))),
             Cell::new(figure(Some(task.start))),
             Cell::new(figure(Some(task.queued()))),
-            Cell::new(figure(Some(task.run_time))),
+            Cell::new(figure(task.known_run_time())),
             Cell::new(figure(Some(task.blocked()))),
             Cell::new(figure(task.slack())),
             status,
