@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::os::unix::ffi::OsStringExt;
 use std::str::FromStr;
 
 use async_core::clock::{self, Millis};
@@ -131,7 +132,9 @@ impl Functions<'_> {
 
     /// Whether the script has given that name to a future that did not start.
     fn has_not_started(&self, name: &OsStr) -> bool {
-        self.have_noted("/", name)
+        // The functions for any script put that in the place of a slash.
+        let without_slashes = name.as_encoded_bytes().iter().map(|&byte| if byte == b'/' { 1 } else { byte });
+        self.have_noted("/", name) || self.have_noted("/", &OsString::from_vec(without_slashes.collect()))
     }
 
     /// Whether the script has given that name to a future that started.

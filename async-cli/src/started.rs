@@ -92,8 +92,11 @@ fn missing(name: &FutureName, record: &Record, script: Option<&ProcessIdentity>)
 
 /// Tells of each call that the script has noted as one that has started nothing, as `/WORD/WORD/`, and gives how many there are.
 pub(crate) fn tell_of_failed_starts(noted: &OsStr) -> usize {
-    let noted = text::printable(noted);
-    let calls = noted.split("//").map(|call| call.trim_matches('/').replace('/', " "));
+    // The functions put that in the place of a slash.
+    let word = |word: &str| text::printable(word.replace('\x01', "/").as_ref());
+    let noted = noted.to_string_lossy();
+    let call = |call: &str| call.trim_matches('/').split('/').map(word).collect::<Vec<_>>().join(" ");
+    let calls = noted.split("//").map(call);
     let failed: Vec<String> = calls.filter(|call| !call.is_empty() && !call.contains("--if-absent")).collect();
     for call in &failed {
         warn(&format!("`async_run {call}` has started nothing"));

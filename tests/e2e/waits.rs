@@ -328,6 +328,21 @@ fn a_wait_for_all_fails_if_something_could_not_be_started() {
 }
 
 #[test]
+fn what_could_not_be_started_is_named_as_it_was_typed() {
+    in_each_standalone_case(|case| {
+        case.run(
+            "async_run / true; async_run a /bin/nosuch x/y; async_run b nosuch //; async_wait; echo \"wait $?\"
+            async_run c nosuch /d/; async_run d true; async_wait d; echo \"d $?\"",
+        )
+        .complains("`async_run / true` has started nothing\n")
+        .complains("`async_run a /bin/nosuch x/y` has started nothing\n")
+        .complains("`async_run b nosuch //` has started nothing\n")
+        .says("wait 125\n")
+        .says("d 0\n");
+    });
+}
+
+#[test]
 fn a_task_waits_for_all_that_it_has_started_itself_and_for_nothing_else() {
     in_each_standalone_case(|case| {
         case.run(

@@ -56,7 +56,7 @@ pub(crate) struct Collect {
     #[arg(long, requires = "resume")]
     block: bool,
     /// What the script has noted of futures that were not collected since: `/NAME/` of what did not start, where there may be
-    /// other words among the names, and `/=NAME/` of what did
+    /// other words among the names, and `/=NAME/` of what did. For a slash in a word stands a character 1.
     #[arg(long, value_name = "/NAME/=NAME/...", default_value = "")]
     noted: OsString,
     /// How many futures the shell remembers, with one word more
