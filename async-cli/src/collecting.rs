@@ -148,13 +148,11 @@ impl Functions<'_> {
         noted.split('/').filter_map(|name| name.strip_prefix('=')?.parse().ok())
     }
 
-    /// Whether it may be one that the script wanted to start only if it was absent. The words before its name are options.
+    /// Whether it may be one that the script wanted to start only if it was absent: a call has both words.
     fn has_found_there(&self, name: &OsStr) -> bool {
-        let note = [b"/", name.as_encoded_bytes(), b"/"].concat();
-        let option = b"/--if-absent/";
-        let noted = self.noted.as_encoded_bytes();
-        let from = noted.windows(option.len()).position(|it| it == option);
-        from.is_some_and(|from| noted[from..].windows(note.len()).any(|it| it == note))
+        let noted = self.noted.to_string_lossy();
+        let has = |call: &str, wanted: &str| call.split('/').any(|word| word == wanted);
+        noted.split("//").any(|call| has(call, "--if-absent") && has(call, &name.to_string_lossy()))
     }
 
     fn have_noted(&self, before: &str, name: &OsStr) -> bool {

@@ -679,3 +679,24 @@ fn only_what_is_held_back_is_called_queued() {
     let ended = sandbox.run("async run bad -- false; async wait bad; async run --after bad u -- true; async wait u");
     ended.complains("]: not started: true\n").exits(125);
 }
+
+#[test]
+fn options_stand_before_the_command_on_either_side_of_the_name() {
+    in_each_standalone_case(|case| {
+        let finished = case.run(
+            "function fails { echo \"got $*\"; return 3; }
+            async_run a --retry 1 fails --retry 2
+            async_run --retry 1 b fails
+            async run c --retry 1 -- bash -c 'echo got \"$@\"; exit 3' - --retry 2
+            async wait --keep a b c >/dev/null 2>&1
+            for name in a b c; do async status --json $name | grep -E '\"(attempts|retry)\"'; done | sort | uniq -c
+            async_wait a c
+            async run --quiet t -- sleep 1000
+            async_run t --if-absent true; echo \"present $?\"
+            async_wait t; echo \"wait $?\"
+            async cancel --quiet t",
+        );
+        finished.says("3       \"attempts\": 2").says("3         \"retry\": 1").says("present 122\nwait 125\n");
+        assert_eq!(finished.stdout.matches("got --retry 2\n").count(), 4, "{case}: {finished}");
+    });
+}

@@ -46,7 +46,7 @@ Examples:
 /// Starts a program as the future NAME, and returns at once
 ///
 /// The program runs in a session of its own, without a terminal, and its output goes to the log. It is started without a
-/// shell: for pipes and the like, run `bash -c '...'`.
+/// shell: for pipes and the like, run `bash -c '...'`. Options come before the command, on either side of NAME.
 ///
 /// Exits with 127 if there is no such program, and 126 if it can't be executed; then there is no future. With --if-absent, exits
 /// with 122 if one of that name is queued or running: nothing was started then, nor is waited for, and in JSON `started` is

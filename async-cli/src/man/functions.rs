@@ -53,8 +53,8 @@ pub(super) fn all() -> Vec<Function> {
             "NAME COMMAND [ARGUMENT...]",
             "Starts a function of the script, or a program, as a future",
             "It returns at once; async_wait(1) waits for that name. The task has the script's functions, variables and options as they \
-             are at that moment, and its output goes to a log of its own. The options come before the name. devstack's functions \
-             know none.",
+             are at that moment, and its output goes to a log of its own. The options come before the command, on either side of the name. \
+             devstack's functions know none.",
             "async_run db start_database\nasync_run --after db --timeout 5m schema load_schema\nasync_run --retry 3 mirror curl -fO \"$url\"\n\
              async_wait db schema mirror",
         )
