@@ -272,10 +272,10 @@ function async_run {
     if _async_check && _async_prepare supervise; then
         _async_rc=125 _async_in=0 _async_note=n _async_line="$*" _async_answer=("${@:1:20}")
         [[ ${FUNCNAME[1]-} != async_runfunc ]] || { _async_set+=${_async_x-} && _async_in=1; }
-        # Which words could be a command: only the program can tell the name from options, here and below.
         ! builtin declare -F command_not_found_handle >/dev/null || _async_note=y
-        for _async_out in "${@:2:9}"; do
+        for _async_out in "${@:2:9}"; do # with options, any word may be the command
             builtin type -- "$_async_out" && _async_note+=y || _async_note+=n
+            [[ /$1/$2 == */-* ]] || builtin break
         done &>/dev/null
         _async_words=(--at "$_async_note ${BASH_LINENO[_async_in]} ${BASH_SOURCE[_async_in + 1]-$0}" -- "$@")
         [[ ${#_async_line} -lt 30000 ]] ||
