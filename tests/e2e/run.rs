@@ -130,6 +130,28 @@ fn it_outlives_its_callers_terminal() {
 }
 
 #[test]
+fn under_nohup_a_program_heeds_all_signals_and_a_function_those_that_its_script_does() {
+    let sandbox = Sandbox::default();
+    let finished = sandbox.run(
+        "nohup bash -c 'source <(async shim)
+            function ignored { sed -n \"s/^SigIgn:.*\\(.\\)$/$1 \\1/p\" /proc/self/status; }
+            export -f ignored
+            ignored script
+            async run --quiet program -- bash -c \"ignored program\"
+            async_run function ignored function
+            async_wait program function
+            async run --quiet hit -- sleep 1000
+            kill -HUP \"$(async pid hit)\"
+            async_wait hit; echo \"hit $?\"' 2>&1 | cat",
+    );
+    // The last digit is odd if SIGHUP, which is 1, is ignored.
+    finished.says("program 0\n").says("hit 129\n");
+    let of = |who: &str| finished.stdout.lines().find_map(|line| line.strip_prefix(who)?.strip_prefix(' '));
+    assert!(of("script").is_some_and(|digit| "13579bdf".contains(digit)), "{finished}");
+    assert!(of("function").is_some_and(|digit| "13579bdf".contains(digit)), "{finished}");
+}
+
+#[test]
 fn directory_environment_and_input_are_as_asked_for() {
     let sandbox = Sandbox::default();
     run(

@@ -270,4 +270,22 @@ mod tests {
         assert_eq!(skipped, ["a: no zsh"]);
         assert_eq!(run(&["true"]).1, [""; 0]);
     }
+
+    #[test]
+    fn tests_heed_what_their_caller_ignores() {
+        let heeding = with_signals(&["grep", "SigIgn", "/proc/self/status"]);
+        if heeding[0] != "env" {
+            println!("skipped: there is no GNU env");
+            return;
+        }
+        // As nohup(1) does.
+        let ignoring = ["sh", "-c", "trap '' HUP INT; exec \"$@\"", "-"];
+        let ignored = |words: &[&str]| {
+            let output = command(&[&ignoring[..], words].concat()).output().expect("a shell");
+            let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            u64::from_str_radix(text.rsplit(char::is_whitespace).next().unwrap_or_default(), 16).expect(&text)
+        };
+        assert_eq!(ignored(&heeding[2..]) & 0b11, 0b11);
+        assert_eq!(ignored(&heeding) & 0b11, 0);
+    }
 }
