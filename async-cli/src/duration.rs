@@ -3,7 +3,7 @@
 use async_core::clock::Millis;
 
 /// What a duration may look like, for help and errors.
-const EXAMPLES: &str = "write it as 90s, 5m, 1h30m or 500ms; a number alone is in seconds";
+const EXAMPLES: &str = "write it as 90s, 5m, 1h30m or 500ms; a number alone means seconds";
 
 /// The longest duration, in ms: 100 years. The kernel's timers count in ns, and have 64 bits for them.
 const LONGEST: Millis = 100 * 365 * 24 * 60 * 60 * 1000;
@@ -13,11 +13,11 @@ pub(crate) fn parse(text: &str) -> Result<Millis, String> {
     let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     let unit = if is_number { "s" } else { "" };
     let duration = humantime::parse_duration(&format!("{text}{unit}")).map_err(|error| match error {
-        humantime::DurationError::NumberOverflow => format!("it is too long, or too exact; {EXAMPLES}"),
+        humantime::DurationError::NumberOverflow => format!("it is too long or too precise; {EXAMPLES}"),
         _ => EXAMPLES.to_owned(),
     })?;
     let ms = Millis::try_from(duration.as_millis()).ok().filter(|ms| *ms <= LONGEST);
-    ms.ok_or_else(|| format!("it is too long: 100 years are the most; {EXAMPLES}"))
+    ms.ok_or_else(|| format!("it is too long: the most is 100 years; {EXAMPLES}"))
 }
 
 /// The same for how long a task may run, which is never no time.

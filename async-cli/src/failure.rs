@@ -32,12 +32,12 @@ pub(crate) enum Failure {
     #[error("can't write the output: {0}")]
     Output(#[source] io::Error),
     /// The function of the shim that asked can't be answered.
-    #[error("can't answer the shell: {0}: these functions are of another version?")]
+    #[error("can't answer the shell: {0}: are the functions of another version?")]
     Answer(#[source] io::Error),
     /// The functions and the program do not belong together.
     #[error(
-        "the functions are of version {functions}, and the program of {program}: make them anew, with `async shim`, or \
-         have ASYNC_BIN name a program of their version"
+        "the functions are version {functions}, but the program is version {program}: source them again with `async shim`, or \
+         set ASYNC_BIN to a program of their version"
     )]
     OtherSeries {
         /// The version of the functions.
@@ -94,7 +94,7 @@ pub(crate) enum Failure {
         source: io::Error,
     },
     /// No future of that name is known, not even an earlier one.
-    #[error("nothing is kept of a future `{name}` in {}: it was never started, or long ago", .dir.display())]
+    #[error("no runs are kept of a future `{name}` in {}: it was never started, or too long ago", .dir.display())]
     NothingKept {
         /// The name.
         name: String,
@@ -190,7 +190,7 @@ pub(crate) enum Failure {
         why: String,
     },
     /// The process that was to start the task did not say whether it did.
-    #[error("its supervisor did not say whether the task was started: {0}; `async status` tells")]
+    #[error("its supervisor did not say whether the task was started: {0}; see `async status`")]
     Unheard(#[source] io::Error),
     /// The process that was to start the task failed before it did.
     #[error("the task was not started: its supervisor failed: {0}")]

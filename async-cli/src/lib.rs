@@ -44,7 +44,7 @@ pub const VERSION: &str = env!("ASYNC_VERSION");
 
 /// Runs a command line, the program's name first, and gives the exit status.
 ///
-/// Wrong usage, `--help` and `--version` end the process, as clap has it.
+/// Wrong usage, `--help` and `--version` end the process, as usual with clap.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // An error can be reported, a death can't; and it can fail only where the signal would not come.
     let _ = async_core::process::outlive_file_size_limit();

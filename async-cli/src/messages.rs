@@ -39,7 +39,7 @@ pub(crate) fn why(signal: Option<i32>, cause: Option<Cause>) -> String {
     let cause = cause.map(|cause| match cause {
         Cause::Cancelled => "cancelled".to_owned(),
         Cause::Timeout => "its time was up".to_owned(),
-        Cause::Skipped => "never started: what it was to come after did not succeed".to_owned(),
+        Cause::Skipped => "never started: a future that it depends on did not succeed".to_owned(),
         Cause::Unstartable => "never started".to_owned(),
     });
     let reasons: Vec<String> = killed.into_iter().chain(cause).collect();
@@ -82,7 +82,7 @@ pub(crate) fn lost(record: &Record) -> String {
 
 /// The help of `--quiet`.
 pub(crate) const QUIET_HELP: &str =
-    "Say nothing of what succeeds; its log is printed all the same [default: $ASYNC_QUIET, else no]";
+    "Say nothing about what succeeds; logs are still printed [default: $ASYNC_QUIET, else no]";
 
 /// Where the lines about futures go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

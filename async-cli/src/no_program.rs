@@ -96,17 +96,17 @@ pub(crate) fn what_to_type(typed: Typed, name: &str, command: &[OsString], cwd: 
     if let ("cd", [_, dir, ..]) = (&*text, command) {
         let dir = shell_line(&[dir]);
         return format!(
-            "it is the shell's own, and no program; to have one run there, type `async run --cwd {dir} {name} -- PROGRAM`"
+            "it is a shell builtin, not a program; to run a program there, type `async run --cwd {dir} {name} -- PROGRAM`"
         );
     }
     if BUILTINS.contains(&format!(" {text} ")) {
         let line = shell_line(command);
         let line = run("", &["bash".as_ref(), "-c".as_ref(), line.as_ref()]);
-        return format!("it is the shell's own, and no program: type `{line}`");
+        return format!("it is a shell builtin, not a program: type `{line}`");
     }
     if is_command_line(&text) {
         let line = run("", &["bash".as_ref(), "-c".as_ref(), program]);
-        return format!("it is one word; for a whole command line type `{line}`");
+        return format!("that is one word; for a whole command line type `{line}`");
     }
     let is_name = text.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
     let or_function = if is_name { format!("; a function of the shell needs {in_script}") } else { String::new() };

@@ -4,5 +4,5 @@ use std::str::FromStr;
 
 /// Reads a number that counts something.
 pub(crate) fn parse<T: FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| "write a whole number, as 3".to_owned())
+    text.parse().map_err(|_| "write a whole number, such as 3".to_owned())
 }

@@ -16,7 +16,7 @@ use crate::suggestion::most_alike;
 /// Of which script they are to be.
 #[derive(Args, Debug)]
 pub(crate) struct OfScript {
-    /// Those of the newest run of that script: the name of its file, or what `ASYNC_SCRIPT` called it
+    /// Use the newest run of that script: the name of its file, or the value of its `ASYNC_SCRIPT`
     #[arg(long, value_name = "NAME", conflicts_with = "dir")]
     script: Option<OsString>,
 }

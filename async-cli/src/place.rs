@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::shim::rendering::Rendering;
 
 const STORE_HELP: &str =
-    "The store of futures [default: $ASYNC_DIR, else that of the script around it, else $XDG_STATE_HOME/async]";
+    "The directory of the store [default: $ASYNC_DIR, else the enclosing script's, else $XDG_STATE_HOME/async]";
 
 /// The variable that tells programs which script they run in, and where its store is, as [`ScriptStore`] has it.
 pub(crate) const SCRIPT_STORE: &str = "_ASYNC_STORE";

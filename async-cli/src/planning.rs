@@ -20,10 +20,10 @@ const JOBS_HELP: &str =
 /// How a future is to be run.
 #[derive(Args, Debug, Default)]
 pub(crate) struct Planning {
-    /// Start when this future has succeeded, and not at all if it fails (may be given several times)
+    /// Start once this future has succeeded, and never if it fails (may be given several times)
     #[arg(long, value_name = "NAME")]
     after: Vec<OsString>,
-    /// Start when this future is over, however it ends (may be given several times)
+    /// Start once this future has ended, however it ended (may be given several times)
     #[arg(long, value_name = "NAME")]
     after_any: Vec<OsString>,
     /// Start when fewer than N futures run, or that share of the cores
@@ -38,10 +38,10 @@ pub(crate) struct Planning {
     /// Run it again if it fails, up to N times
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = number::parse::<u32>)]
     retry: Option<u32>,
-    /// How long to wait before running it again [default: no time]
+    /// How long to wait before running it again [default: 0s]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse, requires = "retry")]
     retry_delay: Option<Millis>,
-    /// Start it only if it is neither queued nor running; else start nothing, with status 122
+    /// Start it only if it is neither queued nor running; otherwise start nothing, with status 122
     #[arg(long)]
     if_absent: bool,
 }

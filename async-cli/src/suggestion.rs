@@ -31,7 +31,7 @@ pub(crate) fn most_alike<'a>(name: &str, others: impl Iterator<Item = &'a str>) 
 pub(crate) const NAME_MISSING: &str = "is the name missing? It goes first: async run [OPTIONS] NAME -- COMMAND";
 
 /// What is said of one with something else that is no option.
-const ORDER: &str = "options and the name go first, the command behind `--`: async run [OPTIONS] NAME -- COMMAND";
+const ORDER: &str = "options and the name go first, the command after `--`: async run [OPTIONS] NAME -- COMMAND";
 
 /// Commands that other programs have, each with what is to be typed here.
 const OF_OTHERS: [(&[&str], &str); 10] = [

@@ -28,8 +28,8 @@ pub enum Error {
     NoPlace(&'static str),
     /// Somebody else has begun to collect the future, and does not come to an end.
     #[error(
-        "`{0}` is just being handed over to another process, which has stopped reading: let that one go on or end it, and \
-         try again"
+        "`{0}` is being collected by another process, which has stopped reading: resume or end that one, and try \
+         again"
     )]
     HandedOver(String),
     /// The store's directory does not exist.
@@ -125,7 +125,7 @@ pub enum Error {
         other: String,
     },
     /// Somebody has stopped in the middle of a start, or of a change of the queue.
-    #[error("a process that just starts a future in {}, or changes the queue, has stopped: let it go on or end it, and try again", .0.display())]
+    #[error("a process that is starting a future in {}, or changing the queue, is stopped: resume or end it, and try again", .0.display())]
     QueueBusy(PathBuf),
     /// The record went away while its task ran.
     #[error("the record {} was removed while its task ran, so the result can't be kept", .0.display())]

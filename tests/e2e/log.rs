@@ -47,7 +47,7 @@ fn a_log_is_passed_on_as_it_is_live_or_collected() {
 fn an_unknown_name_is_an_error_and_nothing_is_printed() {
     let sandbox = Sandbox::default();
     let finished = sandbox.run(&format!("{SHIM}async_run t echo hello; wait; async log t nobody"));
-    finished.complains("async: nothing is kept of a future `nobody` in ").lacks("\nhello\n").exits(125);
+    finished.complains("async: no runs are kept of a future `nobody` in ").lacks("\nhello\n").exits(125);
     assert_eq!(finished.stdout, "");
     sandbox.run("async log ../t").complains("can't be the name of a future").exits(2);
     sandbox.run("async log").exits(2);
@@ -106,7 +106,7 @@ fn earlier_runs_are_listed_and_printed_by_number() {
     let columns: Vec<_> =
         text.lines().map(|line| line.split_whitespace().take(4).collect::<Vec<_>>().join(" ")).collect();
     assert_eq!(columns, ["RUN NAME STATE STATUS", "1 t finished 0", "2 t collected 3", "3 t collected 0"]);
-    sandbox.run("async log --list-runs nobody").complains("nothing is kept of a future `nobody`").exits(125);
+    sandbox.run("async log --list-runs nobody").complains("no runs are kept of a future `nobody`").exits(125);
 }
 
 #[test]

@@ -224,7 +224,7 @@ fn a_future_that_comes_after_others() {
         .says("e\tqueued\t")
         .says("]: not started: `bad` failed with status 3\n")
         .says("]: not started: `c` failed with status 125\n")
-        .tells("with result 125 in 0 seconds (never started: what it was to come after did not succeed)\n")
+        .tells("with result 125 in 0 seconds (never started: a future that it depends on did not succeed)\n")
         .says("x\na\nb\ne\n");
     for status in ["a 0\n", "b 0\n", "c 125\n", "d 125\n", "e 0\n"] {
         finished.says(status);
@@ -253,7 +253,7 @@ fn a_function_that_comes_after_others() {
         )
         .tells("]: queued: then a\n")
         .says("]: not started: `bad` failed with status 3\n")
-        .tells("FAILED with rc 125 (never started: what it was to come after did not succeed)\n")
+        .tells("FAILED with rc 125 (never started: a future that it depends on did not succeed)\n")
         .says("c 125\n")
         .says("\ngood\nthen a\nthen b\n");
     });

@@ -202,7 +202,7 @@ fn people_find_what_a_script_does_and_has_done() {
     assert_eq!(finished.stdout.lines().filter(|line| *line == "the dump").count(), 2, "{finished}");
     assert_eq!(finished.stdout.matches("\tdump\tcollected\t").count(), 2, "two runs of the script\n{finished}");
     finished
-        .complains("nothing is kept of a future `big`")
+        .complains("no runs are kept of a future `big`")
         .complains("; the script `backup.sh` has one: `--script backup.sh`");
     finished.complains("there are no runs of a script `backu`; did you mean `backup.sh`?\n");
     let running: Value = serde_json::from_slice(&fs::read(sandbox.path("cwd/running.json")).unwrap()).unwrap();

@@ -50,7 +50,7 @@ fn what_is_no_command_line_of_run_is_answered_with_what_is_one() {
     for args in [&["run", "x", "--nope"][..], &["run", "--nope", "x", "--", "true"]] {
         let finished = call(&sandbox, args);
         assert_eq!(finished.status, 2, "{finished}");
-        let tip = format!("tip: options and the name go first, the command behind `--`: {form}\n");
+        let tip = format!("tip: options and the name go first, the command after `--`: {form}\n");
         finished.complains("unexpected argument '-").complains(&tip).lacks("as a value");
     }
     call(&sandbox, &["run", "x", "--timout", "5", "true"]).complains("a similar argument exists: '--timeout'").exits(2);
@@ -85,7 +85,7 @@ fn a_shell_without_completions_is_answered_with_those_that_have_them() {
 fn a_wrong_command_line_is_answered_with_what_to_type() {
     let sandbox = Sandbox::default();
     sandbox.run("printf '#!/bin/sh\n' >script.sh; chmod +x script.sh; : >data.sh").exits(0);
-    let duration = "': write it as 90s, 5m, 1h30m or 500ms; a number alone is in seconds\n";
+    let duration = "': write it as 90s, 5m, 1h30m or 500ms; a number alone means seconds\n";
     for (args, status, wanted) in [
         ("stop a", 2, "type `async cancel NAME`\n"),
         ("kill a", 2, "type `async cancel NAME`\n"),
@@ -94,8 +94,8 @@ fn a_wrong_command_line_is_answered_with_what_to_type() {
         ("start a true", 2, "type `async run NAME -- COMMAND`\n"),
         ("logs a", 2, "type `async log NAME`\n"),
         ("-v", 2, "type `--version` for `-v`\n"),
-        ("run --retry lots a -- t", 2, "'lots' for '--retry <N>': write a whole number, as 3\n"),
-        ("run --retry -1 a -- t", 2, "'-1' for '--retry <N>': write a whole number, as 3\n"),
+        ("run --retry lots a -- t", 2, "'lots' for '--retry <N>': write a whole number, such as 3\n"),
+        ("run --retry -1 a -- t", 2, "'-1' for '--retry <N>': write a whole number, such as 3\n"),
         ("run --timeout -5 a -- t", 2, &format!("'-5' for '--timeout <DURATION>{duration}")),
         ("run --grace -5 a -- t", 2, &format!("'-5' for '--grace <DURATION>{duration}")),
         ("run --retry 1 --retry-delay -5 a -- t", 2, &format!("'-5' for '--retry-delay <DURATION>{duration}")),
@@ -104,9 +104,9 @@ fn a_wrong_command_line_is_answered_with_what_to_type() {
         ("run -t 4 a -- t", 2, "type `--timeout` for `-t`\n"),
         ("wait --timeout -5 a", 2, &format!("'-5' for '--timeout <DURATION>{duration}")),
         ("cancel --grace -5 a", 2, &format!("'-5' for '--grace <DURATION>{duration}")),
-        ("init --keep-runs lots", 2, "'lots' for '--keep-runs <N>': write a whole number, as 3\n"),
-        ("log --lines -3 a", 2, "'-3' for '--lines <N>': write a whole number, as 3\n"),
-        ("log --run 0 a", 2, "'0' for '--run <N>': write a whole number, as 3\n"),
+        ("init --keep-runs lots", 2, "'lots' for '--keep-runs <N>': write a whole number, such as 3\n"),
+        ("log --lines -3 a", 2, "'-3' for '--lines <N>': write a whole number, such as 3\n"),
+        ("log --run 0 a", 2, "'0' for '--run <N>': write a whole number, such as 3\n"),
         ("wait --script x a", 2, "unexpected argument '--script' found\n"),
         ("run bash -j4", 2, "is the name missing? Type `async run bash -- bash -j4`\n"),
         ("run ls -l x", 2, "is the name missing? Type `async run ls -- ls -l x`\n"),

@@ -32,7 +32,7 @@ fn functions_of_another_series_are_refused_before_anything_is_started() {
             async_pidof t; echo \"pidof $?\"
             ls",
         );
-        finished.complains("async: the functions are of version 99.0.0, and the program of ");
+        finished.complains("async: the functions are version 99.0.0, but the program is version ");
         finished.says("init 125\nrun 125\nhere 125\nwait 125\npidof 125\nfunctions\n").lacks("ran\n").lacks("error:");
     });
 }
@@ -47,7 +47,7 @@ fn functions_of_the_same_series_are_told_of_and_work() {
             function task { return 3; }
             async_init && async_run t task && async_wait t; echo \"wait $?\"",
         );
-        finished.says("wait 3\n").complains("async: the functions are of version 0.1.99, and the program of ");
+        finished.says("wait 3\n").complains("async: the functions are version 0.1.99, but the program is version ");
     });
 }
 

@@ -87,7 +87,7 @@ fn without_names_it_is_all_that_the_script_has_started() {
             async_wait; echo \"wait $?\""
         ))
         .says("called 0\nall 0\nlog of mine\nwait 0\n")
-        .complains("async: `mine` is of the script with process id ");
+        .complains("async: `mine` belongs to the script with process id ");
     });
 }
 

@@ -24,21 +24,21 @@ Examples:
   async cancel --json build | jq '.futures[] | {name, terminated, killed}'
   async wait build                 # a cancelled one has a status and a log";
 
-/// Stops futures: the whole process tree of each, SIGTERM first, then SIGKILL
+/// Stop futures: the whole process tree of each, SIGTERM first, then SIGKILL
 ///
-/// Returns when they are stopped. They can be waited for after that like any others.
+/// Returns once they have stopped. They can still be waited for, like any others.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Cancel {
     #[command(flatten)]
     of: OfScript,
-    /// All futures that run or are queued
+    /// Stop all running and queued futures
     #[arg(long, conflicts_with = "names")]
     all: bool,
     /// The time between SIGTERM and SIGKILL [default: the future's own, else 5s]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse)]
     grace: Option<Millis>,
-    /// Do not say who was stopped
+    /// Don't report what was stopped
     #[arg(long, short)]
     quiet: bool,
     /// Print what became of each as JSON; `async schema` prints its schema

@@ -22,13 +22,13 @@ Examples:
   async cleanup || echo \"something failed: $?\"
   async cleanup --json | jq -r '.futures[] | select(.failed) | .name'";
 
-/// Waits for all live futures but those of scripts that run, with a warning for each, and hands them over
+/// Wait for all live futures except those of running scripts, with a warning for each, and print their logs
 ///
-/// Exits with the first status that is not 0, or with 125 if one can't be handed over.
+/// Exits with the first status that is not 0, or with 125 if one can't be collected.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Cleanup {
-    /// Print one JSON document at the end, and no warnings and logs; `async schema` prints its schema
+    /// Print one JSON document at the end instead of warnings and logs; `async schema` prints its schema
     #[arg(long, conflicts_with = "quiet")]
     json: bool,
     /// Say nothing of what succeeds; its log is printed all the same

@@ -15,7 +15,7 @@ Examples:
   source <(async completions zsh)  # in ~/.zshrc, behind compinit
   async completions fish | source  # in ~/.config/fish/config.fish";
 
-/// Prints what makes a shell complete command lines, names of futures included
+/// Print completions for a shell, which know the names of futures
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Completions {

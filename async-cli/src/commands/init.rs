@@ -17,9 +17,10 @@ Examples:
   async init
   async --dir ./futures init       # one of your own: say so each time";
 
-/// Makes the store, or clears it of what earlier runs left; what still runs, or is a running script's, stays
+/// Create the store, or clear what earlier runs left in it; what still runs, or is a running script's, stays
 ///
-/// What is over is kept as an earlier run, with its logs, until there are too many of these. A queue that is paused stays so.
+/// Futures that have ended are kept as an earlier run, with their logs, and the oldest runs are removed. A paused queue stays
+/// paused.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Init {
@@ -36,7 +37,10 @@ impl Init {
         let dir = place.dir_to_init()?;
         let (_, leftovers) = Store::init_keeping(&dir, place.permissions(), runs, &place.caller())?;
         if let Some(version) = place.other_version() {
-            warn(&format!("the functions are of version {version}, and the program of {}", env!("CARGO_PKG_VERSION")));
+            warn(&format!(
+                "the functions are version {version}, but the program is version {}",
+                env!("CARGO_PKG_VERSION")
+            ));
         }
         for name in leftovers.running {
             warn(&format!("`{name}` of an earlier run still runs, so it was kept: wait for it by name"));

@@ -32,9 +32,9 @@ Examples:
   async log --list-runs docs
   async log --run 2 docs           # what the one before the newest printed";
 
-/// Prints the logs of futures, live ones or the newest that were collected
+/// Print the logs of futures, live or collected
 ///
-/// A log is passed on as it is, byte by byte.
+/// Logs are passed on unchanged, byte for byte.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an option")]
@@ -44,16 +44,16 @@ pub(crate) struct Log {
     /// The names of the futures
     #[arg(required = true, value_name = "NAME")]
     names: Vec<OsString>,
-    /// Go on until the futures end; several are followed at once, with --prefix
+    /// Keep printing until the futures end; several are followed at once, with --prefix
     #[arg(short, long)]
     follow: bool,
-    /// Only the last N lines of each
+    /// Print only the last N lines of each
     #[arg(short = 'n', long, value_name = "N", allow_hyphen_values = true, value_parser = number::parse::<usize>)]
     lines: Option<usize>,
     /// Put the future's name before each line
     #[arg(long)]
     prefix: bool,
-    /// The log of an earlier run of each name: 1 is the newest, 2 the one before, as --list-runs has them
+    /// Print the log of an earlier run of each name: 1 is the newest, 2 the one before, as --list-runs numbers them
     #[arg(long, value_name = "N", default_value = "1", hide_default_value = true, allow_hyphen_values = true, value_parser = number::parse::<NonZeroUsize>)]
     run: NonZeroUsize,
     /// List the runs of each name whose logs are kept

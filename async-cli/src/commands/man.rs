@@ -16,14 +16,14 @@ Examples:
   async man ~/.local/share/man  # goes with ~/.local/bin on PATH
   man async_run";
 
-/// Writes the man pages to a folder, for a program that was installed without them
+/// Write the man pages to a folder, for a program that was installed without them
 ///
 /// These are async(1), a page for each command and for each function for scripts, and async(7). To read one, type
 /// `man async-run`; without man pages, `async run --help` has the same.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Man {
-    /// The folder, to whose man1 and man7 they go
+    /// The folder; the pages go to man1 and man7 in it
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     folder: PathBuf,
 }

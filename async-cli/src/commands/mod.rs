@@ -42,7 +42,7 @@ pub(crate) fn names(args: &[OsString]) -> Result<Vec<FutureName>, Error> {
 
 /// What is said of a future that another script, which has that process id, has started and not collected.
 pub(crate) fn uncollected_by(name: &FutureName, script: u32) -> String {
-    format!("`{name}` is of the script with process id {script}, which has not collected it")
+    format!("`{name}` belongs to the script with process id {script}, which has not collected it")
 }
 
 /// Whether the future of that name is the caller's to take when it takes all there are; if not, says whose it is.

@@ -16,20 +16,19 @@ Examples:
   async pause fetch index          # these two do not; the others go on
   async resume fetch";
 
-/// Pauses the queue, or just these queued futures: none of them starts before `async resume`
+/// Pause the queue, or only these queued futures, until `async resume`
 ///
-/// What runs goes on, and so does what it starts and waits for. While the queue is paused, all that others start is queued,
-/// whether or not a limit applies to it; only what a script runs itself (`ASYNC_PARALLEL=false`) is not. A pause lasts until
-/// `async resume`, also if nobody is left who knows of it, and through `async init`. What is paused can be cancelled. Its timeout
-/// begins when it starts.
+/// Running futures keep running, and so does what they start and wait for. While the queue is paused, everything else that is
+/// started is queued, whether or not a limit applies to it, except what a script runs itself (`ASYNC_PARALLEL=false`). A pause
+/// outlives the process that made it, and `async init`. Paused futures can be cancelled. A timeout begins when the task starts.
 ///
-/// Exits with 125 if one of the names is not queued: nothing is changed then.
+/// Exits with 125, and changes nothing, if one of the futures is not queued.
 #[derive(Args, Debug)]
 #[command(after_help = PAUSE_EXAMPLES)]
 pub(crate) struct Pause {
     #[command(flatten)]
     shown: queue::Shown,
-    /// These only
+    /// Pause only these futures
     #[arg(value_name = "NAME")]
     names: Vec<OsString>,
 }
@@ -40,17 +39,17 @@ Examples:
   async resume                     # the queue goes on, in its order
   async resume fetch               # this one is paused no more";
 
-/// Lets the queue go on in its order, or just these futures of it that were paused by name
+/// Let the queue go on in its order, or only these futures that were paused by name
 ///
-/// What was paused by its name stays so when the queue goes on, and one that is let go waits for its turn like the others.
+/// Futures that were paused by name stay paused when the queue goes on. A resumed future waits for its turn like the others.
 ///
-/// Exits with 125 if one of the names is not queued: nothing is changed then.
+/// Exits with 125, and changes nothing, if one of the futures is not queued.
 #[derive(Args, Debug)]
 #[command(after_help = RESUME_EXAMPLES)]
 pub(crate) struct Resume {
     #[command(flatten)]
     shown: queue::Shown,
-    /// These only
+    /// Resume only these futures
     #[arg(value_name = "NAME")]
     names: Vec<OsString>,
 }

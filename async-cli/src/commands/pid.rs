@@ -16,7 +16,7 @@ Examples:
   async pid docs
   ps -fp \"$(async pid docs)\"";
 
-/// Prints the process id of a live future; `UNKNOWN` and status 1 if there is none
+/// Print the process id of a live future, or `UNKNOWN` with status 1 if there is none
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Pid {

@@ -22,33 +22,33 @@ Examples:
   async queue index --jobs 1       # it starts when nothing else runs
   async queue index --no-after --after fetch";
 
-/// Lists what is queued in its order, or changes the place, the limit or the dependencies of a queued future
+/// List the queue in order, or change a queued future's place, limit or dependencies
 ///
-/// Nothing is changed of what is not queued any more, with status 125. Nor is it where a future would have to come after itself. The
-/// place and the plan are changed one at a time.
+/// Exits with 125, and changes nothing, if the future is no longer queued or would have to come after itself. The place and the
+/// rest are changed one at a time.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(crate) struct Queue {
-    /// Before all others
+    /// Move it before all others
     #[arg(long, group = "place", requires = "name")]
     first: bool,
-    /// Right before that one
+    /// Move it right before that one
     #[arg(long, value_name = "NAME", group = "place", requires = "name")]
     before: Option<OsString>,
-    /// Behind all others
+    /// Move it behind all others
     #[arg(long, group = "place", requires = "name")]
     last: bool,
     /// Start when fewer than N futures run, or that share of the cores
     #[arg(long, value_name = "N|PERCENT%", allow_hyphen_values = true, value_parser = jobs, conflicts_with = "place", requires = "name")]
     jobs: Option<u32>,
-    /// Start when this future has succeeded, too (may be given several times)
+    /// Also wait until this future has succeeded (may be given several times)
     #[arg(long, value_name = "NAME", conflicts_with = "place", requires = "name")]
     after: Vec<OsString>,
-    /// Start when this future is over, too, however it ends (may be given several times)
+    /// Also wait until this future has ended, however it ends (may be given several times)
     #[arg(long, value_name = "NAME", conflicts_with = "place", requires = "name")]
     after_any: Vec<OsString>,
-    /// Come after none of those any more that it was to come after
+    /// Drop all its dependencies
     #[arg(long, conflicts_with = "place", requires = "name")]
     no_after: bool,
     #[command(flatten)]

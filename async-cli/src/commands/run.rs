@@ -43,40 +43,40 @@ Examples:
   async run --json build -- make | jq .pid
   async run --json --wait build -- make | jq '{rc, cause, run_time_ms, log}'";
 
-/// Starts a program as the future NAME, and returns at once
+/// Start a program as the future NAME, and return at once
 ///
 /// The program runs in a session of its own, without a terminal, and its output goes to the log. It is started without a
 /// shell: for pipes and the like, run `bash -c '...'`. Options come before the command, on either side of NAME.
 ///
-/// Exits with 127 if there is no such program, and 126 if it can't be executed; then there is no future. With --if-absent, exits
-/// with 122 if one of that name is queued or running: nothing was started then, nor is waited for, and in JSON `started` is
-/// false. One that is over is absent, whether or not somebody has waited for it.
+/// Exits with 127 if there is no such program, and with 126 if it can't be executed; no future is created then. With
+/// --if-absent, exits with 122 if a future of that name is queued or running: nothing is started or waited for, and in JSON
+/// `started` is false. A future that has ended counts as absent, whether or not it has been waited for.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Run {
     #[command(flatten)]
     planning: Planning,
-    /// Run it in that directory
+    /// Run the program in that directory
     #[arg(long, short = 'C', value_name = "DIR")]
     cwd: Option<PathBuf>,
-    /// Set that variable for it, or see that it has the one that is set here, whose value then stands on no command line
+    /// Set an environment variable; with NAME alone, pass on the one set here, which keeps its value off the command line
     /// (may be given several times)
     #[arg(long, short, value_name = "NAME[=VALUE]")]
     env: Vec<OsString>,
-    /// Have it read that file as standard input, which is empty otherwise
+    /// Read standard input from that file; without this, standard input is empty
     #[arg(long, value_name = "FILE", default_value = "/dev/null", hide_default_value = true)]
     stdin: PathBuf,
-    /// Do not say that it was started, nor with --wait that it succeeded
+    /// Don't report the start, nor with --wait a success
     #[arg(long, short)]
     quiet: bool,
     /// Print the future as JSON once it is started or queued, or with --wait once it is over, and nothing else; `async
     /// schema` prints its schema
     #[arg(long, conflicts_with = "quiet")]
     json: bool,
-    /// Wait for it, print its output, and exit with its status; if this is interrupted, the program goes on
+    /// Wait for it, print its output, and exit with its status; if the wait is interrupted, the program keeps running
     #[arg(long)]
     wait: bool,
-    /// The name to wait for it by
+    /// The future's name
     name: OsString,
     /// The program and its arguments
     #[arg(required = true, trailing_var_arg = true)]

@@ -12,7 +12,7 @@ Examples:
 
   async schema >async.schema.json";
 
-/// Prints the JSON schema of what `--json` prints
+/// Print the JSON schema of what `--json` prints
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Schema {}

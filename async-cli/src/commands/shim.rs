@@ -18,7 +18,7 @@ Examples:
   async shim --dir /srv/builds/store >functions.bash   # one store for all
   async shim --profile devstack >inc/async";
 
-/// Prints the bash functions to be sourced: source <(async shim)
+/// Print the bash functions for scripts: source <(async shim)
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Shim {

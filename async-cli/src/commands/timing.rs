@@ -48,38 +48,38 @@ What can be different:
 /// How wide a table is where there is no terminal, in columns.
 const WIDTH: u16 = 80;
 
-/// Prints how much time the futures saved
+/// Print how much time the futures saved
 ///
-/// On a terminal also when each of them ran, what the time went to, and what could save more; elsewhere what is asked for.
+/// On a terminal, it also shows when each of them ran, where the time went, and what could save more; elsewhere, only what is
+/// asked for.
 ///
-/// A run is a script's, in a store of its own: it begins where that sources the functions, and ends with it. In any other
-/// store it begins with the first start since `async init`, and ends with the last event.
+/// In a script's own store, a run begins when the script sources the functions, and ends with the script. In any other store, it
+/// begins with the first start after `async init`, and ends with the last event.
 ///
-/// The background is the work of all tasks, whoever has collected them, and a wait the time that the script stood in it; so
-/// elapsed time and the former without the latter is what it would have taken one after another.
+/// Elapsed time, plus the work of all tasks, minus the time that the script spent waiting, is what the run would have taken one
+/// after another.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 #[allow(clippy::struct_excessive_bools, reason = "options that are there or not")]
 pub(crate) struct Timing {
     #[command(flatten)]
     of: OfScript,
-    /// Print when each future started, how long it ran, how long the script stood waiting for it (blocked), and how long it
-    /// lay finished before that (slack), in seconds
+    /// Print when each future started, how long it ran, how long the script was blocked waiting for it, and how long it lay finished before that (slack), in seconds
     #[arg(long)]
     table: bool,
-    /// Print the critical path: what the length of the run hangs on
+    /// Print the critical path: what determines the length of the run
     #[arg(long)]
     path: bool,
     /// Print what could make the run shorter
     #[arg(long)]
     advice: bool,
-    /// What the table is sorted by
+    /// Sort the table by
     #[arg(long, value_enum, default_value_t, hide_default_value = true, value_name = "KEY")]
     sort: Sort,
-    /// Predict how long the run would take if something were done differently; several changes are done together
+    /// Predict how long the run would take if something were done differently; several changes apply together
     #[arg(long, value_name = "CHANGE", value_parser = what_if::parse)]
     what_if: Vec<WhatIf>,
-    /// Print what takes longer than in the run before this one, or than the median of those that are kept
+    /// Print what took longer than in the run before this one, or than the median of the runs that are kept
     #[arg(long, value_enum, value_name = "RUN", num_args = 0..=1, require_equals = true, default_missing_value = "last")]
     compare: Option<Against>,
     /// Print all of it as JSON

@@ -39,25 +39,25 @@ pub(crate) struct Wanted {
     /// The names of the futures
     #[arg(conflicts_with = "all", value_name = "NAME")]
     pub(crate) names: Vec<OsString>,
-    /// Wait for all live futures but those of other scripts that run
+    /// Wait for all live futures except those of other running scripts
     #[arg(long)]
     pub(crate) all: bool,
-    /// Wait for the first of them, or of all live ones, to end; its name is the last line of the output
+    /// Wait until one of them, or of all live futures, has ended, and print its name last
     #[arg(long)]
     pub(crate) any: bool,
-    /// When the first has failed, cancel the others, and exit with its status
+    /// When one fails, cancel the others and exit with its status
     #[arg(long, conflicts_with_all = ["any", "keep"])]
     pub(crate) fail_fast: bool,
-    /// Wait no longer than that in total, then exit with status 124: 90s, 5m, or a number of seconds; with 0, only look
+    /// Stop waiting after that time in total, with status 124: 90s, 5m, or a number of seconds; 0 only looks
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse)]
     pub(crate) timeout: Option<Millis>,
-    /// Do not print the logs
+    /// Don't print the logs
     #[arg(long)]
     pub(crate) no_log: bool,
     /// Say nothing of what succeeds; its log is printed all the same
     #[arg(long, short, help = QUIET_HELP)]
     pub(crate) quiet: bool,
-    /// Leave the futures to be waited for again, and their logs to be printed then
+    /// Keep the futures and their logs for a later wait
     #[arg(long)]
     pub(crate) keep: bool,
 }
@@ -82,17 +82,17 @@ pub(crate) fn nothing_to_wait_for(store: &Store) -> Failure {
     Failure::Usage(format!("there is nothing to wait for in {}", store.dir().display()))
 }
 
-/// Waits for futures, prints their logs, and exits with the first status that is not 0
+/// Wait for futures, print their logs, and exit with the first status that is not 0
 ///
-/// They are waited for in that order, also after one has failed; in the end it is said which have. One that was waited for before
-/// has its status again, without its log. If this is interrupted, or the time is up (status 124), what has not been handed
-/// over can be waited for again.
+/// Futures are waited for in the order given, even after one has failed; the last line says which failed. A future that was
+/// waited for before returns its status again, without its log. If the wait is interrupted, or the time is up (status 124),
+/// the rest can be waited for again.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Wait {
     #[command(flatten)]
     wanted: Wanted,
-    /// Print one JSON document when the wait is over, and no lines and logs; `async schema` prints its schema
+    /// Print one JSON document at the end instead of lines and logs; `async schema` prints its schema
     #[arg(long, conflicts_with = "quiet")]
     json: bool,
 }

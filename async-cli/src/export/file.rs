@@ -27,7 +27,7 @@ pub(crate) fn write(path: &Path, text: &[u8]) -> io::Result<()> {
     };
     let mode = match found {
         Some(found) if !is_kind(&found, SFlag::S_IFREG) => {
-            return Err(io::Error::other("there is something else than a file; standard output is -"));
+            return Err(io::Error::other("that is not a file; for standard output type -"));
         }
         found => found.filter(|found| found.st_uid == geteuid().as_raw()).map(|found| found.st_mode & MODE),
     };

@@ -44,14 +44,14 @@ pub(super) fn all() -> Vec<Function> {
         Function::new(
             "async_init",
             "",
-            "Clears the store of futures that earlier runs have left",
-            "A script with a store of its own, which it has unless ASYNC_DIR names one, needs no init.",
+            "Clear what earlier runs left in the store",
+            "A script has a store of its own, and needs no init, unless ASYNC_DIR names one.",
             "export ASYNC_DIR=/srv/builds/store\nsource <(async shim)\nasync_init",
         ),
         Function::new(
             "async_run",
             "NAME COMMAND [ARGUMENT...]",
-            "Starts a function of the script, or a program, as a future",
+            "Start a function of the script, or a program, as a future",
             "It returns at once; async_wait(1) waits for that name. The task has the script's functions, variables and options as they \
              are at that moment, and its output goes to a log of its own. The options come before the command, on either side of the name. \
              devstack's functions know none.",
@@ -62,14 +62,14 @@ pub(super) fn all() -> Vec<Function> {
         Function::new(
             "async_runfunc",
             "FUNCTION [ARGUMENT...]",
-            "Starts a function of the script as a future of the same name",
-            "It is async_run(1) with the function's name for a name.",
+            "Start a function of the script as a future of the same name",
+            "The same as async_run(1) with the function's name as the future's name.",
             "async_runfunc start_database --fresh\nasync_wait start_database",
         ),
         Function::new(
             "async_inner",
             "NAME COMMAND [ARGUMENT...]",
-            "Starts a future and waits until its task is over",
+            "Start a future and wait until its task is over",
             "It is one of devstack's functions alone (async shim --profile devstack), where the original has it. The future is there \
              to be waited for by async_wait(1).",
             "async_inner db start_database\nasync_wait db",
@@ -77,7 +77,7 @@ pub(super) fn all() -> Vec<Function> {
         Function::new(
             "async_wait",
             "[NAME...]",
-            "Waits for futures, prints their logs, and returns the first status that is not 0",
+            "Wait for futures, print their logs, and return the first status that is not 0",
             "They are waited for in that order, also after one has failed. Without names, that is all that this script has started and \
              not waited for. One that was waited for before has its status again, without its log. devstack's functions know no \
              options, and stop at the first that failed.",
@@ -87,14 +87,14 @@ pub(super) fn all() -> Vec<Function> {
         Function::new(
             "async_cleanup",
             "",
-            "Waits for whatever nobody has waited for, with a warning for each",
+            "Wait for all futures that have not been waited for, with a warning for each",
             "It prints their logs, and returns the first status that is not 0.",
             "async_cleanup || echo \"something failed\"",
         ),
         Function::new(
             "async_print_timing",
             "",
-            "Prints how much time was saved",
+            "Print how much time was saved",
             "It prints nothing where tasks do not run in the background. With ASYNC_TIMELINE=FILE it writes a page for a browser too, \
              as async timing --html FILE does. async-timing(1) has more.",
             "ASYNC_TIMELINE=run.html async_print_timing",
@@ -102,7 +102,7 @@ pub(super) fn all() -> Vec<Function> {
         Function::new(
             "async_end",
             "",
-            "Does at once what the end of the script does with what is left",
+            "Do now what the end of the script does with what is left",
             "That is what ASYNC_ON_EXIT says, else to cancel it. For scripts that set a trap on EXIT of their own. It returns the \
              status that the script is to end with, if it is not 0.",
             "trap 'async_end || exit $?' EXIT",
@@ -110,16 +110,15 @@ pub(super) fn all() -> Vec<Function> {
         Function::new(
             "async_pidof",
             "NAME",
-            "Prints the process id of a future",
+            "Print the process id of a future",
             "It is that of the process that lives as long as the future does.",
             "kill -USR1 \"$(async_pidof server)\"",
         ),
         Function::new(
             "async_log",
             "NAME MESSAGE...",
-            "Prints a line about a future",
-            "In the message, %command stands for the command of the future. The line goes where the others about futures go, standard \
-             error.",
+            "Print a line about a future",
+            "In the message, %command stands for the command of the future. The line goes to standard error, like all lines about futures.",
             "async_log docs 'still busy with %command'",
         ),
     ]

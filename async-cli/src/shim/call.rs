@@ -69,7 +69,7 @@ impl Origin {
             meant
         } else if is_command_line(&word) {
             let line = Typed::Function.line(name.as_str(), &["bash".as_ref(), "-c".as_ref(), command.as_os_str()]);
-            format!("it is one word; for a whole command line type `{line}`")
+            format!("that is one word; for a whole command line type `{line}`")
         } else {
             "check the name, or PATH".to_owned()
         };

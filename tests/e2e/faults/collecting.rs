@@ -283,7 +283,7 @@ fn others_leave_alone_what_a_running_script_has_not_collected() {
         );
         let run = |command: &str| {
             let finished = script.sandbox.run(command);
-            finished.complains("async: `t` is of the script with process id ").lacks("the log").exits(0);
+            finished.complains("async: `t` belongs to the script with process id ").lacks("the log").exits(0);
             finished
         };
         for init in ["async init", "async init --keep-runs 0", &format!("{other} async_init")] {

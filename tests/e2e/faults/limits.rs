@@ -93,7 +93,7 @@ fn a_reader_that_stops_reading_holds_nobody_up() {
             open_gate reads
             wait",
         )
-        .complains("async: `t` is just being handed over to another process, which has stopped reading: ")
+        .complains("async: `t` is being collected by another process, which has stopped reading: ")
         .complains("first 3\n")
         .says("run 125\nown 125\nother 125\nall 125\n");
     });

@@ -66,7 +66,7 @@ fn a_wrong_start_is_refused_with_what_to_type_and_where_it_is() {
     for bash in bashes() {
         let sandbox = Sandbox::new(&bash.path);
         for (call, status, wanted) in [
-            ("async_run --retry lots t make", 2, "'lots' for '--retry <N>': write a whole number, as 3"),
+            ("async_run --retry lots t make", 2, "'lots' for '--retry <N>': write a whole number, such as 3"),
             ("async_run --timeout -5 t make", 2, duration),
             ("async_run --timeout=-5 t make", 2, duration),
             ("async_run -j 4 t make", 2, "no option '-j'; type `--jobs` for `-j`"),

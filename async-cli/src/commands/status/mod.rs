@@ -38,22 +38,22 @@ an eighth field.
 Exit status: 0 if nothing failed, 1 if a future that is listed failed or was
 lost, 125 if a future is unknown or its record can't be read.";
 
-/// Lists the live futures: state, status or signal, process, start, run time
+/// List the live futures: state, status or signal, process, start, run time
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Status {
     #[command(flatten)]
     of: OfScript,
-    /// Those of this run that were collected too
+    /// List the collected futures of this run, too
     #[arg(long, short)]
     all: bool,
     /// Print JSON; `async schema` prints its schema
     #[arg(long)]
     json: bool,
-    /// Show them live, full-screen; `?` there lists the keys
+    /// Show a live full-screen view; press `?` for its keys
     #[arg(long, short, conflicts_with = "json")]
     watch: bool,
-    /// These only
+    /// List only these futures
     #[arg(value_name = "NAME")]
     names: Vec<OsString>,
 }

@@ -23,14 +23,14 @@ const LEAST_NAME: u16 = 8;
 /// What the futures are sorted by; nested ones stay below theirs.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(super) enum Sort {
-    /// The first first
+    /// Earliest first
     #[default]
     Start,
-    /// The longest first
+    /// Longest first
     Run,
-    /// What the script stood waiting for longest first
+    /// Longest blocked first
     Blocked,
-    /// What lay finished longest first
+    /// Longest slack first
     Slack,
     /// By name
     Name,
