@@ -182,6 +182,22 @@ fn the_place_of_what_is_queued_is_changed() {
 }
 
 #[test]
+fn what_a_task_waits_for_does_not_come_after_it() {
+    let sandbox = Sandbox::default();
+    run(
+        &sandbox,
+        "first; more a
+        ASYNC_JOBS= async run --quiet waits -- async wait a
+        until async wait --timeout 0 --quiet waits; [[ $? == 124 ]] && grep -q waits_for \"$ASYNC_DIR/waits.ini\"; do :; done
+        async queue --quiet a --after waits; echo \"circle $?\"
+        async cancel --quiet first; async wait --quiet waits; echo \"waits $?\"",
+    )
+    .complains("`a` can't come after `waits`, which has to come after `a`: nothing was changed\n")
+    .says("circle 125\n")
+    .says("waits 0\n");
+}
+
+#[test]
 fn the_limit_and_the_dependencies_of_what_is_queued_are_changed() {
     let sandbox = Sandbox::default();
     let finished = run(

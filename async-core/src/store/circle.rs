@@ -56,7 +56,7 @@ impl Store {
     }
 
     /// Whether a future ends only after another one, as far as anybody has said.
-    fn leads_to(&self, from: &FutureId, to: &FutureId) -> bool {
+    pub(super) fn leads_to(&self, from: &FutureId, to: &FutureId) -> bool {
         let mut seen = HashSet::new();
         let mut next = vec![from.clone()];
         while let Some(id) = next.pop() {

@@ -240,7 +240,7 @@ impl Store {
         let new = Plan { after: after.clone(), after_any: after_any.clone(), ..Plan::default() };
         let mut dependencies = if *no_after { Vec::new() } else { queued.record.dependencies.clone() };
         for id in self.find_dependencies(&new)? {
-            if comes_after(changing, &id, &queued.id) {
+            if comes_after(changing, &id, &queued.id) || self.leads_to(&id, &queued.id) {
                 return Err(Error::Circle { name: queued.id.name.to_string(), other: id.name.to_string() });
             }
             if !dependencies.contains(&id) {
