@@ -25,9 +25,9 @@ use crate::commands::{
     timing::Timing,
     wait::Wait,
 };
+use crate::context::ContextArgs;
+pub(crate) use crate::context::{Context, variable};
 use crate::failure::Failure;
-use crate::place::PlaceArgs;
-pub(crate) use crate::place::{Place, variable};
 use crate::shim::{
     begin_here::BeginHere, collect::Collect, end_here::EndHere, end_script::EndScript, message::Message,
     settle::Settle, supervise::Supervise,
@@ -38,7 +38,7 @@ use crate::shim::{
 #[command(name = "async", version = VERSION, max_term_width = 80, after_help = EXAMPLE)]
 pub(crate) struct Cli {
     #[command(flatten)]
-    place: PlaceArgs,
+    context: ContextArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -79,7 +79,7 @@ type Reader = (fn() -> clap::Command, fn(&mut ArgMatches) -> Result<Command, cla
 fn reader(name: &str) -> Option<Reader> {
     fn of<C: Args>() -> clap::Command {
         let parser = clap::Command::new("async").no_binary_name(true).disable_version_flag(true);
-        C::augment_args(PlaceArgs::augment_args(parser))
+        C::augment_args(ContextArgs::augment_args(parser))
     }
     fn read<C: Args>(matches: &mut ArgMatches) -> Result<C, clap::Error> {
         C::from_arg_matches_mut(matches)
@@ -138,14 +138,14 @@ impl Cli {
         };
         let (parser, command) = reader(name.to_str()?)?;
         let mut matches = parser().try_get_matches_from(args).ok()?;
-        let place = PlaceArgs::from_arg_matches_mut(&mut matches).ok()?;
-        Some(Self { place, command: command(&mut matches).ok()? })
+        let context = ContextArgs::from_arg_matches_mut(&mut matches).ok()?;
+        Some(Self { context, command: command(&mut matches).ok()? })
     }
 
     /// Where the command works.
     #[cfg(feature = "fuzzing")]
-    pub(crate) fn place(self) -> Place {
-        Place::of(self.place)
+    pub(crate) fn context(self) -> Context {
+        Context::of(self.context)
     }
 
     /// Runs the command; the exit status is the command's.
@@ -160,32 +160,32 @@ impl Cli {
     }
 
     fn try_run(self) -> Result<ExitCode, Failure> {
-        let place = &Place::of(self.place);
+        let context = &Context::of(self.context);
         match self.command {
-            Command::Run(command) => command.run(place),
-            Command::Cancel(command) => command.run(place),
-            Command::EndScript(command) => command.run(place),
-            Command::Settle(command) => command.run(place),
-            Command::Queue(command) => command.run(place),
-            Command::Pause(command) => command.run(place),
-            Command::Resume(command) => command.run(place),
-            Command::Init(command) => command.run(place),
-            Command::Wait(command) => command.run(place),
-            Command::Log(command) => command.run(place),
-            Command::Status(command) => command.run(place),
-            Command::Pid(command) => command.run(place),
-            Command::Cleanup(command) => command.run(place),
-            Command::Timing(command) => command.run(place),
-            Command::Shim(command) => command.run(place),
+            Command::Run(command) => command.run(context),
+            Command::Cancel(command) => command.run(context),
+            Command::EndScript(command) => command.run(context),
+            Command::Settle(command) => command.run(context),
+            Command::Queue(command) => command.run(context),
+            Command::Pause(command) => command.run(context),
+            Command::Resume(command) => command.run(context),
+            Command::Init(command) => command.run(context),
+            Command::Wait(command) => command.run(context),
+            Command::Log(command) => command.run(context),
+            Command::Status(command) => command.run(context),
+            Command::Pid(command) => command.run(context),
+            Command::Cleanup(command) => command.run(context),
+            Command::Timing(command) => command.run(context),
+            Command::Shim(command) => command.run(context),
             Command::Completions(command) => command.run(),
             Command::Schema(command) => command.run(),
             Command::Man(command) => command.run(),
-            Command::Supervise(command) => command.run(place),
-            Command::BeginHere(command) => command.run(place),
-            Command::EndHere(command) => command.run(place),
-            Command::Collect(command) => command.run(place),
-            Command::Message(command) => command.run(place),
-            Command::Complete(command) => command.run(place),
+            Command::Supervise(command) => command.run(context),
+            Command::BeginHere(command) => command.run(context),
+            Command::EndHere(command) => command.run(context),
+            Command::Collect(command) => command.run(context),
+            Command::Message(command) => command.run(context),
+            Command::Complete(command) => command.run(context),
         }
     }
 }

@@ -52,9 +52,9 @@ pub struct Asked {
 pub fn words(words: &[OsString], devstack: bool) -> Result<Asked, (String, u8)> {
     let told = |failure: crate::failure::Failure| (failure.to_string(), failure.status());
     let profile: &[&str] = if devstack { &["async", "--for=devstack", "status"] } else { &["async", "status"] };
-    let place = Cli::try_parse_from(profile).map_err(|error| (error.to_string(), 2))?.place();
-    let call = Call::read(words, &place).map_err(told)?;
-    let name = call.name(&place).map_err(told)?.to_string();
-    let plan = call.planning.plan(&place).map_err(told)?;
+    let context = Cli::try_parse_from(profile).map_err(|error| (error.to_string(), 2))?.context();
+    let call = Call::read(words, &context).map_err(told)?;
+    let name = call.name(&context).map_err(told)?.to_string();
+    let plan = call.planning.plan(&context).map_err(told)?;
     Ok(Asked { name, skip: call.skip(words), plan, command: call.command })
 }

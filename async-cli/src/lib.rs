@@ -1,38 +1,28 @@
 //! The command line of `async`: what each command does, and what it says.
 
-mod account;
-mod any;
 mod cli;
-mod collecting;
 mod commands;
 mod completing;
-mod dump;
+mod context;
 mod duration;
 mod ending;
 mod export;
 mod failure;
+mod format;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
-mod human;
 mod json;
 mod kernel_copy;
-mod live_line;
 mod man;
 mod messages;
 mod no_program;
 mod number;
 mod of_script;
-mod place;
-mod planning;
-mod progress;
 mod shim;
 mod signal;
-mod sleeper;
 mod standard_output;
-mod started;
 mod suggestion;
-mod targets;
-mod waiting;
+mod wait;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -8,7 +8,7 @@ use anstream::{AutoStream, ColorChoice};
 use async_core::interruption::again;
 use async_core::{Begun, Cause, Entry, FutureName, Outcome, Paused, Record, Store, process, text};
 
-use crate::cli::{Place, Profile};
+use crate::cli::{Context, Profile};
 use crate::failure::{Failure, warn};
 use crate::kernel_copy::copy_what_goes;
 use crate::standard_output;
@@ -64,14 +64,14 @@ pub(crate) fn failed(outcome: &Outcome) -> String {
 }
 
 /// How long a process that was killed has to be gone, in ms.
-const DYING: u32 = 200;
+const DEATH_TIMEOUT: u32 = 200;
 
 /// What is said of a future that left no result.
 pub(crate) fn lost(record: &Record) -> String {
     let is_alive = |&pid: &u32| process::is_alive_since(pid, record.start_boot);
     let survivor = record.task.filter(is_alive).filter(|pid| {
         // If it was killed together with its supervisor, it is about to go.
-        let _ = process::wait_at_most(*pid, DYING);
+        let _ = process::wait_at_most(*pid, DEATH_TIMEOUT);
         is_alive(pid)
     });
     match survivor {
@@ -117,10 +117,10 @@ impl About {
 
 impl Lines {
     /// As the functions that call have them; `quiet` if an option says so.
-    pub(crate) fn of(place: &Place, quiet: bool) -> Result<Self, Failure> {
-        Ok(match place.profile() {
+    pub(crate) fn of(context: &Context, quiet: bool) -> Result<Self, Failure> {
+        Ok(match context.profile() {
             Profile::Devstack => Self::AmongLogs,
-            Profile::Standalone => Self::Apart { quiet: place.is_quiet()? || quiet },
+            Profile::Standalone => Self::Apart { quiet: context.is_quiet()? || quiet },
         })
     }
 

@@ -9,7 +9,7 @@ use async_core::text::printable;
 use async_core::{FutureName, ScriptKey, ScriptRun, Scripts, Store};
 use clap::Args;
 
-use crate::cli::Place;
+use crate::cli::Context;
 use crate::failure::{Failure, quoted};
 use crate::suggestion::most_alike;
 
@@ -27,18 +27,18 @@ impl OfScript {
     }
 
     /// The place where these are.
-    pub(crate) fn place<'a>(&self, place: &'a Place) -> Result<Cow<'a, Place>, Failure> {
+    pub(crate) fn place<'a>(&self, context: &'a Context) -> Result<Cow<'a, Context>, Failure> {
         let Some(name) = &self.script else {
-            return Ok(Cow::Borrowed(place));
+            return Ok(Cow::Borrowed(context));
         };
-        let run = newest(&Scripts::beside(place.prompt()?), name)?;
-        Ok(Cow::Owned(place.at(Some(run.dir().to_owned()))))
+        let run = newest(&Scripts::beside(context.prompt()?), name)?;
+        Ok(Cow::Owned(context.at(Some(run.dir().to_owned()))))
     }
 }
 
 /// The names of the scripts that have left something, the newest first.
-pub(crate) fn names(place: &Place) -> Vec<String> {
-    let runs = place.prompt().ok().and_then(|dir| Scripts::beside(dir).runs().ok());
+pub(crate) fn names(context: &Context) -> Vec<String> {
+    let runs = context.prompt().ok().and_then(|dir| Scripts::beside(dir).runs().ok());
     names_of(&runs.unwrap_or_default())
 }
 
@@ -65,9 +65,9 @@ fn instead(there: &[String], like: Option<String>) -> String {
 }
 
 /// The store of the newest run of that script.
-pub(crate) fn store(place: &Place, script: &str) -> Result<Store, Failure> {
-    let run = newest(&Scripts::beside(place.prompt()?), script.as_ref())?;
-    place.at(Some(run.dir().to_owned())).store()
+pub(crate) fn store(context: &Context, script: &str) -> Result<Store, Failure> {
+    let run = newest(&Scripts::beside(context.prompt()?), script.as_ref())?;
+    context.at(Some(run.dir().to_owned())).store()
 }
 
 /// The newest run of the script that is meant by that name, or by the path of its file.

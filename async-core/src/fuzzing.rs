@@ -28,11 +28,11 @@ pub fn said(record: Record) -> Record {
 #[must_use]
 pub fn written(record: &Record) -> String {
     let record = record.clone();
-    let text = record.opening();
+    let text = record.header();
     let later = [
         record.has_log.then_some(Line::Log(LogOf::This)),
         record.queue.map(Line::Queue),
-        record.lent_by.map(Line::LentBy),
+        record.donated_by.map(Line::DonatedBy),
         record.at_once.then_some(Line::AtOnce(true)),
         record.run_start.map(Line::RunStart),
         record.run_boot.map(Line::RunBoot),
@@ -51,7 +51,7 @@ pub fn written(record: &Record) -> String {
         record.wait_end.map(Line::WaitEnd),
     ];
     let waits_for = record.waits_for.into_iter().map(Line::WaitsFor);
-    let later = later.into_iter().flatten().chain(record.lenders.into_iter().map(Line::Lender)).chain(waits_for);
+    let later = later.into_iter().flatten().chain(record.donors.into_iter().map(Line::Donor)).chain(waits_for);
     text + &record::text(&later.collect::<Vec<_>>())
 }
 

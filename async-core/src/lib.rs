@@ -72,7 +72,7 @@ pub use name::{FutureName, InvalidName, MAX_NAME_BYTES};
 pub use plan::Plan;
 pub use record::{Argument, Cause, Outcome, Record, State, Wait};
 pub use store::{
-    Amendment, Cancelled, Claim, End, Entry, IfAbsent, Keep, Live, Paused, Permissions, Ready, RecordFile, RecordId,
-    Request, Run, ScriptKey, ScriptRun, ScriptTimes, Scripts, Start, Started, Store, StoreFile, To,
+    Amendment, Cancelled, Claim, End, Entry, FutureHandle, IfAbsent, Keep, Paused, Permissions, Ready, RecordFile,
+    RecordId, Request, Run, ScriptKey, ScriptRun, ScriptTimes, Scripts, Start, Started, Store, StoreFile, To,
 };
 pub use supervise::{Begun, Gated, Report, Task, supervise};

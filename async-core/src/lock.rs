@@ -52,7 +52,7 @@ pub(crate) enum Right {
     /// On a record: a place in the queue, held until the future has left it.
     QueuePlace,
     /// On a record: to run in the place of that future, which waits.
-    Lent,
+    Donated,
     /// On the queue: to be the next one that takes a free slot.
     Head,
     /// On the queue: to be added to its end.
@@ -69,7 +69,7 @@ impl Right {
         match self {
             Self::Collect => FIRST,
             Self::QueuePlace => FIRST + 1,
-            Self::Lent => FIRST + 2,
+            Self::Donated => FIRST + 2,
             Self::Head => FIRST + 3,
             Self::Tail => FIRST + 4,
             Self::Count => FIRST + 5,

@@ -308,7 +308,7 @@ pub fn is_alive_since(pid: u32, since: Option<Millis>) -> bool {
 
 /// What is to be seen of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Look {
+pub(crate) struct ProcessEntry {
     pub(crate) parent: u32,
     /// When it was started, in clock ticks since boot.
     pub(crate) start_ticks: u64,
@@ -317,20 +317,20 @@ pub(crate) struct Look {
 }
 
 /// A look at that process; none if it is gone.
-pub(crate) fn look(pid: u32) -> Option<Look> {
+pub(crate) fn look(pid: u32) -> Option<ProcessEntry> {
     parse_look(&stat_line(pid).ok()?)
 }
 
 /// The same; that it can't be looked at is an error.
-pub(crate) fn try_look(pid: u32) -> io::Result<Option<Look>> {
+pub(crate) fn try_look(pid: u32) -> io::Result<Option<ProcessEntry>> {
     let stat = unless_gone(stat_line(pid))?;
     stat.map(|stat| parse_look(&stat).ok_or_else(|| io::ErrorKind::InvalidData.into())).transpose()
 }
 
-fn parse_look(stat: &str) -> Option<Look> {
+fn parse_look(stat: &str) -> Option<ProcessEntry> {
     // Field 4 of the line is the second after the name.
     let parent = fields_after_name(stat)?.nth(1)?.parse().ok()?;
-    Some(Look { parent, start_ticks: start_ticks(stat)?, runs: runs(stat) })
+    Some(ProcessEntry { parent, start_ticks: start_ticks(stat)?, runs: runs(stat) })
 }
 
 /// The children of that process, or of this one, of all its threads; none if it is gone. Of those that end meanwhile, and of their
@@ -399,7 +399,7 @@ pub(crate) fn written_by(pid: u32) -> impl Iterator<Item = (u64, u64)> {
 }
 
 /// Whether that process was started with that entry, such as `NAME=VALUE`, in its environment.
-pub(crate) fn was_told(pid: u32, entry: &OsStr) -> bool {
+pub(crate) fn has_env_entry(pid: u32, entry: &OsStr) -> bool {
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     environment.split(|&byte| byte == 0).any(|it| it == entry.as_bytes())
 }

@@ -53,7 +53,7 @@ pub(crate) use codec::{Line, LogOf, parse};
 pub const MAX_RECORD_BYTES: u64 = 1 << 20;
 
 /// How much of that its opening may take, in bytes; the rest is for what is added later.
-const MAX_OPENING_BYTES: usize = 1 << 19;
+const MAX_HEADER_BYTES: usize = 1 << 19;
 
 /// How much of a command is kept where not all of it fits, in bytes.
 const MAX_CUT_COMMAND_BYTES: usize = 100_000;
@@ -233,13 +233,13 @@ pub struct Record {
     pub(crate) dependencies: Vec<FutureId>,
     /// Futures that wait for it and lend it their place.
     #[serde(skip)]
-    pub(crate) lenders: Vec<Lender>,
+    pub(crate) donors: Vec<Donor>,
     /// The futures that its task waits for, or has waited for.
     #[serde(skip)]
     pub(crate) waits_for: Vec<WaitsFor>,
     /// The one in whose place it runs.
     #[serde(skip)]
-    pub(crate) lent_by: Option<FutureName>,
+    pub(crate) donated_by: Option<FutureName>,
     /// Whether the last line is torn.
     #[serde(skip)]
     pub(crate) torn: bool,
@@ -297,19 +297,19 @@ impl FromStr for QueuePlace {
 
 /// A future that lends its place while it waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Lender {
+pub(crate) struct Donor {
     /// The process that waits in it.
     pub(crate) waiter: ProcessIdentity,
     pub(crate) name: FutureName,
 }
 
-impl std::fmt::Display for Lender {
+impl std::fmt::Display for Donor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.waiter, self.name)
     }
 }
 
-impl FromStr for Lender {
+impl FromStr for Donor {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -426,19 +426,19 @@ impl Record {
 
     /// The text that adds those lines.
     pub(crate) fn addition(&self, lines: &[Line]) -> String {
-        codec::joint(self) + &codec::text(lines)
+        codec::separator(self) + &codec::text(lines)
     }
 
     /// The record, without its arguments and the rest of its command if its opening would leave too little room.
-    pub(crate) fn fitting(self) -> Self {
-        if self.opening().len() <= MAX_OPENING_BYTES {
+    pub(crate) fn truncated(self) -> Self {
+        if self.header().len() <= MAX_HEADER_BYTES {
             return self;
         }
         Self { command: at_most(&self.command, MAX_CUT_COMMAND_BYTES), argv: None, ..self }
     }
 
     /// The first text of the record, with what is known before the task starts.
-    pub(crate) fn opening(&self) -> String {
+    pub(crate) fn header(&self) -> String {
         let known = [
             Some(Line::Command(self.command.clone())),
             Some(Line::StartTime(self.start_time)),
@@ -454,7 +454,7 @@ impl Record {
             self.plan.clone().map(Line::Plan),
         ];
         let dependencies = self.dependencies.iter().cloned().map(Line::Dependency);
-        codec::opening(&known.into_iter().flatten().chain(dependencies).collect::<Vec<_>>())
+        codec::header(&known.into_iter().flatten().chain(dependencies).collect::<Vec<_>>())
     }
 
     /// How it ended, given what the shell's own wait saw and that it was over by `now` (ms since the epoch).
@@ -505,7 +505,7 @@ mod tests {
             life: Some(ProcessIdentity::of(std::process::id()).unwrap()),
             ..Record::default()
         };
-        let text = record.opening();
+        let text = record.header();
         assert_eq!(parse(text.as_bytes()).unwrap(), record, "{text}");
         let [_, second] = record.argv.unwrap().try_into().unwrap();
         assert_eq!(OsString::from(second), odd);
@@ -522,19 +522,19 @@ mod tests {
                 dependencies: vec![id.clone()],
                 ..Record::default()
             };
-            let lender = Lender { waiter, name: name.clone() };
-            let wait = WaitsFor { waiter: lender.waiter.clone(), of: id.clone() };
+            let donor = Donor { waiter, name: name.clone() };
+            let wait = WaitsFor { waiter: donor.waiter.clone(), of: id.clone() };
             let place = QueuePlace { behind: Some(id) };
             let lines = [
                 Line::Queue(place.clone()),
-                Line::Lender(lender.clone()),
+                Line::Donor(donor.clone()),
                 Line::WaitsFor(wait.clone()),
-                Line::LentBy(name.clone()),
+                Line::DonatedBy(name.clone()),
             ];
-            let text = record.opening() + &record.addition(&lines);
+            let text = record.header() + &record.addition(&lines);
             let waits_for = vec![wait];
             let expected =
-                Record { queue: Some(place), lenders: vec![lender], waits_for, lent_by: Some(name), ..record };
+                Record { queue: Some(place), donors: vec![donor], waits_for, donated_by: Some(name), ..record };
             assert_eq!(parse(text.as_bytes()), Ok(expected), "{text}");
         }
     }

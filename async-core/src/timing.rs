@@ -80,6 +80,6 @@ pub use compare::{Compared, Comparison};
 pub use figures::Figures;
 pub use path::Stretch;
 pub use replay::{Replay, Stuck, Times};
-pub use run::{Collected, Recorded, Run, Status, Task, Verdict};
+pub use run::{Collected, Recorded, Run, Status, Task, TaskOutcome};
 pub use schedule::Schedule;
 pub use summary::{Speedup, Summary};

@@ -23,7 +23,7 @@ pub(crate) use descendants::Root;
 const LOOK_AGAIN: Millis = 1000;
 
 /// How long a supervisor inside the tree has to record what became of its own task, in ms.
-const LAST_WORDS: Millis = 2000;
+const RECORD_TIMEOUT: Millis = 2000;
 
 /// How often processes are stopped anew before they are killed, for those that start others all the time.
 const ROUNDS: usize = 20;
@@ -107,7 +107,7 @@ fn kill_all(mut left: Vec<Found>, living: &impl Fn() -> io::Result<Vec<Found>>) 
     let start = clock::since_boot();
     while !left.is_empty() && clock::since_boot() < start.saturating_add(GIVE_UP) {
         let (supervisors, others): (Vec<Found>, Vec<Found>) = left.iter().partition(|found| is_supervisor(found.pid));
-        let patience = start.saturating_add(LAST_WORDS);
+        let patience = start.saturating_add(RECORD_TIMEOUT);
         if others.is_empty() && clock::since_boot() < patience {
             wait_for(supervisors[0].pid, patience);
         } else {

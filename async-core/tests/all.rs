@@ -7,7 +7,7 @@ mod common;
 mod count;
 mod cut_short;
 mod damaged;
-mod reckoned;
 mod records;
 mod replay;
 mod runs;
+mod worked_examples;

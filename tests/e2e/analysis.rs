@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use async_tests::fault::without_lines;
-use async_tests::held::Held;
+use async_tests::fixtures::store::Held;
 use async_tests::shell::Sandbox;
 use async_tests::terminal::Terminal;
 use serde_json::Value;

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use async_tests::fault::{Case, in_each_case};
+use async_tests::paused_script::PausedScript;
 use async_tests::shell::Sandbox;
-use async_tests::stay::Staying;
 use async_tests::tools::is_there;
 
 /// A tree of processes that are hard to get rid of; it says when all of them are there.
@@ -24,8 +24,8 @@ function tree {
 mkfifo there grown
 ";
 
-fn start(case: &Case, script: &str) -> Staying {
-    Staying::start(case.sandbox(), &case.script(script))
+fn start(case: &Case, script: &str) -> PausedScript {
+    PausedScript::start(case.sandbox(), &case.script(script))
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn the_whole_tree_of_a_function_is_stopped() {
 
 #[test]
 fn the_whole_tree_of_a_program_is_stopped() {
-    let mut script = Staying::plain(&format!(
+    let mut script = PausedScript::plain(&format!(
         "{TREE}export -f tree; async run t -- bash -c tree; read -r _ <grown; stay; async wait t; echo \"wait $?\""
     ));
     script.call(&["cancel", "--grace", "100ms", "t"]).tells("]: cancelled: ").tells(" killed after").exits(0);
@@ -54,7 +54,7 @@ fn the_whole_tree_of_a_program_is_stopped() {
 #[test]
 fn what_its_supervisor_can_not_stop_any_more_is_stopped() {
     for signal in ["KILL", "STOP"] {
-        let mut script = Staying::plain(&format!(
+        let mut script = PausedScript::plain(&format!(
             "{TREE}export -f tree
             async run t -- bash -c tree
             read -r _ <grown
@@ -98,7 +98,7 @@ fn a_function_whose_supervisor_is_killed_is_stopped() {
 #[test]
 fn no_other_process_is_taken_for_a_survivor() {
     // The task's process id in the record of a lost future is another's by now.
-    let mut script = Staying::plain(
+    let mut script = PausedScript::plain(
         "async init
         sleep 1000 &
         read -r uptime _ </proc/uptime
@@ -149,7 +149,7 @@ fn nested_futures_are_stopped_and_none_of_them_is_lost() {
 
 #[test]
 fn what_is_stopped_inside_of_another_is_cancelled_too_and_what_ended_by_itself_is_not() {
-    let mut script = Staying::plain(
+    let mut script = PausedScript::plain(
         r#"mkfifo there
         async run outside -- sleep 1000
         async run t -- bash -c '
@@ -184,7 +184,7 @@ fn what_is_stopped_inside_of_another_is_cancelled_too_and_what_ended_by_itself_i
 
 #[test]
 fn one_that_has_not_started_never_does() {
-    let mut script = Staying::plain(
+    let mut script = PausedScript::plain(
         "make_gate go
         async run --jobs 1 first -- bash -c 'read -r _ <go'
         async run --jobs 1 second -- touch second
@@ -231,7 +231,7 @@ fn a_function_that_has_not_started_never_does() {
 
 #[test]
 fn between_two_attempts() {
-    let mut script = Staying::plain(
+    let mut script = PausedScript::plain(
         "async run --retry 5 --retry-delay 1h t -- sh -c 'echo x >>runs; exit 3'
         until grep -q 'attempt 1 of 6 ended with status 3, next in 3600 seconds' \"$DEST/async/t.log\"; do :; done
         stay
@@ -262,7 +262,7 @@ fn between_two_attempts() {
 
 #[test]
 fn by_two_at_once() {
-    let mut script = Staying::plain(&format!(
+    let mut script = PausedScript::plain(&format!(
         "{TREE}export -f tree
         async run t -- bash -c tree
         read -r _ <grown
@@ -281,7 +281,7 @@ fn by_two_at_once() {
 
 #[test]
 fn all_of_them_or_those_that_are_named() {
-    let mut script = Staying::plain(
+    let mut script = PausedScript::plain(
         "for i in 1 2 3; do async run t$i -- sleep 1000; done
         async run --wait over -- true
         async run fine -- true
@@ -318,7 +318,7 @@ fn a_task_that_a_shell_runs_itself_is_left_alone() {
 
 #[test]
 fn a_task_that_ends_well_when_it_is_asked_to_has_not_succeeded() {
-    let mut script = Staying::plain(
+    let mut script = PausedScript::plain(
         "make_gate ready
         async run t -- bash -c 'trap \"echo bye; exit 0\" TERM; sleep 1000 & : >ready; while :; do wait; done'
         async run --after t late -- touch late
@@ -338,7 +338,7 @@ fn a_task_that_ends_well_when_it_is_asked_to_has_not_succeeded() {
 
 #[test]
 fn by_a_task_of_its_own_tree() {
-    let mut script = Staying::plain(
+    let mut script = PausedScript::plain(
         "async run --quiet t -- bash -c 'async cancel --grace 100ms t; sleep 1000'
         async wait --keep --quiet t
         stay

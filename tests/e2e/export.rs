@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, lchown,
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use async_tests::crafted::{self, Crafted, many, of_each_kind};
+use async_tests::fixtures::records::{self, Crafted, many, of_each_kind};
 use async_tests::shell::{Finished, Sandbox};
 use async_tests::small_disk::is_root;
 use async_tests::tools;
@@ -18,7 +18,7 @@ use serde_json::Value;
 fn timing(sandbox: &Sandbox, futures: &[Crafted], args: &[&str]) -> Finished {
     let store = sandbox.path("crafted");
     let _ = fs::remove_dir_all(&store);
-    let _ = crafted::store(&store, futures);
+    let _ = records::store(&store, futures);
     sandbox.finish(sandbox.command("async").arg("--dir").arg(&store).arg("timing").args(args))
 }
 

@@ -3,8 +3,8 @@
 //! A command then either says so, or ends as if nothing had been; and it never leaves a store that another command
 //! stumbles over.
 
-use async_tests::stage::{self, Kind, Outcomes, Ran, Stage, Trial};
 use async_tests::strace::{self, Call};
+use async_tests::sweep::{self, Kind, Outcomes, Ran, Sweep, Trial};
 use async_tests::tools;
 
 /// The count that must at least be reached, lest the sweep shrink unseen.
@@ -23,14 +23,14 @@ fn a_system_call_that_fails_is_told_of_or_does_no_harm() {
     if !tools::is_there("strace") {
         return;
     }
-    let trials = stage::trials();
+    let trials = sweep::trials();
     let mut complaints = Vec::new();
     let outcomes = Outcomes::default();
     let good: Vec<_> = trials
         .iter()
         .map(|trial| {
             let subject = &trial.subject;
-            let mut stage = Stage::set(*subject, &trial.bash);
+            let mut stage = Sweep::set(*subject, &trial.bash);
             let ran = stage.run(None);
             let failed = ran.says_that_it_failed();
             let as_meant =
@@ -60,7 +60,7 @@ fn a_system_call_that_fails_is_told_of_or_does_no_harm() {
 
 fn check(fault: &Fault<'_>, outcomes: &Outcomes) -> Result<(), String> {
     let Fault { trial: Trial { subject, bash, .. }, good, call, error } = fault;
-    let mut stage = Stage::set(*subject, bash);
+    let mut stage = Sweep::set(*subject, bash);
     let ran = stage.run(Some(&format!("{}:error={error}:when={}", call.name, call.number)));
     let context = |complaint: String| {
         format!("=== {}: {error} from {} #{}({}\n{complaint}\n{ran}", subject.title, call.name, call.number, call.text)

@@ -5,9 +5,10 @@
 use std::fs;
 use std::sync::LazyLock;
 
-use async_tests::held::{Held, Running};
+use async_tests::assert_like_snapshot;
+use async_tests::fixtures::runs;
+use async_tests::fixtures::store::{Held, Running};
 use async_tests::shell::{Finished, Sandbox};
-use async_tests::{assert_like_snapshot, made_up};
 use jsonschema::Validator;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -57,7 +58,7 @@ fn the_schema_is_one() {
 #[test]
 fn futures_in_every_state_are_valid() {
     let sandbox = Sandbox::default();
-    made_up::store(&sandbox);
+    runs::store(&sandbox);
     let finished = sandbox.run("async status --all --json");
     let mut seen = status(finished.exits(1));
     assert_eq!(seen["store"], sandbox.store().to_str().unwrap());
@@ -103,7 +104,7 @@ fn runs_are_valid_and_numbered_as_they_are_printed() {
 #[test]
 fn real_futures_are_valid_and_told_exactly() {
     let sandbox = Sandbox::default();
-    made_up::empty_store(&sandbox);
+    runs::empty_store(&sandbox);
     let finished = sandbox.run(
         r"{
             async run exact -- printf '%s\n' 'a b' '' $'c\nd' $'\xff'
@@ -168,7 +169,7 @@ fn a_store_with_an_odd_name_is_told_exactly() {
 #[test]
 fn an_empty_store_is_an_empty_list() {
     let sandbox = Sandbox::default();
-    made_up::empty_store(&sandbox);
+    runs::empty_store(&sandbox);
     let finished = sandbox.run("async status --json");
     assert_eq!(status(&finished)["futures"], json!([]));
     assert_eq!((finished.stderr.as_str(), finished.status), ("", 0));
@@ -177,7 +178,7 @@ fn an_empty_store_is_an_empty_list() {
 #[test]
 fn what_can_not_be_read_is_told_beside_a_valid_document() {
     let sandbox = Sandbox::default();
-    made_up::store(&sandbox);
+    runs::store(&sandbox);
     fs::write(sandbox.store().join("bad.ini"), "nonsense\n").unwrap();
     let finished = sandbox.run("async status --json");
     assert_eq!(future(&status(&finished), "docs")["rc"], 0);
@@ -187,7 +188,7 @@ fn what_can_not_be_read_is_told_beside_a_valid_document() {
 #[test]
 fn the_runs_of_a_name_are_valid() {
     let sandbox = Sandbox::default();
-    made_up::empty_store(&sandbox);
+    runs::empty_store(&sandbox);
     let finished = sandbox.run(
         "for status in 4 0; do
             async run t -- bash -c \"exit $status\"
@@ -207,7 +208,7 @@ fn the_runs_of_a_name_are_valid() {
 #[test]
 fn the_timing_of_a_run_is_valid() {
     let sandbox = Sandbox::default();
-    made_up::empty_store(&sandbox);
+    runs::empty_store(&sandbox);
     let finished = sandbox.run(
         "for name in a b; do async run $name -- true; done >&2
         async wait a b >&2
@@ -430,7 +431,7 @@ fn of_two_that_wait_for_the_same_futures_each_is_told_of_once() {
 #[test]
 fn more_futures_are_told_of_than_files_may_be_open_at_first() {
     let sandbox = Sandbox::default();
-    made_up::many(&sandbox, 200);
+    runs::many(&sandbox, 200);
     let seen = waited(sandbox.run("ulimit -S -n 100; async wait --all --json").exits(0));
     assert_eq!(seen["futures"].as_array().unwrap().len(), 200);
     assert_eq!(seen["ended"], "complete");
@@ -534,7 +535,7 @@ fn what_was_cancelled_is_told_of_and_how() {
 #[test]
 fn the_schema_refuses_what_is_not_so() {
     let sandbox = Sandbox::default();
-    made_up::store(&sandbox);
+    runs::store(&sandbox);
     let seen = status(&sandbox.run("async status --json"));
     let validator = validator("FuturesDocument");
     let refused = |change: &dyn Fn(&mut Value)| {

@@ -1,9 +1,9 @@
 //! Commands are killed before and after each system call that changes the store or prints something.
 //!
-//! What must hold then is written at [`Stage::check`].
+//! What must hold then is written at [`Sweep::check`].
 
-use async_tests::stage::{self, Kind, Outcomes, Ran, Stage, Trial};
 use async_tests::strace::{self, Call};
+use async_tests::sweep::{self, Kind, Outcomes, Ran, Sweep, Trial};
 use async_tests::tools;
 
 /// The count that must at least be reached, lest the sweep shrink unseen.
@@ -20,10 +20,10 @@ fn a_command_that_is_killed_leaves_a_store_that_tells_the_truth() {
     if !tools::is_there("strace") {
         return;
     }
-    let trials = stage::trials();
+    let trials = sweep::trials();
     let mut points = Vec::new();
     for trial in trials.iter().filter(|trial| trial.subject.kind != Kind::Looks) {
-        let stage = Stage::set(trial.subject, &trial.bash);
+        let stage = Sweep::set(trial.subject, &trial.bash);
         let Ran { calls, .. } = stage.run(None);
         let folder = stage.folder();
         let at = |index: &usize| {
@@ -44,7 +44,7 @@ fn a_command_that_is_killed_leaves_a_store_that_tells_the_truth() {
 
 fn check(point: &Point<'_>, outcomes: &Outcomes) -> Result<(), String> {
     let Point { trial: Trial { subject, bash, .. }, call } = point;
-    let mut stage = Stage::set(*subject, bash);
+    let mut stage = Sweep::set(*subject, bash);
     let ran = stage.run(Some(&format!("{}:signal=KILL:when={}", call.name, call.number)));
     let context = |complaint: String| {
         format!("=== {}: killed at {} #{}({}\n{complaint}\n{ran}", subject.title, call.name, call.number, call.text)

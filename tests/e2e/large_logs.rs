@@ -11,7 +11,7 @@ use std::path::Path;
 use std::thread;
 
 use async_tests::fault::{Case, in_each_case};
-use async_tests::held::Held;
+use async_tests::fixtures::store::Held;
 use async_tests::shell::{Finished, Sandbox};
 use async_tests::small_disk::{SmallDisk, is_root};
 use async_tests::strace;

@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use async_tests::fault::{PRELUDE, in_each_case};
+use async_tests::paused_script::PausedScript;
 use async_tests::proof::Records;
 use async_tests::shell::Sandbox;
-use async_tests::stay::Staying;
 
 /// Starts futures of all kinds: functions and programs, such that start others and wait for them in every manner, and
 /// chains of those.
@@ -108,7 +108,7 @@ fn tasks_of_both_profiles_are_limited() {
 #[test]
 fn whoever_is_killed_makes_room_at_once() {
     for (victim, key) in [("first", "pid"), ("first", "task"), ("second", "pid"), ("third", "pid")] {
-        let mut script = Staying::plain(&format!(
+        let mut script = PausedScript::plain(&format!(
             "make_gate go ready over
             ASYNC_JOBS=1; export ASYNC_JOBS
             async run --quiet first -- bash -c ': >ready; read -r _ <go'

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 
-use async_tests::held::{Held, Running};
+use async_tests::fixtures::store::{Held, Running};
 use async_tests::shell::Sandbox;
 use async_tests::terminal::Terminal;
 

@@ -3,12 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod contrast;
-mod hands;
+mod interaction;
 mod layout;
 mod safety;
 
 use async_tests::browser::{self, Browser};
-use async_tests::crafted::{self, Crafted};
+use async_tests::fixtures::records::{self, Crafted};
 use async_tests::shell::Sandbox;
 use async_tests::tools;
 
@@ -31,7 +31,7 @@ impl Stage {
     fn open(&mut self, option: &str, futures: &[Crafted], width: u32) {
         let store = self.sandbox.path("crafted");
         let _ = std::fs::remove_dir_all(&store);
-        let _ = crafted::store(&store, futures);
+        let _ = records::store(&store, futures);
         let file = self.sandbox.path(&format!("timeline.{}", option.trim_start_matches('-')));
         let mut command = self.sandbox.command("async");
         command.arg("--dir").arg(&store).arg("timing").arg(option).arg(&file);

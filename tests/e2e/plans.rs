@@ -5,9 +5,9 @@
 use std::fs;
 
 use async_tests::fault::{Case, in_each_case, in_each_standalone_case};
+use async_tests::paused_script::PausedScript;
 use async_tests::proof::Records;
 use async_tests::shell::Sandbox;
-use async_tests::stay::Staying;
 
 #[test]
 fn a_task_whose_time_is_up_is_stopped_with_its_whole_tree() {
@@ -18,7 +18,7 @@ fn a_task_whose_time_is_up_is_stopped_with_its_whole_tree() {
         sleep 1000 &
         wait
     }";
-    let script = Staying::plain(&format!(
+    let script = PausedScript::plain(&format!(
         "{tree}
         export -f tree
         async run --quiet --timeout 800ms --grace 100ms t -- bash -c tree
@@ -29,7 +29,7 @@ fn a_task_whose_time_is_up_is_stopped_with_its_whole_tree() {
     let mut script = script;
     script.go_on().says("the log\n").tells("with result 124 in 0 seconds (its time was up)\n").says("wait 124\n");
     in_each_standalone_case(|case| {
-        let mut script = Staying::start(
+        let mut script = PausedScript::start(
             case.sandbox(),
             &case.script(&format!(
                 "{tree}
@@ -357,7 +357,7 @@ fn ends(case: &Case, on_exit: &str, end: &str) {
         stay
         {end}"
     ));
-    let mut script = Staying::start(case.sandbox(), &script);
+    let mut script = PausedScript::start(case.sandbox(), &script);
     let own = ["function", "outer", "inner", "nested", "subshell"];
     let status = script.call(&["status"]);
     for name in own.into_iter().chain(["program"]) {

@@ -5,14 +5,15 @@
 use std::fs;
 use std::path::Path;
 
+use async_tests::assert_like_snapshot;
+use async_tests::fixtures::runs;
 use async_tests::shell::{Finished, Sandbox};
 use async_tests::terminal::Terminal;
-use async_tests::{assert_like_snapshot, made_up};
 
 /// A sandbox with a store of made-up futures.
 fn stage() -> Sandbox {
     let sandbox = Sandbox::default();
-    made_up::store(&sandbox);
+    runs::store(&sandbox);
     sandbox
 }
 
@@ -118,7 +119,7 @@ fn names_say_which_and_ps_is_the_same() {
 #[test]
 fn a_name_that_was_used_again_is_listed_with_all_its_futures() {
     let sandbox = Sandbox::default();
-    made_up::empty_store(&sandbox);
+    runs::empty_store(&sandbox);
     let finished = sandbox.run(
         "for status in 0 4; do
             async run t -- bash -c \"exit $status\"
@@ -134,7 +135,7 @@ fn a_name_that_was_used_again_is_listed_with_all_its_futures() {
 #[test]
 fn an_empty_store_is_told_in_a_line() {
     let sandbox = Sandbox::default();
-    made_up::empty_store(&sandbox);
+    runs::empty_store(&sandbox);
     let finished = sandbox.run("async status");
     assert_eq!(finished.stderr, format!("async: there are no live futures in {}\n", sandbox.store().display()));
     assert_eq!((finished.stdout.as_str(), finished.status), ("", 0));

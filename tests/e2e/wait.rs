@@ -5,7 +5,7 @@
 use std::fs;
 
 use async_core::clock;
-use async_tests::held::{Held, Running};
+use async_tests::fixtures::store::{Held, Running};
 use async_tests::shell::Finished;
 use async_tests::terminal::Terminal;
 use async_tests::tools::is_there;

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use async_tests::fault::{in_each_case, in_each_standalone_case};
-use async_tests::held::Held;
+use async_tests::fixtures::store::Held;
 
 /// `ends NAME RC`: a future that is over, with a log.
 const ENDS: &str = r#"

@@ -7,9 +7,10 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 
+use async_tests::assert_like_snapshot;
+use async_tests::fixtures::runs;
 use async_tests::shell::Sandbox;
 use async_tests::terminal::Terminal;
-use async_tests::{assert_like_snapshot, made_up};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -69,7 +70,7 @@ fn append(path: &Path, lines: &str) {
 #[test]
 fn it_shows_the_futures_and_the_log_of_one() {
     let sandbox = Sandbox::default();
-    made_up::store(&sandbox);
+    runs::store(&sandbox);
     for (rows, columns) in [(24, 80), (40, 160)] {
         let mut terminal = watch(&sandbox, rows, columns, "--all");
         selects(&mut terminal, b"jj", "build");
@@ -88,7 +89,7 @@ fn it_shows_the_futures_and_the_log_of_one() {
 #[test]
 fn it_shows_what_happens() {
     let sandbox = Sandbox::default();
-    made_up::empty_store(&sandbox);
+    runs::empty_store(&sandbox);
     let mut terminal = watch(&sandbox, 24, 80, "");
     terminal.wait_for(|screen| screen.contains("there are no futures"));
     sandbox
@@ -108,7 +109,7 @@ fn it_shows_what_happens() {
 #[test]
 fn it_sees_that_a_future_is_lost() {
     let sandbox = Sandbox::default();
-    made_up::empty_store(&sandbox);
+    runs::empty_store(&sandbox);
     sandbox.run("async run t -- sleep 1000").exits(0);
     let mut terminal = watch(&sandbox, 24, 80, "");
     terminal.wait_for(|screen| screen.contains("t     running"));
@@ -122,7 +123,7 @@ fn it_sees_that_a_future_is_lost() {
 #[test]
 fn it_sees_that_a_shell_ended_in_the_middle_of_a_task() {
     let sandbox = Sandbox::default();
-    made_up::empty_store(&sandbox);
+    runs::empty_store(&sandbox);
     let mut shell = sandbox
         .bash("source <(async shim); DEVSTACK_PARALLEL=False; async_run t sleep 1000")
         .stdout(Stdio::null())
@@ -141,7 +142,7 @@ fn it_sees_that_a_shell_ended_in_the_middle_of_a_task() {
 #[test]
 fn keys_select_among_a_thousand() {
     let sandbox = Sandbox::default();
-    made_up::many(&sandbox, 1000);
+    runs::many(&sandbox, 1000);
     let mut terminal = watch(&sandbox, 24, 80, "");
     assert_eq!(selected(&terminal), "t0000");
     selects(&mut terminal, END, "t0999");
@@ -164,7 +165,7 @@ fn keys_select_among_a_thousand() {
 #[test]
 fn a_record_is_read_again_only_when_it_has_changed() {
     let sandbox = Sandbox::default();
-    made_up::many(&sandbox, 10);
+    runs::many(&sandbox, 10);
     // What is written by way of another directory's link is no change of this one.
     let elsewhere = sandbox.path("elsewhere.ini");
     fs::hard_link(sandbox.store().join("t0005.ini"), &elsewhere).unwrap();
@@ -183,7 +184,7 @@ fn a_record_is_read_again_only_when_it_has_changed() {
 #[test]
 fn c_cancels_after_a_question() {
     let sandbox = Sandbox::default();
-    made_up::empty_store(&sandbox);
+    runs::empty_store(&sandbox);
     sandbox.run("async run t -- sleep 1000; async run over -- true; async wait --keep --quiet over").exits(0);
     let mut terminal = watch(&sandbox, 24, 80, "");
     terminal.wait_for(|screen| screen.contains("log of t ─"));
@@ -206,7 +207,7 @@ fn c_cancels_after_a_question() {
 #[test]
 fn signals_end_it_and_the_terminal_is_as_it_was() {
     let sandbox = Sandbox::default();
-    made_up::store(&sandbox);
+    runs::store(&sandbox);
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
         let mut terminal = watch(&sandbox, 24, 80, "");
         let pid: i32 = fs::read_to_string(sandbox.path("dest/pid")).unwrap().trim().parse().unwrap();
@@ -218,7 +219,7 @@ fn signals_end_it_and_the_terminal_is_as_it_was() {
 #[test]
 fn a_window_may_have_any_size_and_another_one_later() {
     let sandbox = Sandbox::default();
-    made_up::store(&sandbox);
+    runs::store(&sandbox);
     let mut terminal = watch(&sandbox, 24, 80, "");
     for (rows, columns) in [(50, 200), (10, 60), (3, 30), (2, 2), (1, 1)] {
         terminal.resize(rows, columns);
@@ -234,7 +235,7 @@ fn a_window_may_have_any_size_and_another_one_later() {
 #[test]
 fn a_log_is_shown_as_a_terminal_leaves_it_and_can_not_act_on_this_one() {
     let sandbox = Sandbox::default();
-    made_up::store(&sandbox);
+    runs::store(&sandbox);
     let log = b"10%\r100%\n\x1b[31mred\x1b[0m\x1b]0;title\x07\n\xff\n\tlast";
     fs::write(sandbox.store().join("build.log"), log).unwrap();
     let mut terminal = watch(&sandbox, 24, 80, "build");
@@ -248,7 +249,7 @@ fn a_log_is_shown_as_a_terminal_leaves_it_and_can_not_act_on_this_one() {
 #[test]
 fn without_colours_the_selected_row_still_stands_out() {
     let sandbox = Sandbox::default();
-    made_up::store(&sandbox);
+    runs::store(&sandbox);
     let mut terminal =
         Terminal::new(&sandbox, 80, "cd \"$DEST\"; NO_COLOR=1 async --dir async status --watch; echo gone");
     terminal.wait_for(|screen| screen.contains("q quit"));
@@ -261,7 +262,7 @@ fn without_colours_the_selected_row_still_stands_out() {
 #[test]
 fn what_can_not_be_read_is_named_beside_the_others() {
     let sandbox = Sandbox::default();
-    made_up::store(&sandbox);
+    runs::store(&sandbox);
     fs::write(sandbox.store().join("bad.ini"), "nonsense\n").unwrap();
     let mut terminal = Terminal::new(&sandbox, 120, "cd \"$DEST\"; async --dir async status --watch; echo gone");
     terminal.wait_for(|screen| {
@@ -276,7 +277,7 @@ fn what_can_not_be_read_is_named_beside_the_others() {
 #[test]
 fn the_store_may_be_cleared_or_removed_meanwhile() {
     let sandbox = Sandbox::default();
-    made_up::empty_store(&sandbox);
+    runs::empty_store(&sandbox);
     sandbox.run("async run t -- true; async wait t").exits(0);
     let mut terminal = watch(&sandbox, 24, 80, "--all");
     terminal.wait_for(|screen| screen.contains("t     collected"));
@@ -292,7 +293,7 @@ fn the_store_may_be_cleared_or_removed_meanwhile() {
 #[test]
 fn it_needs_a_terminal() {
     let sandbox = Sandbox::default();
-    made_up::store(&sandbox);
+    runs::store(&sandbox);
     let finished = sandbox.run("async status --watch");
     finished.complains("--watch needs a terminal to draw on, and standard output is none").exits(2);
     assert_eq!(finished.stdout, "");

@@ -3,20 +3,18 @@
 pub mod another_user;
 pub mod browser;
 pub mod counting;
-pub mod crafted;
 pub mod deviations;
 pub mod fault;
-pub mod held;
-pub mod made_up;
+pub mod fixtures;
 pub mod mark;
 pub mod markdown;
+pub mod paused_script;
 pub mod proof;
 pub mod scenario;
 pub mod shell;
 pub mod small_disk;
-pub mod stage;
-pub mod stay;
 pub mod strace;
+pub mod sweep;
 pub mod terminal;
 pub mod tools;
 

@@ -8,7 +8,7 @@ use async_core::tree::Ended;
 use async_core::{Cancelled, Entry, FutureName, Record, Store, text};
 use clap::Args;
 
-use crate::cli::Place;
+use crate::cli::Context;
 use crate::duration;
 use crate::failure::{Failure, warn};
 use crate::json::{self, Cancellation, Cancellations, Envelope};
@@ -50,8 +50,8 @@ pub(crate) struct Cancel {
 }
 
 impl Cancel {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        let store = self.of.place(place)?.store()?;
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        let store = self.of.place(context)?.store()?;
         let names = if self.all {
             store.names()?
         } else {
@@ -63,7 +63,7 @@ impl Cancel {
             }
             names
         };
-        let lines = Lines::of(place, self.quiet)?;
+        let lines = Lines::of(context, self.quiet)?;
         let mut status = ExitCode::SUCCESS;
         let mut cancellations = Vec::new();
         for (name, result) in store.cancel_all(names, self.grace) {

@@ -5,16 +5,16 @@ use std::process::ExitCode;
 use async_core::{Caller, FutureName};
 use clap::Args;
 
-use crate::account::Account;
-use crate::cli::Place;
-use crate::collecting::Manner;
+use crate::cli::Context;
+use crate::commands::run::planning;
 use crate::failure::Failure;
 use crate::json::{self, Envelope, WaitEnd, Waited};
 use crate::messages::{Lines, Output, QUIET_HELP};
-use crate::planning;
-use crate::sleeper::Sleeper;
-use crate::targets::{self, Scope};
-use crate::waiting::{How, Waiting};
+use crate::wait::batch::PendingBatch;
+use crate::wait::collecting::WaitOptions;
+use crate::wait::sleeper::Sleeper;
+use crate::wait::targets::{self, Scope};
+use crate::wait::{How, Waiting};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,30 +37,30 @@ pub(crate) struct Cleanup {
 }
 
 impl Cleanup {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        let store = place.store()?;
-        let lines = Lines::of(place, self.quiet)?;
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        let store = context.store()?;
+        let lines = Lines::of(context, self.quiet)?;
         let mut output = Output::stdout()?;
-        let around = targets::around(&store, planning::enclosing(&store));
-        let (targets, others) = targets::found(&store, &Caller::Program, &Scope::Store, &around, false)?;
+        let ancestors = targets::ancestors(&store, planning::parent(&store));
+        let (targets, others) = targets::found(&store, &Caller::Program, &Scope::Store, &ancestors, false)?;
         targets::tell_of_others(&store, &Caller::Program, &others);
-        let sleeper = Sleeper::new(None, Some(targets::go_on(place, &[])));
+        let sleeper = Sleeper::new(None, Some(targets::go_on(context, &[])));
         if !self.json {
-            let manner = Manner::usual(lines);
-            let mut waiting = Waiting::of_program(&store, &mut output, manner, targets, How::CleanUp);
+            let options = WaitOptions::usual(lines);
+            let mut waiting = Waiting::of_program(&store, &mut output, options, targets, How::CleanUp);
             waiting.run(&sleeper)?;
             return Ok(waiting.status().into());
         }
         let names: Vec<FutureName> =
             targets.iter().filter_map(|target| FutureName::from_arg(&target.text).ok()).collect();
-        let mut account = Account::default();
-        let mut waiting = Waiting::of_program(&store, &mut output, Manner::ACCOUNTED, targets, How::CleanUp);
-        waiting.account = Some(&mut account);
+        let mut batch = PendingBatch::default();
+        let mut waiting = Waiting::of_program(&store, &mut output, WaitOptions::BATCHED, targets, How::CleanUp);
+        waiting.batch = Some(&mut batch);
         let waited = waiting.run(&sleeper);
         let status = waited.as_ref().map_or_else(Failure::status, |()| waiting.status());
         let ended = WaitEnd::of(waited.as_ref().err(), How::CleanUp, &waiting.state.score);
         drop(waiting);
-        let together = account.claim(&store, false)?;
+        let together = batch.claim(&store, false)?;
         let document = Waited::new(&together, &names, &others, ended, status);
         json::print(&Envelope::new(store.dir(), document), &mut output)?;
         together.finish()?;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::cli::Place;
+use crate::cli::Context;
 use crate::completing::{Candidate, Shell, Typed, candidates};
 use crate::failure::Failure;
 use crate::messages::Output;
@@ -26,7 +26,7 @@ pub(crate) struct Complete {
 }
 
 impl Complete {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let words: Vec<String> = self.words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         let typed = match (self.shell, words.as_slice()) {
             (Shell::Bash, [breaks, line]) => Typed::parse(line, breaks),
@@ -37,11 +37,11 @@ impl Complete {
             Shell::Bash => typed.replacement(&value).map(|text| text + "\n"),
             Shell::Zsh | Shell::Fish => Some(format!("{value}\t{help}\n")),
         };
-        let scripts = of_script::names(place);
+        let scripts = of_script::names(context);
         // Of a script that is named, the futures are its own.
         let store = match typed.option("--script") {
-            Some(script) => of_script::store(place, script).ok(),
-            None => place.at(typed.directory()).store().ok(),
+            Some(script) => of_script::store(context, script).ok(),
+            None => context.at(typed.directory()).store().ok(),
         };
         let lines: String = candidates(&typed, store.as_ref(), &scripts).into_iter().filter_map(line).collect();
         Output::stdout()?.print(&lines)?;

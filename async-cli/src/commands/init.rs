@@ -6,10 +6,10 @@ use async_core::Store;
 use clap::Args;
 
 use super::uncollected_by;
-use crate::cli::Place;
+use crate::cli::Context;
+use crate::context::kept_runs;
 use crate::failure::{Failure, warn};
 use crate::number;
-use crate::place::kept_runs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,11 +32,11 @@ pub(crate) struct Init {
 const KEEP_RUNS_HELP: &str = "How many earlier runs to keep; 0 keeps none [default: $ASYNC_KEEP_RUNS, else 5]";
 
 impl Init {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let runs = self.keep_runs.map_or_else(kept_runs, Ok)?;
-        let dir = place.dir_to_init()?;
-        let (_, leftovers) = Store::init_keeping(&dir, place.permissions(), runs, &place.caller())?;
-        if let Some(version) = place.other_version() {
+        let dir = context.dir_to_init()?;
+        let (_, leftovers) = Store::init_keeping(&dir, context.permissions(), runs, &context.caller())?;
+        if let Some(version) = context.other_version() {
             warn(&format!(
                 "the functions are version {version}, but the program is version {}",
                 env!("CARGO_PKG_VERSION")

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use async_core::FutureName;
 use clap::Args;
 
-use crate::cli::Place;
+use crate::cli::Context;
 use crate::failure::{Failure, warn};
 use crate::messages::Output;
 use crate::number;
@@ -65,16 +65,16 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        match self.print(place) {
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        match self.print(context) {
             // Whoever reads has seen enough.
             Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
             result => result,
         }
     }
 
-    fn print(self, place: &Place) -> Result<ExitCode, Failure> {
-        let store = self.of.place(place)?.store()?;
+    fn print(self, context: &Context) -> Result<ExitCode, Failure> {
+        let store = self.of.place(context)?.store()?;
         let names = self.names.iter().map(|name| super::name(name)).collect::<Result<Vec<FutureName>, _>>()?;
         let mut output = Output::stdout()?;
         if self.list_runs {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::queue;
-use crate::cli::Place;
+use crate::cli::Context;
 use crate::failure::Failure;
 
 const PAUSE_EXAMPLES: &str = "\
@@ -55,16 +55,16 @@ pub(crate) struct Resume {
 }
 
 impl Pause {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        let store = place.store()?;
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        let store = context.store()?;
         store.pause(&super::names(&self.names)?)?;
         self.shown.print(&store)
     }
 }
 
 impl Resume {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        let store = place.store()?;
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        let store = context.store()?;
         store.resume(&super::names(&self.names)?)?;
         self.shown.print(&store)
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use async_core::text;
 use clap::Args;
 
-use crate::cli::Place;
+use crate::cli::Context;
 use crate::failure::Failure;
 use crate::messages::Output;
 
@@ -25,9 +25,9 @@ pub(crate) struct Pid {
 }
 
 impl Pid {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let record = match super::name(&self.name) {
-            Ok(name) => place.store()?.read(&name)?,
+            Ok(name) => context.store()?.read(&name)?,
             Err(_) => None,
         };
         let mut output = Output::stdout()?;

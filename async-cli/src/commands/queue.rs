@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use async_core::{Amendment, State, Store, To};
 use clap::Args;
 
-use crate::cli::Place;
+use crate::cli::Context;
+use crate::commands::run::planning::jobs;
 use crate::commands::status;
 use crate::failure::{Failure, warn};
 use crate::json::{self, Envelope, Future, Futures};
 use crate::messages::Output;
-use crate::planning::jobs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -70,8 +70,8 @@ pub(crate) struct Shown {
 }
 
 impl Queue {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        let store = place.store()?;
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        let store = context.store()?;
         if let Some(name) = &self.name {
             let amendment = self.amendment()?;
             if amendment == Amendment::default() {

@@ -1,5 +1,6 @@
 //! `async run`: starts a program that outlives its caller.
 
+pub(crate) mod planning;
 mod supervisor;
 
 use std::ffi::{OsStr, OsString};
@@ -13,21 +14,21 @@ use std::thread;
 
 use async_core::process::{self, Side};
 use async_core::store::INSIDE;
-use async_core::{Begun, Entry, Live, Request, Store};
+use async_core::{Begun, Entry, FutureHandle, Request, Store};
 use clap::Args;
 use nix::unistd::AccessFlags;
 
-use crate::account::Account;
-use crate::cli::Place;
-use crate::collecting::Manner;
+use self::planning::Planning;
+use crate::cli::Context;
 use crate::failure::{Failure, warn};
 use crate::json::{self, Envelope, Start};
 use crate::messages::{self, About, Lines, Output};
 use crate::no_program::{Typed, what_to_type};
-use crate::planning::{self, Planning};
-use crate::sleeper::Sleeper;
-use crate::targets;
-use crate::waiting::{How, Waiting};
+use crate::wait::batch::PendingBatch;
+use crate::wait::collecting::WaitOptions;
+use crate::wait::sleeper::Sleeper;
+use crate::wait::targets;
+use crate::wait::{How, Waiting};
 use supervisor::{Caller, Supervisor};
 
 const EXAMPLES: &str = "\
@@ -84,9 +85,9 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let name = super::name(&self.name)?;
-        let lines = Lines::of(place, self.quiet)?;
+        let lines = Lines::of(context, self.quiet)?;
         let variables = self.variables()?;
         let cwd = std::path::absolute(self.cwd.as_deref().unwrap_or(Path::new(".")))
             .and_then(|cwd| usable_directory(&cwd).map(|()| cwd))
@@ -94,10 +95,10 @@ impl Run {
         let program = find(name.as_str(), &self.command, &variables, &cwd)?;
         let stdin = open_input(&self.stdin)?;
 
-        let store = place.store_to_start_in()?;
+        let store = context.store_to_start_in()?;
         let request = Request {
-            parent: planning::enclosing(&store),
-            plan: self.planning.plan(place)?,
+            parent: planning::parent(&store),
+            plan: self.planning.plan(context)?,
             program: true,
             cwd: Some(cwd.clone()),
             ..Request::new(&self.command)
@@ -150,14 +151,14 @@ impl Run {
             let line = line(Begun::Runs);
             thread::Builder::new().spawn(move || say_when_it_runs(report, lines, &line))
         });
-        let mut account = Account::default();
+        let mut batch = PendingBatch::default();
         let waited = if self.wait {
             let (output, sleeper) =
-                (&mut Output::stdout()?, &Sleeper::new(None, Some(targets::go_on(place, &[name.as_str().into()]))));
-            let manner = if self.json { Manner::ACCOUNTED } else { Manner::usual(lines) };
+                (&mut Output::stdout()?, &Sleeper::new(None, Some(targets::go_on(context, &[name.as_str().into()]))));
+            let options = if self.json { WaitOptions::BATCHED } else { WaitOptions::usual(lines) };
             let targets = targets::named(&[name.as_str().into()]);
-            let mut waiting = Waiting::of_program(&store, output, manner, targets, How::Each);
-            waiting.account = self.json.then_some(&mut account);
+            let mut waiting = Waiting::of_program(&store, output, options, targets, How::Each);
+            waiting.batch = self.json.then_some(&mut batch);
             let waited = waiting.run(sleeper).map(|()| waiting.status());
             if let (Ok(_), Some(Ok(told))) = (&waited, when_it_runs) {
                 // It is over, so it has been told by now.
@@ -168,7 +169,7 @@ impl Run {
             Ok(0)
         };
         if let Some(live) = told {
-            match tell(&store, &live, account) {
+            match tell(&store, &live, batch) {
                 Err(failure) if !self.wait => warn(&failure.to_string()),
                 told => told?,
             }
@@ -218,8 +219,8 @@ fn say_when_it_runs(mut report: impl BufRead, lines: Lines, line: &str) {
 }
 
 /// Tells of the future, and with that hands it over if it has been waited for.
-fn tell(store: &Store, live: &Live, account: Account) -> Result<(), Failure> {
-    let together = account.claim(store, false)?;
+fn tell(store: &Store, live: &FutureHandle, batch: PendingBatch) -> Result<(), Failure> {
+    let together = batch.claim(store, false)?;
     let entry = together.entries().next().cloned().map_or_else(|| live.entry(), Ok)?;
     print(store, true, entry)?;
     together.finish()

@@ -6,10 +6,10 @@ use async_bash_shim::Options;
 use async_core::text::shell_line;
 use clap::Args;
 
-use crate::cli::{Place, Profile};
+use crate::cli::{Context, Profile};
+use crate::context::absolute;
 use crate::failure::Failure;
 use crate::messages::Output;
-use crate::place::absolute;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,10 +31,10 @@ pub(crate) struct Shim {
 }
 
 impl Shim {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let mut options = Options::of(self.profile.into());
         options.parallel = self.parallel_default.unwrap_or(options.parallel);
-        if let Some(dir) = place.dir_of_the_command_line() {
+        if let Some(dir) = context.dir_of_the_command_line() {
             if self.profile == Profile::Devstack {
                 return Err(Failure::Usage(
                     "devstack's functions have their store in $DEST/async: leave --dir away".to_owned(),

@@ -16,7 +16,7 @@ use async_core::clock::{self, Millis};
 use async_core::timing::{Run, Summary};
 use clap::Args;
 
-use crate::cli::{Place, Profile};
+use crate::cli::{Context, Profile};
 use crate::export::Exports;
 use crate::failure::{Failure, warn};
 use crate::json::Envelope;
@@ -99,23 +99,23 @@ pub(crate) struct Timing {
 }
 
 impl Timing {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        let place = &*self.of.place(place)?;
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        let context = &*self.of.place(context)?;
         let mut output = Output::stdout()?;
         let taken = self.exports.takes_stdout()?;
         if taken && self.json {
             return Err(Failure::Usage("standard output can be a file (-) or JSON, not both".into()));
         }
-        if place.profile() == Profile::Devstack {
-            output.print(&report::summary_of_devstack(&self.summary_of_devstack(place)?))?;
+        if context.profile() == Profile::Devstack {
+            output.print(&report::summary_of_devstack(&self.summary_of_devstack(context)?))?;
             return Ok(ExitCode::SUCCESS);
         }
         // What a script prints at its end is the summary, wherever it goes.
-        let columns = output.columns().filter(|_| place.script_pid().is_none());
+        let columns = output.columns().filter(|_| context.script_pid().is_none());
         let asked = self.table || self.path || self.advice || !self.what_if.is_empty() || self.compare.is_some();
         let files = self.exports.is_asked();
         let everything = !asked && columns.is_some() && !self.json && !files;
-        let store = place.store()?;
+        let store = context.store()?;
         let (run, errors) = Run::of_store(&store)?;
         for error in &errors {
             warn(&error.to_string());
@@ -187,9 +187,9 @@ impl Timing {
     }
 
     /// What devstack's functions print: what they have added up, and the time until now.
-    fn summary_of_devstack(&self, place: &Place) -> Result<Summary, Failure> {
+    fn summary_of_devstack(&self, context: &Context) -> Result<Summary, Failure> {
         let collected = || -> Result<Vec<Record>, Failure> {
-            Ok(place.store()?.collected()?.into_iter().map(|(_, record)| record).collect())
+            Ok(context.store()?.collected()?.into_iter().map(|(_, record)| record).collect())
         };
         let now = clock::wall() / 1000;
         let begin = match self.begin {

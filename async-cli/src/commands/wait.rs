@@ -7,17 +7,17 @@ use async_core::clock::Millis;
 use async_core::{Caller, Error, FutureName, Store};
 use clap::Args;
 
-use crate::account::Account;
-use crate::cli::Place;
-use crate::collecting::Manner;
+use crate::cli::Context;
+use crate::commands::run::planning;
 use crate::duration;
 use crate::failure::Failure;
 use crate::json::{self, Envelope, WaitEnd, Waited};
 use crate::messages::{Lines, Output, QUIET_HELP};
-use crate::planning;
-use crate::sleeper::Sleeper;
-use crate::targets::{self, Scope, Target};
-use crate::waiting::{How, Waiting};
+use crate::wait::batch::PendingBatch;
+use crate::wait::collecting::WaitOptions;
+use crate::wait::sleeper::Sleeper;
+use crate::wait::targets::{self, Scope, Target};
+use crate::wait::{How, Waiting};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -71,9 +71,9 @@ impl Wanted {
         }
     }
 
-    pub(crate) fn manner(&self, place: &Place) -> Result<Manner, Failure> {
-        let lines = Lines::of(place, self.quiet)?;
-        Ok(Manner { lines, log: !(self.no_log || self.keep), keep: self.keep })
+    pub(crate) fn options(&self, context: &Context) -> Result<WaitOptions, Failure> {
+        let lines = Lines::of(context, self.quiet)?;
+        Ok(WaitOptions { lines, log: !(self.no_log || self.keep), keep: self.keep })
     }
 }
 
@@ -98,23 +98,23 @@ pub(crate) struct Wait {
 }
 
 impl Wait {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let wanted = &self.wanted;
         if wanted.names.is_empty() && !wanted.all && !wanted.any {
             return Err(Failure::Usage("name the futures to wait for, or wait for --all or --any".into()));
         }
-        let store = place.store()?;
+        let store = context.store()?;
         let (targets, others) = self.targets(&store)?;
         if wanted.any && targets.is_empty() {
             return Err(nothing_to_wait_for(&store));
         }
         let mut output = Output::stdout()?;
-        let sleeper = Sleeper::new(wanted.timeout, Some(targets::go_on(place, &wanted.names)));
+        let sleeper = Sleeper::new(wanted.timeout, Some(targets::go_on(context, &wanted.names)));
         if self.json {
             return self.run_in_json(&store, &targets, &others, &sleeper, &mut output);
         }
-        let manner = wanted.manner(place)?;
-        let mut waiting = Waiting::of_program(&store, &mut output, manner, targets, wanted.how());
+        let options = wanted.options(context)?;
+        let mut waiting = Waiting::of_program(&store, &mut output, options, targets, wanted.how());
         waiting.collecting.has_limit = wanted.timeout.is_some();
         waiting.run(&sleeper)?;
         let status = waiting.status();
@@ -135,16 +135,16 @@ impl Wait {
         let names: Vec<FutureName> =
             targets.iter().filter_map(|target| FutureName::from_arg(&target.text).ok()).collect();
         loop {
-            let mut account = Account::default();
+            let mut batch = PendingBatch::default();
             let how = self.wanted.how();
-            let mut waiting = Waiting::of_program(store, output, Manner::ACCOUNTED, targets.to_vec(), how);
-            waiting.account = Some(&mut account);
+            let mut waiting = Waiting::of_program(store, output, WaitOptions::BATCHED, targets.to_vec(), how);
+            waiting.batch = Some(&mut batch);
             waiting.collecting.has_limit = self.wanted.timeout.is_some();
             let waited = waiting.run(sleeper);
             let status = waited.as_ref().map_or_else(Failure::status, |()| waiting.status());
             let ended = WaitEnd::of(waited.as_ref().err(), how, &waiting.state.score);
             drop(waiting);
-            let together = account.claim(store, self.wanted.keep)?;
+            let together = batch.claim(store, self.wanted.keep)?;
             if self.wanted.any && waited.is_ok() && together.entries().next().is_none() {
                 // Somebody else was faster, so it is another one.
                 continue;
@@ -160,8 +160,8 @@ impl Wait {
     fn targets(&self, store: &Store) -> Result<(Vec<Target>, Vec<FutureName>), Failure> {
         let Wanted { names, keep, .. } = &self.wanted;
         if names.is_empty() {
-            let around = targets::around(store, planning::enclosing(store));
-            let (found, others) = targets::found(store, &Caller::Program, &Scope::Store, &around, *keep)?;
+            let ancestors = targets::ancestors(store, planning::parent(store));
+            let (found, others) = targets::found(store, &Caller::Program, &Scope::Store, &ancestors, *keep)?;
             targets::tell_of_others(store, &Caller::Program, &others);
             return Ok((found, others));
         }

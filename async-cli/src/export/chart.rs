@@ -1,6 +1,6 @@
 //! What a picture of a run shows: a lane for the script, and one for each future below the one that started it.
 
-use async_core::timing::{Run, Status, Task, Verdict};
+use async_core::timing::{Run, Status, Task, TaskOutcome};
 use async_core::{clock::Millis, process, text};
 
 use unicode_width::UnicodeWidthStr;
@@ -37,7 +37,7 @@ pub(crate) struct Lane {
     pub(crate) name: String,
     /// How many futures are around it.
     pub(crate) depth: usize,
-    pub(crate) look: Look,
+    pub(crate) look: LaneKind,
     /// All of its time.
     pub(crate) whole: Span,
     /// The part before its task was let go, if it was held back.
@@ -74,9 +74,9 @@ pub(crate) struct Wait {
 
 /// What kind of lane it is. Told by a sign and a word, and only then by colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum LaneKind {
     Script,
-    Future(Verdict),
+    Future(TaskOutcome),
 }
 
 impl Span {
@@ -86,27 +86,27 @@ impl Span {
     }
 }
 
-impl Look {
+impl LaneKind {
     /// The name of its sign.
     pub(crate) fn sign(self) -> &'static str {
         match self {
             Self::Script => "script",
-            Self::Future(Verdict::Succeeded) => "succeeded",
-            Self::Future(Verdict::Failed | Verdict::Unstartable) => "failed",
-            Self::Future(Verdict::TimedOut) => "timeout",
-            Self::Future(Verdict::Lost) => "lost",
-            Self::Future(Verdict::Cancelled) => "cancelled",
-            Self::Future(Verdict::Skipped) => "skipped",
-            Self::Future(Verdict::Running) => "running",
-            Self::Future(Verdict::Queued) => "queued",
+            Self::Future(TaskOutcome::Succeeded) => "succeeded",
+            Self::Future(TaskOutcome::Failed | TaskOutcome::Unstartable) => "failed",
+            Self::Future(TaskOutcome::TimedOut) => "timeout",
+            Self::Future(TaskOutcome::Lost) => "lost",
+            Self::Future(TaskOutcome::Cancelled) => "cancelled",
+            Self::Future(TaskOutcome::Skipped) => "skipped",
+            Self::Future(TaskOutcome::Running) => "running",
+            Self::Future(TaskOutcome::Queued) => "queued",
         }
     }
 
     /// The name of its colours.
     pub(crate) fn class(self) -> &'static str {
         match self {
-            Self::Future(Verdict::TimedOut) => "failed",
-            Self::Future(Verdict::Cancelled | Verdict::Skipped) => "stopped",
+            Self::Future(TaskOutcome::TimedOut) => "failed",
+            Self::Future(TaskOutcome::Cancelled | TaskOutcome::Skipped) => "stopped",
             other => other.sign(),
         }
     }
@@ -115,15 +115,15 @@ impl Look {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Script => "script",
-            Self::Future(Verdict::Succeeded) => "succeeded",
-            Self::Future(Verdict::Failed) => "failed",
-            Self::Future(Verdict::Unstartable) => "not started",
-            Self::Future(Verdict::TimedOut) => "timed out",
-            Self::Future(Verdict::Lost) => "lost",
-            Self::Future(Verdict::Cancelled) => "cancelled",
-            Self::Future(Verdict::Skipped) => "skipped",
-            Self::Future(Verdict::Running) => "running",
-            Self::Future(Verdict::Queued) => "queued",
+            Self::Future(TaskOutcome::Succeeded) => "succeeded",
+            Self::Future(TaskOutcome::Failed) => "failed",
+            Self::Future(TaskOutcome::Unstartable) => "not started",
+            Self::Future(TaskOutcome::TimedOut) => "timed out",
+            Self::Future(TaskOutcome::Lost) => "lost",
+            Self::Future(TaskOutcome::Cancelled) => "cancelled",
+            Self::Future(TaskOutcome::Skipped) => "skipped",
+            Self::Future(TaskOutcome::Running) => "running",
+            Self::Future(TaskOutcome::Queued) => "queued",
         }
     }
 }
@@ -141,18 +141,18 @@ impl Lane {
 
     /// The word that stands beside that; none where there is nothing to say.
     pub(crate) fn remark(&self) -> Option<&'static str> {
-        let silent = matches!(self.look, Look::Script | Look::Future(Verdict::Succeeded));
+        let silent = matches!(self.look, LaneKind::Script | LaneKind::Future(TaskOutcome::Succeeded));
         (!silent).then(|| self.look.word())
     }
 
     /// Whether its run came to no end of its own.
     pub(crate) fn is_striped(&self) -> bool {
-        matches!(self.look, Look::Future(Verdict::Running | Verdict::Cancelled))
+        matches!(self.look, LaneKind::Future(TaskOutcome::Running | TaskOutcome::Cancelled))
     }
 
     /// Whether its run ended badly.
     pub(crate) fn is_notched(&self) -> bool {
-        matches!(self.look, Look::Future(Verdict::Failed | Verdict::TimedOut))
+        matches!(self.look, LaneKind::Future(TaskOutcome::Failed | TaskOutcome::TimedOut))
     }
 
     /// All about it in a sentence.
@@ -205,8 +205,8 @@ impl Chart {
     }
 
     /// The kinds of futures that there are and how many are of each, in the order of their first ones.
-    pub(crate) fn looks(&self) -> Vec<(Look, usize)> {
-        let mut looks: Vec<(Look, usize)> = Vec::new();
+    pub(crate) fn looks(&self) -> Vec<(LaneKind, usize)> {
+        let mut looks: Vec<(LaneKind, usize)> = Vec::new();
         for lane in self.futures() {
             match looks.iter_mut().find(|(look, _)| *look == lane.look) {
                 Some((_, count)) => *count += 1,
@@ -268,7 +268,7 @@ fn script_lane(length: Millis) -> Lane {
         task: None,
         name: "script".into(),
         depth: 0,
-        look: Look::Script,
+        look: LaneKind::Script,
         whole,
         queued: None,
         run: Some(whole),
@@ -287,7 +287,7 @@ fn printable_label(run: &Run, index: usize) -> String {
 
 fn future_lane(run: &Run, index: usize, depth: usize) -> Lane {
     let task = &run.tasks[index];
-    let verdict = task.status.verdict();
+    let outcome = task.status.outcome();
     // One that was lost ran for a time that nobody knows.
     let end = task.known_run_time().map_or(task.run_start, |_| task.until(run.length()));
     let queued = Span { start: task.start, end: task.run_start };
@@ -295,7 +295,7 @@ fn future_lane(run: &Run, index: usize, depth: usize) -> Lane {
         task: Some(index),
         name: printable_label(run, index),
         depth,
-        look: Look::Future(verdict),
+        look: LaneKind::Future(outcome),
         whole: Span { start: task.start, end },
         queued: (task.queued() > 0).then_some(queued),
         run: task.ran().then_some(Span { start: task.run_start, end }),
@@ -309,9 +309,9 @@ fn future_lane(run: &Run, index: usize, depth: usize) -> Lane {
 
 /// How a future ended, or stands, in words.
 pub(crate) fn status(status: &Status) -> String {
-    let word = Look::Future(status.verdict()).word();
-    match (status.verdict(), status.signal, status.rc) {
-        (Verdict::Succeeded | Verdict::Skipped, ..) | (.., None) => word.into(),
+    let word = LaneKind::Future(status.outcome()).word();
+    match (status.outcome(), status.signal, status.rc) {
+        (TaskOutcome::Succeeded | TaskOutcome::Skipped, ..) | (.., None) => word.into(),
         (_, Some(signal), Some(rc)) => format!("{word}, status {rc} (killed by {})", process::signal_name(signal)),
         (_, None, Some(rc)) => format!("{word}, status {rc}"),
     }

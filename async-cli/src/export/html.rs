@@ -5,7 +5,7 @@ use std::io;
 
 use askama::Template;
 use async_core::clock::Millis;
-use async_core::timing::{Run, Verdict};
+use async_core::timing::{Run, TaskOutcome};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
@@ -140,7 +140,7 @@ fn steps() -> String {
 /// The ends of the logs. If there are too many, those of futures that did not succeed go first.
 fn logs(run: &Run) -> Vec<Log> {
     let mut order: Vec<usize> = (0..run.tasks.len()).collect();
-    order.sort_by_key(|&task| run.tasks[task].status.verdict() == Verdict::Succeeded);
+    order.sort_by_key(|&task| run.tasks[task].status.outcome() == TaskOutcome::Succeeded);
     let mut logs: Vec<Log> = run.tasks.iter().map(|_| Log::None).collect();
     let mut left = LOGS_BYTES;
     for task in order {

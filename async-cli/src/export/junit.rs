@@ -4,7 +4,7 @@ use std::io;
 
 use async_core::clock;
 use async_core::text;
-use async_core::timing::{Run, Task, Verdict};
+use async_core::timing::{Run, Task, TaskOutcome};
 use chrono::{DateTime, Utc};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
@@ -35,11 +35,11 @@ impl super::Exporter for Junit {
 /// A failure is what the task itself said; an error, that it could not say anything.
 fn case(run: &Run, index: usize) -> TestCase {
     let task = &run.tasks[index];
-    let mut status = match task.status.verdict() {
-        Verdict::Succeeded => TestCaseStatus::success(),
-        Verdict::Failed | Verdict::TimedOut => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        Verdict::Skipped | Verdict::Queued => TestCaseStatus::skipped(),
-        Verdict::Lost | Verdict::Cancelled | Verdict::Unstartable | Verdict::Running => {
+    let mut status = match task.status.outcome() {
+        TaskOutcome::Succeeded => TestCaseStatus::success(),
+        TaskOutcome::Failed | TaskOutcome::TimedOut => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        TaskOutcome::Skipped | TaskOutcome::Queued => TestCaseStatus::skipped(),
+        TaskOutcome::Lost | TaskOutcome::Cancelled | TaskOutcome::Unstartable | TaskOutcome::Running => {
             TestCaseStatus::non_success(NonSuccessKind::Error)
         }
     };
@@ -50,7 +50,7 @@ fn case(run: &Run, index: usize) -> TestCase {
             status.set_message(words);
         }
         TestCaseStatus::NonSuccess { .. } => {
-            status.set_message(words).set_type(chart::Look::Future(task.status.verdict()).sign());
+            status.set_message(words).set_type(chart::LaneKind::Future(task.status.outcome()).sign());
         }
     }
     let mut case = TestCase::new(text::printable(run.label(index).as_ref()), status);

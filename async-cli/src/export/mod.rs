@@ -103,5 +103,5 @@ fn is_stdout(path: &Path) -> bool {
 
 /// A moment in ms since the epoch as `2026-11-24 12:04:16 UTC`; `?` for one that no clock shows.
 fn utc(ms: Millis) -> String {
-    crate::human::formatted(ms, "%Y-%m-%d %H:%M:%S UTC")
+    crate::format::formatted(ms, "%Y-%m-%d %H:%M:%S UTC")
 }

@@ -8,14 +8,14 @@ use std::fmt;
 use std::io;
 
 use async_core::clock::Millis;
-use async_core::timing::{Run, Task, Verdict};
+use async_core::timing::{Run, Task, TaskOutcome};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::chart::Look;
+use super::chart::LaneKind;
 
 /// `--openmetrics`
 pub(super) struct OpenMetrics;
@@ -88,21 +88,21 @@ fn in_seconds(ms: Millis) -> f64 {
 /// How many there are of each kind, those of which there are none too, so that a series never ends.
 fn counts(run: &Run) -> Values {
     let all = [
-        Verdict::Succeeded,
-        Verdict::Failed,
-        Verdict::TimedOut,
-        Verdict::Cancelled,
-        Verdict::Skipped,
-        Verdict::Unstartable,
-        Verdict::Lost,
-        Verdict::Running,
-        Verdict::Queued,
+        TaskOutcome::Succeeded,
+        TaskOutcome::Failed,
+        TaskOutcome::TimedOut,
+        TaskOutcome::Cancelled,
+        TaskOutcome::Skipped,
+        TaskOutcome::Unstartable,
+        TaskOutcome::Lost,
+        TaskOutcome::Running,
+        TaskOutcome::Queued,
     ];
-    let count = |verdict| run.tasks.iter().filter(|task| task.status.verdict() == verdict).count();
+    let count = |outcome| run.tasks.iter().filter(|task| task.status.outcome() == outcome).count();
     #[allow(clippy::cast_precision_loss, reason = "nobody has that many futures")]
-    let value = |verdict| count(verdict) as f64;
+    let value = |outcome| count(outcome) as f64;
     all.into_iter()
-        .map(|verdict| (vec![("status", Look::Future(verdict).word().replace(' ', "_"))], value(verdict)))
+        .map(|outcome| (vec![("status", LaneKind::Future(outcome).word().replace(' ', "_"))], value(outcome)))
         .collect()
 }
 

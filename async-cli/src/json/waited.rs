@@ -6,9 +6,9 @@ use async_core::FutureName;
 use serde::Serialize;
 
 use super::Future;
-use crate::account::HandOver;
 use crate::failure::Failure;
-use crate::waiting::{How, Score};
+use crate::wait::batch::ClaimedBatch;
+use crate::wait::{How, Score};
 
 /// What came of a wait.
 #[derive(Debug, Serialize)]
@@ -43,7 +43,7 @@ pub(crate) enum WaitEnd {
 impl Waited {
     /// Of a wait for these names, while the `others` were left alone.
     pub(crate) fn new(
-        together: &HandOver<'_>,
+        together: &ClaimedBatch<'_>,
         names: &[FutureName],
         others: &[FutureName],
         ended: WaitEnd,

@@ -2,8 +2,8 @@
 
 use clap::{Args, Command};
 
+use crate::commands::run::planning::Planning;
 use crate::commands::wait::Wanted;
-use crate::planning::Planning;
 
 /// A function, with its options.
 pub(super) struct Function {

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::answer::Answer;
 use super::call::Origin;
-use crate::cli::Place;
+use crate::cli::Context;
 use crate::failure::Failure;
 use crate::messages::{self, About, Lines};
 
@@ -34,23 +34,23 @@ pub(crate) struct BeginHere {
 }
 
 impl BeginHere {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        self.begin(place).map_err(|failure| self.origin.at(failure))
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        self.begin(context).map_err(|failure| self.origin.at(failure))
     }
 
-    fn begin(&self, place: &Place) -> Result<ExitCode, Failure> {
+    fn begin(&self, context: &Context) -> Result<ExitCode, Failure> {
         let mut answer = Answer::on(self.answer)?;
-        let call = self.origin.read(&self.words, place)?;
-        let name = call.name(place)?;
-        let lines = Lines::of(place, false)?;
-        let store = place.store()?;
-        let plan = call.planning.plan(place)?;
+        let call = self.origin.read(&self.words, context)?;
+        let name = call.name(context)?;
+        let lines = Lines::of(context, false)?;
+        let store = context.store()?;
+        let plan = call.planning.plan(context)?;
         if let Some(plan) = &plan
             && let Some(why) = store.wait_for_plan(plan)?
         {
             return Err(Failure::Skipped { name: name.to_string(), why });
         }
-        let request = call.request(place, &store, plan, self.shortened);
+        let request = call.request(context, &store, plan, self.shortened);
         let started = call.planning.begin(&store, &name, &request, Start::InProcess(self.shell))?;
         let line = messages::line(&name, Some("self"), &format!("Running synchronously: {}", started.command));
         let give = |()| answer.give(format!("{}\n", call.skip(&self.words))).map_err(Failure::Answer);

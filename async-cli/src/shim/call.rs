@@ -7,11 +7,11 @@ use async_core::{FutureName, Plan, Request, Store};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, FromArgMatches};
 
-use crate::cli::{Place, Profile};
+use crate::cli::{Context, Profile};
 use crate::commands;
+use crate::commands::run::planning::{self, Planning};
 use crate::failure::Failure;
 use crate::no_program::{Typed, is_command_line, what_was_meant};
-use crate::planning::{self, Planning};
 use crate::suggestion::options_like;
 
 /// What the script says of a call of `async_run` beside its words.
@@ -25,11 +25,11 @@ pub(crate) struct Origin {
 
 impl Origin {
     /// Reads the words, and refuses what can't be run.
-    pub(super) fn read(&self, words: &[OsString], place: &Place) -> Result<Call, Failure> {
-        place.check_parallel()?;
-        place.on_exit()?;
-        let call = Call::read(words, place)?;
-        self.check(&call, words, place)?;
+    pub(super) fn read(&self, words: &[OsString], context: &Context) -> Result<Call, Failure> {
+        context.check_parallel()?;
+        context.on_exit()?;
+        let call = Call::read(words, context)?;
+        self.check(&call, words, context)?;
         Ok(call)
     }
 
@@ -46,14 +46,14 @@ impl Origin {
     }
 
     /// Whether the shell has said that it can't run the word at that place.
-    fn lacks(&self, place: usize) -> bool {
+    fn lacks(&self, index: usize) -> bool {
         let mask = self.at.as_ref().map_or(&[][..], |at| at.as_encoded_bytes());
         let mask = mask.split(|&byte| byte == b' ').next().unwrap_or_default();
-        place > 0 && mask.first() == Some(&b'n') && mask.get(place) == Some(&b'n')
+        index > 0 && mask.first() == Some(&b'n') && mask.get(index) == Some(&b'n')
     }
 
     /// That the shell can run the command. What it has not looked for may be there.
-    fn check(&self, call: &Call, words: &[OsString], place: &Place) -> Result<(), Failure> {
+    fn check(&self, call: &Call, words: &[OsString], context: &Context) -> Result<(), Failure> {
         let Some(command) = call.command.first().filter(|_| self.lacks(call.skip(words))) else {
             return Ok(());
         };
@@ -63,7 +63,7 @@ impl Origin {
         let meant = what_was_meant(Typed::Function, name.as_str(), &call.command, &cwd);
         if let (true, None) = (word.starts_with('-'), &meant) {
             let option = word.split('=').next().unwrap_or_default();
-            return Err(no_option("async_run", &parser(), option, to_type(place)));
+            return Err(no_option("async_run", &parser(), option, to_type(context)));
         }
         let what_to_type = if let Some(meant) = meant {
             meant
@@ -93,12 +93,12 @@ pub(crate) struct Call {
 
 impl Call {
     /// Reads the words. devstack's functions know no options, so there the first one is the name, whatever it looks like.
-    pub(crate) fn read(words: &[OsString], place: &Place) -> Result<Self, Failure> {
-        if place.profile() == Profile::Standalone {
+    pub(crate) fn read(words: &[OsString], context: &Context) -> Result<Self, Failure> {
+        if context.profile() == Profile::Standalone {
             return Self::with_options(words);
         }
         let Some((name, command)) = words.split_first() else {
-            return Err(usage(to_type(place), "it has neither"));
+            return Err(usage(to_type(context), "it has neither"));
         };
         Ok(Self { planning: Planning::default(), name: name.clone(), command: command.to_owned() })
     }
@@ -114,23 +114,23 @@ impl Call {
     }
 
     /// The name of the future, provided that there is a command too.
-    pub(crate) fn name(&self, place: &Place) -> Result<FutureName, Failure> {
+    pub(crate) fn name(&self, context: &Context) -> Result<FutureName, Failure> {
         let name = commands::name(&self.name)?;
         if self.command.is_empty() {
-            return Err(usage(to_type(place), &format!("`{name}` is the name, and nothing stands behind it")));
+            return Err(usage(to_type(context), &format!("`{name}` is the name, and nothing stands behind it")));
         }
         Ok(name)
     }
 
     /// What the store is asked for. `shortened` says that the words are not all there.
-    pub(super) fn request(&self, place: &Place, store: &Store, plan: Option<Plan>, shortened: bool) -> Request<'_> {
+    pub(super) fn request(&self, context: &Context, store: &Store, plan: Option<Plan>, shortened: bool) -> Request<'_> {
         Request {
             argv: &self.command,
             program: false,
             shortened,
             plan,
-            parent: planning::enclosing(store),
-            script: place.script(),
+            parent: planning::parent(store),
+            script: context.script(),
             cwd: std::env::current_dir().ok(),
         }
     }
@@ -180,8 +180,8 @@ const TO_TYPE: &str = "type `async_run [OPTION...] NAME COMMAND [ARGUMENT...]`";
 /// What to type where there are no options.
 const TO_TYPE_IN_DEVSTACK: &str = "type `async_run NAME COMMAND [ARGUMENT...]`";
 
-fn to_type(place: &Place) -> &'static str {
-    if place.profile() == Profile::Standalone { TO_TYPE } else { TO_TYPE_IN_DEVSTACK }
+fn to_type(context: &Context) -> &'static str {
+    if context.profile() == Profile::Standalone { TO_TYPE } else { TO_TYPE_IN_DEVSTACK }
 }
 
 fn usage(to_type: &str, what: &str) -> Failure {

@@ -15,13 +15,15 @@ use nix::unistd::getppid;
 
 use super::answer::Answer;
 use super::rounds::{Asked, Word};
-use crate::cli::{Place, Profile};
-use crate::collecting::{Collecting, Functions, Manner, Pending, Position, Resumed, Step, Tally, taken};
+use crate::cli::{Context, Profile};
 use crate::commands::may_take;
+use crate::commands::run::planning;
 use crate::failure::Failure;
 use crate::messages::{self, About, Lines, Output};
-use crate::planning;
-use crate::started::{tell_of_failed_starts, tell_of_missing};
+use crate::wait::collecting::{
+    Collecting, Functions, Pending, Position, Resumed, Step, WaitOptions, WaitSummary, taken,
+};
+use crate::wait::started::{tell_of_failed_starts, tell_of_missing};
 
 /// Collects the futures that are over, in order, up to the first that still runs or fails
 ///
@@ -162,34 +164,34 @@ enum Reply {
 }
 
 impl Collect {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        let store = place.store()?;
-        let functions = Functions { place, noted: &self.noted };
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        let store = context.store()?;
+        let functions = Functions { context, noted: &self.noted };
         if self.block {
             // It sleeps for its shell alone, and may have lost it already.
             set_pdeathsig(Signal::SIGKILL).map_err(|errno| Failure::Task(errno.into()))?;
             if getppid().as_raw().cast_unsigned() != self.shell {
                 return Ok(ExitCode::SUCCESS);
             }
-            return self.sleep(place, &store, functions).map(|()| ExitCode::SUCCESS);
+            return self.sleep(context, &store, functions).map(|()| ExitCode::SUCCESS);
         }
         let mut answer = Answer::on(self.answer)?;
         let mut output = Output::descriptor(self.report)?;
         let mut collecting = self.collecting(&store, &mut output, functions);
-        let reply = match (&self.resume, place.profile()) {
+        let reply = match (&self.resume, context.profile()) {
             _ if !self.started.is_empty() => {
-                tell_of_missing(&store, place.script().as_ref(), &self.started).map(Reply::Done)
+                tell_of_missing(&store, context.script().as_ref(), &self.started).map(Reply::Done)
             }
             (Some(Resume::InOrder(_)), _) | (None, Profile::Devstack) => self.in_order(functions, &mut collecting),
-            (Some(Resume::Rounds(word)), _) => self.in_rounds(place, &mut collecting, Some(word)),
-            (None, Profile::Standalone) => self.in_rounds(place, &mut collecting, None),
+            (Some(Resume::Rounds(word)), _) => self.in_rounds(context, &mut collecting, Some(word)),
+            (None, Profile::Standalone) => self.in_rounds(context, &mut collecting, None),
         };
-        let Tally { background, waited, .. } = collecting.tally;
+        let WaitSummary { background, waited, .. } = collecting.summary;
         let background = self.ran.0.saturating_add(background);
         let waited = self.waited.0.saturating_add(waited);
         // What was collected before a failure still counts.
         let reply = reply.unwrap_or_else(|failure| Reply::Done(failure.report()));
-        let (reply, is_told) = self.with_what_is_missing(place, reply);
+        let (reply, is_told) = self.with_what_is_missing(context, reply);
         let (what, rc, next) = match reply {
             Reply::Done(rc) => ("done", rc, "0\n0\n-".to_owned()),
             Reply::List => ("list", 0, "0\n0\n-".to_owned()),
@@ -217,13 +219,13 @@ impl Collect {
 
     /// A wait for all that the script has started does not end well if something could not be started, or is gone, unless another
     /// failure ends it. That is told of once; gives whether what could not be started was.
-    fn with_what_is_missing(&self, place: &Place, reply: Reply) -> (Reply, bool) {
+    fn with_what_is_missing(&self, context: &Context, reply: Reply) -> (Reply, bool) {
         let asked = Asked::read(&self.words, self.cleanup);
         let is_for_all = asked.as_ref().is_ok_and(Asked::is_for_all);
         let Reply::Done(rc) = reply else {
             return (reply, false);
         };
-        if place.profile() == Profile::Devstack || !is_for_all {
+        if context.profile() == Profile::Devstack || !is_for_all {
             return (reply, false);
         }
         let has_all = self.started.is_empty() && asked.is_ok_and(|asked| asked.takes_all());
@@ -241,11 +243,11 @@ impl Collect {
             output,
             shell: Some(self.shell),
             functions: Some(functions),
-            inside: planning::enclosing(store),
-            manner: Manner::usual(Lines::AmongLogs),
+            parent: planning::parent(store),
+            options: WaitOptions::usual(Lines::AmongLogs),
             began: None,
             has_limit: false,
-            tally: Tally::default(),
+            summary: WaitSummary::default(),
             collected: Vec::new(),
         }
     }
@@ -253,16 +255,21 @@ impl Collect {
     /// A wait for one name after another, as in the original.
     fn in_order(&self, functions: Functions<'_>, collecting: &mut Collecting<'_>) -> Result<Reply, Failure> {
         let found = if self.cleanup { self.clean_up(functions, collecting)? } else { self.wait(collecting)? };
-        let rc = collecting.tally.rc;
+        let rc = collecting.summary.rc;
         Ok(found.map_or(Reply::Done(rc), |(Pending { pid, from, .. }, resume)| {
             let started = from.started().unwrap_or(0).to_string();
             Reply::Wait { rc, pid, started, word: resume.to_string() }
         }))
     }
 
-    fn in_rounds(&self, place: &Place, collecting: &mut Collecting<'_>, word: Option<&Word>) -> Result<Reply, Failure> {
+    fn in_rounds(
+        &self,
+        context: &Context,
+        collecting: &mut Collecting<'_>,
+        word: Option<&Word>,
+    ) -> Result<Reply, Failure> {
         let asked = Asked::read(&self.words, self.cleanup)?;
-        Ok(match asked.round(place, collecting, word, self.status)? {
+        Ok(match asked.round(context, collecting, word, self.status)? {
             Err(rc) => Reply::Done(rc),
             Ok(answer) => {
                 Reply::Wait { rc: 0, pid: answer.pid, started: answer.started, word: answer.word.to_string() }
@@ -271,12 +278,12 @@ impl Collect {
     }
 
     /// Sleeps until the shell is to ask again.
-    fn sleep(&self, place: &Place, store: &Store, functions: Functions<'_>) -> Result<(), Failure> {
+    fn sleep(&self, context: &Context, store: &Store, functions: Functions<'_>) -> Result<(), Failure> {
         match &self.resume {
             Some(Resume::Rounds(word)) => {
                 let mut output = Output::stdout()?;
                 let collecting = self.collecting(store, &mut output, functions);
-                Asked::read(&self.words, self.cleanup)?.block(place, collecting, word)
+                Asked::read(&self.words, self.cleanup)?.block(context, collecting, word)
             }
             Some(Resume::InOrder(resume)) => {
                 let name = self.pending(store, functions, resume)?;
@@ -351,7 +358,7 @@ impl Collect {
                     let resume = InOrder { from, since, cleanup: Some((name, status)) };
                     return Ok(Some((Pending { from, pid, since }, resume)));
                 }
-                Ok(Step::Collected { .. }) if collecting.tally.rc != 0 => {
+                Ok(Step::Collected { .. }) if collecting.summary.rc != 0 => {
                     collecting.say_that_it_stops(name.as_str())?;
                 }
                 Ok(Step::NotThere) if resumed.is_none() => collecting.not_waiting_for(name.as_str().as_ref())?,
@@ -367,7 +374,7 @@ impl Collect {
                 status = taken(&name, &kept).report();
             }
         }
-        collecting.tally.rc = status;
+        collecting.summary.rc = status;
         Ok(None)
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::call::Call;
-use crate::cli::Place;
+use crate::cli::Context;
 use crate::commands;
 use crate::ending;
 use crate::failure::Failure;
@@ -24,10 +24,10 @@ pub(crate) struct EndHere {
 }
 
 impl EndHere {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        let call = Call::read(&self.words, place)?;
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        let call = Call::read(&self.words, context)?;
         let rc = i32::from(self.rc);
-        place.store()?.finish(&commands::name(&call.name)?, rc)?;
+        context.store()?.finish(&commands::name(&call.name)?, rc)?;
         Ok(ending::exit_code(rc))
     }
 }

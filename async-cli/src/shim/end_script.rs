@@ -7,16 +7,16 @@ use async_core::process::ProcessIdentity;
 use async_core::{Cancelled, Cause, Entry, Error, FutureName, Store, clock};
 use clap::Args;
 
-use crate::cli::Place;
-use crate::collecting::{Functions, Manner};
+use crate::cli::Context;
 use crate::commands::cancel::in_shell;
+use crate::context::OnExit;
 use crate::failure::{Failure, warn};
 use crate::messages::{self, Lines, Output};
-use crate::place::OnExit;
-use crate::sleeper::Sleeper;
-use crate::started::{tell_of_failed_starts, tell_of_missing};
-use crate::targets::{self, Scope};
-use crate::waiting::{How, Waiting};
+use crate::wait::collecting::{Functions, WaitOptions};
+use crate::wait::sleeper::Sleeper;
+use crate::wait::started::{tell_of_failed_starts, tell_of_missing};
+use crate::wait::targets::{self, Scope};
+use crate::wait::{How, Waiting};
 
 /// Cancels, or waits for, what the functions of the script have started and it has not collected
 ///
@@ -31,9 +31,9 @@ pub(crate) struct EndScript {
 }
 
 impl EndScript {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        let on_exit = place.on_exit()?;
-        let store = match place.store() {
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        let on_exit = context.on_exit()?;
+        let store = match context.store() {
             // The script has removed it, and does not want what is in it.
             Err(Failure::Store(Error::NoStore(_)))
                 if on_exit != OnExit::Wait || self.started.iter().all(|word| word.is_empty()) =>
@@ -43,12 +43,12 @@ impl EndScript {
             store => store?,
         };
         // Without an identity nothing says what it has started.
-        let Some(script) = place.script() else {
+        let Some(script) = context.script() else {
             return Ok(ExitCode::SUCCESS);
         };
         let ended = match on_exit {
             OnExit::Leave => Ok(ExitCode::SUCCESS),
-            OnExit::Wait => self.wait(place, &store, &script),
+            OnExit::Wait => self.wait(context, &store, &script),
             OnExit::Cancel => Self::stop(&store, &script),
         };
         // Nothing but the length of the run hangs on it.
@@ -57,12 +57,13 @@ impl EndScript {
     }
 
     /// Waits for all, and gives the status of the first that failed.
-    fn wait(&self, place: &Place, store: &Store, script: &ProcessIdentity) -> Result<ExitCode, Failure> {
+    fn wait(&self, context: &Context, store: &Store, script: &ProcessIdentity) -> Result<ExitCode, Failure> {
         let mut output = Output::stdout()?;
-        let (targets, _) = targets::found(store, &place.caller(), &Scope::Script(place.script().as_ref()), &[], false)?;
-        let manner = Manner::usual(Lines::of(place, false)?);
-        let mut waiting = Waiting::of_program(store, &mut output, manner, targets, How::Each);
-        waiting.collecting.functions = Some(Functions { place, noted: self.noted() });
+        let (targets, _) =
+            targets::found(store, &context.caller(), &Scope::Script(context.script().as_ref()), &[], false)?;
+        let options = WaitOptions::usual(Lines::of(context, false)?);
+        let mut waiting = Waiting::of_program(store, &mut output, options, targets, How::Each);
+        waiting.collecting.functions = Some(Functions { context, noted: self.noted() });
         waiting.run(&Sleeper::new(None, None))?;
         let status = match waiting.status() {
             0 => tell_of_missing(store, Some(script), &self.started)?,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use async_core::text;
 use clap::Args;
 
-use crate::cli::Place;
+use crate::cli::Context;
 use crate::commands;
 use crate::failure::Failure;
 use crate::messages::{self, About, Lines};
@@ -21,17 +21,17 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let Some((name, message)) = self.words.split_first() else {
             return Err(Failure::Usage("async_log needs a name; type `async_log NAME MESSAGE`".into()));
         };
         let name = commands::name(name)?;
-        let store = place.store()?;
+        let store = context.store()?;
         let Some(record) = store.read(&name)? else {
             return Err(store.unknown(&name).into());
         };
         let text = text::printable_command(message).replace("%command", &messages::command(&record));
-        Lines::of(place, false)?.say(About::Progress, &messages::record_line(&name, &record, &text))?;
+        Lines::of(context, false)?.say(About::Progress, &messages::record_line(&name, &record, &text))?;
         Ok(ExitCode::SUCCESS)
     }
 }

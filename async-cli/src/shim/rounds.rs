@@ -11,15 +11,15 @@ use clap::{Args, FromArgMatches};
 use serde::{Deserialize, Serialize};
 
 use super::call::refused;
-use crate::cli::Place;
-use crate::collecting::Collecting;
+use crate::cli::Context;
+use crate::commands::run::planning;
 use crate::commands::wait::{Wanted, nothing_to_wait_for};
 use crate::failure::Failure;
-use crate::planning;
-use crate::sleeper::Sleeper;
-use crate::started::Started;
-use crate::targets::{self, Scope, Target, is_usual};
-use crate::waiting::{self, How, Pending, State, Waiting};
+use crate::wait::collecting::Collecting;
+use crate::wait::sleeper::Sleeper;
+use crate::wait::started::Started;
+use crate::wait::targets::{self, Scope, Target, is_usual};
+use crate::wait::{self, How, Pending, State, Waiting};
 
 /// What a call asks for.
 pub(super) struct Asked {
@@ -91,15 +91,15 @@ impl Asked {
         if self.cleanup { How::CleanUp } else { self.wanted.how() }
     }
 
-    fn targets(&self, place: &Place, store: &Store, is_first: bool) -> Result<Vec<Target>, Failure> {
+    fn targets(&self, context: &Context, store: &Store, is_first: bool) -> Result<Vec<Target>, Failure> {
         let Wanted { names, all, keep, .. } = &self.wanted;
         if !names.is_empty() {
             return Ok(targets::named(names));
         }
-        let (caller, script) = (place.caller(), place.script());
+        let (caller, script) = (context.caller(), context.script());
         let scope = if *all || self.cleanup { Scope::Store } else { Scope::Script(script.as_ref()) };
-        let around = targets::around(store, planning::enclosing(store));
-        let (found, others) = targets::found(store, &caller, &scope, &around, *keep)?;
+        let ancestors = targets::ancestors(store, planning::parent(store));
+        let (found, others) = targets::found(store, &caller, &scope, &ancestors, *keep)?;
         if is_first {
             targets::tell_of_others(store, &caller, &others);
         }
@@ -108,11 +108,11 @@ impl Asked {
 
     fn waiting<'a>(
         &self,
-        place: &Place,
+        context: &Context,
         collecting: Collecting<'a>,
         word: Option<&Word>,
     ) -> Result<Waiting<'a>, Failure> {
-        let targets = self.targets(place, collecting.store, word.is_none())?;
+        let targets = self.targets(context, collecting.store, word.is_none())?;
         if self.wanted.any && targets.is_empty() && word.is_none() {
             return Err(nothing_to_wait_for(collecting.store));
         }
@@ -126,18 +126,18 @@ impl Asked {
     /// Hands over what is over. The status once all is done, else whom to wait for. `status` is what the shell's own wait has seen.
     pub(super) fn round(
         &self,
-        place: &Place,
+        context: &Context,
         collecting: &mut Collecting<'_>,
         word: Option<&Word>,
         status: Option<i32>,
     ) -> Result<Result<Answer, u8>, Failure> {
-        collecting.manner = self.wanted.manner(place)?;
+        collecting.options = self.wanted.options(context)?;
         let deadline = match word {
             Some(word) => word.deadline,
             None => self.wanted.timeout.map(|timeout| clock::since_boot().saturating_add(timeout)),
         };
         collecting.has_limit = deadline.is_some();
-        let mut waiting = self.waiting(place, collecting.reborrow(), word)?;
+        let mut waiting = self.waiting(context, collecting.reborrow(), word)?;
         waiting.shell_status = status;
         let pending = waiting.round();
         let done = |waiting: &mut Waiting<'_>| -> Result<u8, Failure> {
@@ -152,18 +152,18 @@ impl Asked {
             Ok(None) => done(&mut waiting).map(Err),
             Ok(Some(pending)) => answer(&mut waiting, pending, deadline).map(Ok),
         };
-        let Waiting { collecting: Collecting { tally, collected, .. }, .. } = waiting;
-        (collecting.tally, collecting.collected) = (tally, collected);
+        let Waiting { collecting: Collecting { summary, collected, .. }, .. } = waiting;
+        (collecting.summary, collecting.collected) = (summary, collected);
         answer
     }
 
     /// Does what comes before the next round, in a process of its own, so that the shell's traps run meanwhile.
-    pub(super) fn block(&self, place: &Place, collecting: Collecting<'_>, word: &Word) -> Result<(), Failure> {
+    pub(super) fn block(&self, context: &Context, collecting: Collecting<'_>, word: &Word) -> Result<(), Failure> {
         let store = collecting.store;
-        let mut waiting = self.waiting(place, collecting, Some(word))?;
+        let mut waiting = self.waiting(context, collecting, Some(word))?;
         let sleeper = Sleeper::of_shell(word.deadline);
         match (word.what, &word.state.current) {
-            (What::Cancel, _) => waiting::cancel(store, waiting.names_left()),
+            (What::Cancel, _) => wait::cancel(store, waiting.names_left()),
             (What::Any, _) => waiting.only_sleep(&sleeper)?,
             (What::One, Some(current)) => {
                 if word.deadline.is_some() {
@@ -219,8 +219,8 @@ impl FromStr for Word {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::targets::Rank;
-    use crate::waiting::{Current, Score};
+    use crate::wait::targets::Rank;
+    use crate::wait::{Current, Score};
 
     #[test]
     fn a_word_is_read_as_it_was_written() {

@@ -11,10 +11,10 @@ use async_core::process::ProcessIdentity;
 use async_core::{ScriptKey, Scripts};
 use clap::Args;
 
-use crate::cli::Place;
+use crate::cli::Context;
+use crate::context::{ScriptStore, absolute};
 use crate::failure::Failure;
 use crate::messages::Output;
-use crate::place::{ScriptStore, absolute};
 
 /// Prints who the script is and where its store is; nothing is made yet
 #[derive(Args, Debug)]
@@ -32,26 +32,26 @@ pub(crate) struct Settle {
 }
 
 impl Settle {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
-        let pid = place.script_pid().ok_or_else(|| Failure::Usage("which shell?".to_owned()))?;
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
+        let pid = context.script_pid().ok_or_else(|| Failure::Usage("which shell?".to_owned()))?;
         let shell = ProcessIdentity::of(pid).ok();
-        let store = ScriptStore { dir: self.dir(place, pid)?, shell };
+        let store = ScriptStore { dir: self.dir(context, pid)?, shell };
         Output::stdout()?.write_all(store.to_text().as_bytes()).map_err(Failure::Output)?;
         Ok(ExitCode::SUCCESS)
     }
 
-    fn dir(&self, place: &Place, pid: u32) -> Result<PathBuf, Failure> {
-        if let Some(named) = place.named()? {
+    fn dir(&self, context: &Context, pid: u32) -> Result<PathBuf, Failure> {
+        if let Some(named) = context.named()? {
             return absolute(named);
         }
-        let prompt = absolute(place.prompt()?)?;
+        let prompt = absolute(context.prompt()?)?;
         if self.flags.contains('i') {
             return Ok(prompt);
         }
-        Ok(Scripts::beside(prompt).place(&self.key(place, pid)?, pid))
+        Ok(Scripts::beside(prompt).place(&self.key(context, pid)?, pid))
     }
 
-    fn key(&self, place: &Place, pid: u32) -> Result<ScriptKey, Failure> {
+    fn key(&self, context: &Context, pid: u32) -> Result<ScriptKey, Failure> {
         if let Some(name) = &self.named {
             return ScriptKey::chosen(name).map_err(|why| {
                 let name = async_core::text::printable(name);
@@ -59,17 +59,17 @@ impl Settle {
             });
         }
         // What comes from a command line or a pipe is known by where it was started.
-        let file = if self.flags.contains(['c', 's']) { None } else { script_file(place, pid, &self.zero) };
-        Ok(ScriptKey::of_path(&file.unwrap_or_else(|| place.from(Path::new(".")))))
+        let file = if self.flags.contains(['c', 's']) { None } else { script_file(context, pid, &self.zero) };
+        Ok(ScriptKey::of_path(&file.unwrap_or_else(|| context.from(Path::new(".")))))
     }
 }
 
 /// The file of the script that a shell reads.
-fn script_file(place: &Place, pid: u32, zero: &OsStr) -> Option<PathBuf> {
+fn script_file(context: &Context, pid: u32, zero: &OsStr) -> Option<PathBuf> {
     // There bash has the script open, wherever that has changed to; unless the limit on descriptors is lower.
     let open = fs::read_link(format!("/proc/{pid}/fd/255")).ok();
     let is_it = |path: &PathBuf| {
         path.is_file() && path.file_name().is_some_and(|_| !path.as_os_str().as_bytes().ends_with(b" (deleted)"))
     };
-    open.filter(is_it).or_else(|| fs::canonicalize(place.from(Path::new(zero))).ok().filter(|path| path.is_file()))
+    open.filter(is_it).or_else(|| fs::canonicalize(context.from(Path::new(zero))).ok().filter(|path| path.is_file()))
 }

@@ -10,11 +10,11 @@ use clap::Args;
 
 use super::answer::Answer;
 use super::call::Origin;
-use crate::cli::{Place, Profile};
+use crate::cli::{Context, Profile};
 use crate::ending;
 use crate::failure::Failure;
 use crate::messages::{self, About, Lines};
-use crate::started::Started;
+use crate::wait::started::Started;
 
 /// Begins a future, has its task run, and records how it ended; exits with its status
 ///
@@ -44,9 +44,9 @@ pub(crate) struct Supervise {
 }
 
 impl Supervise {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let mut answer = Answer::on(self.answer)?;
-        let end = match self.supervise(place, &mut answer) {
+        let end = match self.supervise(context, &mut answer) {
             Ok(end) => end,
             Err(failure) if answer.is_given() => return Err(failure),
             Err(failure) => {
@@ -58,16 +58,16 @@ impl Supervise {
         Ok(ending::exit_code(end.rc))
     }
 
-    fn supervise(&self, place: &Place, answer: &mut Answer) -> Result<End, Failure> {
+    fn supervise(&self, context: &Context, answer: &mut Answer) -> Result<End, Failure> {
         let gate = descriptor::take(self.gate).map_err(Failure::Task)?;
-        let call = self.origin.read(&self.words, place)?;
-        let name = call.name(place)?;
-        let lines = Lines::of(place, false)?;
-        let task = Gated::new(self.task, gate, call.skip(&self.words), place.script_pid()).map_err(Failure::Task)?;
-        let task = task.ends_with(place.script_to_end_with()?);
-        let store = place.store()?;
-        let plan = call.planning.plan(place)?;
-        let request = call.request(place, &store, plan, self.shortened);
+        let call = self.origin.read(&self.words, context)?;
+        let name = call.name(context)?;
+        let lines = Lines::of(context, false)?;
+        let task = Gated::new(self.task, gate, call.skip(&self.words), context.script_pid()).map_err(Failure::Task)?;
+        let task = task.ends_with(context.script_to_end_with()?);
+        let store = context.store()?;
+        let plan = call.planning.plan(context)?;
+        let request = call.request(context, &store, plan, self.shortened);
         let started = call.planning.begin(&store, &name, &request, Start::Supervised(self.task))?;
         // Whoever lists processes need not see what the task was given. It is in the record, for who may read that.
         let _ = process::hide_arguments(&["async".as_ref(), "supervise".as_ref(), name.as_str().as_ref()]);
@@ -86,7 +86,7 @@ impl Supervise {
             if answer.is_given() {
                 return Ok(());
             }
-            let remembered = match place.profile() {
+            let remembered = match context.profile() {
                 Profile::Devstack => started.start_time.to_string(),
                 Profile::Standalone => Started::to_text(started.start_time, &name),
             };

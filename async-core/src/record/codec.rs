@@ -4,7 +4,7 @@ use std::fmt;
 
 use ini::{Ini, ParseOption};
 
-use super::{Argument, Cause, FutureId, Lender, QueuePlace, Record, WaitsFor};
+use super::{Argument, Cause, Donor, FutureId, QueuePlace, Record, WaitsFor};
 use crate::clock::Millis;
 use crate::name::FutureName;
 use crate::plan::Plan;
@@ -48,7 +48,7 @@ macro_rules! plain_values {
 }
 
 plain_values!(false: String, Millis, u32, u8, bool, ProcessIdentity);
-plain_values!(true: FutureName, FutureId, QueuePlace, Lender, WaitsFor);
+plain_values!(true: FutureName, FutureId, QueuePlace, Donor, WaitsFor);
 
 /// What is written and read as JSON.
 macro_rules! json_values {
@@ -157,9 +157,9 @@ lines! {
     },
     Dependency(FutureId) = "dependency" => |record, value| record.dependencies.push(value),
     Queue(QueuePlace) = "queue" => |record, value| record.queue = Some(value),
-    Lender(Lender) = "lender" => |record, value| record.lenders.push(value),
+    Donor(Donor) = "lender" => |record, value| record.donors.push(value),
     WaitsFor(WaitsFor) = "waits_for" => |record, value| record.waits_for.push(value),
-    LentBy(FutureName) = "lent_by" => |record, value| record.lent_by = Some(value),
+    DonatedBy(FutureName) = "lent_by" => |record, value| record.donated_by = Some(value),
     AtOnce(bool) = "at_once" => |record, value| record.at_once = value,
     RunStart(Millis) = "run_start" => |record, value| record.run_start = Some(value),
     RunBoot(Millis) = "run_boot" => |record, value| record.run_boot = Some(value),
@@ -186,12 +186,12 @@ pub(crate) fn text(lines: &[Line]) -> String {
 }
 
 /// The text of a record with these lines.
-pub(super) fn opening(lines: &[Line]) -> String {
+pub(super) fn header(lines: &[Line]) -> String {
     format!("[{SECTION}]\n") + &text(lines)
 }
 
 /// What has to come before lines that are added to a record.
-pub(super) fn joint(record: &Record) -> String {
+pub(super) fn separator(record: &Record) -> String {
     let end = if record.torn { TORN } else { "" };
     let section = if record.elsewhere { format!("[{SECTION}]\n") } else { String::new() };
     end.to_owned() + &section

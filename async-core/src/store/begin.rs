@@ -185,12 +185,12 @@ impl Store {
             dependencies,
             ..Record::default()
         }
-        .fitting();
-        made.write_all(record.opening().as_bytes()).map_err(Error::io("write the record", new.path()))?;
+        .truncated();
+        made.write_all(record.header().as_bytes()).map_err(Error::io("write the record", new.path()))?;
         let id = RecordId::of(&made).map_err(Error::io("look at", new.path()))?;
 
         let (mut superseded, mut log) = (None, None);
-        while !self.appear(new, name, holder.is_none().then_some(&mut log))? {
+        while !self.publish(new, name, holder.is_none().then_some(&mut log))? {
             match self.claim(name)? {
                 Claim::Unknown => {}
                 Claim::Running(other) => {
@@ -233,7 +233,7 @@ impl Store {
     }
 
     /// Gives a new record its name, and makes `log` if it is to have one; false if the name is taken.
-    fn appear(&self, new: &StoreFile, name: &FutureName, log: Option<&mut Option<File>>) -> Result<bool> {
+    fn publish(&self, new: &StoreFile, name: &FutureName, log: Option<&mut Option<File>>) -> Result<bool> {
         let record = self.record_file(name);
         self.changing(|live| {
             if !new.rename_new(&record).map_err(Error::io("make the record", record.path()))? {

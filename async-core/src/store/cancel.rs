@@ -235,7 +235,7 @@ impl Store {
             // These ids may be others' by now.
             let holds = |pid: &u32| process::written_by(*pid).any(|it| Some(it) == *file);
             let is_this =
-                |pid: &u32| process::is_alive_since(*pid, record.start_boot) && process::was_told(*pid, &told);
+                |pid: &u32| process::is_alive_since(*pid, record.start_boot) && process::has_env_entry(*pid, &told);
             let ids = record.supervisor().filter(holds).into_iter().chain(record.task.filter(is_this));
             roots.extend(ids.map(|pid| Root { pid, tree }));
         }

@@ -17,7 +17,7 @@ use crate::record::{Line, Outcome, Record, Wait};
 
 /// How long a collector waits for the program that recorded the end to say so, in ms. It has nothing else left to do;
 /// the bound is for one that is stopped, or whose output is.
-const LAST_WORDS: u32 = 2000;
+const REPORT_TIMEOUT: u32 = 2000;
 
 /// How long anybody waits for whoever is just collecting a future. That takes no longer than to read the log, unless its
 /// reader has stopped to.
@@ -88,7 +88,7 @@ impl Store {
                 if is_alive(&file, path, &record)?
                     && let Some(pid) = record.pid.as_ref().and_then(|pid| pid.parse().ok())
                 {
-                    let _ = process::wait_at_most(pid, LAST_WORDS);
+                    let _ = process::wait_at_most(pid, REPORT_TIMEOUT);
                 }
                 return Ok(Claim::Ready(Ready { store: self, name: name.clone(), record, file, identity, log }));
             }
@@ -100,7 +100,13 @@ impl Store {
     ///
     /// The log goes first: as long as the record is there the future is live, and [`Ready::log`] finds the log at both
     /// places. The other way round, a log whose record is gone would be replaced by the next one of that name.
-    pub(super) fn shelve(&self, name: &FutureName, file: FileIdentity, record: &Record, log: Shelved) -> Result<()> {
+    pub(super) fn archive_record(
+        &self,
+        name: &FutureName,
+        file: FileIdentity,
+        record: &Record,
+        log: LogFate,
+    ) -> Result<()> {
         let (from, from_log) = (self.record_file(name), self.log_file(name));
         let mut number = 0;
         loop {
@@ -140,7 +146,7 @@ impl Store {
 
 /// What becomes of the log's own place when a future is no longer live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shelved {
+pub(super) enum LogFate {
     /// The log stays there too; where it can't be at two places, only there.
     Stays,
     /// The next log will take it.
@@ -148,12 +154,12 @@ pub(super) enum Shelved {
 }
 
 /// Gives the log its second name; false if that is another's. A log that is gone, or is kept already, is no error.
-fn keep_log(from: &StoreFile, to: &StoreFile, log: Shelved) -> io::Result<bool> {
+fn keep_log(from: &StoreFile, to: &StoreFile, log: LogFate) -> io::Result<bool> {
     match from.link(to) {
         Ok(()) => Ok(true),
         // Its own, if somebody was stopped after the link.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => from.is_same(to),
-        Err(error) if means_no_links(&error) && log == Shelved::Stays => Ok(true),
+        Err(error) if means_no_links(&error) && log == LogFate::Stays => Ok(true),
         Err(error) if means_no_links(&error) => from.rename_new(to).or_else(|error| unless_missing(error, from)),
         Err(error) => unless_missing(error, from),
     }
@@ -212,11 +218,11 @@ impl Ready<'_> {
         .collect();
         append(&self.file, &self.record, &lines)
             .map_err(Error::io("write the times of the wait to", self.store.record_file(&self.name).path()))?;
-        self.store.shelve(&self.name, self.identity, &self.record, Shelved::Stays)
+        self.store.archive_record(&self.name, self.identity, &self.record, LogFate::Stays)
     }
 
     /// Makes room for another future of that name: the log and the record of this one go to the collected ones.
     pub(super) fn archive_uncollected(self) -> Result<()> {
-        self.store.shelve(&self.name, self.identity, &self.record, Shelved::MakesRoom)
+        self.store.archive_record(&self.name, self.identity, &self.record, LogFate::MakesRoom)
     }
 }

@@ -33,7 +33,7 @@ use crate::lock::Right;
 use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::process::{self, ProcessIdentity};
-use crate::record::{FutureId, Lender, Line, QueuePlace, Record, State};
+use crate::record::{Donor, FutureId, Line, QueuePlace, Record, State};
 
 /// The name and the start of the last future in the queue; its locks order the queue.
 pub(super) const QUEUE: &str = ".queue";
@@ -67,7 +67,7 @@ impl Slot {
 
 /// What a look at a future says that is queued.
 #[derive(Debug)]
-pub(crate) enum Look {
+pub(crate) enum QueueView {
     /// It may start.
     Start(Slot),
     /// It never will, for that reason.
@@ -98,7 +98,7 @@ pub(crate) enum Obstacle {
 struct Holder {
     pid: u32,
     /// Whose place it has.
-    lent_by: Option<u32>,
+    donated_by: Option<u32>,
 }
 
 impl Store {
@@ -127,37 +127,37 @@ impl Store {
     /// Whether the queued future of that name, whose record is that open file, may start, and what keeps it from that. While it
     /// may, nobody else does: its start has to be recorded before the head is left. If `may_sleep`, waits until the head is
     /// free.
-    pub(crate) fn look_for_start(&self, name: &FutureName, file: &File, may_sleep: bool) -> Result<Look> {
+    pub(crate) fn look_for_start(&self, name: &FutureName, file: &File, may_sleep: bool) -> Result<QueueView> {
         let named = self.record_file(name);
         let Some(head) = self.head(may_sleep)? else {
-            return Ok(Look::Wait(Obstacle::Head));
+            return Ok(QueueView::Wait(Obstacle::Head));
         };
         let record = read_record(file, named.path())?;
         let plan = record.plan.clone().unwrap_or_default();
         match self.first_obstacle(&plan, &record.dependencies)? {
             Some(Dependency::Pending) => {
-                return Ok(Look::Wait(Obstacle::Dependencies(Box::new(plan), record.dependencies)));
+                return Ok(QueueView::Wait(Obstacle::Dependencies(Box::new(plan), record.dependencies)));
             }
-            Some(Dependency::Failed(why)) => return Ok(Look::Skip(why)),
+            Some(Dependency::Failed(why)) => return Ok(QueueView::Skip(why)),
             None => {}
         }
         let (order, id) = (self.order()?, record.id(name));
         if order.holds(&id) {
-            return Ok(Look::Wait(Obstacle::Paused));
+            return Ok(QueueView::Wait(Obstacle::Paused));
         }
         // What runs goes on, and so does what that waits for.
-        if order.paused.is_some() && !record.lenders.iter().any(|lender| lender.waiter.is_alive().unwrap_or(true)) {
-            return Ok(Look::Wait(Obstacle::PausedQueue));
+        if order.paused.is_some() && !record.donors.iter().any(|donor| donor.waiter.is_alive().unwrap_or(true)) {
+            return Ok(QueueView::Wait(Obstacle::PausedQueue));
         }
         let Some(jobs) = plan.jobs else {
-            return Ok(Look::Start(Slot { _slots: None, head: Some(head), _lender: None }));
+            return Ok(QueueView::Start(Slot { _slots: None, head: Some(head), _lender: None }));
         };
         let place = match &record.queue {
             Some(place) => place.clone(),
             None => self.enter_queue(name, file, &record)?,
         };
         let looked = self.look_at_place(Some(&id), &place, jobs, &order, head)?;
-        if matches!(looked, Look::Start(_)) {
+        if matches!(looked, QueueView::Start(_)) {
             self.forget_order(&order, &id)?;
         }
         Ok(looked)
@@ -180,13 +180,13 @@ impl Store {
         jobs: u32,
         order: &Order,
         head: File,
-    ) -> Result<Look> {
+    ) -> Result<QueueView> {
         if let Some(id) = self.first_before(this, place, order)? {
-            return Ok(Look::Wait(Obstacle::Behind(id)));
+            return Ok(QueueView::Wait(Obstacle::Behind(id)));
         }
         Ok(match self.try_slot(jobs)? {
-            Ok(slots) => Look::Start(Slot { _slots: Some(slots), head: Some(head), _lender: None }),
-            Err(holders) => Look::Wait(Obstacle::Slots(holders)),
+            Ok(slots) => QueueView::Start(Slot { _slots: Some(slots), head: Some(head), _lender: None }),
+            Err(holders) => QueueView::Wait(Obstacle::Slots(holders)),
         })
     }
 
@@ -266,9 +266,9 @@ impl Store {
         loop {
             let Some(head) = self.head(true)? else { continue };
             match self.look_at_place(None, place, jobs, &self.order()?, head)? {
-                Look::Start(slot) => return Ok(slot),
-                Look::Wait(obstacle) => self.sleep_on(&obstacle)?,
-                Look::Skip(_) => {}
+                QueueView::Start(slot) => return Ok(slot),
+                QueueView::Wait(obstacle) => self.sleep_on(&obstacle)?,
+                QueueView::Skip(_) => {}
             }
         }
     }
@@ -280,7 +280,7 @@ impl Store {
             return Ok(None);
         };
         Ok(match self.look_at_place(None, place, jobs, &self.order()?, head)? {
-            Look::Start(slot) => Some(slot),
+            QueueView::Start(slot) => Some(slot),
             _ => None,
         })
     }
@@ -302,8 +302,8 @@ impl Store {
     }
 
     /// A slot for who runs in the place of the process `lender`.
-    fn lent_slot(&self, lender: u32) -> Result<File> {
-        let slots = self.with_slots(|free, _| Some((free, Some(lender))))?;
+    fn donated_slot(&self, donor: u32) -> Result<File> {
+        let slots = self.with_slots(|free, _| Some((free, Some(donor))))?;
         slots.map_err(|_| Error::io("take a slot of", self.dir())(ErrorKind::ResourceBusy.into()))
     }
 
@@ -330,10 +330,10 @@ impl Store {
                 free = free.min(number);
             }
         }
-        let Some((number, lent_by)) = choose(free, &holders) else {
+        let Some((number, donated_by)) = choose(free, &holders) else {
             return Ok(Err(holders.iter().map(|holder| holder.pid).collect()));
         };
-        let line = format!("{:10} {:10}\n", std::process::id(), lent_by.unwrap_or(0));
+        let line = format!("{:10} {:10}\n", std::process::id(), donated_by.unwrap_or(0));
         slots.write_all_at(line.as_bytes(), offset(number)).map_err(failed("write"))?;
         if !Right::Slot(number).try_take(&slots).map_err(failed("lock"))? {
             return Err(failed("lock")(ErrorKind::ResourceBusy.into()));
@@ -346,31 +346,31 @@ impl Store {
     /// come after is given the place first. `waiter` is the process that waits: once it is gone, nothing is lent any more.
     ///
     /// A task without a limit has no place of its own. What waits for it lends its own place to what it waits for.
-    pub fn lend(&self, lender: &FutureName, wanted: &FutureName, waiter: u32) -> Result<()> {
+    pub fn donate(&self, donor: &FutureName, wanted: &FutureName, waiter: u32) -> Result<()> {
         let queue = self.dir.file(QUEUE);
         if !queue.is_there()? {
             return Ok(());
         }
-        let Some((record, State::Running)) = self.look(lender)? else {
+        let Some((record, State::Running)) = self.look(donor)? else {
             return Ok(());
         };
         let waiter =
             ProcessIdentity::of(waiter).map_err(Error::io("look at the process that waits in", queue.path()))?;
-        let mut lenders = vec![Lender { waiter, name: lender.clone() }];
-        self.lend_all(&lenders, wanted)?;
+        let mut donors = vec![Donor { waiter, name: donor.clone() }];
+        self.donate_all(&donors, wanted)?;
         if !is_limited(&record) {
             // Looked at only now: whoever waits for this one from now on finds it among the lenders of the wanted one.
-            lenders = self.read(lender)?.map_or_else(Vec::new, |record| record.lenders);
-            self.lend_all(&lenders, wanted)?;
+            donors = self.read(donor)?.map_or_else(Vec::new, |record| record.donors);
+            self.donate_all(&donors, wanted)?;
         }
         Ok(())
     }
 
-    fn lend_all(&self, lenders: &[Lender], wanted: &FutureName) -> Result<()> {
+    fn donate_all(&self, donors: &[Donor], wanted: &FutureName) -> Result<()> {
         let mut seen = HashSet::new();
         let mut wanted = vec![wanted.clone()];
         while let Some(name) = wanted.pop() {
-            if lenders.is_empty() || !seen.insert(name.clone()) {
+            if donors.is_empty() || !seen.insert(name.clone()) {
                 continue;
             }
             match self.look(&name)? {
@@ -378,10 +378,10 @@ impl Store {
                     if let Some(plan) = &record.plan {
                         wanted.extend(plan.after.iter().chain(&plan.after_any).cloned());
                     }
-                    self.add_lenders(&name, lenders)?;
+                    self.add_donors(&name, donors)?;
                 }
                 Some((record, State::Running)) if !is_limited(&record) => {
-                    self.add_lenders(&name, lenders)?;
+                    self.add_donors(&name, donors)?;
                     wanted.extend(self.waited_for_by(&name)?);
                 }
                 _ => {}
@@ -390,15 +390,15 @@ impl Store {
         Ok(())
     }
 
-    fn add_lenders(&self, name: &FutureName, lenders: &[Lender]) -> Result<()> {
+    fn add_donors(&self, name: &FutureName, donors: &[Donor]) -> Result<()> {
         let named = self.record_file(name);
         let Some(file) = named.open_to_append()? else {
             return Ok(());
         };
         let path = named.path();
         let record = read_record(&file, path)?;
-        let new = lenders.iter().filter(|lender| !record.lenders.contains(lender));
-        let lines: Vec<Line> = new.cloned().map(Line::Lender).collect();
+        let new = donors.iter().filter(|donor| !record.donors.contains(donor));
+        let lines: Vec<Line> = new.cloned().map(Line::Donor).collect();
         if !lines.is_empty() {
             append(&file, &record, &lines).map_err(Error::io("lend a place to", path))?;
             // Who is to hear of it may have come up since the record was read.
@@ -413,7 +413,7 @@ impl Store {
         for name in self.names()? {
             // One that can't be read is nobody's.
             if let Ok(Some(record)) = self.read(&name)
-                && record.lenders.iter().any(|lender| lender.name == *waiter)
+                && record.donors.iter().any(|donor| donor.name == *waiter)
             {
                 found.push(name);
             }
@@ -423,8 +423,8 @@ impl Store {
 
     /// Sleeps until the place of a lender can be had for the queued future of that name, whose record is that open file, and keeps
     /// all others from starting then. None if there is none to be had any more, or it may not start whatever place it has.
-    pub(crate) fn borrow_start(&self, name: &FutureName, file: &File, lender: &Lender) -> Result<Option<Slot>> {
-        let Some(mut slot) = self.borrow_place(lender)? else {
+    pub(crate) fn borrow_start(&self, name: &FutureName, file: &File, donor: &Donor) -> Result<Option<Slot>> {
+        let Some(mut slot) = self.borrow_place(donor)? else {
             return Ok(None);
         };
         slot.head = self.head(true)?;
@@ -436,18 +436,18 @@ impl Store {
         Ok(may_start.then_some(slot))
     }
 
-    fn borrow_place(&self, lender: &Lender) -> Result<Option<Slot>> {
-        let named = self.record_file(&lender.name);
+    fn borrow_place(&self, donor: &Donor) -> Result<Option<Slot>> {
+        let named = self.record_file(&donor.name);
         let Some(file) = named.open_to_append()? else {
             return Ok(None);
         };
-        Right::Lent.take(&file).map_err(Error::io("take the place of", named.path()))?;
-        let Some((record, State::Running)) = self.look(&lender.name)? else {
+        Right::Donated.take(&file).map_err(Error::io("take the place of", named.path()))?;
+        let Some((record, State::Running)) = self.look(&donor.name)? else {
             return Ok(None);
         };
         match record.supervisor() {
-            Some(pid) if is_limited(&record) && lender.waiter.is_alive().unwrap_or(true) => {
-                let slots = self.lent_slot(pid)?;
+            Some(pid) if is_limited(&record) && donor.waiter.is_alive().unwrap_or(true) => {
+                let slots = self.donated_slot(pid)?;
                 Ok(Some(Slot { _slots: Some(slots), head: None, _lender: Some(file) }))
             }
             _ => Ok(None),
@@ -467,7 +467,7 @@ impl Store {
 
 /// Whether a future that has left the queue was at its head, so that none is left of those before it.
 pub(super) fn was_at_head(record: &Record) -> bool {
-    record.run_start.is_some() && record.lent_by.is_none()
+    record.run_start.is_some() && record.donated_by.is_none()
 }
 
 /// Whether the file is one of those that the limit needs.
@@ -482,13 +482,13 @@ fn is_limited(record: &Record) -> bool {
 /// How many run, of those who have slots: one in the place of another that is still there does not count beside it.
 fn counting(holders: &[Holder]) -> usize {
     let is_there = |pid: u32| holders.iter().any(|holder| holder.pid == pid);
-    holders.iter().filter(|holder| !holder.lent_by.is_some_and(is_there)).count()
+    holders.iter().filter(|holder| !holder.donated_by.is_some_and(is_there)).count()
 }
 
 fn parse_slot(line: &[u8]) -> Option<Holder> {
     let mut numbers = std::str::from_utf8(line).ok()?.split_whitespace().map(str::parse);
-    let (pid, lent_by) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
-    Some(Holder { pid, lent_by: Some(lent_by).filter(|&pid| pid != 0) })
+    let (pid, donated_by) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    Some(Holder { pid, donated_by: Some(donated_by).filter(|&pid| pid != 0) })
 }
 
 fn offset(slot: u32) -> u64 {
@@ -506,8 +506,8 @@ mod tests {
 
     #[test]
     fn who_runs_in_the_place_of_another_counts_once_that_one_is_gone() {
-        let own = |pid| Holder { pid, lent_by: None };
-        let lent = |pid, lender| Holder { pid, lent_by: Some(lender) };
+        let own = |pid| Holder { pid, donated_by: None };
+        let lent = |pid, donor| Holder { pid, donated_by: Some(donor) };
         assert_eq!(counting(&[own(1), own(2)]), 2);
         assert_eq!(counting(&[own(1), lent(2, 1), lent(3, 2), own(4)]), 2);
         assert_eq!(counting(&[lent(2, 1), lent(3, 2), own(4)]), 2);

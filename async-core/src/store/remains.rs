@@ -34,7 +34,8 @@ impl Store {
         told.push("=");
         told.push(self.place_of(name));
         let is_of = |pid: &u32| {
-            process::was_told(*pid, &told) || log.is_some() && process::written_by(*pid).any(|file| Some(file) == log)
+            process::has_env_entry(*pid, &told)
+                || log.is_some() && process::written_by(*pid).any(|file| Some(file) == log)
         };
         tree::living(|| {
             let own = std::process::id();

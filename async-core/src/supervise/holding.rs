@@ -11,11 +11,11 @@ use super::{FAILED, Supervisor, ends_attempts};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::name::FutureName;
-use crate::record::{Cause, Lender, Line};
-use crate::store::{End, Look, Obstacle, Slot, Store};
+use crate::record::{Cause, Donor, Line};
+use crate::store::{End, Obstacle, QueueView, Slot, Store};
 
 /// How a look at a task that is held back ended.
-enum Held {
+enum HeldEnd {
     End(End),
     Woken(usize),
     Poked,
@@ -26,15 +26,15 @@ enum Turn {
     End(End),
     Skip(String),
     Own(Slot),
-    LentBy(FutureName, Slot),
+    DonatedBy(FutureName, Slot),
 }
 
 /// What one of the sleepers has come back with.
 enum Woke {
-    Looked(Look),
+    Looked(QueueView),
     /// What it slept on may be gone.
     Free,
-    Lent(Option<Slot>),
+    Donated(Option<Slot>),
 }
 
 impl Supervisor<'_> {
@@ -52,28 +52,28 @@ impl Supervisor<'_> {
 
     fn hold_back_as_planned(&mut self, held: &mut dyn FnMut() -> bool) -> Result<Option<End>> {
         let looked = self.store.look_for_start(self.name, self.record.file(), false)?;
-        let was_held = matches!(looked, Look::Wait(_));
+        let was_held = matches!(looked, QueueView::Wait(_));
         let turn = match looked {
-            Look::Start(slot) => Turn::Own(slot),
-            Look::Skip(why) => Turn::Skip(why),
-            Look::Wait(_) if !held() => return Ok(None),
-            Look::Wait(obstacle) => self.wait_for_start(obstacle)?,
+            QueueView::Start(slot) => Turn::Own(slot),
+            QueueView::Skip(why) => Turn::Skip(why),
+            QueueView::Wait(_) if !held() => return Ok(None),
+            QueueView::Wait(obstacle) => self.wait_for_start(obstacle)?,
         };
-        let (mut slot, lent_by) = match turn {
+        let (mut slot, donated_by) = match turn {
             Turn::End(end) => return Ok(Some(end)),
             Turn::Skip(why) => {
                 self.say_in_log(&format!("not started: {why}"));
                 return Ok(Some(End { rc: FAILED, cause: Some(Cause::Skipped), ..End::default() }));
             }
             Turn::Own(slot) => (slot, None),
-            Turn::LentBy(name, slot) => (slot, Some(Line::LentBy(name))),
+            Turn::DonatedBy(name, slot) => (slot, Some(Line::DonatedBy(name))),
         };
         // It may have been changed since, and is not any more.
         self.plan = self.record.read()?.plan.unwrap_or_default();
         self.run_start = clock::since_boot();
         let start = [Line::RunStart(clock::wall()), Line::RunBoot(self.run_start)];
         let at_once = (!was_held).then_some(Line::AtOnce(true));
-        self.record.add(&lent_by.into_iter().chain(at_once).chain(start).collect::<Vec<_>>())?;
+        self.record.add(&donated_by.into_iter().chain(at_once).chain(start).collect::<Vec<_>>())?;
         if self.plan.jobs.is_some() {
             Store::leave_queue(self.record.file());
         }
@@ -87,48 +87,48 @@ impl Supervisor<'_> {
     fn wait_for_start(&mut self, first: Obstacle) -> Result<Turn> {
         let mut looking: Option<Sleeper<Woke>> = None;
         let mut slept_on: Vec<(Obstacle, Sleeper<Woke>)> = Vec::new();
-        let mut lenders: Vec<(Lender, Sleeper<Woke>)> = Vec::new();
+        let mut donors: Vec<(Donor, Sleeper<Woke>)> = Vec::new();
         let (mut obstacle, mut look_again) = (first, false);
         loop {
             if !slept_on.iter().any(|(other, _)| *other == obstacle) {
                 slept_on.extend(self.sleep_on(&obstacle)?.map(|sleeper| (obstacle.clone(), sleeper)));
             }
             if may_borrow(&obstacle) {
-                for lender in self.record.read()?.lenders.into_iter().skip(lenders.len()) {
-                    let sleeper = self.borrow_from(&lender)?;
-                    lenders.push((lender, sleeper));
+                for donor in self.record.read()?.donors.into_iter().skip(donors.len()) {
+                    let sleeper = self.borrow_from(&donor)?;
+                    donors.push((donor, sleeper));
                 }
             } else {
-                lenders.clear();
+                donors.clear();
             }
             if look_again && looking.is_none() {
                 (looking, look_again) = (Some(self.look()?), false);
             }
             let sleepers: Vec<&Sleeper<Woke>> = (looking.iter())
                 .chain(slept_on.iter().map(|(_, sleeper)| sleeper))
-                .chain(lenders.iter().map(|(_, sleeper)| sleeper))
+                .chain(donors.iter().map(|(_, sleeper)| sleeper))
                 .collect();
             let index = match self.sleep_until_poked(&sleepers)? {
-                Held::End(end) => return Ok(Turn::End(end)),
-                Held::Poked => {
+                HeldEnd::End(end) => return Ok(Turn::End(end)),
+                HeldEnd::Poked => {
                     look_again = true;
                     continue;
                 }
-                Held::Woken(index) => index,
+                HeldEnd::Woken(index) => index,
             };
             match sleepers[index].result()? {
-                Woke::Looked(Look::Start(slot)) => return Ok(Turn::Own(slot)),
-                Woke::Looked(Look::Skip(why)) => return Ok(Turn::Skip(why)),
-                Woke::Looked(Look::Wait(now)) => (obstacle, looking) = (now, None),
+                Woke::Looked(QueueView::Start(slot)) => return Ok(Turn::Own(slot)),
+                Woke::Looked(QueueView::Skip(why)) => return Ok(Turn::Skip(why)),
+                Woke::Looked(QueueView::Wait(now)) => (obstacle, looking) = (now, None),
                 Woke::Free => {
                     slept_on.remove(index - usize::from(looking.is_some()));
                     look_again = true;
                 }
-                Woke::Lent(Some(slot)) => {
-                    let (lender, _) = &lenders[index - usize::from(looking.is_some()) - slept_on.len()];
-                    return Ok(Turn::LentBy(lender.name.clone(), slot));
+                Woke::Donated(Some(slot)) => {
+                    let (donor, _) = &donors[index - usize::from(looking.is_some()) - slept_on.len()];
+                    return Ok(Turn::DonatedBy(donor.name.clone(), slot));
                 }
-                Woke::Lent(None) => {}
+                Woke::Donated(None) => {}
             }
         }
     }
@@ -147,34 +147,34 @@ impl Supervisor<'_> {
         Sleeper::start(move || store.sleep_on(&obstacle).map(|()| Woke::Free)).map(Some)
     }
 
-    fn borrow_from(&self, lender: &Lender) -> Result<Sleeper<Woke>> {
+    fn borrow_from(&self, donor: &Donor) -> Result<Sleeper<Woke>> {
         let (store, name, file) = (self.store.clone(), self.name.clone(), self.shared_record()?);
-        let lender = lender.clone();
-        Sleeper::start(move || store.borrow_start(&name, &file, &lender).map(Woke::Lent))
+        let donor = donor.clone();
+        Sleeper::start(move || store.borrow_start(&name, &file, &donor).map(Woke::Donated))
     }
 
     fn shared_record(&self) -> Result<File> {
         self.record.file().try_clone().map_err(Error::io("use the record of", &self.store.log_path(self.name)))
     }
 
-    fn sleep_until_poked<T: Send + 'static>(&mut self, sleepers: &[&Sleeper<T>]) -> Result<Held> {
+    fn sleep_until_poked<T: Send + 'static>(&mut self, sleepers: &[&Sleeper<T>]) -> Result<HeldEnd> {
         loop {
             if let Some(grace) = self.cancelled() {
-                return self.cancel(grace).map(Held::End);
+                return self.cancel(grace).map(HeldEnd::End);
             }
             if let Some(rc) = self.reap() {
-                return Ok(Held::End(End { rc, ..End::default() }));
+                return Ok(HeldEnd::End(End { rc, ..End::default() }));
             }
             let waiting: Vec<Option<BorrowedFd<'_>>> = sleepers.iter().map(|sleeper| sleeper.pending()).collect();
             match self.next(&waiting, None)? {
-                Event::Woken(index) => return Ok(Held::Woken(index)),
-                Event::Signal(Signal::SIGCONT) | Event::ScriptGone => return Ok(Held::Poked),
+                Event::Woken(index) => return Ok(HeldEnd::Woken(index)),
+                Event::Signal(Signal::SIGCONT) | Event::ScriptGone => return Ok(HeldEnd::Poked),
                 Event::Signal(Signal::SIGCHLD) | Event::TimeUp => {}
                 Event::Signal(signal) if self.child.is_some() => self.pass_on(signal),
                 // There is no task yet that could act on it.
                 Event::Signal(signal) if ends_attempts(signal) => {
                     let signal = signal as i32;
-                    return Ok(Held::End(End { rc: 128 + signal, signal: Some(signal), ..End::default() }));
+                    return Ok(HeldEnd::End(End { rc: 128 + signal, signal: Some(signal), ..End::default() }));
                 }
                 Event::Signal(_) => {}
             }

@@ -3,7 +3,7 @@
 use super::change::{Change, Moved, Shift};
 use super::path::Stretch;
 use super::replay::{Replay, Times};
-use super::schedule::{Place, Schedule};
+use super::schedule::{Limit, Schedule};
 use crate::clock::Millis;
 
 /// Advice that is worth less than this, in ms, or than a hundredth of the run, is none.
@@ -73,8 +73,8 @@ impl Schedule {
         }
         let queued = path.iter().filter(|stretch| stretch.queued).filter_map(|stretch| stretch.task);
         let limits = queued.filter_map(|task| match self.tasks[task].place {
-            Place::Within(jobs) => Some(jobs),
-            Place::None | Place::Anyway => None,
+            Limit::Within(jobs) => Some(jobs),
+            Limit::None | Limit::Anyway => None,
         });
         changes.extend(limits.max().map(|jobs| Change::Jobs(Some(jobs.saturating_add(1)))));
         changes

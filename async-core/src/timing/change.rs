@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 
 use super::run::MAX_OFFSET;
-use super::schedule::{Action, Place, Schedule, Step, share, split};
+use super::schedule::{Action, Limit, Schedule, Step, share, split};
 use crate::clock::Millis;
 
 /// Something done differently. Tasks are indices of [`super::Run::tasks`].
@@ -99,10 +99,10 @@ impl Schedule {
     fn limit(&mut self, jobs: Option<u32>) {
         for task in self.tasks.iter_mut().filter(|task| task.ran && !task.synchronous) {
             // How long it would have taken to run is not known of one that did not wait for its turn.
-            if task.place == Place::Anyway {
+            if task.place == Limit::Anyway {
                 task.lag = 0;
             }
-            task.place = jobs.map_or(Place::None, Place::Within);
+            task.place = jobs.map_or(Limit::None, Limit::Within);
         }
     }
 

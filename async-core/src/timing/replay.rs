@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
-use super::schedule::{Action, Place, Schedule};
+use super::schedule::{Action, Limit, Schedule};
 use crate::clock::Millis;
 
 /// A run that was done again. Moments are ms from its start.
@@ -114,7 +114,7 @@ struct World<'a> {
     /// Those that a limit holds back, by when they came.
     queue: BTreeSet<(Millis, usize)>,
     taken: u32,
-    lenders: BTreeSet<usize>,
+    donors: BTreeSet<usize>,
 }
 
 impl<'a> World<'a> {
@@ -127,7 +127,7 @@ impl<'a> World<'a> {
             }
         }
         let agenda = BinaryHeap::from([Reverse((0, Happening::GoesOn, schedule.script()))]);
-        Self { schedule, given, agenda, actors, queue: BTreeSet::new(), taken: 0, lenders: BTreeSet::new() }
+        Self { schedule, given, agenda, actors, queue: BTreeSet::new(), taken: 0, donors: BTreeSet::new() }
     }
 
     fn run(&mut self) -> Result<(), Stuck> {
@@ -162,7 +162,7 @@ impl<'a> World<'a> {
                 Action::Wait(task) | Action::Return(task) if self.actors[task].over.is_none() => {
                     self.actors[task].waiters.push(index);
                     self.actors[index].steps.push((now, now));
-                    self.lend(index, task, now);
+                    self.donate(index, task, now);
                     return;
                 }
                 Action::Linger if !self.actors[index].stopped => {
@@ -207,7 +207,7 @@ impl<'a> World<'a> {
 
     /// Nothing has to come before it any more.
     fn ready(&mut self, task: usize, now: Millis) {
-        let Place::Within(_) = self.schedule.tasks[task].place else {
+        let Limit::Within(_) = self.schedule.tasks[task].place else {
             self.agenda.push(Reverse((now + self.schedule.tasks[task].lag, Happening::Begins, task)));
             return;
         };
@@ -222,13 +222,13 @@ impl<'a> World<'a> {
     /// Gives places to those whose turn it is.
     fn admit(&mut self, now: Millis) {
         loop {
-            let lent = self.lenders.iter().find_map(|&lender| {
-                let actor = &self.actors[lender];
+            let lent = self.donors.iter().find_map(|&donor| {
+                let actor = &self.actors[donor];
                 let waiting = actor.wanted.iter().filter_map(|&(_, task)| Some((self.actors[task].queued?, task)));
-                if actor.lends { None } else { Some((waiting.min()?.1, Slot::Of(lender))) }
+                if actor.lends { None } else { Some((waiting.min()?.1, Slot::Of(donor))) }
             });
             let head = self.queue.first().and_then(|&(_, task)| match self.schedule.tasks[task].place {
-                Place::Within(jobs) if self.taken >= jobs => None,
+                Limit::Within(jobs) if self.taken >= jobs => None,
                 _ => Some((task, Slot::Own)),
             });
             let Some((task, slot)) = lent.or(head) else {
@@ -250,21 +250,21 @@ impl<'a> World<'a> {
         match slot {
             Slot::None => {}
             Slot::Own => self.taken += 1,
-            Slot::Of(lender) => self.actors[lender].lends = true,
+            Slot::Of(donor) => self.actors[donor].lends = true,
         }
     }
 
     fn begin(&mut self, task: usize, now: Millis) {
         let unplaced = self.actors[task].slot == Slot::None;
-        if unplaced && self.schedule.tasks[task].place != Place::None {
+        if unplaced && self.schedule.tasks[task].place != Limit::None {
             self.take(task, Slot::Own);
         }
         self.actors[task].begun = Some(now);
     }
 
     /// Whoever waits and has a place lends it to those that are queued and have to be over first.
-    fn lend(&mut self, waiter: usize, awaited: usize, now: Millis) {
-        let Some(lender) = self.with_place(waiter) else {
+    fn donate(&mut self, waiter: usize, awaited: usize, now: Millis) {
+        let Some(donor) = self.with_place(waiter) else {
             return;
         };
         let mut wanted = Vec::new();
@@ -275,14 +275,14 @@ impl<'a> World<'a> {
             let held_back = actor.started.is_some() && actor.begun.is_none() && actor.slot == Slot::None;
             if held_back && seen.insert(task) {
                 ask.extend(&self.schedule.tasks[task].after);
-                if let Place::Within(_) = self.schedule.tasks[task].place {
+                if let Limit::Within(_) = self.schedule.tasks[task].place {
                     wanted.push((waiter, task));
                 }
             }
         }
         if !wanted.is_empty() {
-            self.actors[lender].wanted.extend(wanted);
-            self.lenders.insert(lender);
+            self.actors[donor].wanted.extend(wanted);
+            self.donors.insert(donor);
             self.admit(now);
         }
     }
@@ -301,13 +301,13 @@ impl<'a> World<'a> {
         match std::mem::take(&mut self.actors[index].slot) {
             Slot::None => {}
             Slot::Own => self.taken -= 1,
-            Slot::Of(lender) => self.actors[lender].lends = false,
+            Slot::Of(donor) => self.actors[donor].lends = false,
         }
         for waiter in std::mem::take(&mut self.actors[index].waiters) {
-            if let Some(lender) = self.with_place(waiter) {
-                self.actors[lender].wanted.retain(|&(of, _)| of != waiter);
-                if self.actors[lender].wanted.is_empty() {
-                    self.lenders.remove(&lender);
+            if let Some(donor) = self.with_place(waiter) {
+                self.actors[donor].wanted.retain(|&(of, _)| of != waiter);
+                if self.actors[donor].wanted.is_empty() {
+                    self.donors.remove(&donor);
                 }
             }
             self.wake(waiter, now);

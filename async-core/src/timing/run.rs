@@ -110,7 +110,7 @@ pub struct Status {
 
 /// The same in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub enum TaskOutcome {
     /// Its task is held back.
     Queued,
     /// Its task runs.
@@ -147,17 +147,17 @@ pub struct Recorded {
 impl Status {
     /// How it ended, or stands, in one word.
     #[must_use]
-    pub fn verdict(&self) -> Verdict {
+    pub fn outcome(&self) -> TaskOutcome {
         match (self.state, self.cause, self.rc) {
-            (State::Queued, ..) => Verdict::Queued,
-            (State::Running, ..) => Verdict::Running,
-            (State::Lost, ..) | (_, _, None) => Verdict::Lost,
-            (_, Some(Cause::Cancelled), _) => Verdict::Cancelled,
-            (_, Some(Cause::Timeout), _) => Verdict::TimedOut,
-            (_, Some(Cause::Skipped), _) => Verdict::Skipped,
-            (_, Some(Cause::Unstartable), _) => Verdict::Unstartable,
-            (_, None, Some(0)) => Verdict::Succeeded,
-            (_, None, Some(_)) => Verdict::Failed,
+            (State::Queued, ..) => TaskOutcome::Queued,
+            (State::Running, ..) => TaskOutcome::Running,
+            (State::Lost, ..) | (_, _, None) => TaskOutcome::Lost,
+            (_, Some(Cause::Cancelled), _) => TaskOutcome::Cancelled,
+            (_, Some(Cause::Timeout), _) => TaskOutcome::TimedOut,
+            (_, Some(Cause::Skipped), _) => TaskOutcome::Skipped,
+            (_, Some(Cause::Unstartable), _) => TaskOutcome::Unstartable,
+            (_, None, Some(0)) => TaskOutcome::Succeeded,
+            (_, None, Some(_)) => TaskOutcome::Failed,
         }
     }
 }
@@ -177,11 +177,11 @@ impl Task {
     /// Whether its task was ever let go, as far as that can be told.
     #[must_use]
     pub fn ran(&self) -> bool {
-        match self.status.verdict() {
-            Verdict::Succeeded | Verdict::Running | Verdict::TimedOut => true,
-            Verdict::Queued | Verdict::Skipped | Verdict::Unstartable => false,
+        match self.status.outcome() {
+            TaskOutcome::Succeeded | TaskOutcome::Running | TaskOutcome::TimedOut => true,
+            TaskOutcome::Queued | TaskOutcome::Skipped | TaskOutcome::Unstartable => false,
             // It may have been given up while it was queued.
-            Verdict::Failed | Verdict::Cancelled | Verdict::Lost => {
+            TaskOutcome::Failed | TaskOutcome::Cancelled | TaskOutcome::Lost => {
                 self.run_start == self.start || self.end.is_some_and(|end| end > self.run_start)
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::replay::{self, Stuck};
-use super::run::{MAX_OFFSET, Run, Verdict};
+use super::run::{MAX_OFFSET, Run, TaskOutcome};
 use crate::clock::Millis;
 use crate::record::State;
 
@@ -47,7 +47,7 @@ pub(super) enum Action {
 pub(super) struct Activity {
     /// The tasks that have to be over.
     pub(super) after: Vec<usize>,
-    pub(super) place: Place,
+    pub(super) place: Limit,
     /// How long it takes to run after it has all of that, in ms.
     pub(super) lag: Millis,
     /// How long it took to run though nothing held it back, in ms: it was not queued then.
@@ -60,7 +60,7 @@ pub(super) struct Activity {
 
 /// What a task has to do with a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Limit {
     /// Takes none.
     None,
     /// Takes one whether or not there is one: the records say that it ran when, by the rules, there was none.
@@ -77,7 +77,7 @@ impl Schedule {
         let mut ends = vec![Vec::new(); schedule.actors.len()];
         for (index, task) in run.tasks.iter().enumerate() {
             if !task.synchronous
-                && matches!(task.status.verdict(), Verdict::Cancelled | Verdict::Lost | Verdict::Running)
+                && matches!(task.status.outcome(), TaskOutcome::Cancelled | TaskOutcome::Lost | TaskOutcome::Running)
             {
                 schedule.let_linger(run, index, &mut ends);
             }
@@ -186,12 +186,12 @@ impl Schedule {
             let admitted = replay::admissions(&self, &recorded)?;
             let mut early = false;
             for (index, task) in self.tasks.iter_mut().enumerate() {
-                if let Place::Within(_) = task.place {
+                if let Limit::Within(_) = task.place {
                     match admitted[index] {
                         Some(admitted) if attempt < CALIBRATIONS => task.lag = recorded[index] - admitted,
                         _ => {
                             early = true;
-                            task.place = Place::Anyway;
+                            task.place = Limit::Anyway;
                             task.lag = recorded[index] - ready(run, index, &task.after);
                         }
                     }
@@ -332,8 +332,8 @@ fn activity(run: &Run, index: usize, untils: &[Millis]) -> Activity {
     };
     let after: Vec<usize> = task.after.iter().copied().filter(possible).collect();
     let place = match task.jobs {
-        Some(jobs) if task.ran() && !task.synchronous => Place::Within(jobs),
-        _ => Place::None,
+        Some(jobs) if task.ran() && !task.synchronous => Limit::Within(jobs),
+        _ => Limit::None,
     };
     // How long one will be queued is not known while it is.
     let is_queued = task.status.state == State::Queued && !task.synchronous;

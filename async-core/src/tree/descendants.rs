@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 
-use crate::process::{self, Look};
+use crate::process::{self, ProcessEntry};
 
 /// How often a tree is walked that changes all the time.
 const WALKS: usize = 20;
@@ -54,12 +54,12 @@ pub(super) fn of(roots: impl FnOnce() -> io::Result<Vec<Root>>, known: &HashSet<
 }
 
 /// All processes.
-fn table() -> io::Result<HashMap<u32, Look>> {
+fn table() -> io::Result<HashMap<u32, ProcessEntry>> {
     // One that is gone by now has nothing to say.
     Ok(process::all()?.into_iter().filter_map(|pid| Some((pid, process::look(pid)?))).collect())
 }
 
-fn with_descendants(roots: Vec<Root>, table: &HashMap<u32, Look>) -> Vec<Found> {
+fn with_descendants(roots: Vec<Root>, table: &HashMap<u32, ProcessEntry>) -> Vec<Found> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     for (&pid, process) in table {
         children.entry(process.parent).or_default().push(pid);
@@ -112,7 +112,7 @@ impl Walk {
         let mut place = 0;
         while let Some(&pid) = next.get(place) {
             place += 1;
-            let Some(Look { start_ticks, runs, .. }) = process::try_look(pid)? else {
+            let Some(ProcessEntry { start_ticks, runs, .. }) = process::try_look(pid)? else {
                 news = true;
                 continue;
             };
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_table_gives_each_of_a_tree_that_runs_once() {
-        let look = |parent, runs| Look { parent, start_ticks: 7, runs };
+        let look = |parent, runs| ProcessEntry { parent, start_ticks: 7, runs };
         let table = HashMap::from([
             (2, look(1, true)),
             (3, look(2, false)),

@@ -1,7 +1,7 @@
 //! Waiting for futures, from anywhere.
 
 use async_tests::fault::in_each_case;
-use async_tests::stay::Staying;
+use async_tests::paused_script::PausedScript;
 
 #[test]
 fn cleanup_collects_each_with_a_warning() {
@@ -270,7 +270,7 @@ fn a_scripts_own_init_forgets_what_it_has_started() {
 fn others_leave_alone_what_a_running_script_has_not_collected() {
     in_each_case(|case| {
         let other = format!("source <(async shim --profile {} --parallel-default true); ", case.profile);
-        let mut script = Staying::start(
+        let mut script = PausedScript::start(
             case.sandbox(),
             &case.script(
                 "function fails { echo the log; return 3; }

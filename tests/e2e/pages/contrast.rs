@@ -1,6 +1,6 @@
 //! Everything can be told from what is behind it, in both themes, as WCAG 2.2 reckons it.
 
-use async_tests::crafted::of_each_kind;
+use async_tests::fixtures::records::of_each_kind;
 
 use super::Stage;
 

@@ -1,6 +1,6 @@
 //! Everything is where it belongs, and nothing is in the way of anything else.
 
-use async_tests::crafted::{many, of_each_kind};
+use async_tests::fixtures::records::{many, of_each_kind};
 use serde_json::json;
 
 use super::{Stage, WIDTHS, length};
@@ -34,7 +34,7 @@ fn each_future_has_a_lane_and_a_row_and_the_page_asks_nobody_for_anything() {
 }
 
 /// Holds each stretch of each bar, and each wait, against the records.
-fn check_places(stage: &mut Stage, futures: &[async_tests::crafted::Crafted]) {
+fn check_places(stage: &mut Stage, futures: &[async_tests::fixtures::records::Crafted]) {
     #[allow(clippy::cast_precision_loss, reason = "some seconds")]
     let share = |ms: i64| ms as f64 / length(futures) as f64;
     for future in futures {

@@ -1,6 +1,6 @@
 //! What others have written is shown, and never done.
 
-use async_tests::crafted::Crafted;
+use async_tests::fixtures::records::Crafted;
 use serde_json::json;
 
 use super::Stage;
@@ -72,7 +72,7 @@ fn the_policy_refuses_what_is_not_the_pages_own() {
 #[ignore = "in the full set"]
 fn a_page_shows_the_ends_of_logs_and_no_more_of_them_than_it_can_bear() {
     let Some(mut stage) = Stage::new() else { return };
-    let mut futures = async_tests::crafted::many(600);
+    let mut futures = async_tests::fixtures::records::many(600);
     for future in &mut futures {
         future.log = format!("{}\n", "forty words or so ".repeat(10)).repeat(100).into_bytes();
     }

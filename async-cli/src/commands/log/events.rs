@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use async_core::store::Change;
-use async_core::{FutureName, Live, Store};
+use async_core::{FutureHandle, FutureName, Store};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -80,7 +80,7 @@ impl Events {
     }
 
     /// Begins to wait for the end of a future. The lock on its record is what tells, and a lock can't be polled for.
-    pub(super) fn watch_life(&self, number: usize, live: &Live) -> Result<(), Failure> {
+    pub(super) fn watch_life(&self, number: usize, live: &FutureHandle) -> Result<(), Failure> {
         let (sender, live) = (self.sender.clone(), live.try_clone()?);
         thread::spawn(move || {
             let _ = sender.send(match live.wait() {

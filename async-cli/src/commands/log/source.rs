@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::num::NonZeroUsize;
 
-use async_core::{Entry, FutureName, Live, Record, Store};
+use async_core::{Entry, FutureHandle, FutureName, Record, Store};
 
 use crate::failure::Failure;
 
@@ -14,7 +14,7 @@ pub(super) struct Source {
 }
 
 pub(super) enum Future {
-    Live(Box<Live>),
+    Live(Box<FutureHandle>),
     Over(Entry),
 }
 

@@ -12,7 +12,7 @@ use async_core::clock::Millis;
 use async_core::{Entry, Error, FutureName, RecordFile, ScriptRun, Store};
 use clap::Args;
 
-use crate::cli::Place;
+use crate::cli::Context;
 use crate::failure::{Failure, warn};
 use crate::json::{self, Envelope, Future, Futures, Script};
 use crate::messages::Output;
@@ -88,16 +88,16 @@ struct Section {
 }
 
 impl Status {
-    pub(crate) fn run(self, place: &Place) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let names = self.names.iter().map(|name| super::name(name)).collect::<Result<_, _>>()?;
         let selection = Selection { names, collected: self.all };
         let scripts = if self.watch || self.of.is_given() || !self.names.is_empty() {
             Vec::new()
         } else {
-            running_scripts(place)?
+            running_scripts(context)?
         };
-        let place = &*self.of.place(place)?;
-        let store = match place.store() {
+        let context = &*self.of.place(context)?;
+        let store = match context.store() {
             // Whoever has started nothing here may still have scripts that run.
             Err(Failure::Store(Error::NoStore(_))) if !scripts.is_empty() => None,
             store => Some(store?),
@@ -106,7 +106,7 @@ impl Status {
             return store.map_or(Ok(ExitCode::SUCCESS), |store| screen::run(&Output::stdout()?, store, selection));
         }
         let queue_paused_ms = store.as_ref().map_or(Ok(None), Store::paused_since)?;
-        let dir = store.as_ref().map_or_else(|| place.prompt(), |store| Ok(store.dir().to_owned()))?;
+        let dir = store.as_ref().map_or_else(|| context.prompt(), |store| Ok(store.dir().to_owned()))?;
         let (mut sections, mut complete) = (Vec::new(), true);
         let own = store.map(|store| (None, store));
         // A script may end, and its store go, meanwhile.
@@ -145,8 +145,8 @@ fn exit_code(complete: bool, failed: bool) -> ExitCode {
 }
 
 /// The scripts that run now, the newest first, if their futures are to be listed too: at the prompt.
-fn running_scripts(place: &Place) -> Result<Vec<ScriptRun>, Failure> {
-    let Some(scripts) = place.scripts_beside() else {
+fn running_scripts(context: &Context) -> Result<Vec<ScriptRun>, Failure> {
+    let Some(scripts) = context.scripts_beside() else {
         return Ok(Vec::new());
     };
     Ok(scripts.runs()?.into_iter().filter(ScriptRun::is_running).collect())

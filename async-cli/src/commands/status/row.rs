@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use async_core::{Entry, State, text};
 
-use crate::{human, messages, signal};
+use crate::{format, messages, signal};
 
 /// What a row has, in this order.
 pub(super) const TITLES: [&str; 7] = ["NAME", "STATE", "STATUS", "PID", "STARTED", "ELAPSED", "COMMAND"];
@@ -35,14 +35,14 @@ impl Tone {
 
 /// The cells of a future for people.
 pub(super) fn cells(entry: &Entry) -> [String; 7] {
-    let started = human::moment(entry.record.start_time);
-    let elapsed = entry.run_time().map_or_else(nothing, human::duration);
+    let started = format::moment(entry.record.start_time);
+    let elapsed = entry.run_time().map_or_else(nothing, format::duration);
     with_times(entry, started, elapsed)
 }
 
 /// The same for programs: the start in UTC, the elapsed time in seconds.
 pub(super) fn plain_cells(entry: &Entry) -> [String; 7] {
-    let started = human::utc(entry.record.start_time);
+    let started = format::utc(entry.record.start_time);
     let elapsed = entry.run_time().map_or_else(nothing, |ms| (ms / 1000).to_string());
     with_times(entry, started, elapsed)
 }

@@ -1,7 +1,7 @@
 //! A run as the JSON has it.
 
 use async_core::text::printable;
-use async_core::timing::{Change, Compared, Comparison, Figures, Moved, Run, Stretch, Verdict};
+use async_core::timing::{Change, Compared, Comparison, Figures, Moved, Run, Stretch, TaskOutcome};
 
 use super::analysis::{Analysis, Prediction};
 use super::what_if;
@@ -49,7 +49,7 @@ fn future(run: &Run, index: usize) -> FutureTiming {
         parent: task.parent.map(|parent| run.label(parent)),
         command: printable(task.command.as_ref()),
         state: task.status.state,
-        failed: !matches!(task.status.verdict(), Verdict::Queued | Verdict::Running | Verdict::Succeeded),
+        failed: !matches!(task.status.outcome(), TaskOutcome::Queued | TaskOutcome::Running | TaskOutcome::Succeeded),
         rc: task.status.rc,
         cause: task.status.cause,
         synchronous: task.synchronous,

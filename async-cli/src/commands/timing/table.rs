@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use async_core::clock::Millis;
 use async_core::process;
-use async_core::timing::{Run, Status, Task, Verdict};
+use async_core::timing::{Run, Status, Task, TaskOutcome};
 use clap::ValueEnum;
 use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Row, Table, Width, presets,
@@ -57,7 +57,7 @@ pub(super) fn table(run: &Run, sort: Sort, width: u16, colors: bool) -> String {
     for (task, depth) in order(run, sort) {
         let label = async_core::text::printable(run.label(task).as_ref());
         let task = &run.tasks[task];
-        let status = Cell::new(status(task)).fg(color(task.status.verdict()));
+        let status = Cell::new(status(task)).fg(color(task.status.outcome()));
         table.add_row(row([
             Cell::new(format!("{}{label}", "  ".repeat(depth))),
             Cell::new(figure(Some(task.start))),
@@ -118,27 +118,27 @@ pub(super) fn status(task: &Task) -> String {
 }
 
 fn word(status: &Status) -> String {
-    match (status.verdict(), status.rc, status.signal) {
-        (Verdict::Succeeded, ..) => "ok".to_owned(),
-        (Verdict::Failed, _, Some(number)) => format!("killed by {}", process::signal_name(number)),
-        (Verdict::Failed, Some(rc), None) => format!("failed with {rc}"),
-        (Verdict::Failed, None, _) => "failed".to_owned(),
-        (Verdict::Queued, ..) => "queued".to_owned(),
-        (Verdict::Running, ..) => "running".to_owned(),
-        (Verdict::Cancelled, ..) => "cancelled".to_owned(),
-        (Verdict::TimedOut, ..) => "its time was up".to_owned(),
-        (Verdict::Skipped, ..) => "skipped".to_owned(),
-        (Verdict::Unstartable, ..) => "can't be started".to_owned(),
-        (Verdict::Lost, ..) => "lost".to_owned(),
+    match (status.outcome(), status.rc, status.signal) {
+        (TaskOutcome::Succeeded, ..) => "ok".to_owned(),
+        (TaskOutcome::Failed, _, Some(number)) => format!("killed by {}", process::signal_name(number)),
+        (TaskOutcome::Failed, Some(rc), None) => format!("failed with {rc}"),
+        (TaskOutcome::Failed, None, _) => "failed".to_owned(),
+        (TaskOutcome::Queued, ..) => "queued".to_owned(),
+        (TaskOutcome::Running, ..) => "running".to_owned(),
+        (TaskOutcome::Cancelled, ..) => "cancelled".to_owned(),
+        (TaskOutcome::TimedOut, ..) => "its time was up".to_owned(),
+        (TaskOutcome::Skipped, ..) => "skipped".to_owned(),
+        (TaskOutcome::Unstartable, ..) => "can't be started".to_owned(),
+        (TaskOutcome::Lost, ..) => "lost".to_owned(),
     }
 }
 
-fn color(verdict: Verdict) -> Color {
-    match verdict {
-        Verdict::Succeeded => Color::DarkGreen,
-        Verdict::Running => Color::DarkCyan,
-        Verdict::Queued | Verdict::Skipped | Verdict::Cancelled => Color::DarkYellow,
-        Verdict::Failed | Verdict::TimedOut | Verdict::Unstartable | Verdict::Lost => Color::DarkRed,
+fn color(outcome: TaskOutcome) -> Color {
+    match outcome {
+        TaskOutcome::Succeeded => Color::DarkGreen,
+        TaskOutcome::Running => Color::DarkCyan,
+        TaskOutcome::Queued | TaskOutcome::Skipped | TaskOutcome::Cancelled => Color::DarkYellow,
+        TaskOutcome::Failed | TaskOutcome::TimedOut | TaskOutcome::Unstartable | TaskOutcome::Lost => Color::DarkRed,
     }
 }
 

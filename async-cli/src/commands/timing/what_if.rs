@@ -3,9 +3,9 @@
 use async_core::clock::Millis;
 use async_core::timing::{Change, Length, Run, Shift};
 
+use crate::commands::run::planning;
 use crate::duration;
 use crate::failure::Failure;
-use crate::planning;
 
 /// The changes that there are, for the help.
 macro_rules! changes {

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use super::crew::Aftermath;
-use super::diary::{Diary, Entry};
+use super::event_log::{Entry, EventLog};
+use super::final_state::{Remains, Store};
 use super::mode::Mode;
 use super::plan::{Manner, Plan, Step, Task, Token};
-use super::remains::{Remains, Store};
 use super::report::{self, Report, Verdict};
+use super::runner::Aftermath;
 use super::script::Scene;
 
 /// How many futures came to which end.
@@ -40,7 +40,7 @@ pub(crate) struct Checker<'a> {
     pub(super) scene: &'a Scene,
     aftermath: &'a Aftermath,
     pub(super) mode: Mode,
-    diaries: Vec<Diary>,
+    diaries: Vec<EventLog>,
     pub(super) store: Store,
     /// The futures that say that they were cancelled.
     cancelled: BTreeSet<Token>,
@@ -56,7 +56,8 @@ pub(crate) struct Checker<'a> {
 
 impl<'a> Checker<'a> {
     pub(crate) fn new(plan: &'a Plan, scene: &'a Scene, aftermath: &'a Aftermath, mode: Mode) -> Result<Self, String> {
-        let diaries = (0..plan.shells.len()).map(|shell| Diary::read(&scene.diary(shell))).collect::<Result<_, _>>()?;
+        let diaries =
+            (0..plan.shells.len()).map(|shell| EventLog::read(&scene.event_log(shell))).collect::<Result<_, _>>()?;
         let store = Store::read(&scene.store())?;
         let of = |(token, found): (&Token, &Vec<Remains>)| found.iter().any(|it| it.cancelled).then_some(*token);
         Ok(Self {
@@ -123,7 +124,7 @@ impl<'a> Checker<'a> {
     pub(super) fn was_hit(&self, token: Token) -> bool {
         self.is_cut(token)
             || self.aftermath.kills.hit(token)
-            || self.diaries.iter().any(|diary| diary.kills.contains(&token))
+            || self.diaries.iter().any(|event_log| event_log.kills.contains(&token))
     }
 
     /// Whether somebody who waits in this step was killed, or lacked something.

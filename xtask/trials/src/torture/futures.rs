@@ -5,10 +5,10 @@ use std::io::{self, Read};
 use std::process::{Command, ExitStatus};
 
 use super::checker::Checker;
-use super::diary::Entry;
+use super::event_log::Entry;
+use super::final_state::{Place, Remains};
 use super::mode::Mode;
 use super::plan::{Step, Task, Token};
-use super::remains::{Place, Remains};
 use super::report::{self, Report};
 
 impl Checker<'_> {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use super::crew::Roster;
 use super::plan::Token;
 use super::process::{self, Kind};
+use super::runner::Roster;
 use crate::random::Random;
 
 /// Whom to look for, as often as stated.

@@ -2,8 +2,8 @@
 //!
 //! A plan is made from a seed ([`plan`]) and rendered to bash scripts ([`script`]), which start futures, wait for their
 //! own and for each other's, cancel them, use names again, and kill what records speak of. A thread kills more
-//! ([`killer`]). When every process has ended ([`crew`]), the store ([`remains`]) is held against what the shells say
-//! ([`diary`], [`report`]) by [`checker`] and [`futures`]. The same seed makes the same plan; who gets killed when is up to
+//! ([`killer`]). When every process has ended ([`runner`]), the store ([`final_state`]) is held against what the shells say
+//! ([`event_log`], [`report`]) by [`checker`] and [`futures`]. The same seed makes the same plan; who gets killed when is up to
 //! the machine.
 //!
 //! # What "exactly once" means here
@@ -41,16 +41,16 @@
 //!   the store anew.
 
 mod checker;
-mod crew;
-mod diary;
+mod event_log;
+mod final_state;
 mod futures;
 mod killer;
 mod mode;
 mod place;
 mod plan;
 mod process;
-mod remains;
 mod report;
+mod runner;
 mod script;
 
 use std::fs;
@@ -102,7 +102,7 @@ impl Torture {
             Scene::set_up(&place.path, program, &plan, self.mode).map_err(|error| format!("can't set up: {error}"))?;
         init(&scene)?;
         let pause = Duration::from_millis(self.pause);
-        let aftermath = crew::run(&plan, &scene, self.seed, self.shells.into(), pause)
+        let aftermath = runner::run(&plan, &scene, self.seed, self.shells.into(), pause)
             .map_err(|error| format!("can't run the plan: {error}"))?;
         let miscount = count(&scene)?;
         let mut checker = Checker::new(&plan, &scene, &aftermath, self.mode)?;

@@ -84,8 +84,8 @@ impl Scene {
     }
 
     /// What a shell says that it has done.
-    pub(crate) fn diary(&self, shell: usize) -> PathBuf {
-        self.dir.join(format!("shell-{shell}.diary"))
+    pub(crate) fn event_log(&self, shell: usize) -> PathBuf {
+        self.dir.join(format!("shell-{shell}.event_log"))
     }
 
     /// The directory with the outputs of a shell's steps.
@@ -125,7 +125,7 @@ impl Scene {
             .env(SHELL, index.to_string())
             .env("TORTURE_SHIM", self.shim(shell.devstack))
             .env("TORTURE_SILENCE", self.dir.join("silence"))
-            .env("TORTURE_DIARY", self.diary(index))
+            .env("TORTURE_DIARY", self.event_log(index))
             .env("TORTURE_OUT", self.outputs(index))
             .current_dir(&self.dir)
             .stdin(Stdio::null())

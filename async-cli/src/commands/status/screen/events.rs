@@ -10,7 +10,7 @@ use nix::sys::signal::{SigSet, Signal};
 use ratatui::crossterm::event;
 
 /// How long further changes are gathered before the next are shown.
-const BREATH: Duration = Duration::from_millis(50);
+const DEBOUNCE: Duration = Duration::from_millis(50);
 
 /// The signals that end the view.
 const ENDING: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
@@ -68,7 +68,7 @@ pub(super) fn listen(signals: SigSet, mut changes: Changes) -> (Sender<Event>, R
                 break;
             }
             // A task that writes all the time is not to have the screen drawn all the time.
-            thread::sleep(BREATH);
+            thread::sleep(DEBOUNCE);
         }
     });
     (sender, receiver)

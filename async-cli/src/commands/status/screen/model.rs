@@ -119,7 +119,7 @@ impl Model {
             }
         }
         self.futures.sort_by(|(file, a), (other, b)| a.by_start(b).then_with(|| file.cmp(other)));
-        let place = selected.and_then(|selected| self.futures.iter().position(|(file, _)| *file == selected));
-        self.selected = place.unwrap_or_else(|| self.selected.min(self.futures.len().saturating_sub(1)));
+        let index = selected.and_then(|selected| self.futures.iter().position(|(file, _)| *file == selected));
+        self.selected = index.unwrap_or_else(|| self.selected.min(self.futures.len().saturating_sub(1)));
     }
 }

@@ -155,12 +155,12 @@ fn draw_log(frame: &mut Frame<'_>, app: &App, area: Rect) {
     let (Some(entry), Some(index)) = (app.model.selected(), app.model.selected_index()) else {
         return;
     };
-    let place = Line::raw(format!(" {} of {} ", index + 1, app.model.entries().len())).right_aligned();
+    let position = Line::raw(format!(" {} of {} ", index + 1, app.model.entries().len())).right_aligned();
     let mut block = Block::new().borders(Borders::TOP).title(format!(" log of {} ", entry.name));
     if let Some(directory) = other_directory(entry) {
         block = block.title(format!(" started in {directory} "));
     }
-    let block = block.title(place);
+    let block = block.title(position);
     let inside = block.inner(area);
     frame.render_widget(block, area);
     if let Some(remark) = &app.tail.remark {

@@ -5,11 +5,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use async_core::clock::{self, Millis};
-use async_core::{Live, Store};
+use async_core::{FutureHandle, Store};
 
 use crate::failure::Failure;
-use crate::live_line::LiveLine;
-use crate::progress::Progress;
+use crate::wait::live_line::LiveLine;
+use crate::wait::progress::Progress;
 
 /// How long a wait has to last before the terminal shows it, so that a short one does not flicker.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -89,7 +89,7 @@ impl Sleeper {
     }
 
     /// Sleeps until that one ends. After that, `more` are to be waited for.
-    pub(crate) fn sleep(&self, store: &Store, future: Live, more: usize) -> Result<Woken, Failure> {
+    pub(crate) fn sleep(&self, store: &Store, future: FutureHandle, more: usize) -> Result<Woken, Failure> {
         if self.deadline.is_none() && self.line.is_none() {
             future.wait()?;
             return Ok(Woken::Over);
@@ -105,7 +105,7 @@ impl Sleeper {
         &self,
         ends: &Receiver<End>,
         store: &Store,
-        futures: &mut [Live],
+        futures: &mut [FutureHandle],
         more: usize,
     ) -> Result<Woken, Failure> {
         let mut progress: Option<Progress> = None;
@@ -136,7 +136,7 @@ type End = async_core::Result<()>;
 /// The lock on its record is what tells the end of a future, however it ends, and a lock can only be slept on: a process
 /// id may be another's by now, and a process that is gone may have left the lock to others. Nobody waits for the thread,
 /// which ends with the future or with this process.
-fn wait_in_thread(future: Live, sender: Sender<End>) -> Result<(), Failure> {
+fn wait_in_thread(future: FutureHandle, sender: Sender<End>) -> Result<(), Failure> {
     let wait = move || {
         let _ = sender.send(future.wait());
     };

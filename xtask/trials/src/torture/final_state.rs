@@ -72,8 +72,9 @@ impl Store {
                 self.unfinished.push((path, token));
             } else if let Some(stem) = file.strip_suffix(".log") {
                 self.logs.push((future(stem, collected), path));
-            } else if let Some(remains) = file.strip_suffix(".ini").and_then(|stem| record(&path, stem, collected)) {
-                self.records.entry(remains.token).or_default().push(remains);
+            } else if let Some(final_state) = file.strip_suffix(".ini").and_then(|stem| record(&path, stem, collected))
+            {
+                self.records.entry(final_state.token).or_default().push(final_state);
             } else {
                 self.strays.push(path);
             }

@@ -1,6 +1,6 @@
 //! What keys, mouse and wheel do.
 
-use async_tests::crafted::{many, of_each_kind};
+use async_tests::fixtures::records::{many, of_each_kind};
 use serde_json::json;
 
 use super::Stage;

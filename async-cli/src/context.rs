@@ -25,7 +25,7 @@ const KEEP_RUNS: &str = "ASYNC_KEEP_RUNS";
 
 /// What is said of the place of the store.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct PlaceArgs {
+pub(crate) struct ContextArgs {
     /// The store of futures
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath, help = STORE_HELP)]
     dir: Option<PathBuf>,
@@ -130,12 +130,12 @@ impl Whose {
 
 /// Where a command works.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
-    args: PlaceArgs,
+pub(crate) struct Context {
+    args: ContextArgs,
 }
 
-impl Place {
-    pub(crate) fn of(args: PlaceArgs) -> Self {
+impl Context {
+    pub(crate) fn of(args: ContextArgs) -> Self {
         Self { args }
     }
 

@@ -8,7 +8,7 @@ use async_core::store::{INSIDE, MAX_JOBS};
 use async_core::{FutureName, IfAbsent, Plan, Request, Start, Started, Store};
 use clap::Args;
 
-use crate::cli::{Place, variable};
+use crate::cli::{Context, variable};
 use crate::commands;
 use crate::duration;
 use crate::failure::Failure;
@@ -82,12 +82,12 @@ impl Planning {
     }
 
     /// The plan, if there is anything to it.
-    pub(crate) fn plan(&self, place: &Place) -> Result<Option<Plan>, Failure> {
+    pub(crate) fn plan(&self, context: &Context) -> Result<Option<Plan>, Failure> {
         let names = |args: &[OsString]| args.iter().map(|arg| commands::name(arg)).collect::<Result<Vec<_>, _>>();
         let plan = Plan {
             after: names(&self.after)?,
             after_any: names(&self.after_any)?,
-            jobs: self.jobs.map_or_else(|| jobs_of_variable(place), |jobs| Ok(Some(jobs)))?,
+            jobs: self.jobs.map_or_else(|| jobs_of_variable(context), |jobs| Ok(Some(jobs)))?,
             timeout: self.timeout,
             grace: self.grace,
             retry: self.retry,
@@ -98,8 +98,8 @@ impl Planning {
     }
 }
 
-fn jobs_of_variable(place: &Place) -> Result<Option<u32>, Failure> {
-    let Some(value) = place.limit() else {
+fn jobs_of_variable(context: &Context) -> Result<Option<u32>, Failure> {
+    let Some(value) = context.limit() else {
         return Ok(None);
     };
     let text = value.to_string_lossy();
@@ -107,7 +107,7 @@ fn jobs_of_variable(place: &Place) -> Result<Option<u32>, Failure> {
 }
 
 /// The live future of that store inside whose task this process runs, if any, as the environment says (see [`INSIDE`]).
-pub(crate) fn enclosing(store: &Store) -> Option<FutureName> {
+pub(crate) fn parent(store: &Store) -> Option<FutureName> {
     store.inside(&variable(INSIDE)?)
 }
 

@@ -10,16 +10,16 @@ use async_core::process::ProcessIdentity;
 use async_core::store::HAND_OVER;
 use async_core::{Caller, Claim, FutureName, Outcome, Ready, Record, Store, Wait, text};
 
-use crate::cli::{Place, Profile};
+use crate::cli::{Context, Profile};
 use crate::commands;
-use crate::dump;
 use crate::failure::{Failure, warn};
-use crate::human;
+use crate::format;
 use crate::messages::{self, About, Lines, Output};
+use crate::wait::dump;
 
 /// What has been collected so far.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct WaitSummary {
     /// The exit status of the last one; 125 for one whose status nobody knows.
     pub(crate) rc: u8,
     /// Their run times together, in ms.
@@ -42,7 +42,7 @@ pub(crate) struct Failed {
 
 /// What is done with a future that is over.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Manner {
+pub(crate) struct WaitOptions {
     /// Where the lines about it go.
     pub(crate) lines: Lines,
     /// Whether its log is printed.
@@ -51,14 +51,14 @@ pub(crate) struct Manner {
     pub(crate) keep: bool,
 }
 
-impl Manner {
+impl WaitOptions {
     /// That of `async_wait`.
     pub(crate) fn usual(lines: Lines) -> Self {
         Self { lines, log: true, keep: false }
     }
 
     /// That of somebody who keeps an account of it: nothing is said or collected yet.
-    pub(crate) const ACCOUNTED: Self = Self { lines: Lines::Nowhere, log: false, keep: true };
+    pub(crate) const BATCHED: Self = Self { lines: Lines::Nowhere, log: false, keep: true };
 }
 
 /// A place in the list of names: the argument, the name in it where it stands for several, and which future of that name
@@ -118,7 +118,7 @@ pub(crate) struct Pending {
 /// The functions of a script that wait.
 #[derive(Clone, Copy)]
 pub(crate) struct Functions<'a> {
-    pub(crate) place: &'a Place,
+    pub(crate) context: &'a Context,
     /// What they have noted of futures that were not collected since: `/NAME/` of what did not start, and `/=NAME/` of what
     /// did, where that matters.
     pub(crate) noted: &'a OsStr,
@@ -127,7 +127,7 @@ pub(crate) struct Functions<'a> {
 impl Functions<'_> {
     /// Whether an argument is a name, and one that is none an error. To devstack it is what the original takes it for.
     fn knows_names(&self) -> bool {
-        self.place.profile() == Profile::Standalone
+        self.context.profile() == Profile::Standalone
     }
 
     /// Whether the script has given that name to a future that did not start.
@@ -172,13 +172,13 @@ pub(crate) struct Collecting<'a> {
     /// The functions that ask, if they do. What their script has started and somebody else has taken is an error.
     pub(crate) functions: Option<Functions<'a>>,
     /// The future inside whose task this happens, which lends its place to one that is waited for.
-    pub(crate) inside: Option<FutureName>,
-    pub(crate) manner: Manner,
+    pub(crate) parent: Option<FutureName>,
+    pub(crate) options: WaitOptions,
     /// When the wait began, in ms since the epoch, if before its turn came.
     pub(crate) began: Option<Millis>,
     /// Whether it may end before what is waited for does.
     pub(crate) has_limit: bool,
-    pub(crate) tally: Tally,
+    pub(crate) summary: WaitSummary,
     /// The names of those that were taken out of the live ones.
     pub(crate) collected: Vec<FutureName>,
 }
@@ -219,11 +219,11 @@ impl Collecting<'_> {
             output: &mut *self.output,
             shell: self.shell,
             functions: self.functions,
-            inside: self.inside.clone(),
-            manner: self.manner,
+            parent: self.parent.clone(),
+            options: self.options,
             began: self.began,
             has_limit: self.has_limit,
-            tally: Tally::default(),
+            summary: WaitSummary::default(),
             collected: Vec::new(),
         }
     }
@@ -249,7 +249,7 @@ impl Collecting<'_> {
                         return Ok(Some(Pending { from, pid, since }));
                     }
                 }
-                if self.tally.rc != 0 {
+                if self.summary.rc != 0 {
                     self.say_that_it_stops(&text::printable_command(self.words))?;
                     return Ok(None);
                 }
@@ -299,7 +299,7 @@ impl Collecting<'_> {
             if let Claim::Running(_) = claim {
                 self.must_end(name)?;
             }
-            if self.manner.lines.are_heard(About::Progress) {
+            if self.options.lines.are_heard(About::Progress) {
                 let (command, others) = (messages::command(record), self.others(name)?);
                 let text = format!("Waiting for completion of {command} ({others} other jobs running)");
                 self.say(About::Progress, &messages::record_line(name, record, &text))?;
@@ -309,7 +309,7 @@ impl Collecting<'_> {
         match claim {
             Claim::Unknown => Ok(Step::NotThere),
             Claim::Running(record) => {
-                self.lend_to(name)?;
+                self.donate_to(name)?;
                 Ok(Step::StillRuns { pid: record.pid, started, since, is_over: false })
             }
             Claim::HandedOver(record) => {
@@ -334,7 +334,7 @@ impl Collecting<'_> {
 
     /// How many other futures run. The original counts all records, that of the one that is waited for too.
     fn others(&self, name: &FutureName) -> Result<String, Failure> {
-        if self.manner.lines == Lines::AmongLogs {
+        if self.options.lines == Lines::AmongLogs {
             return Ok(self.store.live_count()?.to_string());
         }
         let (count, may_be_more) = self.store.running_beside(name)?;
@@ -342,17 +342,17 @@ impl Collecting<'_> {
     }
 
     /// Lends the place of the task that waits, if one does, to a future that is held back.
-    pub(crate) fn lend_to(&self, name: &FutureName) -> Result<(), Failure> {
-        let Some(inside) = &self.inside else {
+    pub(crate) fn donate_to(&self, name: &FutureName) -> Result<(), Failure> {
+        let Some(inside) = &self.parent else {
             return Ok(());
         };
         self.store.refuse_own_wait(inside, name)?;
-        Ok(self.store.lend(inside, name, self.waiter())?)
+        Ok(self.store.donate(inside, name, self.waiter())?)
     }
 
     /// That what is waited for does not itself wait for the task that this wait is in.
     fn must_end(&self, name: &FutureName) -> Result<(), Failure> {
-        let Some(inside) = &self.inside else {
+        let Some(inside) = &self.parent else {
             return Ok(());
         };
         if self.has_limit {
@@ -367,7 +367,7 @@ impl Collecting<'_> {
 
     /// Who waits. Asked only where it matters: most waits need not know.
     pub(crate) fn caller(&self) -> Caller {
-        self.functions.map_or(Caller::Program, |functions| functions.place.caller())
+        self.functions.map_or(Caller::Program, |functions| functions.context.caller())
     }
 
     /// What is told of a name that no live future has, or that can't be a name. A wait for that future may have begun before,
@@ -421,7 +421,7 @@ impl Collecting<'_> {
         functions: Functions<'_>,
         name: &FutureName,
     ) -> Result<Option<(Record, bool)>, Failure> {
-        let Some(script) = functions.place.script() else {
+        let Some(script) = functions.context.script() else {
             // Nobody can be told from anybody else.
             return Ok(self.store.last_kept(name, None)?.map(|kept| (kept, true)));
         };
@@ -455,10 +455,10 @@ impl Collecting<'_> {
             return Ok(());
         };
         // The process id will do: a later process that has it can't have started what this script waits for.
-        if live.script.is_some() && live.script.as_ref().map(ProcessIdentity::pid) == functions.place.script_pid() {
+        if live.script.is_some() && live.script.as_ref().map(ProcessIdentity::pid) == functions.context.script_pid() {
             return Ok(());
         }
-        let Some(script) = functions.place.script() else {
+        let Some(script) = functions.context.script() else {
             return Ok(());
         };
         let text = name.as_str().as_ref();
@@ -484,7 +484,7 @@ impl Collecting<'_> {
     }
 
     pub(crate) fn say(&mut self, about: About, line: &str) -> Result<(), Failure> {
-        self.manner.lines.say_beside(self.output, about, line)
+        self.options.lines.say_beside(self.output, about, line)
     }
 
     /// Prints log and result, then takes the future out of the live ones.
@@ -496,7 +496,7 @@ impl Collecting<'_> {
         shell_status: Option<i32>,
     ) -> Result<(), Failure> {
         let mut passed_on = None;
-        if !ready.record().is_synchronous() && self.manner.log {
+        if !ready.record().is_synchronous() && self.options.log {
             match ready.log()? {
                 Some(log) => {
                     let failed = |source| Failure::Log { name: name.to_string(), source };
@@ -518,22 +518,22 @@ impl Collecting<'_> {
         if outcome.rc != Some(0) && self.functions.is_some_and(|functions| !functions.knows_names()) {
             dump::print(self.store, name, &outcome, passed_on);
         }
-        if !self.manner.keep {
+        if !self.options.keep {
             ready.archive(&self.caller(), wait, &outcome)?;
             self.collected.push(name.clone());
         }
         self.count(name, &outcome);
-        self.tally.background = self.tally.background.saturating_add(outcome.run_time.unwrap_or(0));
-        self.tally.waited = self.tally.waited.saturating_add(wait.end.saturating_sub(wait.start));
+        self.summary.background = self.summary.background.saturating_add(outcome.run_time.unwrap_or(0));
+        self.summary.waited = self.summary.waited.saturating_add(wait.end.saturating_sub(wait.start));
         Ok(())
     }
 
     fn count(&mut self, name: &FutureName, outcome: &Outcome) {
-        self.tally.rc = outcome.rc.map_or(125, |rc| u8::try_from(rc).unwrap_or(125));
-        if self.tally.rc != 0 {
-            self.tally.failed.push(Failed {
+        self.summary.rc = outcome.rc.map_or(125, |rc| u8::try_from(rc).unwrap_or(125));
+        if self.summary.rc != 0 {
+            self.summary.failed.push(Failed {
                 name: name.clone(),
-                rc: Some(self.tally.rc),
+                rc: Some(self.summary.rc),
                 how: messages::failed(outcome),
             });
         }
@@ -569,8 +569,8 @@ fn names_in(
 /// The failure of a wait for a future of the script's own that is somebody else's by now.
 pub(crate) fn taken(name: &FutureName, kept: &Record) -> Failure {
     let how = match (kept.wait_end, &kept.taken_by) {
-        (Some(end), Some(taker)) => format!("process {} has collected it at {}", taker.pid(), human::moment(end)),
-        (Some(end), None) => format!("somebody has collected it at {}", human::moment(end)),
+        (Some(end), Some(taker)) => format!("process {} has collected it at {}", taker.pid(), format::moment(end)),
+        (Some(end), None) => format!("somebody has collected it at {}", format::moment(end)),
         (None, _) => "a later future has its name".to_owned(),
     };
     Failure::Taken { name: name.to_string(), how }

@@ -55,7 +55,7 @@ pub struct Ran {
 }
 
 /// A store that is set up for a command.
-pub struct Stage {
+pub struct Sweep {
     sandbox: Sandbox,
     bash: PathBuf,
     subject: Subject,
@@ -122,7 +122,7 @@ read -r -u 7
 exit "$status"
 "#;
 
-impl Drop for Stage {
+impl Drop for Sweep {
     fn drop(&mut self) {
         self.release();
     }
@@ -165,7 +165,7 @@ pub fn trials() -> Vec<Trial> {
     SUBJECTS.iter().flat_map(of).collect()
 }
 
-impl Stage {
+impl Sweep {
     /// Sets the stage.
     ///
     /// # Panics

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use async_core::{Cause, Permissions, Record, Store};
 
-use super::{Kind, LOG, OTHER_LOG, Ran, Stage, TASK_LOG, Target, figures_apart, read, told};
+use super::{Kind, LOG, OTHER_LOG, Ran, Sweep, TASK_LOG, Target, figures_apart, read, told};
 use crate::mark::Mark;
 use crate::shell::Finished;
 
@@ -53,7 +53,7 @@ impl Outcomes {
     }
 }
 
-impl Stage {
+impl Sweep {
     /// The live futures and their states.
     fn states(&self) -> Result<BTreeMap<String, String>, String> {
         let status = self.call(&["status"]);

@@ -9,7 +9,7 @@ use async_core::{Caller, Error, FutureName, Record, Store, text};
 
 use serde::{Deserialize, Serialize};
 
-use crate::cli::Place;
+use crate::cli::Context;
 use crate::commands;
 use crate::failure::Failure;
 
@@ -55,8 +55,8 @@ pub(crate) fn named(names: &[OsString]) -> Vec<Target> {
 const MANY: usize = 10;
 
 /// What is said when a wait is interrupted, for these names or for all: what is waited for does not end with it.
-pub(crate) fn go_on(place: &Place, names: &[OsString]) -> String {
-    let dir = place.dir_of_the_command_line().map_or_else(Vec::new, |dir| vec!["--dir".into(), dir.into()]);
+pub(crate) fn go_on(context: &Context, names: &[OsString]) -> String {
+    let dir = context.dir_of_the_command_line().map_or_else(Vec::new, |dir| vec!["--dir".into(), dir.into()]);
     let command = text::shell_line(&[vec![OsString::from("async")], dir].concat());
     let names = match names {
         [] => "--all".to_owned(),
@@ -82,13 +82,13 @@ pub(crate) fn found(
     store: &Store,
     caller: &Caller,
     scope: &Scope<'_>,
-    around: &[FutureName],
+    ancestors: &[FutureName],
     keep: bool,
 ) -> Result<(Vec<Target>, Vec<FutureName>), Failure> {
     let (mut targets, mut others) = (Vec::new(), Vec::new());
-    let inside = around.first().map(FutureName::as_str);
+    let parent = ancestors.first().map(FutureName::as_str);
     for name in store.names()? {
-        if around.contains(&name) {
+        if ancestors.contains(&name) {
             continue;
         }
         let record = match (store.read(&name), scope) {
@@ -101,7 +101,7 @@ pub(crate) fn found(
         let number = record.as_ref().map_or(0, |record| record.start_time);
         let is_in = match (scope, &record) {
             (Scope::Script(script), Some(record)) => {
-                record.script.as_ref() == *script && record.parent.as_deref() == inside
+                record.script.as_ref() == *script && record.parent.as_deref() == parent
             }
             _ => true,
         };
@@ -120,10 +120,10 @@ pub(crate) fn found(
 }
 
 /// The futures inside whose tasks this happens, the innermost first.
-pub(crate) fn around(store: &Store, inside: Option<FutureName>) -> Vec<FutureName> {
+pub(crate) fn ancestors(store: &Store, parent: Option<FutureName>) -> Vec<FutureName> {
     let mut found: Vec<FutureName> = Vec::new();
     let mut seen = BTreeSet::new();
-    let mut next = inside;
+    let mut next = parent;
     while let Some(name) = next.filter(|name| seen.insert(name.clone())) {
         let parent = store.read(&name).ok().flatten().and_then(|record: Record| record.parent);
         next = parent.and_then(|parent| parent.parse().ok());

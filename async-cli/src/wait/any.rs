@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use async_core::clock::{self, Millis};
 use async_core::store::Change;
-use async_core::{FutureName, Live, State, Store, text};
+use async_core::{FutureHandle, FutureName, State, Store, text};
 
 use crate::failure::Failure;
-use crate::human;
-use crate::progress::Progress;
-use crate::sleeper::{Sleeper, Woken};
+use crate::format;
+use crate::wait::progress::Progress;
+use crate::wait::sleeper::{Sleeper, Woken};
 
 /// How long after a change the first look is that it asks for. Each later one is twice as late, up to [`LOOK_AGAIN`].
 const SOON: Duration = Duration::from_millis(10);
@@ -130,14 +130,14 @@ impl<'a> Many<'a> {
     fn progress(&self) -> String {
         if self.left.len() <= NAMED {
             let held = self.left.iter().filter_map(|(name, _)| self.store.live(name).ok().flatten());
-            let mut held: Vec<Live> = held.collect();
+            let mut held: Vec<FutureHandle> = held.collect();
             return Progress::of(self.store, &held, 0).now(&mut held);
         }
         let now = clock::wall();
         let first = self.left.iter().map(|(_, started)| *started).min().unwrap_or(now);
         let count = u32::try_from(self.left.len()).unwrap_or(u32::MAX);
         let count = text::counted(count, "future", "futures");
-        format!("any of {count} for {}", human::duration(now.saturating_sub(first).max(0)))
+        format!("any of {count} for {}", format::duration(now.saturating_sub(first).max(0)))
     }
 }
 

@@ -7,9 +7,9 @@ use async_core::clock::{self, Millis};
 use async_core::process::ProcessIdentity;
 use async_core::{FutureName, Record, State, Store, text};
 
-use crate::collecting::taken;
 use crate::failure::{Failure, warn};
 use crate::messages;
+use crate::wait::collecting::taken;
 
 /// A future that a shell has started, which the shell remembers as `SHELL-START/NAME`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -3,6 +3,16 @@
 //! A wait goes in rounds. A round hands over what is over, and comes back with what is to be slept on, or with nothing once all is
 //! done. So the program's own waits sleep in this process, and those of a script in its shell, between two calls of the program.
 
+pub(crate) mod any;
+pub(crate) mod batch;
+pub(crate) mod collecting;
+mod dump;
+pub(crate) mod live_line;
+pub(crate) mod progress;
+pub(crate) mod sleeper;
+pub(crate) mod started;
+pub(crate) mod targets;
+
 use std::collections::{BTreeSet, VecDeque};
 
 use async_core::clock::{self, Millis};
@@ -10,15 +20,15 @@ use async_core::{Cancelled, FutureName, Store, text};
 
 use serde::{Deserialize, Serialize};
 
-use crate::account::Account;
-use crate::any::{Candidate, Many};
-use crate::collecting::{Collecting, Manner, Resumed, Step, Tally};
+use crate::commands::run::planning;
 use crate::commands::{self, cancel::in_shell};
 use crate::failure::{Failure, warn};
 use crate::messages::{self, About, Output};
-use crate::planning;
-use crate::sleeper::{Sleeper, Woken};
-use crate::targets::{Rank, Target, is_usual};
+use crate::wait::any::{Candidate, Many};
+use crate::wait::batch::PendingBatch;
+use crate::wait::collecting::{Collecting, Resumed, Step, WaitOptions, WaitSummary};
+use crate::wait::sleeper::{Sleeper, Woken};
+use crate::wait::targets::{Rank, Target, is_usual};
 
 /// How the futures are waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +120,7 @@ pub(crate) struct Waiting<'a> {
     pub(crate) how: How,
     pub(crate) state: State,
     /// The account that is kept of it, if one is.
-    pub(crate) account: Option<&'a mut Account>,
+    pub(crate) batch: Option<&'a mut PendingBatch>,
     is_first: bool,
     many: Option<Many<'a>>,
     over: VecDeque<Candidate>,
@@ -123,15 +133,15 @@ pub(crate) struct Waiting<'a> {
 impl<'a> Waiting<'a> {
     pub(crate) fn new(collecting: Collecting<'a>, targets: Vec<Target>, how: How) -> Self {
         let state = State::default();
-        let (account, many, over, shell_status, first) = Default::default();
-        Self { collecting, targets, how, state, account, is_first: true, many, over, shell_status, first }
+        let (batch, many, over, shell_status, first) = Default::default();
+        Self { collecting, targets, how, state, batch, is_first: true, many, over, shell_status, first }
     }
 
     /// The program's own, of futures that are to be handed over in that manner.
     pub(crate) fn of_program(
         store: &'a Store,
         output: &'a mut Output,
-        manner: Manner,
+        options: WaitOptions,
         targets: Vec<Target>,
         how: How,
     ) -> Self {
@@ -141,11 +151,11 @@ impl<'a> Waiting<'a> {
             output,
             shell: None,
             functions: None,
-            inside: planning::enclosing(store),
-            manner,
+            parent: planning::parent(store),
+            options,
             began: None,
             has_limit: false,
-            tally: Tally::default(),
+            summary: WaitSummary::default(),
             collected: Vec::new(),
         };
         Self::new(collecting, targets, how)
@@ -312,7 +322,7 @@ impl<'a> Waiting<'a> {
                 }
             }
             for (name, _) in &live {
-                self.collecting.lend_to(name)?;
+                self.collecting.donate_to(name)?;
             }
             self.many = Some(Many::new(self.collecting.store, live));
         }
@@ -337,8 +347,8 @@ impl<'a> Waiting<'a> {
             self.collecting.kept(&target.text)?;
         }
         self.state.done.insert(target.rank.clone());
-        if let (Some(account), Ok(name)) = (&mut self.account, FutureName::from_arg(&target.text)) {
-            account.not_there(&name);
+        if let (Some(batch), Ok(name)) = (&mut self.batch, FutureName::from_arg(&target.text)) {
+            batch.not_there(&name);
         }
         Ok(())
     }
@@ -367,8 +377,8 @@ impl<'a> Waiting<'a> {
                 return Ok(Some(Pending::One { pid, is_over }));
             }
             (Ok(Step::Collected { started, since }), Some(name)) => {
-                if let Some(account) = &mut self.account {
-                    account.over(&name, started, since);
+                if let Some(batch) = &mut self.batch {
+                    batch.over(&name, started, since);
                 }
                 self.first = Some(name);
                 Ok(())
@@ -385,8 +395,8 @@ impl<'a> Waiting<'a> {
         name: Option<&FutureName>,
         expected: Option<Millis>,
     ) -> Result<(), Failure> {
-        if let (Some(account), Some(name)) = (&mut self.account, name) {
-            account.not_there(name);
+        if let (Some(batch), Some(name)) = (&mut self.batch, name) {
+            batch.not_there(name);
         }
         // Another one will do; and of those that were just found, somebody else may be faster.
         if self.how == How::Any || expected.is_none() && !target.is_named() {
@@ -408,7 +418,7 @@ impl<'a> Waiting<'a> {
             *began = Some(clock::wall());
             self.collecting.began = *began;
         }
-        for failed in self.collecting.tally.failed.drain(..) {
+        for failed in self.collecting.summary.failed.drain(..) {
             score.fail(format!("`{}` {}", failed.name, failed.how), failed.rc);
         }
         match done {

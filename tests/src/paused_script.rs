@@ -12,21 +12,21 @@ use crate::mark::Mark;
 use crate::shell::{Finished, Sandbox, binary_dir};
 
 /// A script that has got to `stay`, which lets go of it later.
-pub struct Staying {
+pub struct PausedScript {
     /// Where it runs.
     pub sandbox: Sandbox,
     mark: Mark,
     child: Child,
 }
 
-impl Drop for Staying {
+impl Drop for PausedScript {
     fn drop(&mut self) {
         self.mark.kill();
         let _ = self.child.wait();
     }
 }
 
-impl Staying {
+impl PausedScript {
     /// Runs the script up to the point where it calls `stay`.
     ///
     /// # Panics

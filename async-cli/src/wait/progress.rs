@@ -8,9 +8,9 @@ use std::os::unix::fs::FileExt;
 use std::time::SystemTime;
 
 use async_core::clock::Millis;
-use async_core::{Live, Store, text};
+use async_core::{FutureHandle, Store, text};
 
-use crate::{human, messages};
+use crate::{format, messages};
 
 /// How much of the end of a log is looked at for its last line, in bytes.
 const END_OF_LOG: u64 = 4096;
@@ -23,7 +23,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Of a wait for these, after which there are `more`.
-    pub(crate) fn of(store: &Store, futures: &[Live], more: usize) -> Self {
+    pub(crate) fn of(store: &Store, futures: &[FutureHandle], more: usize) -> Self {
         let usual = match futures {
             [only] => store.usual_run_time(only.name()),
             _ => None,
@@ -33,7 +33,7 @@ impl Progress {
 
     /// How it stands, on one printable line: what is waited for, how long it has taken and usually takes, and what it has
     /// printed last.
-    pub(crate) fn now(&self, futures: &mut [Live]) -> String {
+    pub(crate) fn now(&self, futures: &mut [FutureHandle]) -> String {
         let mut line = if let [only] = futures { self.of_one(only) } else { of_any(futures) };
         if self.more > 0 {
             let _ = write!(line, " (and {} more after that)", self.more);
@@ -45,7 +45,7 @@ impl Progress {
         line
     }
 
-    fn of_one(&self, future: &mut Live) -> String {
+    fn of_one(&self, future: &mut FutureHandle) -> String {
         // What was known stays true enough.
         let _ = future.refresh();
         let what = match future.paused() {
@@ -53,19 +53,19 @@ impl Progress {
             _ if future.record().is_held_back() => "queued",
             _ => "running",
         };
-        let usually = self.usual.map_or_else(String::new, |ms| format!(", usually {}", human::duration(ms)));
-        format!("{} {what} for {}{usually}", future.name(), human::duration(future.record().elapsed()))
+        let usually = self.usual.map_or_else(String::new, |ms| format!(", usually {}", format::duration(ms)));
+        format!("{} {what} for {}{usually}", future.name(), format::duration(future.record().elapsed()))
     }
 }
 
-fn of_any(futures: &[Live]) -> String {
+fn of_any(futures: &[FutureHandle]) -> String {
     let names: Vec<&str> = futures.iter().map(|future| future.name().as_str()).collect();
     let longest = futures.iter().map(|future| future.record().elapsed()).max().unwrap_or(0);
-    format!("any of {} for {}", names.join(", "), human::duration(longest))
+    format!("any of {} for {}", names.join(", "), format::duration(longest))
 }
 
 /// The last line of the log that was written to last.
-fn last_line(futures: &[Live]) -> Option<String> {
+fn last_line(futures: &[FutureHandle]) -> Option<String> {
     // One that was just made is as new as another that holds something.
     let holds_something = |log: &File| log.metadata().is_ok_and(|metadata| metadata.len() > 0);
     let logs = futures.iter().filter_map(|future| future.log().ok().flatten()).filter(holds_something);

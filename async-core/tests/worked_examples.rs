@@ -4,7 +4,7 @@
 
 use async_core::clock::Millis;
 use async_core::timing::{
-    Advice, Change, Comparison, Figures, Length, Recorded, Run, Schedule, Shift, Stuck, Unchangeable, Verdict,
+    Advice, Change, Comparison, Figures, Length, Recorded, Run, Schedule, Shift, Stuck, TaskOutcome, Unchangeable,
 };
 use async_core::{Cause, Plan, Record, ScriptTimes, State};
 
@@ -278,7 +278,7 @@ fn a_run_goes_to_now_while_something_runs() {
     running.state = State::Running;
     let run = Run::from_records(vec![ran("a", 0, 500).waited(100, 500), running], ORIGIN + 4000);
     assert_eq!((run.length(), run.tasks[1].run_time, run.tasks[1].end), (4000, 3000, None));
-    assert_eq!(run.tasks[1].status.verdict(), Verdict::Running);
+    assert_eq!(run.tasks[1].status.outcome(), TaskOutcome::Running);
     assert_eq!(path(&run), named(&[("a", 500), ("-", 3500)]));
 }
 
@@ -353,8 +353,8 @@ fn records_with_little_in_them_are_read() {
     let mut lost = ran("b", 10, 0).edit(|record| (record.end_time, record.run_time, record.rc) = (None, None, None));
     lost.state = State::Lost;
     let run = run(vec![original, lost]);
-    let seen: Vec<_> = run.tasks.iter().map(|t| (t.end, t.run_time, t.status.verdict())).collect();
-    assert_eq!(seen, [(Some(2000), 2000, Verdict::Lost), (None, 0, Verdict::Lost)]);
+    let seen: Vec<_> = run.tasks.iter().map(|t| (t.end, t.run_time, t.status.outcome())).collect();
+    assert_eq!(seen, [(Some(2000), 2000, TaskOutcome::Lost), (None, 0, TaskOutcome::Lost)]);
     assert_eq!(total(&run, &[]), Ok(2000));
     assert_eq!(Run::from_records(Vec::new(), 7).length(), 0);
 }
@@ -376,16 +376,16 @@ fn a_name_that_was_used_again_has_a_number() {
 
 #[test]
 fn how_a_future_ended_is_one_word() {
-    for (rc, cause, verdict) in [
-        (0, None, Verdict::Succeeded),
-        (1, None, Verdict::Failed),
-        (143, Some(Cause::Cancelled), Verdict::Cancelled),
-        (124, Some(Cause::Timeout), Verdict::TimedOut),
-        (125, Some(Cause::Skipped), Verdict::Skipped),
-        (127, Some(Cause::Unstartable), Verdict::Unstartable),
+    for (rc, cause, outcome) in [
+        (0, None, TaskOutcome::Succeeded),
+        (1, None, TaskOutcome::Failed),
+        (143, Some(Cause::Cancelled), TaskOutcome::Cancelled),
+        (124, Some(Cause::Timeout), TaskOutcome::TimedOut),
+        (125, Some(Cause::Skipped), TaskOutcome::Skipped),
+        (127, Some(Cause::Unstartable), TaskOutcome::Unstartable),
     ] {
         let run = run(vec![ran("a", 0, 100).edit(|record| (record.rc, record.cause) = (Some(rc), cause))]);
-        assert_eq!(run.tasks[0].status.verdict(), verdict);
+        assert_eq!(run.tasks[0].status.outcome(), outcome);
     }
 }
 

@@ -22,9 +22,9 @@ pub(crate) enum Entry {
     Done,
 }
 
-/// A shell's diary: shorter if it was killed, never wrong.
+/// A shell's event_log: shorter if it was killed, never wrong.
 #[derive(Debug, Default)]
-pub(crate) struct Diary {
+pub(crate) struct EventLog {
     pub(crate) entries: BTreeMap<usize, Entry>,
     /// The tasks for whose processes the shell sent a SIGKILL.
     pub(crate) kills: Vec<Token>,
@@ -32,8 +32,8 @@ pub(crate) struct Diary {
     pub(crate) ended: bool,
 }
 
-impl Diary {
-    /// Reads a diary; one that is not there is empty.
+impl EventLog {
+    /// Reads a event_log; one that is not there is empty.
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
         match fs::read_to_string(path) {
             Ok(text) => Self::parse(&text),
@@ -43,15 +43,15 @@ impl Diary {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let mut diary = Self::default();
+        let mut event_log = Self::default();
         for line in text.lines() {
             if line == "end" {
-                diary.ended = true;
+                event_log.ended = true;
             } else {
-                diary.add(line).ok_or_else(|| format!("what does the diary mean by `{line}`?"))?;
+                event_log.add(line).ok_or_else(|| format!("what does the event_log mean by `{line}`?"))?;
             }
         }
-        Ok(diary)
+        Ok(event_log)
     }
 
     fn add(&mut self, line: &str) -> Option<()> {
@@ -90,11 +90,11 @@ mod tests {
     #[test]
     fn a_diary_is_read_and_says_where_it_was_cut() {
         let text = "0 started\n1 refused 125 async: `a b` is running\n2 kills token-0-4\n2 done\n3 waited 0 \n";
-        let diary = Diary::parse(text).unwrap();
-        assert_eq!(diary.entries[&1], Entry::Refused { rc: 125, why: "async: `a b` is running".into() });
-        assert_eq!(diary.entries[&3], Entry::Waited { rc: 0, why: String::new() });
-        assert_eq!(diary.kills, [Token { shell: 0, step: 4 }]);
-        assert_eq!((diary.ended, diary.cut_step()), (false, 4));
-        assert!(Diary::parse("4 danced\n").is_err());
+        let event_log = EventLog::parse(text).unwrap();
+        assert_eq!(event_log.entries[&1], Entry::Refused { rc: 125, why: "async: `a b` is running".into() });
+        assert_eq!(event_log.entries[&3], Entry::Waited { rc: 0, why: String::new() });
+        assert_eq!(event_log.kills, [Token { shell: 0, step: 4 }]);
+        assert_eq!((event_log.ended, event_log.cut_step()), (false, 4));
+        assert!(EventLog::parse("4 danced\n").is_err());
     }
 }

@@ -16,7 +16,7 @@ const OTHER_FILES: usize = 32;
 
 /// What has come of a wait so far.
 #[derive(Debug, Default)]
-pub(crate) struct Account {
+pub(crate) struct PendingBatch {
     over: Vec<(FutureName, Over)>,
     not_there: Vec<FutureName>,
 }
@@ -28,7 +28,7 @@ struct Over {
 }
 
 /// Futures that are over, locked against everybody else who would collect them.
-pub(crate) struct HandOver<'a> {
+pub(crate) struct ClaimedBatch<'a> {
     store: &'a Store,
     held: Vec<Held<'a>>,
     /// The names of which there was no future any more.
@@ -44,7 +44,7 @@ struct Held<'a> {
     entry: Entry,
 }
 
-impl Account {
+impl PendingBatch {
     /// The wait for that one, which began at `since` (ms since the epoch), has just ended.
     pub(crate) fn over(&mut self, name: &FutureName, started: Millis, since: Millis) {
         let wait = Wait { start: since, end: clock::wall().max(since) };
@@ -57,7 +57,7 @@ impl Account {
     }
 
     /// Takes hold of those that are over, so that they can be told of; after that they `stay`, or are collected.
-    pub(crate) fn claim(self, store: &Store, stay: bool) -> Result<HandOver<'_>, Failure> {
+    pub(crate) fn claim(self, store: &Store, stay: bool) -> Result<ClaimedBatch<'_>, Failure> {
         let most = most_open_files();
         let Self { over, mut not_there } = self;
         // In the order of their names: two that do this at once would wait for each other otherwise.
@@ -80,11 +80,11 @@ impl Account {
                 _ => not_there.push(name.clone()),
             }
         }
-        Ok(HandOver { store, held: over.iter().filter_map(|(name, _)| held.remove(name)).collect(), not_there })
+        Ok(ClaimedBatch { store, held: over.iter().filter_map(|(name, _)| held.remove(name)).collect(), not_there })
     }
 }
 
-impl HandOver<'_> {
+impl ClaimedBatch<'_> {
     /// How they stand once they have been handed over, in the order in which they were waited for.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.held.iter().map(|held| &held.entry)

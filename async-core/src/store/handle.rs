@@ -13,7 +13,7 @@ use crate::record::Record;
 
 /// One live future, held on to: another one that takes its name later is not taken for it.
 #[derive(Debug)]
-pub struct Live {
+pub struct FutureHandle {
     store: Store,
     name: FutureName,
     named: StoreFile,
@@ -23,13 +23,13 @@ pub struct Live {
 
 impl Store {
     /// Holds on to the live future of that name; none if there is none.
-    pub fn live(&self, name: &FutureName) -> Result<Option<Live>> {
+    pub fn live(&self, name: &FutureName) -> Result<Option<FutureHandle>> {
         let named = self.record_file(name);
         let Some(file) = named.open()? else {
             return Ok(None);
         };
         let record = read_record(&file, named.path())?;
-        Ok(Some(Live { store: self.clone(), name: name.clone(), named, file, record }))
+        Ok(Some(FutureHandle { store: self.clone(), name: name.clone(), named, file, record }))
     }
 
     /// Sleeps until the future's task is over and nobody is collecting it, for which it has up to [`HAND_OVER`]; returns at
@@ -44,7 +44,7 @@ impl Store {
     }
 }
 
-impl Live {
+impl FutureHandle {
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &FutureName {

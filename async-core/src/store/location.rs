@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::stat::SFlag;
 
 use super::begin::maker;
-use super::collect::Shelved;
+use super::collect::LogFate;
 use super::count::COUNT;
 use super::directory::Directory;
 use super::files::{StoreFile, append, read_record};
@@ -189,7 +189,7 @@ impl Store {
             append(&file, &record, &[Line::TakenBy(script.clone())]).map_err(Error::io("write to", named.path()))?;
         }
         // Without the lock of those who collect: one of them may sleep until somebody reads what it writes.
-        self.shelve(name, identity, &record, Shelved::MakesRoom)
+        self.archive_record(name, identity, &record, LogFate::MakesRoom)
     }
 
     /// Removes a file if `is_so`, while no future begins and none is collected.
