@@ -7,20 +7,8 @@ use std::path::PathBuf;
 use crate::of_script::with_future;
 use async_core::Entry;
 
+use crate::exit_code::{FAILED, NOT_EXECUTABLE, NOT_FOUND, PRESENT, TIME_UP, USAGE};
 use crate::suggestion::name_like;
-
-/// The exit status for a request that can never work, as clap's own for wrong usage.
-const USAGE: u8 = 2;
-/// The exit status when nothing was started, as it is there: one that few programs have, not even xargs(1), whose is 123.
-const PRESENT: u8 = 122;
-/// The exit status of timeout(1) when the time is up.
-const TIME_UP: u8 = 124;
-/// The exit status when the program itself failed.
-const FAILED: u8 = 125;
-
-/// The exit statuses of env(1), nohup(1) and the shells for a program that can't be executed, or is not there.
-const NOT_EXECUTABLE: u8 = 126;
-const NOT_FOUND: u8 = 127;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::Parser;
 
-use crate::cli::Cli;
+use crate::cli::{Cli, CommandLine};
 use crate::shim::call::Call;
 
 /// A command line, the program's name first, as one definition of its command reads it and as that of all together does;
@@ -26,7 +26,7 @@ pub struct Refused {
 }
 
 fn refused(args: &[OsString]) -> Refused {
-    match crate::parse(args) {
+    match CommandLine::read(args) {
         Ok(cli) => Refused { text: format!("it is read after all: {cli:?}"), status: -1 },
         Err(error) => {
             let error = crate::shown(error, args);

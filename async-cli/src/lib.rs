@@ -5,7 +5,7 @@ mod commands;
 mod completing;
 mod context;
 mod duration;
-mod ending;
+mod exit_code;
 mod export;
 mod failure;
 mod format;
@@ -27,7 +27,8 @@ mod wait;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::CommandFactory;
+use cli::CommandLine;
 
 /// The version, with the commit that it is built from where that is known.
 pub const VERSION: &str = env!("ASYNC_VERSION");
@@ -42,14 +43,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Err(failure) = shim::rendering::check_series(&args) {
         return failure.report().into();
     }
-    let cli = match parse(&args) {
-        Ok(cli) => cli,
+    match CommandLine::read(&args) {
+        Ok(line) => line.run(),
         Err(error) => match shim::functions::wrong_call(&error, &args) {
-            Some(failure) => return failure.report().into(),
+            Some(failure) => failure.report().into(),
             None => shown(error, &args).exit(),
         },
-    };
-    cli.run()
+    }
 }
 
 /// The error for arguments that are as wrong, and have nothing in them that a terminal acts on: it quotes them as they are.
@@ -58,25 +58,12 @@ fn shown(error: clap::Error, args: &[OsString]) -> clap::Error {
     if printable == args {
         return error;
     }
-    parse(&printable).err().unwrap_or_else(|| {
+    CommandLine::read(&printable).err().unwrap_or_else(|| {
         // Only the bytes that they spell out were wrong.
         let text = error.render().to_string();
         let lines: Vec<String> = text.lines().map(|line| async_core::text::printable(line.as_ref())).collect();
         clap::Error::raw(error.kind(), lines.join("\n").trim_start_matches("error: ").to_owned() + "\n")
     })
-}
-
-fn parse(args: &[OsString]) -> Result<cli::Cli, clap::Error> {
-    if let Some(cli) = cli::Cli::of_one_command(args) {
-        return Ok(cli);
-    }
-    let mut command = command();
-    command
-        .try_get_matches_from_mut(args)
-        .and_then(|mut matches| {
-            cli::Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
-        })
-        .map_err(|error| if shim::functions::call(args) { error } else { suggestion::improve(error, &command, args) })
 }
 
 /// The definition of the command line, for man pages and completions.
@@ -99,7 +86,7 @@ mod tests {
                 let args: Vec<OsString> = ["async"].into_iter().chain(line.split(' ')).map(OsString::from).collect();
                 let args = [&args[..], &[OsString::from_vec(odd.to_vec())]].concat();
                 // The last command takes for a name what is UTF-8.
-                let Err(error) = parse(&args) else { continue };
+                let Err(error) = CommandLine::read(&args) else { continue };
                 let error = shown(error, &args);
                 assert!(!error.to_string().contains('\t'), "{args:?}: {error}");
                 assert_eq!(error.exit_code(), 2);

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 
 use anstream::{AutoStream, ColorChoice};
 use async_core::interruption::again;
-use async_core::{Begun, Cause, Entry, FutureName, Outcome, Paused, Record, Store, process, text};
+use async_core::{Begun, Cause, End, Entry, FutureName, Outcome, Paused, Record, Store, process, text};
 
 use crate::cli::{Context, Profile};
 use crate::failure::{Failure, warn};
@@ -53,6 +53,18 @@ pub(crate) fn result(outcome: &Outcome) -> String {
         Some(rc) => format!("{rc}{time}{}", why(outcome.signal, outcome.cause)),
         None => format!("unknown{time} (lost)"),
     }
+}
+
+/// Says how the task ended. The result is safe by then, so a failure to say so changes nothing.
+pub(crate) fn announce(lines: Lines, name: &FutureName, pid: &str, end: &End) {
+    let text = match (end.rc, end.cause) {
+        (0, _) => "finished successfully".to_owned(),
+        // Somebody has wanted that.
+        (rc, Some(Cause::Cancelled)) => format!("cancelled, with rc {rc}"),
+        (rc, cause) => format!("FAILED with rc {rc}{}", why(end.signal, cause)),
+    };
+    let line = self::line(name, Some(pid), &text);
+    lines.mention(About::end(Some(end.rc)), &line);
 }
 
 /// How a future failed, behind its name.

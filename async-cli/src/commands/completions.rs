@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::completing::Shell;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::messages::Output;
 
@@ -25,7 +26,7 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, _: &Context) -> Result<ExitCode, Failure> {
         Output::stdout()?.print(self.shell.script())?;
         Ok(ExitCode::SUCCESS)
     }

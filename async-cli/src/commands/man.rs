@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueHint};
 
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::man;
 use crate::messages::Output;
@@ -29,7 +30,7 @@ pub(crate) struct Man {
 }
 
 impl Man {
-    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, _: &Context) -> Result<ExitCode, Failure> {
         let pages = man::pages().map_err(Failure::Output)?;
         self.is_folder(&pages)?;
         let count = pages.len();

@@ -1,27 +1,34 @@
 //! One file for each command.
 
-pub(crate) mod cancel;
-pub(crate) mod cleanup;
-pub(crate) mod complete;
-pub(crate) mod completions;
-pub(crate) mod init;
-pub(crate) mod log;
-pub(crate) mod man;
-pub(crate) mod pause;
-pub(crate) mod pid;
-pub(crate) mod queue;
-pub(crate) mod run;
-pub(crate) mod schema;
-pub(crate) mod shim;
-pub(crate) mod status;
-pub(crate) mod timing;
-pub(crate) mod wait;
+pub(crate) mod list;
 
 use std::ffi::{OsStr, OsString};
 
 use async_core::{Caller, Error, FutureName, Record, Store, text};
 
 use crate::failure::warn;
+
+list::commands! {
+    /// What a person types.
+    Command {
+        run => Run,
+        init => Init,
+        wait => Wait,
+        log => Log,
+        status => Status,
+        pid => Pid,
+        cancel => Cancel,
+        queue => Queue,
+        pause => Pause,
+        resume => Resume,
+        cleanup => Cleanup,
+        timing => Timing,
+        shim => Shim,
+        completions => Completions,
+        schema => Schema,
+        man => Man,
+    }
+}
 
 /// Checks a name that was given on the command line.
 pub(crate) fn name(arg: &OsStr) -> Result<FutureName, Error> {

@@ -1,4 +1,4 @@
-//! `async pause` and `async resume`: keep what is queued from starting, and let it go on.
+//! `async pause`: keeps what is queued from starting.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use super::queue;
 use crate::cli::Context;
 use crate::failure::Failure;
 
-const PAUSE_EXAMPLES: &str = "\
+const EXAMPLES: &str = "\
 Examples:
 
   async pause                      # nothing that is queued starts any more
@@ -24,7 +24,7 @@ Examples:
 ///
 /// Exits with 125, and changes nothing, if one of the futures is not queued.
 #[derive(Args, Debug)]
-#[command(after_help = PAUSE_EXAMPLES)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Pause {
     #[command(flatten)]
     shown: queue::Shown,
@@ -33,39 +33,10 @@ pub(crate) struct Pause {
     names: Vec<OsString>,
 }
 
-const RESUME_EXAMPLES: &str = "\
-Examples:
-
-  async resume                     # the queue goes on, in its order
-  async resume fetch               # this one is paused no more";
-
-/// Let the queue go on in its order, or only these futures that were paused by name
-///
-/// Futures that were paused by name stay paused when the queue goes on. A resumed future waits for its turn like the others.
-///
-/// Exits with 125, and changes nothing, if one of the futures is not queued.
-#[derive(Args, Debug)]
-#[command(after_help = RESUME_EXAMPLES)]
-pub(crate) struct Resume {
-    #[command(flatten)]
-    shown: queue::Shown,
-    /// Resume only these futures
-    #[arg(value_name = "NAME")]
-    names: Vec<OsString>,
-}
-
 impl Pause {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let store = context.store()?;
         store.pause(&super::names(&self.names)?)?;
-        self.shown.print(&store)
-    }
-}
-
-impl Resume {
-    pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
-        let store = context.store()?;
-        store.resume(&super::names(&self.names)?)?;
         self.shown.print(&store)
     }
 }

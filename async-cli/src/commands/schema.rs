@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::messages::Output;
 
@@ -19,7 +20,7 @@ pub(crate) struct Schema {}
 
 impl Schema {
     #[allow(clippy::unused_self, reason = "a command like the others")]
-    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, _: &Context) -> Result<ExitCode, Failure> {
         Output::stdout()?.print(include_str!("../../schema/async-1.json"))?;
         Ok(ExitCode::SUCCESS)
     }

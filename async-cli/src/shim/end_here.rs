@@ -8,7 +8,7 @@ use clap::Args;
 use super::call::Call;
 use crate::cli::Context;
 use crate::commands;
-use crate::ending;
+use crate::exit_code;
 use crate::failure::Failure;
 
 /// Records how a task ended, and exits with its status
@@ -28,6 +28,6 @@ impl EndHere {
         let call = Call::read(&self.words, context)?;
         let rc = i32::from(self.rc);
         context.store()?.finish(&commands::name(&call.name)?, rc)?;
-        Ok(ending::exit_code(rc))
+        Ok(exit_code::of_task(rc))
     }
 }

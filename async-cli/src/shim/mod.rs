@@ -1,14 +1,34 @@
-//! What only the functions of the shim call, one file for each command.
+//! What only scripts call, one file for each command: the functions of the shim, and the completions of shells.
 
 pub(crate) mod answer;
-pub(crate) mod begin_here;
 pub(crate) mod call;
-pub(crate) mod collect;
-pub(crate) mod end_here;
-pub(crate) mod end_script;
 pub(crate) mod functions;
-pub(crate) mod message;
 pub(crate) mod rendering;
 mod rounds;
-pub(crate) mod settle;
-pub(crate) mod supervise;
+
+use std::ffi::OsString;
+
+use crate::commands::list::commands;
+use crate::context::ContextArgs;
+
+commands! {
+    /// What a person never types.
+    Plumbing {
+        supervise => Supervise,
+        begin_here => BeginHere,
+        end_here => EndHere,
+        collect => Collect,
+        end_script => EndScript,
+        settle => Settle,
+        message => Message,
+        complete => Complete,
+    }
+}
+
+/// Reads a command line, the program's name first and the command next, if that is one of these.
+pub(crate) fn read(args: &[OsString]) -> Option<Result<(ContextArgs, Plumbing), clap::Error>> {
+    let [_, name, args @ ..] = args else {
+        return None;
+    };
+    Plumbing::read(name.to_str()?, args)
+}

@@ -11,7 +11,7 @@ use clap::Args;
 use super::answer::Answer;
 use super::call::Origin;
 use crate::cli::{Context, Profile};
-use crate::ending;
+use crate::exit_code;
 use crate::failure::Failure;
 use crate::messages::{self, About, Lines};
 use crate::wait::started::Started;
@@ -55,7 +55,7 @@ impl Supervise {
                 return Ok(status.into());
             }
         };
-        Ok(ending::exit_code(end.rc))
+        Ok(exit_code::of_task(end.rc))
     }
 
     fn supervise(&self, context: &Context, answer: &mut Answer) -> Result<End, Failure> {
@@ -99,7 +99,7 @@ impl Supervise {
             store.abandon(&name, id);
         }
         let end = end?;
-        ending::announce(lines, &name, &pid, &end);
+        messages::announce(lines, &name, &pid, &end);
         Ok(end)
     }
 }

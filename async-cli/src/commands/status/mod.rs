@@ -40,7 +40,7 @@ lost, 125 if a future is unknown or its record can't be read.";
 
 /// List the live futures: state, status or signal, process, start, run time
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(visible_alias = "ps", after_help = EXAMPLES)]
 pub(crate) struct Status {
     #[command(flatten)]
     of: OfScript,
