@@ -29,15 +29,16 @@
 //! newline is a torn one and does not count; whoever writes next puts an end to it with a control character (CAN), which
 //! marks it for good.
 
+mod argument;
 mod codec;
+mod outcome;
+mod references;
+mod state;
 
-use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::clock::{self, Millis};
 use crate::name::FutureName;
@@ -48,6 +49,11 @@ use crate::text::at_most;
 #[cfg(feature = "fuzzing")]
 pub(crate) use codec::text;
 pub(crate) use codec::{Line, LogOf, parse};
+pub(crate) use references::{Donor, FutureId, QueuePlace, WaitsFor};
+
+pub use argument::Argument;
+pub use outcome::{Outcome, Wait};
+pub use state::{Cause, State};
 
 /// The largest record that is read, in bytes.
 pub const MAX_RECORD_BYTES: u64 = 1 << 20;
@@ -57,103 +63,6 @@ const MAX_HEADER_BYTES: usize = 1 << 19;
 
 /// How much of a command is kept where not all of it fits, in bytes.
 const MAX_CUT_COMMAND_BYTES: usize = 100_000;
-
-/// One argument of a command, exactly. In JSON a string, or an array of byte values if it is not UTF-8.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(untagged)]
-pub enum Argument {
-    /// UTF-8.
-    Text(String),
-    /// Any other bytes.
-    Bytes(Vec<u8>),
-}
-
-impl From<&OsStr> for Argument {
-    fn from(arg: &OsStr) -> Self {
-        arg.to_str().map_or_else(|| Self::Bytes(arg.as_bytes().to_owned()), |text| Self::Text(text.to_owned()))
-    }
-}
-
-impl From<Argument> for OsString {
-    fn from(arg: Argument) -> Self {
-        match arg {
-            Argument::Text(text) => text.into(),
-            Argument::Bytes(bytes) => Self::from_vec(bytes),
-        }
-    }
-}
-
-/// Where a future stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// Its task is held back: by other futures that have to end first, or by a limit on running tasks.
-    Queued,
-    /// Its task runs.
-    Running,
-    /// Its task has ended and left a result, which nobody has collected.
-    Finished,
-    /// Its process is gone and left no result.
-    Lost,
-    /// It has been handed over.
-    Collected,
-}
-
-impl State {
-    /// Whether its task runs no more, and will not.
-    #[must_use]
-    pub fn is_over(self) -> bool {
-        !matches!(self, Self::Queued | Self::Running)
-    }
-}
-
-impl std::fmt::Display for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::Finished => "finished",
-            Self::Lost => "lost",
-            Self::Collected => "collected",
-        })
-    }
-}
-
-/// Why a task ended, where that was not its own doing, or why it never started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Cause {
-    /// Somebody cancelled it, or a future inside whose task it was started.
-    Cancelled,
-    /// Its time was up.
-    Timeout,
-    /// It was never started, because a future that had to succeed first did not.
-    Skipped,
-    /// It was never started, because its program could not be.
-    Unstartable,
-}
-
-impl Cause {
-    /// The word for it in records and tables.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Cancelled => "cancelled",
-            Self::Timeout => "timeout",
-            Self::Skipped => "skipped",
-            Self::Unstartable => "unstartable",
-        }
-    }
-
-    fn from_word(word: &str) -> Option<Self> {
-        [Self::Cancelled, Self::Timeout, Self::Skipped, Self::Unstartable]
-            .into_iter()
-            .find(|cause| cause.as_str() == word)
-    }
-}
 
 /// What is known of one future.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -246,142 +155,6 @@ pub struct Record {
     /// Whether the last section is another one, which somebody else has added.
     #[serde(skip)]
     pub(crate) elsewhere: bool,
-}
-
-/// One future of a store: of several that had the name one after another, the one that was started then.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct FutureId {
-    /// In ms since the epoch.
-    pub(crate) started: Millis,
-    pub(crate) name: FutureName,
-}
-
-impl std::fmt::Display for FutureId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.started, self.name)
-    }
-}
-
-impl FromStr for FutureId {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (started, name) = text.split_once(' ').ok_or(())?;
-        Ok(Self { started: started.parse().map_err(|_| ())?, name: name.parse().map_err(|_| ())? })
-    }
-}
-
-/// A place in the queue: behind that future, or at its head.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct QueuePlace {
-    pub(crate) behind: Option<FutureId>,
-}
-
-impl std::fmt::Display for QueuePlace {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.behind {
-            Some(id) => id.fmt(f),
-            None => f.write_str("first"),
-        }
-    }
-}
-
-impl FromStr for QueuePlace {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let behind = if text == "first" { None } else { Some(text.parse()?) };
-        Ok(Self { behind })
-    }
-}
-
-/// A future that lends its place while it waits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Donor {
-    /// The process that waits in it.
-    pub(crate) waiter: ProcessIdentity,
-    pub(crate) name: FutureName,
-}
-
-impl std::fmt::Display for Donor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.waiter, self.name)
-    }
-}
-
-impl FromStr for Donor {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (waiter, name) = after_identity(text)?;
-        Ok(Self { waiter, name: name.parse().map_err(|_| ())? })
-    }
-}
-
-/// A wait of a task for another future, until that ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct WaitsFor {
-    /// The process that waits.
-    pub(crate) waiter: ProcessIdentity,
-    /// What it waits for.
-    pub(crate) of: FutureId,
-}
-
-impl std::fmt::Display for WaitsFor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.waiter, self.of)
-    }
-}
-
-impl FromStr for WaitsFor {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (waiter, of) = after_identity(text)?;
-        Ok(Self { waiter, of: of.parse()? })
-    }
-}
-
-/// A process, and what stands behind it.
-fn after_identity(text: &str) -> Result<(ProcessIdentity, &str), ()> {
-    // The identity has three words, and a name may have any number.
-    let (end, _) = text.match_indices(' ').nth(2).ok_or(())?;
-    Ok((text[..end].parse().map_err(|_| ())?, &text[end + 1..]))
-}
-
-/// How a future ended, as a wait reports it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// The exit status: the recorded one, else 128 + N if the shell's own wait saw signal N. None if nobody knows it.
-    pub rc: Option<i32>,
-    /// The number of the signal that ended it, if one did.
-    pub signal: Option<i32>,
-    /// Whether the task's process went away without leaving a result.
-    pub lost: bool,
-    /// Why it ended, where that was not the task's own doing.
-    pub cause: Option<Cause>,
-    /// When it ended, in ms since the epoch; the moment of collecting if that is not known.
-    pub end_time: Millis,
-    /// How long it ran, in ms, never negative; none if nobody knows, as it was lost.
-    pub run_time: Option<Millis>,
-}
-
-/// The wait that collects a future, in ms since the epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wait {
-    /// When it began.
-    pub start: Millis,
-    /// When it ended.
-    pub end: Millis,
-}
-
-impl Wait {
-    /// A wait of no length, now.
-    #[must_use]
-    pub fn none() -> Self {
-        let now = clock::wall();
-        Self { start: now, end: now }
-    }
 }
 
 impl Record {

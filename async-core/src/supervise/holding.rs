@@ -5,9 +5,10 @@ use std::os::fd::BorrowedFd;
 
 use nix::sys::signal::Signal;
 
+use super::attempts::ends_attempts;
 use super::events::Event;
 use super::sleeper::Sleeper;
-use super::{FAILED, Supervisor, ends_attempts};
+use super::{FAILED, Supervisor};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::name::FutureName;

@@ -1,19 +1,18 @@
 //! The process behind a running future: it holds the future's life, starts the task when its time has come, waits for it as
 //! its parent, and records how it ended.
 
+mod attempts;
+mod ending;
 mod events;
 mod gate;
 mod holding;
 mod sleeper;
 
 use std::cell::Cell;
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
-use std::path::Path;
 use std::process::{Command, Stdio};
-use std::thread::sleep;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -22,14 +21,17 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use attempts::ends_attempts;
+use ending::insist;
+
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::process;
 use crate::record::{Cause, Line, Record};
-use crate::store::{End, INSIDE, RecordWriter, Slot, Store};
-use crate::tree::{self, Ended};
+use crate::store::{End, RecordWriter, Slot, Store};
+use crate::tree;
 
 use events::{Event, Events, Shell};
 
@@ -212,145 +214,6 @@ impl Supervisor<'_> {
         self.child = Some(Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX)));
     }
 
-    /// Runs it as often as the plan says, until it succeeds. `told` says that whoever waits for the start has been told that it is
-    /// held back.
-    fn run_attempts(
-        &mut self,
-        mut program: Option<&mut Command>,
-        log: &File,
-        mut told: bool,
-        report: Report<'_>,
-    ) -> Result<End> {
-        let attempts = self.plan.retry.map(|retry| retry.saturating_add(1));
-        let mut attempt = 1;
-        let mut has_begun = false;
-        loop {
-            let more = attempts.is_some_and(|attempts| attempt < attempts);
-            let mut tell = || {
-                if std::mem::replace(&mut has_begun, true) {
-                    return Ok(());
-                }
-                let heard = report(Ok(Begun::Runs));
-                // One that was held back is to be run in any case.
-                if told {
-                    return Ok(());
-                }
-                told = heard.is_ok();
-                heard
-            };
-            match self.start(program.as_deref_mut(), log, attempt, more, &mut tell) {
-                Ok(()) => self.has_started = true,
-                Err(error) if !told => {
-                    self.end_child();
-                    let _ = report(Err(io::Error::new(error.kind(), error.to_string())));
-                    return Err(match program {
-                        Some(command) => Error::io("start the program", command.get_program().as_ref())(error),
-                        None => Error::io("start the task of", &self.store.log_path(self.name))(error),
-                    });
-                }
-                Err(error) => {
-                    self.end_child();
-                    self.say(log, &format!("can't be started: {error}"));
-                    let rc = match program {
-                        None => FAILED,
-                        Some(_) if error.kind() == io::ErrorKind::NotFound => NOT_FOUND,
-                        Some(_) => NOT_EXECUTABLE,
-                    };
-                    let attempts = attempts.map(|_| attempt - 1);
-                    return Ok(End { rc, cause: Some(Cause::Unstartable), attempts, ..End::default() });
-                }
-            }
-            let mut end = self.wait_for_child()?;
-            end.attempts = attempts.map(|_| attempt);
-            if end.rc == 0 || end.cause.is_some() || !more || self.stop_retrying {
-                return Ok(end);
-            }
-            let delay = self.plan.retry_delay.unwrap_or(0);
-            let of = attempts.unwrap_or(1);
-            let seconds = crate::text::seconds(delay);
-            self.say(
-                log,
-                &format!("attempt {attempt} of {of} ended with status {}, next in {seconds} seconds", end.rc),
-            );
-            match self.pause(delay)? {
-                Pause::Over => {}
-                Pause::Stop(rc, cause) => return Ok(End { rc, cause, ..end }),
-            }
-            attempt += 1;
-            self.rc = None;
-        }
-    }
-
-    /// Starts the task once; there may be `more` attempts after that. A function is let go only when its start has been told.
-    fn start(
-        &mut self,
-        program: Option<&mut Command>,
-        log: &File,
-        attempt: u32,
-        more: bool,
-        tell: &mut dyn FnMut() -> io::Result<()>,
-    ) -> io::Result<()> {
-        let pid = match (program, &mut self.function) {
-            (Some(command), _) => {
-                let spawned = process::with_patience(|| command.spawn());
-                spawned.map_err(|error| explained(error, command.get_program()))?.id()
-            }
-            (None, Some(gated)) if attempt > 1 => gated.take_spare()?,
-            (None, Some(gated)) => gated.pid(),
-            (None, None) => return Err(Errno::ESRCH.into()),
-        };
-        self.adopt(pid);
-        // That of a function's first attempt was there before the record.
-        if attempt > 1 || self.function.is_none() {
-            self.record.add(&[Line::Task(pid)]).map_err(io::Error::other)?;
-        }
-        let Some(gated) = &mut self.function else {
-            // It runs, whether or not somebody hears of it.
-            let _ = tell();
-            return Ok(());
-        };
-        let order = gated.order(log, more, &self.store.place_of(self.name))?;
-        tell()?;
-        match gated.open(&order) {
-            // Its process has been killed meanwhile, and that is how it ended.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            opened => opened,
-        }
-    }
-
-    /// Ends what a function has left for an attempt that there is not to be.
-    fn dismiss_spare(&mut self) {
-        let running = self.child;
-        if let Some(Ok(spare)) = self.function.as_mut().map(Gated::take_spare) {
-            self.adopt(spare);
-            if let Some(spare) = self.child.filter(|spare| Some(*spare) != running) {
-                let _ = kill(spare, Signal::SIGKILL);
-                let _ = waitpid(spare, None);
-            }
-            self.child = running;
-        }
-    }
-
-    /// Between two attempts.
-    fn pause(&mut self, delay: Millis) -> Result<Pause> {
-        let until = clock::since_boot().saturating_add(delay);
-        let deadline = self.deadline().map_or(until, |deadline| deadline.min(until));
-        loop {
-            match self.next(&[], Some(deadline))? {
-                Event::TimeUp if deadline < until => return Ok(Pause::Stop(TIMED_OUT, Some(Cause::Timeout))),
-                Event::TimeUp => return Ok(Pause::Over),
-                Event::Signal(Signal::SIGCONT) | Event::ScriptGone if self.cancelled().is_some() => {
-                    return Ok(Pause::Stop(TERMINATED, Some(Cause::Cancelled)));
-                }
-                Event::Signal(signal) if ends_attempts(signal) => {
-                    self.signal = Some(signal as i32);
-                    return Ok(Pause::Stop(128 + signal as i32, None));
-                }
-                _ => {}
-            }
-        }
-    }
-
     fn deadline(&self) -> Option<Millis> {
         self.plan.timeout.map(|timeout| self.run_start.saturating_add(timeout))
     }
@@ -377,76 +240,6 @@ impl Supervisor<'_> {
                 Event::Woken(_) => {}
             }
         }
-    }
-
-    fn cancel(&mut self, grace: Millis) -> Result<End> {
-        let ended = Some(self.end_tree(grace)?);
-        // Without a child it has never run: as if it had ended on the spot.
-        let rc = self.reap().unwrap_or(TERMINATED);
-        Ok(End { rc, cause: Some(Cause::Cancelled), ended, ..End::default() })
-    }
-
-    fn end_tree(&mut self, grace: Millis) -> Result<Ended> {
-        // It has run nothing yet, so it is none of what is ended.
-        self.dismiss_spare();
-        let ended = insist(|| tree::end_own(grace));
-        ended.or_else(|error| {
-            // Without a look at the others it can end the task's own process, which is its child.
-            self.say_in_log(&format!("only the task's own process was ended: {error}"));
-            self.end_child_in_time(grace)
-        })
-    }
-
-    /// Ends a task that can't be looked after any more, by what needs no descriptor and no memory.
-    fn give_up(&mut self, error: &Error) -> End {
-        self.end_child();
-        self.say_in_log(&format!("killed, as its supervisor can't go on: {error}"));
-        End { rc: self.rc.unwrap_or(128 + Signal::SIGKILL as i32), ..End::default() }
-    }
-
-    /// Ends the task's own process: SIGTERM first, and SIGKILL if it is still there `grace` ms later.
-    fn end_child_in_time(&mut self, grace: Millis) -> Result<Ended> {
-        let deadline = clock::since_boot().saturating_add(grace);
-        let mut ended = Ended::default();
-        while let Some(child) = self.child.filter(|_| self.reap().is_none()) {
-            if ended.terminated == 0 {
-                ended.terminated = 1;
-                let _ = kill(child, Signal::SIGTERM);
-                let _ = kill(child, Signal::SIGCONT);
-            }
-            if clock::since_boot() >= deadline {
-                ended.killed = 1;
-                self.end_child();
-                break;
-            }
-            self.next(&[], Some(deadline))?;
-        }
-        Ok(ended)
-    }
-
-    /// The grace period, if somebody has asked for the future to be cancelled.
-    fn cancelled(&self) -> Option<Millis> {
-        // If it can't be read, whoever asks will ask again.
-        if self.script_is_gone.get() {
-            return Some(self.plan.grace());
-        }
-        let record = self.record.read().ok()?;
-        record.cancel_time.map(|_| record.cancel_grace.unwrap_or_else(|| self.plan.grace()))
-    }
-
-    /// Whether it was asked to end because a future is cancelled inside whose task it was started.
-    fn was_ended_from_around(&mut self, end: &End) -> bool {
-        // Most have not been started inside another's task, and that saves them a look.
-        if end.cause.is_some() || end.rc == 0 && std::env::var_os(INSIDE).is_none() {
-            return false;
-        }
-        // The task may have heard of it before this process did.
-        while let Ok(Event::Signal(signal)) = self.next(&[], Some(0)) {
-            self.stop_retrying |= ends_attempts(signal);
-        }
-        let is_killed = [Signal::SIGTERM, Signal::SIGKILL].into_iter().any(|signal| end.rc == 128 + signal as i32);
-        (self.stop_retrying || is_killed)
-            && self.record.read().is_ok_and(|record| self.store.is_cancelled_around(&record))
     }
 
     fn pass_on(&mut self, signal: Signal) {
@@ -476,18 +269,6 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Ends a task that is not to start any more.
-    fn end_child(&mut self) {
-        if let Some(child) = self.child
-            && self.reap().is_none()
-        {
-            let _ = kill(child, Signal::SIGKILL);
-            if let Ok(WaitStatus::Signaled(_, signal, _)) = waitpid(child, None) {
-                (self.rc, self.signal) = (Some(128 + signal as i32), Some(signal as i32));
-            }
-        }
-    }
-
     fn next(&self, others: &[Option<BorrowedFd<'_>>], deadline: Option<Millis>) -> Result<Event> {
         let event = insist(|| self.events.next(others, deadline));
         let event = event.map_err(Error::io("wait for the task of", &self.store.log_path(self.name)))?;
@@ -509,35 +290,4 @@ impl Supervisor<'_> {
             self.say(&log, text);
         }
     }
-}
-
-/// Tries again what may fail for a while, as when all descriptors are taken, but not what never works here.
-fn insist<T>(attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
-    for _ in 0..TRIES {
-        match attempt() {
-            Err(error) if error.kind() != io::ErrorKind::Unsupported => sleep(BETWEEN_TRIES),
-            done => return done,
-        }
-    }
-    attempt()
-}
-
-/// The error of a program's start. What is missing may also be the interpreter of a script.
-fn explained(error: io::Error, program: &OsStr) -> io::Error {
-    if error.kind() == io::ErrorKind::NotFound && Path::new(program).exists() {
-        return io::Error::other("the interpreter that its first line names is not there");
-    }
-    error
-}
-
-/// Whether the signal asks a program to end, so that it is not to be run again.
-fn ends_attempts(signal: Signal) -> bool {
-    matches!(signal, Signal::SIGHUP | Signal::SIGINT | Signal::SIGQUIT | Signal::SIGTERM)
-}
-
-/// How the time between two attempts ended.
-enum Pause {
-    Over,
-    /// There is to be no further one, for that cause, or because of a signal. The future has that status.
-    Stop(i32, Option<Cause>),
 }

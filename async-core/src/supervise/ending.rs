@@ -1,0 +1,111 @@
+//! Ending a task that is cancelled, whose time is up, or that can't be looked after any more.
+
+use super::attempts::ends_attempts;
+use std::io;
+use std::thread::sleep;
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitStatus, waitpid};
+
+use super::events::Event;
+use super::{BETWEEN_TRIES, Supervisor, TERMINATED, TRIES};
+use crate::clock::{self, Millis};
+use crate::error::{Error, Result};
+use crate::record::Cause;
+use crate::store::{End, INSIDE};
+use crate::tree::{self, Ended};
+
+impl Supervisor<'_> {
+    pub(super) fn cancel(&mut self, grace: Millis) -> Result<End> {
+        let ended = Some(self.end_tree(grace)?);
+        // Without a child it has never run: as if it had ended on the spot.
+        let rc = self.reap().unwrap_or(TERMINATED);
+        Ok(End { rc, cause: Some(Cause::Cancelled), ended, ..End::default() })
+    }
+
+    pub(super) fn end_tree(&mut self, grace: Millis) -> Result<Ended> {
+        // It has run nothing yet, so it is none of what is ended.
+        self.dismiss_spare();
+        let ended = insist(|| tree::end_own(grace));
+        ended.or_else(|error| {
+            // Without a look at the others it can end the task's own process, which is its child.
+            self.say_in_log(&format!("only the task's own process was ended: {error}"));
+            self.end_child_in_time(grace)
+        })
+    }
+
+    /// Ends a task that can't be looked after any more, by what needs no descriptor and no memory.
+    pub(super) fn give_up(&mut self, error: &Error) -> End {
+        self.end_child();
+        self.say_in_log(&format!("killed, as its supervisor can't go on: {error}"));
+        End { rc: self.rc.unwrap_or(128 + Signal::SIGKILL as i32), ..End::default() }
+    }
+
+    /// Ends the task's own process: SIGTERM first, and SIGKILL if it is still there `grace` ms later.
+    pub(super) fn end_child_in_time(&mut self, grace: Millis) -> Result<Ended> {
+        let deadline = clock::since_boot().saturating_add(grace);
+        let mut ended = Ended::default();
+        while let Some(child) = self.child.filter(|_| self.reap().is_none()) {
+            if ended.terminated == 0 {
+                ended.terminated = 1;
+                let _ = kill(child, Signal::SIGTERM);
+                let _ = kill(child, Signal::SIGCONT);
+            }
+            if clock::since_boot() >= deadline {
+                ended.killed = 1;
+                self.end_child();
+                break;
+            }
+            self.next(&[], Some(deadline))?;
+        }
+        Ok(ended)
+    }
+
+    /// The grace period, if somebody has asked for the future to be cancelled.
+    pub(super) fn cancelled(&self) -> Option<Millis> {
+        // If it can't be read, whoever asks will ask again.
+        if self.script_is_gone.get() {
+            return Some(self.plan.grace());
+        }
+        let record = self.record.read().ok()?;
+        record.cancel_time.map(|_| record.cancel_grace.unwrap_or_else(|| self.plan.grace()))
+    }
+
+    /// Whether it was asked to end because a future is cancelled inside whose task it was started.
+    pub(super) fn was_ended_from_around(&mut self, end: &End) -> bool {
+        // Most have not been started inside another's task, and that saves them a look.
+        if end.cause.is_some() || end.rc == 0 && std::env::var_os(INSIDE).is_none() {
+            return false;
+        }
+        // The task may have heard of it before this process did.
+        while let Ok(Event::Signal(signal)) = self.next(&[], Some(0)) {
+            self.stop_retrying |= ends_attempts(signal);
+        }
+        let is_killed = [Signal::SIGTERM, Signal::SIGKILL].into_iter().any(|signal| end.rc == 128 + signal as i32);
+        (self.stop_retrying || is_killed)
+            && self.record.read().is_ok_and(|record| self.store.is_cancelled_around(&record))
+    }
+
+    /// Ends a task that is not to start any more.
+    pub(super) fn end_child(&mut self) {
+        if let Some(child) = self.child
+            && self.reap().is_none()
+        {
+            let _ = kill(child, Signal::SIGKILL);
+            if let Ok(WaitStatus::Signaled(_, signal, _)) = waitpid(child, None) {
+                (self.rc, self.signal) = (Some(128 + signal as i32), Some(signal as i32));
+            }
+        }
+    }
+}
+
+/// Tries again what may fail for a while, as when all descriptors are taken, but not what never works here.
+pub(super) fn insist<T>(attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..TRIES {
+        match attempt() {
+            Err(error) if error.kind() != io::ErrorKind::Unsupported => sleep(BETWEEN_TRIES),
+            done => return done,
+        }
+    }
+    attempt()
+}

@@ -1,0 +1,186 @@
+//! From records to the run that they tell of.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Collected, MAX_OFFSET, Run, Status, Task};
+use crate::clock::{self, Millis};
+use crate::error::{Error, Result};
+use crate::name::FutureName;
+use crate::record::{Record, State};
+use crate::shares;
+use crate::store::{ScriptTimes, Store, StoreFile};
+
+/// How far the two clocks may tell different lengths of one task before the one on the wall counts as set meanwhile, in ms.
+/// They are read one after the other, and a busy machine may do something else in between.
+const CLOCKS_AGREE: Millis = 100;
+
+/// One record of a run, as [`Run::from_records`] takes it.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// The future's name.
+    pub name: FutureName,
+    /// What is known of it.
+    pub record: Record,
+    /// Where it stands.
+    pub state: State,
+    /// Its log, if that is still there.
+    pub log: Option<StoreFile>,
+}
+
+impl Run {
+    /// Reads the run of a store: the collected futures and the live ones. Comes with the errors of those live ones that can't
+    /// be read, which are left out.
+    pub fn of_store(store: &Store) -> Result<(Self, Vec<Error>)> {
+        let mut recorded = Vec::new();
+        let mut errors = Vec::new();
+        // The live ones first: one that is collected meanwhile is then seen twice, and not missed.
+        let names = store.names()?;
+        for (looked, name) in shares::each(&names, |name| store.look(name)).into_iter().zip(names) {
+            match looked {
+                Ok(Some((record, state))) => recorded.push(Recorded { name, record, state, log: None }),
+                Ok(None) => {}
+                Err(error) => errors.push(error),
+            }
+        }
+        let collected = store.collected_with_logs()?;
+        // Those of one name may have started in the same millisecond, but not as the same process.
+        let seen_twice: HashSet<_> =
+            collected.iter().map(|(name, record, _)| (name, record.start_time, &record.pid)).collect();
+        recorded.retain(|live| !seen_twice.contains(&(&live.name, live.record.start_time, &live.record.pid)));
+        let kept = collected.into_iter();
+        recorded.extend(kept.map(|(name, record, log)| Recorded { name, record, state: State::Collected, log }));
+        find_logs(store, &mut recorded);
+        Ok((Self::of_script(recorded, store.script_times(), clock::wall()), errors))
+    }
+
+    /// Makes a run of records that are of no script's own store, as of `now` in ms since the epoch.
+    #[must_use]
+    pub fn from_records(recorded: Vec<Recorded>, now: Millis) -> Self {
+        Self::of_script(recorded, None, now)
+    }
+
+    /// Makes a run of the records in a script's own store, as of `now` in ms since the epoch.
+    #[must_use]
+    pub fn of_script(mut recorded: Vec<Recorded>, script: Option<ScriptTimes>, now: Millis) -> Self {
+        let script = script.unwrap_or_default();
+        // One that was started in the same millisecond as its parent comes after it.
+        recorded.sort_by(|a, b| {
+            let key = |r: &Recorded| (r.record.start_time, r.record.parent.is_some());
+            key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
+        });
+        let first = recorded.first().map(|first| first.record.start_time);
+        let origin = first.into_iter().chain(script.start).min().unwrap_or(now);
+        let now = offset(now, origin);
+        // No task ends later than twice the largest offset.
+        let mut run = Self { start: origin.min(Millis::MAX - 2 * MAX_OFFSET), ..Self::default() };
+        let mut latest = HashMap::new();
+        for (index, recorded) in recorded.into_iter().enumerate() {
+            let name = recorded.name.clone();
+            let (task, step) = place(recorded, origin, now, &latest);
+            run.clock_step = run.clock_step.max(step);
+            run.tasks.push(task);
+            latest.insert(name, index);
+        }
+        number(&mut run.tasks);
+        run.script_end = if script.is_running { Some(now) } else { script.end.map(|end| offset(end, origin)) };
+        let ends = run.tasks.iter().map(|task| task.until(now).max(task.wait.map_or(0, |wait| wait.end)));
+        let length = ends.chain(run.script_end).max().unwrap_or(0);
+        run.end = run.start + length;
+        for task in &mut run.tasks {
+            task.run_time = if task.status.state == State::Queued { 0 } else { task.until(length) - task.run_start };
+        }
+        run
+    }
+}
+
+/// The offset of a moment from the start, both in ms since the epoch.
+fn offset(moment: Millis, start: Millis) -> Millis {
+    moment.saturating_sub(start).clamp(0, MAX_OFFSET)
+}
+
+/// Numbers those that share a name.
+fn number(tasks: &mut [Task]) {
+    let mut counts = HashMap::new();
+    for task in tasks.iter_mut() {
+        let count = counts.entry(task.name.clone()).or_insert(0);
+        *count += 1;
+        task.number = Some(*count);
+    }
+    for task in tasks.iter_mut().filter(|task| counts[&task.name] == 1) {
+        task.number = None;
+    }
+}
+
+/// Puts one on the axis. `latest` has those that started before it by their names. Comes with how far its clocks differ, if
+/// they do.
+fn place(recorded: Recorded, origin: Millis, now: Millis, latest: &HashMap<FutureName, usize>) -> (Task, Millis) {
+    let Recorded { name, record, state, log } = recorded;
+    let start = offset(record.start_time, origin);
+    let over = state.is_over();
+    let recorded_end = record.end_time.or(record.wait_end).filter(|_| over).map(|end| offset(end, origin));
+    let run_start = match record.run_start {
+        Some(moment) => offset(moment, origin).max(start),
+        None if state == State::Queued => now.max(start),
+        None if record.is_held_back() => recorded_end.unwrap_or(start).max(start),
+        None => start,
+    };
+    let recorded_run_time = record.run_time.filter(|_| over).map(|length| length.clamp(0, MAX_OFFSET));
+    let step = match (record.end_time, recorded_run_time) {
+        // One that was never let go has no length of its own.
+        (Some(end), Some(length)) if record.run_start.is_some() || !record.is_held_back() => {
+            let by_wall = end.saturating_sub(record.run_start.unwrap_or(record.start_time));
+            by_wall.saturating_sub(length).saturating_abs().min(MAX_OFFSET)
+        }
+        _ => 0,
+    };
+    let step = if step > CLOCKS_AGREE { step } else { 0 };
+    let end = match (recorded_end, recorded_run_time) {
+        (_, Some(length)) if step > 0 || recorded_end.is_none() => Some(run_start + length),
+        (end, _) => end.map(|end| end.max(run_start)),
+    };
+    let wait = match (record.wait_start, record.wait_end, end) {
+        (Some(from), Some(to), Some(end)) if over => {
+            let to = offset(to, origin).max(end);
+            Some(Collected { start: offset(from, origin).clamp(start, to), end: to })
+        }
+        _ => None,
+    };
+    let is_known = !over || record.rc.is_some() || record.end_time.is_some() || record.run_time.is_some();
+    let plan = record.plan.as_ref();
+    let after = plan.map_or_else(Vec::new, |plan| {
+        plan.after.iter().chain(&plan.after_any).filter_map(|name| latest.get(name).copied()).collect()
+    });
+    let task = Task {
+        parent: record.parent.as_deref().and_then(|name| latest.get(&name.parse().ok()?).copied()),
+        number: None,
+        synchronous: record.is_synchronous(),
+        held: !record.at_once,
+        status: Status { state, rc: record.rc, signal: record.signal, cause: record.cause },
+        jobs: plan.and_then(|plan| plan.jobs),
+        command: record.command,
+        name,
+        start,
+        run_start,
+        end,
+        run_time: 0,
+        is_known,
+        wait,
+        after,
+        log,
+    };
+    (task, step)
+}
+
+/// Finds the logs of those that are not collected, and the newest one of a name where the file system has no links.
+fn find_logs(store: &Store, recorded: &mut [Recorded]) {
+    let newest: HashMap<FutureName, Millis> = {
+        let mut starts: Vec<_> = recorded.iter().map(|r| (r.name.clone(), r.record.start_time)).collect();
+        starts.sort_by_key(|&(_, start)| start);
+        starts.into_iter().collect()
+    };
+    let lacks_log = |recorded: &&mut Recorded| recorded.record.has_log && recorded.log.is_none();
+    for Recorded { name, record, state, log } in recorded.iter_mut().filter(lacks_log) {
+        let is_newest = newest.get(name) == Some(&record.start_time);
+        *log = store.find_log(name, record, *state, is_newest);
+    }
+}
