@@ -270,7 +270,7 @@ function async_run {
         [[ ${#_async_line} -lt 30000 ]] || _async_words=(--shortened -- "$1" "${_async_line:0:30000}")
 #{%- else %}
     if _async_check && _async_prepare supervise; then
-        _async_rc=125 _async_in=0 _async_note=n _async_line="$*" _async_answer=("${@:1:20}")
+        _async_rc=125 _async_in=0 _async_note=n _async_line="$*" _async_pid=("${@:1:20}")
         [[ ${FUNCNAME[1]-} != async_runfunc ]] || { _async_set+=${_async_x-} && _async_in=1; }
         ! builtin declare -F command_not_found_handle >/dev/null || _async_note=y
         for _async_out in "${@:2:9}"; do # with options, any word may be the command
@@ -280,8 +280,7 @@ function async_run {
         _async_words=(--at "$_async_note ${BASH_LINENO[_async_in]} ${BASH_SOURCE[_async_in + 1]-$0}" -- "$@")
         [[ ${#_async_line} -lt 30000 ]] ||
             builtin mapfile -t -d "" _async_words < <(builtin printf '%.500s\0' --shortened -- "${@:1:500}")
-        builtin printf -v _async_note '/%.256s' "${_async_answer[@]//\//$'\1'}"
-        _ASYNC_STARTED[0]+=@{ note() }@
+        builtin printf -v _async_note /%.256s "${_async_pid[@]//\//$'\1'}" && _ASYNC_STARTED[0]+=$_async_note/
 #{%- endif %}
         if @{ in_background }@; then
             _async_start "$@"
