@@ -250,6 +250,9 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::{OsStr, OsString};
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
     use super::codec::TORN;
     use super::*;
 

@@ -33,7 +33,7 @@ const TARGETS: [Target; 3] = [
     // A limit of no tasks at all.
     Target {
         name: "command_lines",
-        file: "async-cli/src/planning.rs",
+        file: "async-cli/src/commands/run/planning.rs",
         right: ".filter(|&number| number > 0)",
         wrong: ".filter(|_| true)",
     },
