@@ -64,6 +64,7 @@
 //! run takes beyond that bound.
 
 mod advice;
+mod analysis;
 mod change;
 mod compare;
 mod figures;
@@ -74,6 +75,7 @@ mod schedule;
 mod summary;
 
 pub use advice::Advice;
+pub use analysis::Analysis;
 pub use change::{Change, Length, Moved, Shift, Unchangeable};
 pub(crate) use compare::median;
 pub use compare::{Compared, Comparison};

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use async_core::Record;
 use async_core::Store;
 use async_core::clock::{self, Millis};
-use async_core::timing::{Run, Summary};
+use async_core::timing::{Analysis, Run, Summary};
 use clap::Args;
 
 use crate::cli::{Context, Profile};
@@ -23,7 +23,7 @@ use crate::json::Envelope;
 use crate::messages::Output;
 use crate::of_script::OfScript;
 
-use analysis::{Analysis, Prediction};
+use analysis::Prediction;
 use comparison::Against;
 use table::Sort;
 use what_if::WhatIf;
@@ -134,7 +134,7 @@ impl Timing {
     fn print(&self, store: &Store, run: &Run, everything: bool, output: &mut Output) -> Result<(), Failure> {
         let compared = self.compare.map(|against| comparison::of(run, store, against)).transpose()?;
         if self.json {
-            let analysis = Analysis::of(run)?;
+            let analysis = analysis::of(run)?;
             let prediction = self.prediction(&analysis)?;
             let timing = json::timing(&analysis, prediction.as_ref(), compared.as_ref());
             return crate::json::print(&Envelope::new(store.dir(), timing), output);
@@ -157,7 +157,7 @@ impl Timing {
     }
 
     fn prediction(&self, analysis: &Analysis<'_>) -> Result<Option<Prediction>, Failure> {
-        (!self.what_if.is_empty()).then(|| analysis.predict(&self.what_if)).transpose()
+        (!self.what_if.is_empty()).then(|| analysis::predict(analysis, &self.what_if)).transpose()
     }
 
     /// What takes doing the run again.
@@ -173,7 +173,7 @@ impl Timing {
         if !path && !advice && self.what_if.is_empty() {
             return Ok(text);
         }
-        let analysis = Analysis::of(run)?;
+        let analysis = analysis::of(run)?;
         if path {
             text += &report::path(run, &analysis.path);
         }

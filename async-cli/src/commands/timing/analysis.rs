@@ -1,18 +1,10 @@
 //! What is found out about a run.
 
-use async_core::timing::{Advice, Change, Moved, Replay, Run, Schedule, Stretch, Stuck, Unchangeable};
+use async_core::timing::{Analysis, Change, Moved, Replay, Run, Stuck, Unchangeable};
 
 use super::report;
 use super::what_if::WhatIf;
 use crate::failure::Failure;
-
-/// A run, what its length hangs on, and what could make it shorter.
-pub(super) struct Analysis<'a> {
-    pub(super) run: &'a Run,
-    pub(super) schedule: Schedule,
-    pub(super) path: Vec<Stretch>,
-    pub(super) advice: Vec<Advice>,
-}
 
 /// What comes of doing something differently.
 pub(super) struct Prediction {
@@ -23,52 +15,45 @@ pub(super) struct Prediction {
     pub(super) replay: Replay,
 }
 
-impl<'a> Analysis<'a> {
-    pub(super) fn of(run: &'a Run) -> Result<Self, Failure> {
-        let analyse = || {
-            let schedule = Schedule::of(run)?;
-            let recorded = schedule.replay()?;
-            let (path, advice) = (schedule.critical_path(&recorded), schedule.advice(&recorded));
-            Ok(Self { run, schedule, path, advice })
-        };
-        analyse().map_err(|stuck: Stuck| {
-            Failure::Contradiction(format!("what they say can't have happened, as {}", because(run, stuck)))
-        })
-    }
+/// Analyses a run.
+pub(super) fn of(run: &Run) -> Result<Analysis<'_>, Failure> {
+    Analysis::of(run).map_err(|stuck| {
+        Failure::Contradiction(format!("what they say can't have happened, as {}", because(run, stuck)))
+    })
+}
 
-    /// Does the run again with these changes.
-    pub(super) fn predict(&self, what_ifs: &[WhatIf]) -> Result<Prediction, Failure> {
-        let mut schedule = self.schedule.clone();
-        let mut done = Vec::new();
-        for what_if in what_ifs {
-            for change in what_if.changes(self.run)? {
-                let moved = schedule.change(change).map_err(|why| self.unchangeable(&what_if.text, why))?;
-                done.push((change, moved));
-            }
+/// Does the run again with these changes.
+pub(super) fn predict(analysis: &Analysis<'_>, what_ifs: &[WhatIf]) -> Result<Prediction, Failure> {
+    let mut schedule = analysis.schedule.clone();
+    let mut done = Vec::new();
+    for what_if in what_ifs {
+        for change in what_if.changes(analysis.run)? {
+            let moved = schedule.change(change).map_err(|why| unchangeable(analysis.run, &what_if.text, why))?;
+            done.push((change, moved));
         }
-        let asked: Vec<String> = what_ifs.iter().map(|what_if| what_if.text.clone()).collect();
-        let replay = schedule.replay().map_err(|stuck| Failure::Usage(self.why_not(&asked.join(", "), stuck)))?;
-        Ok(Prediction { asked, done, replay })
     }
+    let asked: Vec<String> = what_ifs.iter().map(|what_if| what_if.text.clone()).collect();
+    let replay = schedule.replay().map_err(|stuck| Failure::Usage(why_not(analysis.run, &asked.join(", "), stuck)))?;
+    Ok(Prediction { asked, done, replay })
+}
 
-    fn why_not(&self, asked: &str, stuck: Stuck) -> String {
-        let is_unfinished = |&task: &usize| !self.run.tasks[task].status.state.is_over();
-        let unfinished: Vec<usize> = (0..self.run.tasks.len()).filter(is_unfinished).collect();
-        // What would never end may just not have ended yet.
-        if unfinished.is_empty() {
-            return format!("with {asked} the run would not end: {}", because(self.run, stuck));
-        }
-        let names = report::list(self.run, &unfinished);
-        format!("what comes of {asked} can't be told before the end of {names}: ask again after that")
+fn why_not(run: &Run, asked: &str, stuck: Stuck) -> String {
+    let is_unfinished = |&task: &usize| !run.tasks[task].status.state.is_over();
+    let unfinished: Vec<usize> = (0..run.tasks.len()).filter(is_unfinished).collect();
+    // What would never end may just not have ended yet.
+    if unfinished.is_empty() {
+        return format!("with {asked} the run would not end: {}", because(run, stuck));
     }
+    let names = report::list(run, &unfinished);
+    format!("what comes of {asked} can't be told before the end of {names}: ask again after that")
+}
 
-    fn unchangeable(&self, what_if: &str, why: Unchangeable) -> Failure {
-        let (task, hint) = match why {
-            Unchangeable::Synchronous(task) => (task, format!("try parallel:{} first", self.run.label(task))),
-            Unchangeable::NotWaitedFor(task) => (task, "only a future that was collected was waited for".to_owned()),
-        };
-        Failure::Usage(format!("{what_if}: `{}`: {why}; {hint}", self.run.label(task)))
-    }
+fn unchangeable(run: &Run, what_if: &str, why: Unchangeable) -> Failure {
+    let (task, hint) = match why {
+        Unchangeable::Synchronous(task) => (task, format!("try parallel:{} first", run.label(task))),
+        Unchangeable::NotWaitedFor(task) => (task, "only a future that was collected was waited for".to_owned()),
+    };
+    Failure::Usage(format!("{what_if}: `{}`: {why}; {hint}", run.label(task)))
 }
 
 fn because(run: &Run, stuck: Stuck) -> String {

@@ -1,9 +1,9 @@
 //! A run as the JSON has it.
 
 use async_core::text::printable;
-use async_core::timing::{Change, Compared, Comparison, Figures, Moved, Run, Stretch, TaskOutcome};
+use async_core::timing::{Analysis, Change, Compared, Comparison, Figures, Moved, Run, Stretch, TaskOutcome};
 
-use super::analysis::{Analysis, Prediction};
+use super::analysis::Prediction;
 use super::what_if;
 use crate::json::timing::{
     AdviceFields, ChangeFields, ComparedFields, ComparedFuture, ComparisonFields, FutureTiming, MovedFields,
