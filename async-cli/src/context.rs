@@ -50,6 +50,9 @@ pub(crate) struct ContextArgs {
     /// The variable `ASYNC_PARALLEL` of the functions that call
     #[arg(long, global = true, hide = true, allow_hyphen_values = true, value_name = "YES|NO")]
     parallel: Option<OsString>,
+    /// The variable `ASYNC_ON` of the functions that call
+    #[arg(long, global = true, hide = true, allow_hyphen_values = true, value_name = "WHERE")]
+    target: Option<OsString>,
     /// What `async settle` has said to the functions that call
     #[arg(long, global = true, hide = true, allow_hyphen_values = true, value_name = "PID TICKS BOOT DIR")]
     store: Option<OsString>,
@@ -232,6 +235,12 @@ impl Context {
     /// How many tasks may run at once, as the functions that call or the environment say; empty if they say nothing.
     pub(crate) fn limit(&self) -> Option<OsString> {
         self.args.limit.clone().or_else(|| variable("ASYNC_JOBS")).filter(|limit| !limit.is_empty())
+    }
+
+    /// Where tasks run, as the functions that call or the environment say. devstack's run here.
+    pub(crate) fn on(&self) -> Option<OsString> {
+        let said = self.args.target.clone().or_else(|| variable("ASYNC_ON"));
+        said.filter(|on| !on.is_empty() && self.profile() == Profile::Standalone)
     }
 
     /// Whether nothing is to be said of what succeeds, as the functions that call or the environment say.

@@ -183,6 +183,9 @@ pub(crate) enum Failure {
     /// The process that was to start the task failed before it did.
     #[error("the task was not started: its supervisor failed: {0}")]
     Supervisor(String),
+    /// What is to run the task does not take it.
+    #[error("the task was not started: {0}")]
+    NotSubmitted(String),
     /// The records of a run make no sense together.
     #[error("the records of this run contradict each other: {0}")]
     Contradiction(String),

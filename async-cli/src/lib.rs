@@ -5,6 +5,7 @@ mod commands;
 mod completing;
 mod context;
 mod duration;
+mod elsewhere;
 mod exit_code;
 mod export;
 mod failure;
@@ -39,6 +40,7 @@ pub const VERSION: &str = env!("ASYNC_VERSION");
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // An error can be reported, a death can't; and it can fail only where the signal would not come.
     let _ = async_core::process::outlive_file_size_limit();
+    async_core::store::call_attendants_with(elsewhere::call_attendant);
     let args: Vec<OsString> = args.into_iter().collect();
     if let Err(failure) = shim::rendering::check_series(&args) {
         return failure.report().into();

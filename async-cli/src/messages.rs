@@ -20,7 +20,7 @@ pub(crate) fn line(name: &FutureName, pid: Option<&str>, text: &str) -> String {
 
 /// The same for a future whose record is at hand.
 pub(crate) fn record_line(name: &FutureName, record: &Record, text: &str) -> String {
-    line(name, record.pid.as_deref(), text)
+    line(name, record.process_or_job().as_deref(), text)
 }
 
 /// What is said in a cleanup of a future that is left.
@@ -41,6 +41,10 @@ pub(crate) fn why(signal: Option<i32>, cause: Option<Cause>) -> String {
         Cause::Timeout => "its time was up".to_owned(),
         Cause::Skipped => "never started: a future that it depends on did not succeed".to_owned(),
         Cause::Unstartable => "never started".to_owned(),
+        Cause::Memory => "out of memory".to_owned(),
+        Cause::Node => "its node failed".to_owned(),
+        Cause::Preempted => "it had to make room for another job".to_owned(),
+        Cause::Silent => "its job is over, and has not said how it ended".to_owned(),
     });
     let reasons: Vec<String> = killed.into_iter().chain(cause).collect();
     if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join("; ")) }

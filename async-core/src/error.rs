@@ -151,6 +151,20 @@ pub enum Error {
     /// The file system of the store has no locks.
     #[error("the file system of {} has no locks, without which a future can't be watched: choose a place on a local disk with ASYNC_DIR", .0.display())]
     NoLocks(PathBuf),
+    /// An engine does not take a task.
+    #[error("the engine does not take it: {0}")]
+    NotSubmitted(String),
+    /// A task goes on elsewhere, and this process does not attend it any more.
+    #[error("`{0}` goes on where it runs: whoever waits for it, or asks how it stands, attends it again")]
+    Unattended(String),
+    /// An engine knows a task no more, which has not said how it ended.
+    #[error("`{0}` is lost: nobody knows its job any more, and that has not said how it ended")]
+    Gone(String),
+    /// A task that runs elsewhere was asked to end, and it is not known whether it has.
+    #[error(
+        "`{0}` was asked to end where it runs, and nothing has been heard of it: `async status {0}` tells when that is so"
+    )]
+    NotConfirmed(String),
     /// The system refused.
     #[error("can't {action} {}: {source}{}", .path.display(), advice(.source))]
     Io {

@@ -53,6 +53,7 @@ mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod interruption;
+mod launch;
 mod lock;
 mod name;
 mod plan;
@@ -68,6 +69,7 @@ pub mod walk;
 
 pub use caller::Caller;
 pub use error::{Error, Result};
+pub use launch::{Elsewhere, Program, Target};
 pub use name::{FutureName, InvalidName, MAX_NAME_BYTES};
 pub use plan::Plan;
 pub use record::{Argument, Cause, Outcome, Record, State, Wait};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Millis;
+use crate::launch::Target;
 use crate::name::FutureName;
 
 /// What a caller asked for beside the command. In a record it is one line of JSON, without what nobody asked for.
@@ -30,6 +31,12 @@ pub struct Plan {
     /// How long to wait before that, in ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_delay: Option<Millis>,
+    /// Where the task runs, if not here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on: Option<Target>,
+    /// Options of sbatch, if it runs on Slurm.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sbatch: Vec<String>,
     /// Whether the task waits for its turn though nothing else says so, as the queue was paused when it was asked for.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub held: bool,

@@ -20,7 +20,7 @@
 //! ```
 //!
 //! There may also be `parent`, `plan`, `waits_for`, `at_once`, `run_start`, `attempts`, `cancel_time`, `signal`, `cause`, `terminated`,
-//! `killed` and `taken_by`;
+//! `killed` and `taken_by`, and where the task runs elsewhere `launch`, `submission`, `job`, `node`, `reason` and `gone`;
 //! [`Record`] says what each is.
 //!
 //! Times with `_time` are ms since the epoch, `start_boot` is ms since boot, `run_time` is a duration in ms. `log` is
@@ -41,6 +41,7 @@ use std::io;
 use serde::Serialize;
 
 use crate::clock::{self, Millis};
+use crate::launch::{Launch, Submission};
 use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::process::{self, ProcessIdentity};
@@ -128,6 +129,21 @@ pub struct Record {
     pub terminated: Option<u32>,
     /// How many of these had to be killed (SIGKILL).
     pub killed: Option<u32>,
+    /// The job by which an engine knows it, where it runs elsewhere.
+    pub job: Option<String>,
+    /// The node that runs it, or has.
+    pub node: Option<String>,
+    /// Why the engine has not started it yet, in that one's words.
+    pub reason: Option<String>,
+    /// How its job is known.
+    #[serde(skip)]
+    pub(crate) launch: Option<Launch>,
+    /// The attempt that was handed to the engine last, or may have been.
+    #[serde(skip)]
+    pub(crate) submission: Option<Submission>,
+    /// When it was found that the engine knows nothing of its job any more, in ms since the epoch.
+    #[serde(skip)]
+    pub(crate) gone: Option<Millis>,
     /// The time between SIGTERM and SIGKILL that came with that request, in ms.
     #[serde(skip)]
     pub(crate) cancel_grace: Option<Millis>,
@@ -164,6 +180,14 @@ impl Record {
         self.pid.as_deref() == Some("self")
     }
 
+    /// What there is in place of a process id: that, or which job it is where it runs elsewhere: `slurm:42`.
+    #[must_use]
+    pub fn process_or_job(&self) -> Option<String> {
+        let on = self.plan.as_ref().and_then(|plan| plan.on.as_ref());
+        let job = on.and_then(|on| Some(format!("{on}:{}", self.job.as_ref()?)));
+        job.or_else(|| self.pid.clone())
+    }
+
     /// The process that runs the task, if it is one of its own.
     #[must_use]
     pub fn supervisor(&self) -> Option<u32> {
@@ -180,10 +204,16 @@ impl Record {
         self.supervisor().map_or(Ok(()), |pid| process::wake_supervisor(pid, &file.metadata()?))
     }
 
-    /// Whether its task has not been let go yet, provided that it is alive.
+    /// Whether its task has not been let go yet, provided that it is alive: here, or by the engine where it is to run.
     #[must_use]
     pub fn is_held_back(&self) -> bool {
-        self.run_start.is_none() && !self.is_synchronous() && self.plan.as_ref().is_some_and(Plan::may_queue)
+        let may_queue = |plan: &Plan| plan.may_queue() || plan.on.is_some();
+        self.run_start.is_none() && !self.is_synchronous() && self.plan.as_ref().is_some_and(may_queue)
+    }
+
+    /// Whether its task is an engine's by now, so that nobody here need be there for it to go on.
+    pub(crate) fn goes_on_elsewhere(&self) -> bool {
+        self.submission.is_some() && self.rc.is_none() && self.gone.is_none()
     }
 
     /// How long its task has been running by now, or has been held back, in ms.

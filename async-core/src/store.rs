@@ -11,9 +11,11 @@
 //! | `.order` | what was said of the queue: that it is paused, or goes on in another order |
 //! | `.count` | how many live futures there are |
 //! | `.starting/new*` | a record that is being made |
+//! | `.jobs/` | the folders of jobs that run elsewhere, and what an engine has said of them |
 //! | `.script` | whose it is, if it is that of a script's run |
 //! | `scripts/` | the stores of scripts, in that of the prompt: see [`Scripts`] |
 
+mod attendant;
 mod begin;
 mod cancel;
 mod changes;
@@ -45,6 +47,7 @@ use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::record::{Record, State};
 
+pub use attendant::call_attendants_with;
 pub use begin::{IfAbsent, RecordId, Request, Start, Started};
 pub use cancel::Cancelled;
 pub use changes::{Change, Changes};
@@ -64,13 +67,15 @@ pub(crate) use queue::{Obstacle, QueueView, Slot};
 
 use directory::Directory;
 use files::read_record;
-use life::{is_alive, wait_for_end};
+use life::{attended, is_alive, wait_for_end};
 
 /// The subdirectory of the collected futures. Its presence, or that of [`RUNS`], marks a directory as a store.
 pub const COLLECTED: &str = ".collected";
 
 /// The subdirectory for what a future has while it is being started.
 pub const STARTING: &str = ".starting";
+/// The subdirectory for the jobs of futures whose tasks run elsewhere.
+pub const JOBS: &str = ".jobs";
 /// The environment variable that tells programs inside which future's task they run: the store's directory, `/`, and the
 /// name.
 pub const INSIDE: &str = "ASYNC_FUTURE";
@@ -186,7 +191,7 @@ impl Store {
             return Ok(None);
         };
         let path = named.path();
-        let record = read_record(&file, path)?;
+        let record = attended(&file, path, read_record(&file, path)?)?;
         let state = Self::state_of(&file, path, &record)?;
         if state != State::Lost {
             return Ok(Some((record, state)));

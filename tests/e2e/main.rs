@@ -31,6 +31,7 @@ mod records;
 mod renderings;
 mod run;
 mod scripts;
+mod slurm;
 mod status;
 mod streams;
 mod suggestions;

@@ -70,7 +70,9 @@ fn each_command_and_function_has_a_page_that_renders_without_a_warning() {
         let synopsis = match page.as_str() {
             "man1/async-wait.1" => "async wait [--all] [--any]",
             "man1/async_wait.1" => "[--timeout DURATION] [NAME...]",
-            "man1/async_run.1" => "[--retry N] [--retry-delay DURATION] NAME COMMAND [ARGUMENT...]",
+            "man1/async_run.1" => {
+                "[--retry N] [--retry-delay DURATION] [--on WHERE] [--sbatch OPTIONS]... NAME COMMAND [ARGUMENT...]"
+            }
             "man1/async-timing.1" => "[--compare[=RUN]] [--html FILE]",
             _ => "",
         };

@@ -2,6 +2,7 @@
 
 pub mod another_user;
 pub mod browser;
+pub mod cluster;
 pub mod counting;
 pub mod deviations;
 pub mod fault;

@@ -14,12 +14,13 @@ use std::thread;
 
 use async_core::process::{self, Side};
 use async_core::store::INSIDE;
-use async_core::{Begun, Entry, FutureHandle, Request, Store};
+use async_core::{Begun, Elsewhere, Entry, FutureHandle, Plan, Program, Request, Store};
 use clap::Args;
 use nix::unistd::AccessFlags;
 
 use self::planning::Planning;
 use crate::cli::Context;
+use crate::elsewhere;
 use crate::failure::{Failure, warn};
 use crate::json::{self, Envelope, Start};
 use crate::messages::{self, About, Lines, Output};
@@ -92,13 +93,19 @@ impl Run {
         let cwd = std::path::absolute(self.cwd.as_deref().unwrap_or(Path::new(".")))
             .and_then(|cwd| usable_directory(&cwd).map(|()| cwd))
             .map_err(|source| Failure::Directory { path: self.cwd.clone().unwrap_or_else(|| ".".into()), source })?;
-        let program = find(name.as_str(), &self.command, &variables, &cwd)?;
+        let plan = self.planning.plan(context)?;
+        let elsewhere = self.elsewhere(plan.as_ref(), &variables, &cwd)?;
+        // What there is elsewhere is known there.
+        let program = match &elsewhere {
+            None => find(name.as_str(), &self.command, &variables, &cwd)?,
+            Some(_) => PathBuf::from(&self.command[0]),
+        };
         let stdin = open_input(&self.stdin)?;
 
         let store = context.store_to_start_in()?;
         let request = Request {
             parent: planning::parent(&store),
-            plan: self.planning.plan(context)?,
+            plan,
             program: true,
             cwd: Some(cwd.clone()),
             ..Request::new(&self.command)
@@ -120,7 +127,7 @@ impl Run {
                 drop((report, started.log, told));
                 let (store, name, planned, caller) = (&store, &name, started.planned, Caller::at(answer, self.wait));
                 let (record, id) = (started.record, started.id);
-                Supervisor { store, name, id, record, planned, command, stdin, cwd: &cwd, caller }.run();
+                Supervisor { store, name, id, record, planned, command, elsewhere, stdin, cwd: &cwd, caller }.run();
                 std::process::exit(0);
             }
         };
@@ -138,6 +145,7 @@ impl Run {
             Some(("never", _)) => Begun::Never,
             // What makes the arguments and the environment too long is the command's.
             Some(("failed", why)) => return Err(why_not(&self.command[0], why.trim_end())),
+            Some(("refused", why)) => return Err(Failure::NotSubmitted(why.trim_end().to_owned())),
             Some(("error", why)) => return Err(Failure::Supervisor(why.trim_end().to_owned())),
             _ => return Err(Failure::Unheard(io::ErrorKind::UnexpectedEof.into())),
         };
@@ -175,6 +183,28 @@ impl Run {
             }
         }
         Ok(waited?.into())
+    }
+
+    /// What is to run elsewhere, if it is.
+    fn elsewhere(
+        &self,
+        plan: Option<&Plan>,
+        variables: &[(OsString, OsString)],
+        cwd: &Path,
+    ) -> Result<Option<Elsewhere>, Failure> {
+        if plan.is_none_or(|plan| plan.on.is_none()) {
+            return Ok(None);
+        }
+        let absolute =
+            |path: &Path| std::path::absolute(path).map_err(|source| Failure::Input { path: path.to_owned(), source });
+        let program = Program {
+            argv: self.command.clone(),
+            script: None,
+            variables: variables.to_owned(),
+            cwd: cwd.to_owned(),
+            stdin: absolute(&self.stdin)?,
+        };
+        Ok(Some(Elsewhere { program: Some(program), shell: None, folders: elsewhere::folders()? }))
     }
 
     /// Says that it is there, so that nothing was started.

@@ -110,6 +110,14 @@ pub(crate) struct Future {
     script_pid: Option<u32>,
     /// The future inside whose task it was started.
     parent: Option<String>,
+    /// Where its task runs, if not here: `slurm`.
+    on: Option<String>,
+    /// The job by which that knows it, once there is one.
+    job: Option<String>,
+    /// The node that runs it, or has.
+    node: Option<String>,
+    /// Why the job has not started, in the words of what is to run it, if it is queued there.
+    reason: Option<String>,
     /// When it was started, in ms since the epoch.
     start_time_ms: Millis,
     /// When its task was let go, in ms since the epoch, if it had been queued.
@@ -178,6 +186,10 @@ impl From<Entry> for Future {
             task_pid: record.task,
             script_pid: record.script.as_ref().map(ProcessIdentity::pid),
             parent: record.parent,
+            on: record.plan.as_ref().and_then(|plan| plan.on.as_ref()).map(ToString::to_string),
+            job: record.job,
+            node: record.node,
+            reason: record.reason.filter(|_| state == State::Queued),
             start_time_ms: record.start_time,
             run_start_ms: record.run_start.filter(|_| !record.at_once),
             end_time_ms: record.end_time,

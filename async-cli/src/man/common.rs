@@ -54,6 +54,16 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
         "ASYNC_JOBS",
         "How many tasks may run at once: a number, or a share of the cores such as 50%. By default, there is no limit.",
     ),
+    (
+        "ASYNC_ON",
+        "Where tasks run: slurm, on a node of a cluster, or here, the default. devstack's functions run theirs here.",
+    ),
+    (
+        "ASYNC_JOB_DIR",
+        "The directory for the folders of jobs that run on a cluster. By default, they are in the store.",
+    ),
+    ("ASYNC_SLURM_POLL", "How often Slurm is asked about all jobs of a store, in seconds. By default, every 30."),
+    ("ASYNC_JOB_GRACE", "How late what a job on a cluster has written may be seen, in seconds. By default, 30."),
     ("ASYNC_QUIET", "1, yes or true leaves out the lines about what goes well. Logs are printed all the same."),
     ("ASYNC_TIMELINE", "A file that async_print_timing(1) writes the timeline to, as a page for a browser."),
     (

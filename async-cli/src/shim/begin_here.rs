@@ -10,6 +10,7 @@ use clap::Args;
 use super::answer::Answer;
 use super::call::Origin;
 use crate::cli::Context;
+use crate::elsewhere;
 use crate::failure::Failure;
 use crate::messages::{self, About, Lines};
 
@@ -45,6 +46,7 @@ impl BeginHere {
         let lines = Lines::of(context, false)?;
         let store = context.store()?;
         let plan = call.planning.plan(context)?;
+        elsewhere::must_be_here(plan.as_ref())?;
         if let Some(plan) = &plan
             && let Some(why) = store.wait_for_plan(plan)?
         {

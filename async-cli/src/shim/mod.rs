@@ -5,6 +5,7 @@ pub(crate) mod call;
 pub(crate) mod functions;
 pub(crate) mod rendering;
 mod rounds;
+mod snapshot;
 
 use std::ffi::OsString;
 
@@ -22,6 +23,7 @@ commands! {
         settle => Settle,
         message => Message,
         complete => Complete,
+        attend => Attend,
     }
 }
 

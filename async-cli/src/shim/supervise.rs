@@ -5,12 +5,14 @@ use std::io;
 use std::os::fd::RawFd;
 use std::process::ExitCode;
 
-use async_core::{Begun, End, Gated, Start, Task, descriptor, process, supervise};
+use async_core::{Begun, Elsewhere, End, Gated, Program, Start, Task, descriptor, process, supervise};
 use clap::Args;
 
 use super::answer::Answer;
 use super::call::Origin;
+use super::snapshot;
 use crate::cli::{Context, Profile};
+use crate::elsewhere;
 use crate::exit_code;
 use crate::failure::Failure;
 use crate::messages::{self, About, Lines};
@@ -67,6 +69,8 @@ impl Supervise {
         let task = task.ends_with(context.script_to_end_with()?);
         let store = context.store()?;
         let plan = call.planning.plan(context)?;
+        let is_elsewhere = plan.as_ref().is_some_and(|plan| plan.on.is_some());
+        let task = if is_elsewhere { copied(task)? } else { Task::Function(task) };
         let request = call.request(context, &store, plan, self.shortened);
         let started = call.planning.begin(&store, &name, &request, Start::Supervised(self.task))?;
         // Whoever lists processes need not see what the task was given. It is in the record, for who may read that.
@@ -94,7 +98,7 @@ impl Supervise {
         };
         let id = started.id;
         drop(started.log);
-        let end = supervise(&store, &name, started.record, started.planned, Task::Function(task), &mut report);
+        let end = supervise(&store, &name, started.record, started.planned, task, &mut report);
         if end.is_err() && !answer.is_given() {
             store.abandon(&name, id);
         }
@@ -102,4 +106,19 @@ impl Supervise {
         messages::announce(lines, &name, &pid, &end);
         Ok(end)
     }
+}
+
+/// The task as a copy of its shell, to be run elsewhere.
+fn copied(mut shell: Gated) -> Result<Task, Failure> {
+    let said = shell.take_snapshot().map_err(Failure::Task)?;
+    let cwd = std::env::current_dir().map_err(|source| Failure::Directory { path: ".".into(), source })?;
+    let program = Program {
+        argv: Vec::new(),
+        script: Some(snapshot::script(&said).map_err(Failure::Task)?),
+        variables: Vec::new(),
+        cwd,
+        stdin: "/dev/null".into(),
+    };
+    let folders = elsewhere::folders()?;
+    Ok(Task::Elsewhere(Elsewhere { program: Some(program), shell: Some(shell), folders }))
 }

@@ -6,6 +6,7 @@ use ini::{Ini, ParseOption};
 
 use super::{Argument, Cause, Donor, FutureId, QueuePlace, Record, WaitsFor};
 use crate::clock::Millis;
+use crate::launch::{Launch, Submission};
 use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::process::ProcessIdentity;
@@ -66,7 +67,7 @@ macro_rules! json_values {
     };
 }
 
-json_values!(Argument, Vec<Argument>, Plan);
+json_values!(Argument, Vec<Argument>, Plan, Launch, Submission);
 
 impl Value for Cause {
     fn write(&self) -> String {
@@ -163,6 +164,16 @@ lines! {
     AtOnce(bool) = "at_once" => |record, value| record.at_once = value,
     RunStart(Millis) = "run_start" => |record, value| record.run_start = Some(value),
     RunBoot(Millis) = "run_boot" => |record, value| record.run_boot = Some(value),
+    Launch(Launch) = "launch" => |record, value| record.launch = Some(value),
+    /// What is known of a job is of the last one.
+    Submission(Submission) = "submission" => |record, value| {
+        record.submission = Some(value);
+        (record.job, record.node, record.reason) = (None, None, None);
+    },
+    Job(String) = "job" => |record, value| record.job = Some(value),
+    Node(String) = "node" => |record, value| record.node = Some(value),
+    Reason(String) = "reason" => |record, value| record.reason = Some(value),
+    Gone(Millis) = "gone" => |record, value| record.gone = Some(value),
     CancelGrace(Millis) = "cancel_grace" => |record, value| record.cancel_grace = Some(value),
     CancelTime(Millis) = "cancel_time" => |record, value| record.cancel_time = Some(value),
     EndTime(Millis) = "end_time" => |record, value| record.end_time = Some(value),

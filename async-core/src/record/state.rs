@@ -52,6 +52,14 @@ pub enum Cause {
     Skipped,
     /// It was never started, because its program could not be.
     Unstartable,
+    /// Its job had no memory left.
+    Memory,
+    /// The node that its job ran on failed.
+    Node,
+    /// Its job had to make room for another one.
+    Preempted,
+    /// Its job is over, and has not said how it ended.
+    Silent,
 }
 
 impl Cause {
@@ -63,12 +71,24 @@ impl Cause {
             Self::Timeout => "timeout",
             Self::Skipped => "skipped",
             Self::Unstartable => "unstartable",
+            Self::Memory => "memory",
+            Self::Node => "node",
+            Self::Preempted => "preempted",
+            Self::Silent => "silent",
         }
     }
 
     pub(super) fn from_word(word: &str) -> Option<Self> {
+        let engines = [Self::Memory, Self::Node, Self::Preempted, Self::Silent];
         [Self::Cancelled, Self::Timeout, Self::Skipped, Self::Unstartable]
             .into_iter()
+            .chain(engines)
             .find(|cause| cause.as_str() == word)
+    }
+
+    /// Whether the task might do better on another node.
+    #[must_use]
+    pub(crate) fn is_of_the_engine(self) -> bool {
+        matches!(self, Self::Node | Self::Preempted | Self::Silent)
     }
 }

@@ -8,7 +8,7 @@ use std::slice;
 use std::time::Duration;
 
 use super::files::{FileIdentity, append, identity, read_record};
-use super::{INSIDE, Store, is_alive, wait_for_end};
+use super::{INSIDE, Store, attended, is_alive, wait_for_end};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
@@ -99,7 +99,7 @@ impl Store {
             return Ok(Asked::Answered(Cancelled::Unknown));
         };
         let path = named.path();
-        let record = read_record(&file, path)?;
+        let record = attended(&file, path, read_record(&file, path)?)?;
         let grace_ms = grace.unwrap_or_else(|| record.plan.clone().unwrap_or_default().grace());
         match Self::state_of(&file, path, &record)? {
             State::Finished | State::Collected => return Ok(Asked::Answered(Cancelled::Over(record))),
@@ -118,7 +118,11 @@ impl Store {
         }
         let request: Vec<Line> =
             grace.map(Line::CancelGrace).into_iter().chain([Line::CancelTime(clock::wall())]).collect();
-        if append(&file, &record, &request).is_err() {
+        let written = append(&file, &record, &request);
+        if record.goes_on_elsewhere() {
+            written.as_ref().map_err(|error| Error::io("write to", path)(io::Error::from(error.kind())))?;
+        }
+        if written.is_err() {
             return Ok(Asked::Orphan(self.orphan(name, &file, record, grace_ms)));
         }
         record.wake_supervisor(&file).map_err(Error::io("tell the supervisor of", path))?;
@@ -141,6 +145,17 @@ impl Store {
             }));
         };
         while is_alive(&file, path, &record)? {
+            record = attended(&file, path, record)?;
+            if record.goes_on_elsewhere() {
+                // Its request stands in the record, and whoever attends it carries it out. Its job is no process here.
+                if clock::since_boot() > deadline {
+                    return Err(Error::NotConfirmed(name.to_string()));
+                }
+                record.wake_supervisor(&file).map_err(Error::io("tell the supervisor of", path))?;
+                std::thread::sleep(Duration::from_millis(50));
+                record = read_record(&file, path)?;
+                continue;
+            }
             if clock::since_boot() > deadline {
                 return Ok(Asked::Orphan(self.orphan(name, &file, record, 0)));
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::files::{FileIdentity, StoreFile, append, means_no_links, parse_record, read_bytes};
 use super::runs::stem;
-use super::{Store, is_alive};
+use super::{Store, attended, is_alive};
 use crate::caller::Caller;
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
@@ -66,8 +66,13 @@ impl Store {
             let Some((file, identity)) = named.open_identified()? else {
                 return Ok(Claim::Unknown);
             };
-            let bytes = read_bytes(&file, path)?;
-            let record = parse_record(&bytes, path)?;
+            let mut bytes = read_bytes(&file, path)?;
+            let mut record = parse_record(&bytes, path)?;
+            if record.goes_on_elsewhere() {
+                attended(&file, path, record)?;
+                bytes = read_bytes(&file, path)?;
+                record = parse_record(&bytes, path)?;
+            }
             if record.rc.is_none() && !is_own(&record) && is_alive(&file, path, &record)? {
                 return Ok(Claim::Running(record));
             }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Store;
 use super::files::{append, read_record};
-use crate::clock;
+use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::record::{Cause, Line, Record};
@@ -25,6 +25,8 @@ pub struct End {
     pub ended: Option<Ended>,
     /// How often it was run, if more than once was allowed.
     pub attempts: Option<u32>,
+    /// How long it ran, in ms, if that was measured elsewhere.
+    pub run_time: Option<Millis>,
 }
 
 /// Who writes to the record of a future whose task this process looks after.
@@ -78,8 +80,12 @@ impl Store {
 }
 
 fn add_end(file: &File, path: &Path, record: Record, end: &End) -> Result<Record> {
-    let end_time = clock::wall();
+    let now = clock::wall();
+    let ended = end.run_time.and_then(|length| Some(record.run_start?.saturating_add(length)));
+    // Nobody may have looked when it ended elsewhere.
+    let end_time = ended.map_or(now, |ended| ended.min(now).max(record.start_time));
     let run_time = match record.run_boot.or(record.start_boot) {
+        _ if end.run_time.is_some() => end.run_time.unwrap_or(0),
         _ if matches!(end.cause, Some(Cause::Skipped | Cause::Unstartable)) || record.is_held_back() => 0,
         Some(start) => clock::since_boot().saturating_sub(start),
         None => end_time.saturating_sub(record.start_time),

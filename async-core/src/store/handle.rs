@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 
 use super::collect::HAND_OVER;
 use super::files::{StoreFile, read_record};
-use super::{Entry, Paused, Store, is_alive, wait_for_end};
+use super::{Entry, Paused, Store, attended, is_alive, wait_for_end};
 use crate::error::{Error, Result};
 use crate::lock::Right;
 use crate::name::FutureName;
@@ -76,12 +76,17 @@ impl FutureHandle {
     /// Whether its task is over, as far as can be seen without waiting.
     pub fn is_over(&mut self) -> Result<bool> {
         self.refresh()?;
+        self.record = attended(&self.file, self.named.path(), self.record.clone())?;
         Ok(self.record.rc.is_some() || !is_alive(&self.file, self.named.path(), &self.record)?)
     }
 
     /// Why it does not start, if it is queued and paused.
     pub fn paused(&self) -> Result<Option<Paused>> {
-        if self.record.is_held_back() { self.store.is_paused(&self.name, &self.record) } else { Ok(None) }
+        if self.record.is_held_back() && self.record.submission.is_none() {
+            self.store.is_paused(&self.name, &self.record)
+        } else {
+            Ok(None)
+        }
     }
 
     /// Sleeps until its task is over.

@@ -103,7 +103,8 @@ impl Store {
             return Ok(None);
         };
         let log = record.has_log.then(|| self.log_file(name));
-        let paused = if state == State::Queued { self.is_paused(name, &record)? } else { None };
+        let paused =
+            if state == State::Queued && record.submission.is_none() { self.is_paused(name, &record)? } else { None };
         Ok(Some(Entry { name: name.clone(), record: record.into(), state, paused, log }))
     }
 

@@ -2,18 +2,20 @@
 //!
 //! What it is told is, behind two dots that it may lose, four texts, each with a NUL character behind it: how many of the words that it was given are not its
 //! command; the path by which it opens its log; where it runs, as [`INSIDE`](crate::store::INSIDE) has it; and if there may
-//! be another attempt, the path of a pipe that wants the process id of a copy of it, which it leaves at the gate. The end
+//! be another attempt, the path of a pipe that wants the process id of a copy of it, which it leaves at the gate; or `snapshot`
+//! if it is to write what its shell is to that path, and to run nothing. The end
 //! of the pipe without a text means that it is not to run.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::io::{self, PipeReader, PipeWriter, Read, Seek, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
 use nix::unistd::{Pid, getpid, getppid};
 
 use crate::process::ProcessIdentity;
@@ -49,6 +51,20 @@ impl Gated {
     #[must_use]
     pub fn ends_with(self, script: Option<ProcessIdentity>) -> Self {
         Self { ends_with: script, ..self }
+    }
+
+    /// What its shell says of itself, in place of running it: see `_async_task` of the functions. It is an error if the process is
+    /// gone before it has said that.
+    pub fn take_snapshot(&mut self) -> io::Result<Vec<u8>> {
+        let mut said = File::from(memfd_create(c"snapshot", MFdFlags::MFD_CLOEXEC)?);
+        let order = format!("..{}\0{}\0\0snapshot\0", self.skip, path_of(&said)?);
+        self.open(order.as_bytes())?;
+        // Whatever its status is: what it has said says whether that is whole.
+        waitpid(Pid::from_raw(i32::try_from(self.pid).unwrap_or(i32::MAX)), None)?;
+        let mut text = Vec::new();
+        said.rewind()?;
+        said.read_to_end(&mut text)?;
+        text.strip_suffix(b"whole\0").map(<[u8]>::to_vec).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
     /// The script whose end is to be the task's too.

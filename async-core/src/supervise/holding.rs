@@ -73,7 +73,9 @@ impl Supervisor<'_> {
         self.plan = self.record.read()?.plan.unwrap_or_default();
         self.run_start = clock::since_boot();
         let start = [Line::RunStart(clock::wall()), Line::RunBoot(self.run_start)];
-        let at_once = (!was_held).then_some(Line::AtOnce(true));
+        // One that runs elsewhere starts when the engine has it so.
+        let start = start.into_iter().filter(|_| self.plan.on.is_none());
+        let at_once = (!was_held && self.plan.on.is_none()).then_some(Line::AtOnce(true));
         self.record.add(&donated_by.into_iter().chain(at_once).chain(start).collect::<Vec<_>>())?;
         if self.plan.jobs.is_some() {
             Store::leave_queue(self.record.file());

@@ -2,6 +2,7 @@
 //! its parent, and records how it ended.
 
 mod attempts;
+mod attend;
 mod ending;
 mod events;
 mod gate;
@@ -26,6 +27,7 @@ use ending::insist;
 
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
+use crate::launch::{Elsewhere, Folder};
 use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::process;
@@ -79,6 +81,8 @@ pub enum Task {
     Function(Gated),
     /// A program, which is not started yet.
     Program(Box<Command>),
+    /// What an engine is to run elsewhere, or runs already.
+    Elsewhere(Elsewhere),
 }
 
 /// Runs the task of the future that has `record`, and records its end.
@@ -99,7 +103,10 @@ pub fn supervise(
     let here = |error| Error::io("supervise the task of", &store.log_path(name))(error);
     let (shell, script) = match &task {
         Task::Function(gated) => (Some(Shell { pid: gated.shell(), gate: gated.pipe() }), gated.script()),
-        Task::Program(_) => (None, None),
+        Task::Elsewhere(Elsewhere { shell: Some(gated), .. }) => {
+            (Some(Shell { pid: gated.shell(), gate: gated.pipe() }), gated.script())
+        }
+        Task::Program(_) | Task::Elsewhere(_) => (None, None),
     };
     let events = Events::block(shell, script).map_err(here)?;
     // Whatever the task leaves without a parent stays in reach.
@@ -122,11 +129,16 @@ pub fn supervise(
         has_started: false,
         stop_retrying: false,
         slot: None,
+        folder: None,
         script_is_gone: Cell::new(false),
     };
-    let mut end = match supervisor.run(task, report) {
-        // What runs must not go on without anybody who looks after it.
-        Err(error) if supervisor.has_started => supervisor.give_up(&error),
+    let end = match task {
+        Task::Elsewhere(elsewhere) => supervisor.run_elsewhere(elsewhere, report),
+        task => supervisor.run(task, report),
+    };
+    let mut end = match end {
+        // What runs must not go on without anybody who looks after it. Elsewhere it does.
+        Err(error) if supervisor.has_started && supervisor.plan.on.is_none() => supervisor.give_up(&error),
         end => end?,
     };
     // A timeout has a status of its own.
@@ -139,6 +151,10 @@ pub fn supervise(
         end.rc = TERMINATED;
     }
     supervisor.record.finish(&end)?;
+    // Until then, whoever attends it again finds there what the job has said.
+    if let Some(folder) = supervisor.folder {
+        folder.remove();
+    }
     Ok(end)
 }
 
@@ -163,6 +179,8 @@ struct Supervisor<'a> {
     stop_retrying: bool,
     /// The task counts until its end is recorded.
     slot: Option<Slot>,
+    /// The folder of its job.
+    folder: Option<Folder>,
     /// Whether the script is gone whose end is the task's too.
     script_is_gone: Cell<bool>,
 }
@@ -186,7 +204,20 @@ impl Supervisor<'_> {
                 process::start_without_inherited_signals(&mut command);
                 Some(command)
             }
+            // That is not this way's.
+            Task::Elsewhere(_) => return Err(self.store.unknown(self.name)),
         };
+        let was_held = match self.admit(report)? {
+            Ok(was_held) => was_held,
+            Err(end) => return Ok(end),
+        };
+        let end = self.run_attempts(program.as_deref_mut(), &log, was_held, report);
+        self.dismiss_spare();
+        end
+    }
+
+    /// Holds the task back as planned. Gives the end if it comes to that, else whether it was held back.
+    fn admit(&mut self, report: Report<'_>) -> Result<std::result::Result<bool, End>> {
         let mut told = None;
         let end = self.hold_back(&mut || {
             let result = report(Ok(Begun::Queued));
@@ -202,12 +233,7 @@ impl Supervisor<'_> {
             self.end_child();
         }
         told.transpose().map_err(Error::io("tell who waits for the start of", &self.store.log_path(self.name)))?;
-        if let Some(end) = end {
-            return Ok(end);
-        }
-        let end = self.run_attempts(program.as_deref_mut(), &log, was_held, report);
-        self.dismiss_spare();
-        end
+        Ok(end.map_or(Ok(was_held), Err))
     }
 
     fn adopt(&mut self, pid: u32) {

@@ -11,6 +11,7 @@ use clap::Args;
 use crate::cli::{Context, variable};
 use crate::commands;
 use crate::duration;
+use crate::elsewhere::On;
 use crate::failure::Failure;
 use crate::number;
 
@@ -41,6 +42,8 @@ pub(crate) struct Planning {
     /// How long to wait before running it again [default: 0s]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse, requires = "retry")]
     retry_delay: Option<Millis>,
+    #[command(flatten)]
+    on: On,
     /// Start it only if it is neither queued nor running; otherwise start nothing, with status 122
     #[arg(long)]
     if_absent: bool,
@@ -84,6 +87,7 @@ impl Planning {
     /// The plan, if there is anything to it.
     pub(crate) fn plan(&self, context: &Context) -> Result<Option<Plan>, Failure> {
         let names = |args: &[OsString]| args.iter().map(|arg| commands::name(arg)).collect::<Result<Vec<_>, _>>();
+        let on = self.on.target(context)?;
         let plan = Plan {
             after: names(&self.after)?,
             after_any: names(&self.after_any)?,
@@ -92,6 +96,8 @@ impl Planning {
             grace: self.grace,
             retry: self.retry,
             retry_delay: self.retry_delay,
+            sbatch: on.as_ref().map_or_else(Vec::new, |_| self.on.sbatch()),
+            on,
             held: false,
         };
         Ok((plan != Plan::default()).then_some(plan))

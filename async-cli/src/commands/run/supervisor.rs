@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Command;
 
-use async_core::{Begun, FutureName, RecordId, Store, Task, descriptor, process, supervise};
+use async_core::{Begun, Elsewhere, Error, FutureName, RecordId, Store, Task, descriptor, process, supervise};
 
 use crate::failure::Failure;
 
@@ -20,6 +20,8 @@ pub(super) struct Supervisor<'a> {
     /// Whether the record has a plan.
     pub(super) planned: bool,
     pub(super) command: Box<Command>,
+    /// In place of that, what is to run elsewhere.
+    pub(super) elsewhere: Option<Elsewhere>,
     /// The program's input.
     pub(super) stdin: File,
     /// Where the program, and this process, work.
@@ -30,7 +32,7 @@ pub(super) struct Supervisor<'a> {
 impl Supervisor<'_> {
     /// Does its work. What comes of it is in the record, or told to the caller while that listens.
     pub(super) fn run(self) {
-        let Self { store, name, id, record, planned, mut command, stdin, cwd, mut caller } = self;
+        let Self { store, name, id, record, planned, mut command, elsewhere, stdin, cwd, mut caller } = self;
         let detached = detach(store, &record, &stdin, &caller, cwd).map_err(Failure::Task);
         command.stdin(stdin);
         // Its arguments are the program's, and may be secrets, as may the variables that it is to have.
@@ -47,13 +49,14 @@ impl Supervisor<'_> {
             }
             Ok(())
         };
-        let task = Task::Program(command);
+        let task = elsewhere.map_or(Task::Program(command), Task::Elsewhere);
         let end = detached.and_then(|()| Ok(supervise(store, name, record, planned, task, &mut report)?));
         if let Err(failure) = end
             && !caller.knows
         {
             store.abandon(name, id);
-            caller.hears(&format!("error {failure}"));
+            let word = if matches!(failure, Failure::Store(Error::NotSubmitted(_))) { "refused" } else { "error" };
+            caller.hears(&format!("{word} {failure}"));
         }
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn plain_cells(entry: &Entry) -> [String; 7] {
 }
 
 fn with_times(entry: &Entry, started: String, elapsed: String) -> [String; 7] {
-    let pid = entry.record.pid.as_deref().map_or_else(nothing, |pid| text::printable(pid.as_ref()));
+    let pid = entry.record.process_or_job().map_or_else(nothing, |pid| text::printable(pid.as_ref()));
     let command = messages::command(&entry.record);
     [entry.name.to_string(), entry.state.to_string(), status(entry), pid, started, elapsed, command]
 }
@@ -64,6 +64,12 @@ pub(super) fn other_directory(entry: &Entry) -> Option<String> {
 fn status(entry: &Entry) -> String {
     if entry.paused.is_some() {
         return "paused".to_owned();
+    }
+    // Why it is held back elsewhere.
+    if entry.state == State::Queued
+        && let Some(reason) = &entry.record.reason
+    {
+        return text::printable(reason.as_ref());
     }
     let signal = entry.record.signal.and_then(signal::name);
     let rc = entry.record.rc.map(|rc| rc.to_string());

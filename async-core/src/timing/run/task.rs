@@ -102,7 +102,9 @@ impl Status {
             (_, Some(Cause::Skipped), _) => TaskOutcome::Skipped,
             (_, Some(Cause::Unstartable), _) => TaskOutcome::Unstartable,
             (_, None, Some(0)) => TaskOutcome::Succeeded,
-            (_, None, Some(_)) => TaskOutcome::Failed,
+            (_, None | Some(Cause::Memory | Cause::Node | Cause::Preempted | Cause::Silent), Some(_)) => {
+                TaskOutcome::Failed
+            }
         }
     }
 }

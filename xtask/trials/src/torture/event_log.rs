@@ -22,7 +22,7 @@ pub(crate) enum Entry {
     Done,
 }
 
-/// A shell's event_log: shorter if it was killed, never wrong.
+/// The event log of a shell: shorter if it was killed, never wrong.
 #[derive(Debug, Default)]
 pub(crate) struct EventLog {
     pub(crate) entries: BTreeMap<usize, Entry>,
@@ -33,7 +33,7 @@ pub(crate) struct EventLog {
 }
 
 impl EventLog {
-    /// Reads a event_log; one that is not there is empty.
+    /// Reads an event log; one that is not there is empty.
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
         match fs::read_to_string(path) {
             Ok(text) => Self::parse(&text),

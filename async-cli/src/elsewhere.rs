@@ -1,0 +1,167 @@
+//! Futures whose tasks run elsewhere: what the command line says of that, and who attends them.
+
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use async_core::{FutureName, Plan, Target};
+use clap::Args;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::cli::{Context, variable};
+use crate::failure::Failure;
+
+const ON_HELP: &str = "Run it there: `slurm` for a node of the cluster, or `here` [default: $ASYNC_ON, else here]";
+
+/// What a caller asks for.
+#[derive(Args, Debug, Default)]
+pub(crate) struct On {
+    /// Run it there: `slurm` for a node of the cluster, or `here`
+    #[arg(long, value_name = "WHERE", value_parser = read_where, help = ON_HELP)]
+    on: Option<Where>,
+    /// Options of sbatch for one that runs on Slurm, in one word: '-p long -c 4' (may be given several times)
+    #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true, value_parser = words)]
+    sbatch: Vec<Words>,
+}
+
+/// Where a task runs.
+#[derive(Clone, Debug)]
+enum Where {
+    Here,
+    At(Target),
+}
+
+/// Words of a shell.
+#[derive(Clone, Debug)]
+struct Words(Vec<String>);
+
+fn read_where(text: &str) -> Result<Where, String> {
+    if text == "here" { Ok(Where::Here) } else { text.parse().map(Where::At) }
+}
+
+/// sbatch(1) has options with which a job is none that is one task.
+fn words(text: &str) -> Result<Words, String> {
+    let words = split(text).ok_or("a quote in it has no end")?;
+    let is_array = |word: &String| word.starts_with("--array") || (word.starts_with("-a") && !word.starts_with("-ac"));
+    if words.iter().any(is_array) {
+        return Err("an array of jobs is more than one task: start a future for each".to_owned());
+    }
+    Ok(Words(words))
+}
+
+/// The words of a line, as a shell takes them without its expansions. None if a quote has no end.
+fn split(text: &str) -> Option<Vec<String>> {
+    let (mut words, mut word) = (Vec::new(), None::<String>);
+    let mut quote = None;
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        match (c, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            ('\'' | '"', None) => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (c, None) if c.is_whitespace() => words.extend(word.take()),
+            ('\\', None | Some('"')) => word.get_or_insert_default().push(rest.next()?),
+            (c, _) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    quote.is_none().then_some(words)
+}
+
+impl On {
+    /// Where the task runs, if not here.
+    pub(crate) fn target(&self, context: &Context) -> Result<Option<Target>, Failure> {
+        let at = match &self.on {
+            Some(at) => at.clone(),
+            None => match context.on() {
+                Some(text) => {
+                    let text = text.to_string_lossy();
+                    read_where(&text).map_err(|why| Failure::Usage(format!("ASYNC_ON can't be `{text}`: {why}")))?
+                }
+                None => Where::Here,
+            },
+        };
+        match at {
+            Where::Here => Ok(None),
+            Where::At(target) => Ok(Some(target)),
+        }
+    }
+
+    /// The options of sbatch, each as one word.
+    pub(crate) fn sbatch(&self) -> Vec<String> {
+        self.sbatch.iter().flat_map(|words| words.0.clone()).collect()
+    }
+}
+
+/// The directory that the folders of jobs are to be in, if the environment says so: one that the nodes see too.
+pub(crate) fn folders() -> Result<Option<PathBuf>, Failure> {
+    match variable("ASYNC_JOB_DIR").map(PathBuf::from) {
+        Some(path) if path.is_relative() => {
+            Err(Failure::Usage(format!("ASYNC_JOB_DIR has to be an absolute path, not `{}`", path.display())))
+        }
+        path => Ok(path),
+    }
+}
+
+/// A task that the script's own shell runs is here.
+pub(crate) fn must_be_here(plan: Option<&Plan>) -> Result<(), Failure> {
+    if plan.is_none_or(|plan| plan.on.is_none()) {
+        return Ok(());
+    }
+    let what = "a task that is to run elsewhere can't be run by the script itself, as ASYNC_PARALLEL=false has it";
+    Err(Failure::Usage(what.to_owned()))
+}
+
+/// How long to wait until one who was called attends a job.
+const ON_THE_WAY: Timespec = Timespec { tv_sec: 3, tv_nsec: 0 };
+
+/// Starts a process that attends a job, and waits a moment until it has heard what that has to say.
+pub(crate) fn call_attendant(store: &Path, name: &FutureName) -> io::Result<()> {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg0("async").args([
+        "attend".as_ref(),
+        "--dir".as_ref(),
+        store.as_os_str(),
+        "--".as_ref(),
+        OsStr::new(name.as_str()),
+    ]);
+    let (mut told, end) = io::pipe()?;
+    command.stdin(Stdio::null()).stdout(end).stderr(Stdio::null()).current_dir("/").process_group(0);
+    let mut child = command.spawn()?;
+    drop(command);
+    child.wait()?;
+    let mut ready = [PollFd::from_borrowed_fd(told.as_fd(), PollFlags::IN)];
+    if poll(&mut ready, Some(&ON_THE_WAY)).is_ok_and(|count| count > 0) {
+        let _ = told.read(&mut [0]);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_words_as_a_shell_has_them() {
+        let split = |text: &str| split(text);
+        let words = |words: &[&str]| Some(words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
+        assert_eq!(split(" -p long  -c 4 "), words(&["-p", "long", "-c", "4"]));
+        assert_eq!(split("--comment='a b'\"c d\" e\\ f '' "), words(&["--comment=a bc d", "e f", ""]));
+        assert_eq!(split("'a"), None);
+        assert_eq!(split("\"a"), None);
+        assert_eq!(split(""), words(&[]));
+    }
+
+    #[test]
+    fn an_array_is_no_task() {
+        for text in ["--array=1-3", "-a 1-3", "-p x --array 2"] {
+            assert!(words(text).is_err(), "{text}");
+        }
+        assert!(words("-p long --account=a").is_ok());
+    }
+}

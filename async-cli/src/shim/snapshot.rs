@@ -1,0 +1,193 @@
+//! A copy of a script's shell, for a task that runs elsewhere: a script for bash that has the functions, variables, options and
+//! aliases of that shell, and runs the task. This process has its umask and directory.
+//!
+//! What the shell writes of itself (see `_async_task` of the functions) is texts with a NUL character behind each: commands for
+//! its `shopt` options and aliases; what `declare -p` prints; its functions and `set` options; and the words of the task.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+
+use async_core::text::shell_line;
+
+/// The variables that are bash's own, or the node's: those of the copy are its own too.
+const OWN: [&[u8]; 38] = [
+    b"_",
+    b"BASH",
+    b"BASHOPTS",
+    b"BASHPID",
+    b"BASH_ALIASES",
+    b"BASH_ARGC",
+    b"BASH_ARGV",
+    b"BASH_ARGV0",
+    b"BASH_CMDS",
+    b"BASH_COMMAND",
+    b"BASH_LINENO",
+    b"BASH_SOURCE",
+    b"BASH_SUBSHELL",
+    b"BASH_VERSINFO",
+    b"BASH_VERSION",
+    b"BASH_XTRACEFD",
+    b"DIRSTACK",
+    b"EPOCHREALTIME",
+    b"EPOCHSECONDS",
+    b"EUID",
+    b"FUNCNAME",
+    b"GROUPS",
+    b"HISTCMD",
+    b"HOSTNAME",
+    b"HOSTTYPE",
+    b"LINENO",
+    b"MACHTYPE",
+    b"OLDPWD",
+    b"OSTYPE",
+    b"PIPESTATUS",
+    b"PPID",
+    b"PWD",
+    b"RANDOM",
+    b"SECONDS",
+    b"SHELLOPTS",
+    b"SHLVL",
+    b"SRANDOM",
+    b"UID",
+];
+
+/// Variables of the place where the copy runs, and of ours.
+const OWN_TOO: [&[u8]; 3] = [b"TMPDIR", b"ASYNC_FUTURE", b"ASYNC_ON"];
+const OWN_PREFIXES: [&[u8]; 4] = [b"SLURM_", b"SLURMD_", b"_ASYNC_", b"_async_"];
+
+/// Makes the script of the texts.
+///
+/// It is an error if they are not all there.
+pub(super) fn script(texts: &[u8]) -> io::Result<Vec<u8>> {
+    let cut = || io::Error::new(io::ErrorKind::UnexpectedEof, "the copy of the shell is not whole");
+    let whole = texts.strip_suffix(b"\0").ok_or_else(cut)?;
+    let mut texts = whole.split(|&byte| byte == 0);
+    let mut next = || texts.next().ok_or_else(cut);
+    let (settings, variables, functions) = (next()?, next()?, next()?);
+    let words: Vec<&[u8]> = texts.collect();
+    if words.is_empty() {
+        return Err(cut());
+    }
+    let mut script = BEGINS.as_bytes().to_vec();
+    for line in settings.split(|&byte| byte == b'\n').filter(|line| line.starts_with(b"shopt ")) {
+        // A bash on the node may not have all of them, and some can't be set.
+        script.extend([line, b" 2>/dev/null\n"].concat());
+    }
+    let mut flags = &b""[..];
+    for (name, declaration) in declarations(variables) {
+        if name == b"_async_set" {
+            flags = value(declaration);
+        } else if is_carried(name) {
+            script.extend(declaration);
+            script.push(b'\n');
+        }
+    }
+    for entry in entries(settings, |line| line.starts_with(b"alias ")) {
+        script.extend(entry);
+        script.push(b'\n');
+    }
+    script.extend(functions);
+    script.extend(b"\nunset -f $(compgen -A function _async_) $(compgen -A function async_)\nset --");
+    for word in words {
+        script.push(b' ');
+        script.extend(shell_line(&[OsString::from_vec(word.to_owned())]).bytes());
+    }
+    // The shell itself was asked in a place where some of them do not hold.
+    let set = |flag: u8| if flags.contains(&flag) { '-' } else { '+' };
+    script.extend(format!("\nset {}e {}E {}T {}x\n\"$@\"\n", set(b'e'), set(b'E'), set(b'T'), set(b'x')).bytes());
+    Ok(script)
+}
+
+const BEGINS: &str = "\
+# A copy of the shell that has called async_run, to run a task on this node
+case ${BASH_VERSION-} in
+    '' | [123].* | 4.[0123].*)
+        echo \"async: the task needs bash 4.4 or later, which is not what the node ${SLURMD_NODENAME:-$(uname -n)} has\" >&2
+        exit 125
+        ;;
+esac
+";
+
+fn is_carried(name: &[u8]) -> bool {
+    // What `local -` keeps is called `-`.
+    let is_name = name.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
+    let is_own = !is_name || OWN.contains(&name) || OWN_TOO.contains(&name);
+    !is_own && !OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// What `declare -p` has printed: the names, and the text of each.
+fn declarations(text: &[u8]) -> Vec<(&[u8], &[u8])> {
+    let named = |entry| -> Option<(&[u8], &[u8])> {
+        let rest = <[u8]>::strip_prefix(entry, b"declare -")?;
+        let rest = &rest[rest.iter().position(|&byte| byte == b' ')? + 1..];
+        let end = rest.iter().position(|&byte| byte == b'=').unwrap_or(rest.len());
+        Some((&rest[..end], entry))
+    };
+    entries(text, |_| true).into_iter().filter_map(named).collect()
+}
+
+/// The commands of a text, one on each line but where a line ends within quotes.
+fn entries(text: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Vec<&[u8]> {
+    let (mut entries, mut start, mut at) = (Vec::new(), 0, 0);
+    // What ends the quotes, and whether a backslash means something in them.
+    let mut quotes: Option<(u8, bool)> = None;
+    while at < text.len() {
+        match (text[at], quotes) {
+            (b'\\', None | Some((_, true))) => at += 1,
+            (byte, Some((end, _))) if byte == end => quotes = None,
+            (b'"', None) => quotes = Some((b'"', true)),
+            (b'\'', None) => quotes = Some((b'\'', at > 0 && text[at - 1] == b'$')),
+            (b'\n', None) => {
+                entries.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    entries.push(&text[start.min(text.len())..]);
+    entries.retain(|entry| !entry.is_empty() && wanted(entry));
+    entries
+}
+
+/// The value in `declare -- name="value"`, if it is a plain one.
+fn value(declaration: &[u8]) -> &[u8] {
+    let equals = declaration.iter().position(|&byte| byte == b'=').unwrap_or(declaration.len().saturating_sub(1));
+    let value = &declaration[equals + 1..];
+    value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(text: &str) -> Vec<String> {
+        declarations(text.as_bytes()).iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect()
+    }
+
+    #[test]
+    fn a_declaration_ends_where_its_value_ends() {
+        let text = "declare -- a=\"x\ndeclare -- not=\\\"1\\\"\"\ndeclare -A b=([\"k\ndeclare -- no\"]=\"v\" [$'q\\'\n']=\"\" )\n\
+                    declare -x c\ndeclare -a d=([0]=$'a\\nb' [1]=\"$(x)\")\ndeclare -r e='a\\'\ndeclare -- f=\"\"";
+        assert_eq!(names(text), ["a", "b", "c", "d", "e", "f"]);
+    }
+
+    #[test]
+    fn what_is_bashs_own_or_the_nodes_is_not_carried() {
+        for name in ["BASH_VERSINFO", "SLURM_JOB_ID", "_async_set", "RANDOM", "PWD", "_ASYNC_STORE"] {
+            assert!(!is_carried(name.as_bytes()), "{name}");
+        }
+        for name in ["BASHFUL", "IFS", "PATH", "x", "BASH_ENV", "async"] {
+            assert!(is_carried(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn texts_that_are_not_whole_make_no_script() {
+        for texts in [&b""[..], b"a\0b\0c\0", b"a\0b\0c\0word", b"a\0b"] {
+            assert!(script(texts).is_err(), "{texts:?}");
+        }
+        assert!(script(b"\0\0\0word\0").is_ok());
+    }
+}

@@ -1,0 +1,292 @@
+//! The folder of a job: where what is to be run, and what became of it, is seen from both sides.
+//!
+//! | file | is |
+//! | --- | --- |
+//! | `run` | what the job runs, with the number of the attempt as its argument |
+//! | `task` | what bash runs there, if it is a function of a script |
+//! | `environment` | what a submission has in its environment |
+//! | `job.N` | what the engine is given for attempt N |
+//! | `status.N` | made by who submits attempt N, and written by its job alone |
+//! | `log.N` | what that job prints |
+//!
+//! A job whose folder is gone does not run: so what has ended here does not start again there.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::geteuid;
+
+use super::command::text_of;
+use super::{Heard, JobEnd, JobStart, Program};
+use crate::clock::Millis;
+
+/// How much of a log is taken at a time, in bytes.
+const PIECE: u64 = 1 << 20;
+
+/// The folder of one future's job.
+#[derive(Clone, Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// The one with that path.
+    pub(super) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// A new one of that name in a directory, which is made if it is not there.
+    pub(crate) fn make(within: &Path, name: &str) -> io::Result<Self> {
+        let mut private = DirBuilder::new();
+        private.mode(0o700);
+        private.recursive(true).create(within)?;
+        if fs::metadata(within)?.uid() != geteuid().as_raw() {
+            let what = format!("{} belongs to another user", within.display());
+            return Err(io::Error::new(ErrorKind::PermissionDenied, what));
+        }
+        let path = within.join(name);
+        private.recursive(false).create(&path)?;
+        Ok(Self { path })
+    }
+
+    /// Its path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Writes what a job needs for all of its attempts.
+    pub(crate) fn fill(&self, program: &Program) -> io::Result<()> {
+        if let Some(script) = &program.script {
+            self.write("task", script)?;
+        }
+        self.write("run", &run_script(&self.path, program))?;
+        let mut environment = Vec::new();
+        let is_set = |name: &OsStr| program.variables.iter().any(|(set, _)| set == name);
+        // What a task starts runs where the task does, unless it says so itself.
+        let inherited = std::env::vars_os().filter(|(name, _)| !is_set(name) && name != "ASYNC_ON");
+        for (name, value) in inherited.chain(program.variables.iter().cloned()) {
+            environment.extend([name.as_bytes(), b"=", value.as_bytes(), b"\0"].concat());
+        }
+        self.write("environment", &environment)
+    }
+
+    /// Has the folder ready for an attempt.
+    pub(crate) fn make_ready(&self, attempt: u32) -> io::Result<()> {
+        self.write(&format!("log.{attempt}"), b"")?;
+        self.write(&format!("status.{attempt}"), b"")
+    }
+
+    /// Writes what an engine is given to run that attempt.
+    pub(super) fn write_stub(&self, attempt: u32) -> io::Result<()> {
+        self.write(&format!("job.{attempt}"), &super::slurm::stub(&self.path, attempt))
+    }
+
+    /// The environment that it was made in.
+    pub(super) fn environment(&self) -> io::Result<Vec<(OsString, OsString)>> {
+        let bytes = fs::read(self.file("environment"))?;
+        let pair = |entry: &[u8]| {
+            // Names that begin so are nobody's, and a shell's own.
+            let equals = entry.iter().skip(1).position(|&byte| byte == b'=')? + 1;
+            let text = |bytes: &[u8]| OsString::from_vec(bytes.to_owned());
+            Some((text(&entry[..equals]), text(&entry[equals + 1..])))
+        };
+        Ok(bytes.split(|&byte| byte == 0).filter_map(pair).collect())
+    }
+
+    /// What the job of that attempt has said, and printed behind that byte.
+    pub(super) fn hear(&self, attempt: u32, from: u64) -> io::Result<Heard> {
+        // What a directory of NFS had a while ago is looked up again by this.
+        fs::read_dir(&self.path)?.for_each(drop);
+        let mut heard = said(&text_of(File::open(self.file(&format!("status.{attempt}")))?)?);
+        let mut log = File::open(self.file(&format!("log.{attempt}")))?;
+        log.seek(SeekFrom::Start(from))?;
+        log.take(PIECE).read_to_end(&mut heard.output)?;
+        Ok(heard)
+    }
+
+    /// Removes it with all that is in it.
+    pub(crate) fn remove(&self) {
+        // It may be gone, or come back with what is written to it just now.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = self.file(name);
+        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        file.write_all(bytes)?;
+        // What the other side is to find is there when it is told.
+        file.sync_all()
+    }
+}
+
+/// What the text of a status file says. What is no line of ours, whole, says nothing.
+fn said(text: &str) -> Heard {
+    let mut heard = Heard::default();
+    let mut began = None;
+    for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
+        match line.split(' ').collect::<Vec<_>>()[..] {
+            ["start", node, id, _restarts, uptime] => {
+                heard.start = Some(JobStart { node: node.to_owned(), id: id.to_owned() });
+                began = hundredths(uptime);
+                // What it said before was about another run.
+                heard.end = None;
+            }
+            ["rc", rc, uptime, log_bytes] if heard.start.is_some() => {
+                if let (Ok(rc), Some(ended), Ok(log_bytes)) = (rc.parse(), hundredths(uptime), log_bytes.parse()) {
+                    let run_time = began.map_or(0, |began| (ended - began).max(0));
+                    heard.end = Some(JobEnd { rc, run_time, log_bytes });
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    heard
+}
+
+/// A number of seconds with two digits behind the point, in ms.
+fn hundredths(text: &str) -> Option<Millis> {
+    let (seconds, part) = text.split_once('.')?;
+    let part: Millis = if part.len() == 2 { part.parse().ok()? } else { return None };
+    Some(seconds.parse::<Millis>().ok()? * 1000 + part * 10)
+}
+
+/// As a shell reads it.
+pub(super) fn quoted(text: &OsStr) -> Vec<u8> {
+    let mut quoted = vec![b'\''];
+    for &byte in text.as_bytes() {
+        match byte {
+            b'\'' => quoted.extend(br"'\''"),
+            byte => quoted.push(byte),
+        }
+    }
+    quoted.push(b'\'');
+    quoted
+}
+
+/// What the job runs. Any sh will do.
+fn run_script(folder: &Path, program: &Program) -> Vec<u8> {
+    let mut words = Vec::new();
+    if let Some(script) = &program.script {
+        // Of one that is cut, bash would run what there is.
+        let length = script.len();
+        words.extend(format!("[ \"$(wc -c <\"$folder/task\")\" -eq {length} ] ||\n        ").bytes());
+        words.extend(b"{ fail \"what it is to run is not whole\"; exit 125; }\n    unset BASH_ENV\n    ");
+    }
+    words.extend(b"exec");
+    if !program.variables.is_empty() {
+        words.extend(b" env");
+        for (name, value) in &program.variables {
+            let pair = [name.as_bytes(), b"=", value.as_bytes()].concat();
+            words.push(b' ');
+            words.extend(quoted(OsStr::from_bytes(&pair)));
+        }
+    }
+    if program.script.is_some() {
+        words.extend(b" bash \"$folder/task\"");
+    }
+    for word in &program.argv {
+        words.push(b' ');
+        words.extend(quoted(word));
+    }
+    let mask = umask(Mode::empty());
+    umask(mask);
+    let mut script =
+        b"# Run by the job of an async future. Only what it writes to its status says how it ended.\nfolder=".to_vec();
+    script.extend(quoted(folder.as_os_str()));
+    script.extend(b"\ncwd=");
+    script.extend(quoted(program.cwd.as_os_str()));
+    script.extend(b"\nstdin=");
+    script.extend(quoted(program.stdin.as_os_str()));
+    script.extend(format!("\numask {:04o}\n", mask.bits()).as_bytes());
+    script.extend(RUN_BEGINS);
+    script.extend(words);
+    script.extend(RUN_ENDS);
+    script
+}
+
+const RUN_BEGINS: &[u8] = br#"status=$folder/status.$1
+log=$folder/log.$1
+fail() {
+    echo "async: $1, on ${SLURMD_NODENAME:-$(uname -n)}" >&2
+}
+[ -z "${SLURM_ARRAY_JOB_ID-}" ] || { fail "an array of jobs is more than one task"; exit 125; }
+[ -f "$status" ] || { fail "the job's folder is not there: $folder"; exit 125; }
+# One that was requeued after it has said how it ended does not run again.
+while read -r word rest; do
+    [ "$word" != rc ] || { fail "it has ended before"; exit 125; }
+done <"$status"
+read -r uptime rest </proc/uptime
+printf 'start %s %s %s %s\n' "${SLURMD_NODENAME:-$(uname -n)}" "${SLURM_JOB_ID:-0}" \
+    "${SLURM_RESTART_COUNT:-0}" "$uptime" >>"$status" || { fail "can't write to $status"; exit 125; }
+# Signals are the task's; this waits for it.
+trap : HUP INT QUIT TERM USR1 USR2
+# What this shell itself remarks is not the task's.
+exec 3>&2 2>/dev/null
+(
+    exec 2>&3 3>&-
+    cd -- "$cwd" || { fail "the working directory can't be used: $cwd"; exit 125; }
+    exec <"$stdin" || exit 125
+    "#;
+
+const RUN_ENDS: &[u8] = br#"
+)
+rc=$?
+read -r uptime rest </proc/uptime
+bytes=$(wc -c <"$log")
+exec 2>&3
+printf 'rc %s %s %s\n' "$rc" "$uptime" "$((bytes))" >>"$status" || { fail "can't write to $status"; exit 125; }
+exit "$rc"
+"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_lines_that_are_ours_say_something() {
+        let start = "start node1 7 0 100.00\n";
+        let heard = |rest: &str| said(&format!("{start}{rest}")).end;
+        assert_eq!(heard("rc 0 101.25 12\n"), Some(JobEnd { rc: 0, run_time: 1250, log_bytes: 12 }));
+        for rest in [
+            "",
+            "rc 0 101.25 12",
+            "rc 0\n",
+            "rc 0 101.25\n",
+            "rc  101.25 12\n",
+            "rc 256 101.25 1\n",
+            "rc -1 101.25 1\n",
+            "rc 0 101 1\n",
+            "rc 0 101.25 x\n",
+            "rc 0 101.25 1 1\n",
+            "\0\0\0\0\n",
+            "RC 0 101.25 1\n",
+            " rc 0 101.25 1\n",
+        ] {
+            assert_eq!(heard(rest), None, "{rest:?}");
+        }
+        assert_eq!(said("rc 0 101.25 12\n"), Heard::default(), "nothing ends that has not begun");
+    }
+
+    #[test]
+    fn what_an_earlier_run_of_a_job_has_begun_is_not_its_end() {
+        let heard = said("start node1 7 0 100.00\nstart node2 7 1 5.00\nrc 3 6.00 0\n");
+        assert_eq!(heard.start, Some(JobStart { node: "node2".into(), id: "7".into() }));
+        assert_eq!(heard.end, Some(JobEnd { rc: 3, run_time: 1000, log_bytes: 0 }));
+    }
+
+    #[test]
+    fn the_first_end_is_the_end() {
+        let heard = said("start node1 7 0 100.00\nrc 143 101.00 0\nstart node1 7 1 102.00\nrc 0 103.00 0\n");
+        assert_eq!(heard.end.map(|end| end.rc), Some(143));
+    }
+}

@@ -1,0 +1,268 @@
+//! Slurm, by its own programs.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+
+use super::command::{Said, run};
+use super::folder::quoted;
+use super::polls::Polls;
+use super::{Answer, Ask, Heard, Job, Launcher, Over, Stands, Submitted, seconds};
+use crate::clock::Millis;
+use crate::record::Cause;
+
+/// How old what Slurm has said may be where there is some hurry, in ms.
+const HURRY: Millis = 1000;
+
+/// What Slurm's programs say when they do not know whether the controller has heard them.
+const UNHEARD: [&str; 8] =
+    ["contact", "connect", "socket", "timed out", "zero bytes", "transport", "communication", "try again"];
+
+/// What is asked of all jobs.
+const FORMAT: &str = "%i|%T|%r|%N|%k";
+
+/// Submits jobs to Slurm.
+#[derive(Debug)]
+pub(super) struct Slurm {
+    /// Options of sbatch.
+    options: Vec<String>,
+}
+
+impl Slurm {
+    pub(super) fn new(options: &[String]) -> Self {
+        Self { options: options.to_owned() }
+    }
+
+    fn sbatch(&self, job: &Job) -> io::Result<Said> {
+        let mut command = Command::new("sbatch");
+        command.env_clear().envs(job.folder.environment()?.into_iter().filter(|(name, _)| is_for_a_job(name)));
+        let log = job.folder.file(&format!("log.{}", job.attempt));
+        let mut output = OsString::from("--output=");
+        output.push(unexpanded(&log));
+        // Of two options alike, the last one holds.
+        command.args(&self.options).args(["--parsable", "--no-requeue", "--open-mode=append", "--chdir=/"]);
+        command.arg(format!("--comment={}", job.token)).arg(format!("--job-name={}", job.name)).arg(output);
+        command.arg(job.folder.file(&format!("job.{}", job.attempt)));
+        run(command)
+    }
+
+    /// What the controller says of all jobs of this user, now.
+    fn squeue() -> io::Result<String> {
+        let mut command = own("squeue");
+        command.args(["--me", "--states=all", "--noheader", "--array", "--format", FORMAT]);
+        let said = run(command)?;
+        if !said.success {
+            return Err(io::Error::other(format!("squeue: {}", said.err)));
+        }
+        let text = String::from_utf8_lossy(&said.out).into_owned();
+        // A list in which something else stands is no list.
+        if text.lines().all(|line| fields(line).is_some()) {
+            Ok(text)
+        } else {
+            Err(io::Error::new(io::ErrorKind::InvalidData, "squeue has answered with something else than a list"))
+        }
+    }
+
+    fn scancel(id: &str, options: &[&str]) -> io::Result<()> {
+        let mut command = own("scancel");
+        command.args(options).arg(id);
+        let said = run(command)?;
+        if said.success { Ok(()) } else { Err(io::Error::other(format!("scancel: {}", said.err))) }
+    }
+}
+
+impl Launcher for Slurm {
+    fn submit(&self, job: &Job) -> Submitted {
+        let said = match job.folder.write_stub(job.attempt).and_then(|()| self.sbatch(job)) {
+            Ok(said) => said,
+            // Nothing of it has run.
+            Err(error) => return Submitted::Refused(format!("sbatch: {error}")),
+        };
+        let answer = String::from_utf8_lossy(&said.out).trim().to_owned();
+        if said.success && is_id(&answer) {
+            return Submitted::Accepted(answer);
+        }
+        let err = said.err.lines().collect::<Vec<_>>().join("; ");
+        let why = if err.is_empty() { format!("sbatch has answered `{answer}`") } else { err };
+        let lower = why.to_lowercase();
+        let is_unheard = said.success || said.cut || UNHEARD.iter().any(|words| lower.contains(words));
+        // What was refused may have been taken all the same: the answer to that may be what was lost.
+        match Self::squeue().map(|list| find(&list, &job.token)) {
+            Ok(Some((id, _))) => Submitted::Accepted(id),
+            Ok(None) if !is_unheard => Submitted::Refused(why),
+            Ok(None) | Err(_) => Submitted::Unknown(why),
+        }
+    }
+
+    fn hear(&self, job: &Job, from: u64) -> io::Result<Heard> {
+        job.folder.hear(job.attempt, from)
+    }
+
+    fn ask(&self, job: &Job, hurry: bool) -> io::Result<Option<Answer>> {
+        let usual = seconds("ASYNC_SLURM_POLL", 30);
+        let age = if hurry { usual.min(HURRY) } else { usual };
+        let kept = polls(job).newer_than(age, Self::squeue)?;
+        Ok(kept.text.map(|list| Answer { number: kept.number, job: find(&list, &job.token) }))
+    }
+
+    fn last_answer(&self, job: &Job) -> u64 {
+        polls(job).last().map_or(0, |kept| kept.number)
+    }
+
+    fn tell(&self, job: &Job, ask: Ask) -> io::Result<()> {
+        // Ids are used again, so this is the id that has the token now.
+        let Some((id, stands)) = find(&Self::squeue()?, &job.token) else {
+            return Ok(());
+        };
+        let send = |signal: Signal| {
+            let name = signal.as_str().trim_start_matches("SIG");
+            Self::scancel(&id, &["--full", "--signal", name])
+        };
+        match (ask, stands) {
+            (_, Stands::Over(_)) | (Ask::Signal(_), Stands::Pending(_)) => Ok(()),
+            (Ask::Signal(signal), Stands::Active) => send(signal),
+            (Ask::End | Ask::Kill, Stands::Pending(_)) => Self::scancel(&id, &[]),
+            // Slurm's own cancel has a grace period of its own; this one leaves it to us.
+            (Ask::End, Stands::Active) => send(Signal::SIGTERM).and_then(|()| send(Signal::SIGCONT)),
+            (Ask::Kill, Stands::Active) => {
+                let killed = send(Signal::SIGKILL);
+                Self::scancel(&id, &[]).and(killed)
+            }
+        }
+    }
+}
+
+fn polls(job: &Job) -> Polls {
+    Polls::of("slurm", job.folder.path().parent().unwrap_or(Path::new("/")))
+}
+
+/// One of Slurm's programs, without what the environment says of how it is to be used by a person.
+fn own(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if !is_for_a_job(&name) || name.as_encoded_bytes().starts_with(b"SBATCH_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Whether a submission is to have that variable: it is neither of a job around it, nor one that would make it something else.
+fn is_for_a_job(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    let is_setting = matches!(name, b"SLURM_CONF" | b"SLURM_CONF_SERVER" | b"SLURM_JWT");
+    let is_of_a_job =
+        [&b"SLURM_"[..], b"SLURMD_", b"SRUN_", b"SQUEUE_", b"SCANCEL_"].iter().any(|of| name.starts_with(of));
+    is_setting || !(is_of_a_job || matches!(name, b"SBATCH_WAIT" | b"SBATCH_ARRAY_INX"))
+}
+
+/// The path of a file in which Slurm replaces nothing.
+fn unexpanded(path: &Path) -> OsString {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    let bytes =
+        path.as_os_str().as_bytes().iter().flat_map(|&byte| if byte == b'%' { vec![byte; 2] } else { vec![byte] });
+    OsString::from_vec(bytes.collect())
+}
+
+fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The fields of a line of the list.
+fn fields(line: &str) -> Option<(&str, &str, &str, &str)> {
+    let mut fields = line.splitn(5, '|');
+    let (id, state, reason) = (fields.next()?, fields.next()?, fields.next()?);
+    let (_nodes, comment) = (fields.next()?, fields.next()?);
+    let is_state = !state.is_empty() && state.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    let starts_as_id = id.starts_with(|c: char| c.is_ascii_digit());
+    (starts_as_id && is_state).then_some((id, state, reason, comment))
+}
+
+/// The job that has the token. One that is over gives way to one that is not.
+fn find(list: &str, token: &str) -> Option<(String, Stands)> {
+    let with_token = list.lines().filter_map(fields).filter(|(id, .., comment)| *comment == token && is_id(id));
+    let found = with_token.map(|(id, state, reason, _)| (id.to_owned(), stands(state, reason)));
+    found.min_by_key(|(_, stands)| matches!(stands, Stands::Over(_)))
+}
+
+/// What Slurm's word for a state means. A word that is not known is no end.
+fn stands(state: &str, reason: &str) -> Stands {
+    Stands::Over(match state {
+        "PENDING" | "REQUEUED" | "REQUEUE_HOLD" | "REQUEUE_FED" | "SPECIAL_EXIT" => {
+            return Stands::Pending(reason.to_owned());
+        }
+        "TIMEOUT" | "DEADLINE" => Over::For(Cause::Timeout),
+        "CANCELLED" | "REVOKED" => Over::For(Cause::Cancelled),
+        "OUT_OF_MEMORY" => Over::For(Cause::Memory),
+        "NODE_FAIL" | "BOOT_FAIL" => Over::For(Cause::Node),
+        "PREEMPTED" => Over::For(Cause::Preempted),
+        "COMPLETED" | "FAILED" => Over::Itself,
+        _ => return Stands::Active,
+    })
+}
+
+/// What sbatch is given: it is copied to where others may read it, so it says no more than where the folder is.
+pub(super) fn stub(folder: &Path, attempt: u32) -> Vec<u8> {
+    let mut script = b"#!/bin/sh\n# The job of an async future\nfolder=".to_vec();
+    script.extend(quoted(folder.as_os_str()));
+    script.extend(
+        br#"
+tries=0
+# It may be seen here later than where it was made.
+until [ -r "$folder/run" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -le 10 ] || { echo "async: the job's folder is not there: $folder, on $(uname -n)" >&2; exit 125; }
+    sleep 1
+    ls "$folder/.." >/dev/null
+done
+exec /bin/sh "$folder/run" "#,
+    );
+    script.extend(format!("{attempt}\n").bytes());
+    script
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_found_by_its_token_alone() {
+        let list = "7|PENDING|Priority||async-1.1\n8|RUNNING|None|node1|async-2.1\n9|COMPLETED|None|node1|a|b\n";
+        assert_eq!(find(list, "async-1.1"), Some(("7".into(), Stands::Pending("Priority".into()))));
+        assert_eq!(find(list, "async-2.1"), Some(("8".into(), Stands::Active)));
+        assert_eq!(find(list, "a|b").map(|(id, _)| id), Some("9".into()));
+        assert_eq!(find(list, "async-2"), None);
+    }
+
+    #[test]
+    fn only_the_states_that_are_ends_are_ends() {
+        for state in
+            ["RUNNING", "COMPLETING", "SUSPENDED", "CONFIGURING", "STAGE_OUT", "SIGNALING", "RESIZING", "NEW_ONE"]
+        {
+            assert_eq!(stands(state, ""), Stands::Active, "{state}");
+        }
+        assert_eq!(stands("COMPLETED", ""), Stands::Over(Over::Itself));
+        assert_eq!(stands("NODE_FAIL", ""), Stands::Over(Over::For(Cause::Node)));
+    }
+
+    #[test]
+    fn what_is_no_line_of_the_list_is_garbage() {
+        for line in ["", "slurm_load_jobs error: x", "1|running|x|y|z", "1|RUNNING|x|y", "x|RUNNING|a|b|c"] {
+            assert_eq!(fields(line), None, "{line}");
+        }
+        assert!(fields("12_4|RUNNING|None|node1|(null)").is_some());
+    }
+
+    #[test]
+    fn a_submission_is_not_of_the_job_around_it() {
+        for name in ["SLURM_JOB_ID", "SLURM_MEM_PER_NODE", "SLURMD_NODENAME", "SBATCH_ARRAY_INX", "SCANCEL_STATE"] {
+            assert!(!is_for_a_job(name.as_ref()), "{name}");
+        }
+        for name in ["SLURM_CONF", "SBATCH_PARTITION", "PATH", "SLURMX"] {
+            assert!(is_for_a_job(name.as_ref()), "{name}");
+        }
+    }
+}

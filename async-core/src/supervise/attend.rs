@@ -1,0 +1,571 @@
+//! Attending a job: what a supervisor does whose task runs elsewhere.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::mem;
+use std::sync::Arc;
+
+use nix::sys::signal::Signal;
+
+use super::events::Event;
+use super::sleeper::Sleeper;
+use super::{Begun, FAILED, Report, Supervisor, TERMINATED, TIMED_OUT, ends_attempts};
+use crate::clock::{self, Millis};
+use crate::error::{Error, Result};
+use crate::launch::{
+    Answer, Ask, Elsewhere, Folder, Heard, Job, JobEnd, Launch, Launcher, Over, Stands, Submission, Submitted, grace,
+};
+use crate::record::{Argument, Cause, Line};
+use crate::store::{End, INSIDE};
+use crate::tree::Ended;
+
+/// How often to listen to a job, in ms: soon after something new, and less often the longer nothing is.
+const OFTEN: Millis = 100;
+const SELDOM: Millis = 1000;
+/// How often to look at what the engine says. It is asked less often than that.
+const LOOK: Millis = 2000;
+const HURRY: Millis = 250;
+/// How long whoever has asked for the start waits for an answer of the engine, in ms.
+const ANSWER: Millis = 15_000;
+/// How long to wait for the engine's word on a job that has said itself that it is over, in ms.
+const LAST_WORDS: Millis = 10_000;
+/// The same only to name what has killed it.
+const CAUSE: Millis = 4000;
+/// How long what a job has said may be late that was asked to end, in ms.
+const LATE: Millis = 2000;
+/// How often it is recorded why an engine holds a job back; the record has to stay short.
+const MOST_REASONS: usize = 100;
+/// The exit status of a task that was killed.
+const KILLED: i32 = 128 + Signal::SIGKILL as i32;
+
+/// What a thread has come back with.
+enum Back {
+    Heard(io::Result<Heard>),
+    Answered(io::Result<Option<Answer>>),
+    Told(io::Result<()>),
+    Submitted(Submitted),
+}
+
+/// Whether one of them is done, and how often it is to be done.
+struct Round {
+    running: Option<Sleeper<Back>>,
+    next: Millis,
+}
+
+impl Round {
+    fn at(next: Millis) -> Self {
+        Self { running: None, next }
+    }
+
+    fn is_due(&self, now: Millis) -> bool {
+        self.running.is_none() && now >= self.next
+    }
+}
+
+/// A task that is to come to its end.
+struct Ending {
+    cause: Cause,
+    /// When it is to be killed, in ms since boot.
+    kill_at: Millis,
+    /// What has been asked of it, and is what was asked before to be asked once more.
+    asked: Option<Ask>,
+}
+
+/// How an attempt ended.
+enum Followed {
+    End(End),
+    /// Nobody knows how.
+    Lost,
+}
+
+/// All that is known of the attempt that is attended.
+struct Attempt {
+    job: Arc<Job>,
+    launcher: Arc<dyn Launcher>,
+    /// How much of its output the future's log has, in bytes.
+    copied: u64,
+    has_started: bool,
+    /// The last answer of the engine that may have been asked for before the job was handed over.
+    before: u64,
+    end: Option<(JobEnd, Millis)>,
+    over: Option<(Over, Millis)>,
+    /// Since when the engine does not know the job, in ms since boot.
+    unknown: Option<Millis>,
+    /// When it was last listened to with success, in ms since boot.
+    heard: Option<Millis>,
+    is_drained: bool,
+    reasons: usize,
+    reason: Option<String>,
+    ending: Option<Ending>,
+}
+
+impl Supervisor<'_> {
+    /// Runs the task elsewhere, as often as the plan says, or attends it again.
+    pub(super) fn run_elsewhere(&mut self, elsewhere: Elsewhere, report: Report<'_>) -> Result<End> {
+        let pid = Line::Pid(std::process::id().to_string());
+        self.record.add(&[pid])?;
+        let log = self.store.open_log(self.name)?;
+        let (launch, resumed) = match elsewhere.program {
+            None => {
+                let record = self.record.read()?;
+                let unknown = || self.store.unknown(self.name);
+                let (launch, submission) = (record.launch.ok_or_else(unknown)?, record.submission.ok_or_else(unknown)?);
+                (launch, Some((submission, record.run_start)))
+            }
+            Some(mut program) => {
+                if let Err(end) = self.admit(report)? {
+                    return Ok(end);
+                }
+                program.variables.push((INSIDE.into(), self.store.place_of(self.name)));
+                let within = elsewhere.folders.unwrap_or_else(|| self.store.jobs_path());
+                let made =
+                    Folder::make(&within, &new_token()?).and_then(|folder| folder.fill(&program).map(|()| folder));
+                let folder = made.map_err(Error::io("make the folder of a job in", &within))?;
+                let token = folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let launch = Launch { folder: Argument::from(folder.path().as_os_str()), token };
+                self.record.add(&[Line::Launch(launch.clone())])?;
+                (launch, None)
+            }
+        };
+        self.attend(&launch, resumed, &log, report)
+    }
+
+    fn attend(
+        &mut self,
+        launch: &Launch,
+        mut resumed: Option<(Submission, Option<Millis>)>,
+        log: &File,
+        report: Report<'_>,
+    ) -> Result<End> {
+        let Some(target) = self.plan.on.clone() else {
+            return Err(self.store.unknown(self.name));
+        };
+        let launcher: Arc<dyn Launcher> = target.launcher(&self.plan.sbatch).into();
+        let attempts = self.plan.retry.map(|retry| retry.saturating_add(1));
+        let mut number = resumed.map_or(1, |(submission, _)| submission.attempt);
+        let mut told = false;
+        loop {
+            let job = Arc::new(Job::new(self.name.as_str(), launch, number));
+            self.folder = Some(job.folder.clone());
+            let length = log.metadata().map_err(Error::io("look at", &self.store.log_path(self.name)))?.len();
+            let mut attempt = Attempt::new(&job, &launcher);
+            if let Some((submission, run_start)) = resumed.take() {
+                attempt.copied = length.saturating_sub(submission.log_from);
+                if let Some(start) = run_start {
+                    self.run_start = clock::since_boot().saturating_sub(clock::wall().saturating_sub(start));
+                    self.has_started = true;
+                }
+            } else {
+                job.folder.make_ready(number).map_err(Error::io("write to the folder", job.folder.path()))?;
+                self.record.add(&[Line::Submission(Submission { attempt: number, log_from: length })])?;
+                if let Some(end) = self.submit(&mut attempt, &mut told, report)? {
+                    return Ok(end);
+                }
+            }
+            let followed = self.follow(&mut attempt, log, &mut told, report)?;
+            let mut end = match followed {
+                Followed::End(end) => end,
+                Followed::Lost => {
+                    self.say(log, "the engine does not know its job any more, and that has not said how it ended");
+                    self.record.add(&[Line::Gone(clock::wall())])?;
+                    job.folder.remove();
+                    return Err(Error::Gone(self.name.to_string()));
+                }
+            };
+            end.attempts = attempts.map(|_| number);
+            let more = attempts.is_some_and(|attempts| number < attempts);
+            let is_final = end.cause.is_some_and(|cause| !cause.is_of_the_engine());
+            if end.rc == 0 || is_final || !more || self.stop_retrying {
+                return Ok(end);
+            }
+            let delay = self.plan.retry_delay.unwrap_or(0);
+            let (of, seconds) = (attempts.unwrap_or(1), crate::text::seconds(delay));
+            self.say(log, &format!("attempt {number} of {of} ended with status {}, next in {seconds} seconds", end.rc));
+            if let Some(stopped) = self.rest(delay, &end)? {
+                return Ok(stopped);
+            }
+            number += 1;
+        }
+    }
+
+    /// Hands it over. Gives the end if it was refused after all have been told that it is queued.
+    fn submit(&mut self, attempt: &mut Attempt, told: &mut bool, report: Report<'_>) -> Result<Option<End>> {
+        attempt.before = attempt.launcher.last_answer(&attempt.job);
+        let submitting = attempt.start(|launcher, job| Back::Submitted(launcher.submit(job)))?;
+        let mut patience = clock::since_boot().saturating_add(ANSWER);
+        let submitted = loop {
+            match self.next(&[submitting.pending()], Some(patience))? {
+                Event::Woken(_) => {
+                    if let Back::Submitted(submitted) = submitting.result()? {
+                        break submitted;
+                    }
+                }
+                Event::TimeUp => {
+                    patience = Millis::MAX;
+                    tell(told, report, Begun::Queued);
+                }
+                Event::Signal(signal) if ends_attempts(signal) => {
+                    // It may be submitted by now.
+                    tell(told, report, Begun::Queued);
+                    return Err(Error::Unattended(self.name.to_string()));
+                }
+                _ => {}
+            }
+        };
+        match submitted {
+            Submitted::Accepted(id) => self.record.add(&[Line::Job(id)])?,
+            Submitted::Refused(why) if !*told => {
+                attempt.job.folder.remove();
+                return Err(Error::NotSubmitted(why));
+            }
+            Submitted::Refused(why) => {
+                self.say_in_log(&format!("can't be started: {why}"));
+                return Ok(Some(End { rc: FAILED, cause: Some(Cause::Unstartable), ..End::default() }));
+            }
+            // It is attended as if it were there, until the engine says that it is not.
+            Submitted::Unknown(why) => attempt.reason = Some(why),
+        }
+        tell(told, report, Begun::Queued);
+        Ok(None)
+    }
+
+    /// Attends one attempt to its end.
+    fn follow(&mut self, attempt: &mut Attempt, log: &File, told: &mut bool, report: Report<'_>) -> Result<Followed> {
+        let now = clock::since_boot();
+        let (mut hear, mut ask, mut order) = (Round::at(now), Round::at(now + OFTEN), Round::at(now));
+        let mut pause = OFTEN;
+        loop {
+            let now = clock::since_boot();
+            self.end_if_asked(attempt, now);
+            if let Some(followed) = attempt.verdict(now) {
+                return Ok(followed);
+            }
+            if hear.is_due(now) {
+                let from = attempt.copied;
+                hear.running = Some(attempt.start(move |launcher, job| Back::Heard(launcher.hear(job, from)))?);
+            }
+            if ask.is_due(now) {
+                let hurry = attempt.is_in_a_hurry();
+                ask.running = Some(attempt.start(move |launcher, job| Back::Answered(launcher.ask(job, hurry)))?);
+            }
+            if order.is_due(now)
+                && let Some(what) = attempt.next_order(now)
+            {
+                order.running = Some(attempt.start(move |launcher, job| Back::Told(launcher.tell(job, what)))?);
+            }
+            let rounds = [&hear, &ask, &order];
+            let pending: Vec<_> = rounds.map(|round| round.running.as_ref().and_then(Sleeper::pending)).into();
+            let due = rounds.iter().filter(|round| round.running.is_none() && round.next > now).map(|round| round.next);
+            let deadline = self.deadline().filter(|_| attempt.has_started && attempt.ending.is_none());
+            let wake = due.chain(deadline).chain([attempt.next_moment(now)]).min();
+            match self.next(&pending, wake)? {
+                Event::Woken(index) => {
+                    let round = [&mut hear, &mut ask, &mut order].into_iter().nth(index);
+                    let Some(sleeper) = round.and_then(|round| round.running.take()) else { continue };
+                    let now = clock::since_boot();
+                    match sleeper.result()? {
+                        Back::Heard(heard) => {
+                            let is_new = self.take_in(attempt, heard, log, told, report)?;
+                            pause = if is_new { OFTEN } else { (pause * 3 / 2).min(SELDOM) };
+                            hear.next = if is_new && !attempt.is_drained { now } else { now.saturating_add(pause) };
+                        }
+                        Back::Answered(answer) => {
+                            self.take_answer(attempt, answer)?;
+                            ask.next = now.saturating_add(if attempt.is_in_a_hurry() { HURRY } else { LOOK });
+                        }
+                        Back::Told(result) => {
+                            if result.is_err()
+                                && let Some(ending) = &mut attempt.ending
+                            {
+                                ending.asked = None;
+                            }
+                            order.next = now.saturating_add(SELDOM);
+                            ask.next = now;
+                        }
+                        Back::Submitted(_) => {}
+                    }
+                }
+                Event::Signal(Signal::SIGCONT) | Event::ScriptGone => ask.next = ask.next.min(now + HURRY),
+                Event::Signal(signal) if ends_attempts(signal) => {
+                    let record = self.record.read()?;
+                    if self.store.is_cancelled_around(&record) {
+                        self.script_is_gone.set(true);
+                        continue;
+                    }
+                    tell(told, report, Begun::Queued);
+                    // Whoever asks next attends it again.
+                    return Err(Error::Unattended(self.name.to_string()));
+                }
+                Event::Signal(signal @ (Signal::SIGUSR1 | Signal::SIGUSR2)) => {
+                    let sent =
+                        attempt.start(move |launcher, job| Back::Told(launcher.tell(job, Ask::Signal(signal))))?;
+                    // Nobody waits for it.
+                    drop(sent);
+                }
+                Event::Signal(_) | Event::TimeUp => {}
+            }
+        }
+    }
+
+    /// Has it end if somebody has asked for that, or its time is up.
+    fn end_if_asked(&mut self, attempt: &mut Attempt, now: Millis) {
+        if attempt.ending.is_some() || attempt.end.is_some() {
+            return;
+        }
+        let is_late = attempt.has_started && self.deadline().is_some_and(|deadline| now >= deadline);
+        let (cause, grace) = match self.cancelled() {
+            Some(grace) => (Cause::Cancelled, grace),
+            None if is_late => (Cause::Timeout, self.plan.grace()),
+            None => return,
+        };
+        self.stop_retrying = true;
+        attempt.ending = Some(Ending { cause, kill_at: now.saturating_add(grace), asked: None });
+    }
+
+    /// Takes in what the job has said and printed. Gives whether there was anything.
+    fn take_in(
+        &mut self,
+        attempt: &mut Attempt,
+        heard: io::Result<Heard>,
+        log: &File,
+        told: &mut bool,
+        report: Report<'_>,
+    ) -> Result<bool> {
+        let now = clock::since_boot();
+        let heard = match heard {
+            Ok(heard) => heard,
+            // It is gone for good if it is so long after the job's end.
+            Err(error) if error.kind() == ErrorKind::NotFound => Heard::default(),
+            Err(_) => return Ok(false),
+        };
+        attempt.heard = Some(now);
+        let mut is_new = !heard.output.is_empty();
+        if let Some(start) = heard.start.filter(|_| !attempt.has_started) {
+            attempt.has_started = true;
+            is_new = true;
+            let mut lines = vec![Line::Job(printable(&start.id)), Line::Node(printable(&start.node))];
+            if !mem::replace(&mut self.has_started, true) {
+                let ran = heard.end.map_or(0, |end| end.run_time);
+                self.run_start = now.saturating_sub(ran);
+                lines.extend([Line::RunStart(clock::wall().saturating_sub(ran)), Line::RunBoot(self.run_start)]);
+            }
+            self.record.add(&lines)?;
+            let _ = report(Ok(Begun::Runs));
+            *told = true;
+        }
+        if let Some(end) = heard.end.filter(|_| attempt.end.is_none()) {
+            attempt.end = Some((end, now));
+            is_new = true;
+        }
+        attempt.is_drained = heard.output.is_empty();
+        attempt.copied += copy(log, &heard.output);
+        if attempt.end.is_none() {
+            tell(told, report, Begun::Queued);
+        }
+        Ok(is_new)
+    }
+
+    fn take_answer(&mut self, attempt: &mut Attempt, answer: io::Result<Option<Answer>>) -> Result<()> {
+        let Ok(Some(Answer { number, job })) = answer else {
+            return Ok(());
+        };
+        let now = clock::since_boot();
+        let Some((id, stands)) = job else {
+            // What it was asked before it had the job says nothing.
+            if number >= attempt.before.saturating_add(2) {
+                attempt.unknown.get_or_insert(now);
+            }
+            return Ok(());
+        };
+        attempt.unknown = None;
+        match stands {
+            Stands::Pending(reason) => {
+                attempt.over = None;
+                if attempt.reasons < MOST_REASONS && attempt.reason.as_ref() != Some(&reason) {
+                    self.record.add(&[Line::Job(id), Line::Reason(printable(&reason))])?;
+                    attempt.reasons += 1;
+                    attempt.reason = Some(reason);
+                }
+            }
+            Stands::Active => attempt.over = None,
+            Stands::Over(over) => {
+                attempt.over.get_or_insert((over, now));
+            }
+        }
+        Ok(())
+    }
+
+    /// Between two attempts. Gives the end if there is to be no further one.
+    fn rest(&mut self, delay: Millis, end: &End) -> Result<Option<End>> {
+        let until = clock::since_boot().saturating_add(delay);
+        let deadline = self.deadline().filter(|_| self.has_started);
+        loop {
+            if self.cancelled().is_some() {
+                return Ok(Some(End { rc: TERMINATED, cause: Some(Cause::Cancelled), ..*end }));
+            }
+            let now = clock::since_boot();
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                return Ok(Some(End { rc: TIMED_OUT, cause: Some(Cause::Timeout), ..*end }));
+            }
+            if now >= until {
+                return Ok(None);
+            }
+            let wake = until.min(now + SELDOM);
+            if let Event::Signal(signal) = self.next(&[], Some(wake))?
+                && ends_attempts(signal)
+            {
+                return Err(Error::Unattended(self.name.to_string()));
+            }
+        }
+    }
+}
+
+impl Attempt {
+    fn new(job: &Arc<Job>, launcher: &Arc<dyn Launcher>) -> Self {
+        Self {
+            job: Arc::clone(job),
+            launcher: Arc::clone(launcher),
+            copied: 0,
+            has_started: false,
+            before: launcher.last_answer(job),
+            end: None,
+            over: None,
+            unknown: None,
+            heard: None,
+            is_drained: false,
+            reasons: 0,
+            reason: None,
+            ending: None,
+        }
+    }
+
+    fn start(&self, work: impl FnOnce(&dyn Launcher, &Job) -> Back + Send + 'static) -> Result<Sleeper<Back>> {
+        let (launcher, job) = (Arc::clone(&self.launcher), Arc::clone(&self.job));
+        Sleeper::start(move || Ok(work(&*launcher, &job)))
+    }
+
+    /// Whether the engine is to be asked more often than usual.
+    fn is_in_a_hurry(&self) -> bool {
+        self.ending.is_some() || self.end.is_some()
+    }
+
+    /// What is to be asked of the job now.
+    fn next_order(&mut self, now: Millis) -> Option<Ask> {
+        let ending = self.ending.as_mut().filter(|_| self.end.is_none() && self.over.is_none())?;
+        let wanted = if now >= ending.kill_at { Ask::Kill } else { Ask::End };
+        if ending.asked == Some(wanted) {
+            return None;
+        }
+        ending.asked = Some(wanted);
+        Some(wanted)
+    }
+
+    /// When to look again though nothing happens, in ms since boot.
+    fn next_moment(&self, now: Millis) -> Millis {
+        let kill = self.ending.as_ref().map(|ending| ending.kill_at).filter(|at| *at > now);
+        kill.map_or(now + SELDOM, |kill| kill.min(now + SELDOM))
+    }
+
+    /// How it ended, if it has. Only the job can say that it succeeded.
+    fn verdict(&self, now: Millis) -> Option<Followed> {
+        match self.end {
+            Some((end, since)) => self.said_end(end, now - since),
+            None => self.silent_end(now),
+        }
+    }
+
+    fn said_end(&self, end: JobEnd, ago: Millis) -> Option<Followed> {
+        let is_whole = self.copied >= end.log_bytes && self.is_drained;
+        if !is_whole && ago < grace() {
+            return None;
+        }
+        let mut rc = i32::from(end.rc);
+        let is_gone = self.over.is_some() || self.unknown.is_some();
+        let mut cause = self.ending.as_ref().map(|ending| ending.cause);
+        if self.ending.is_some() && !is_gone && ago < LAST_WORDS {
+            return None;
+        }
+        if cause == Some(Cause::Timeout) {
+            rc = TIMED_OUT;
+        }
+        if cause.is_none() && matches!(rc, KILLED | TERMINATED) {
+            if !is_gone && ago < CAUSE {
+                return None;
+            }
+            if let Some((Over::For(named), _)) = self.over {
+                cause = Some(named);
+                rc = if named == Cause::Timeout { TIMED_OUT } else { rc };
+            }
+        }
+        Some(Followed::End(End { rc, cause, ended: self.ended(), run_time: Some(end.run_time), ..End::default() }))
+    }
+
+    /// The end of a job that has said nothing, if the engine says that it is over, or does not know it.
+    fn silent_end(&self, now: Millis) -> Option<Followed> {
+        let grace = if self.ending.is_some() { grace().min(LATE) } else { grace() };
+        // It was listened to once more after that.
+        let is_past = |since: Millis| {
+            let until = since.saturating_add(grace);
+            now >= until && self.heard.is_some_and(|heard| heard >= until)
+        };
+        let over = self.over.filter(|(_, since)| is_past(*since));
+        let is_unknown = self.unknown.is_some_and(is_past);
+        let end =
+            |rc, cause| Some(Followed::End(End { rc, cause: Some(cause), ended: self.ended(), ..End::default() }));
+        match (&self.ending, over) {
+            (Some(ending), over) if over.is_some() || is_unknown => match ending.cause {
+                Cause::Timeout => end(TIMED_OUT, Cause::Timeout),
+                cause if ending.asked == Some(Ask::Kill) => end(KILLED, cause),
+                cause => end(TERMINATED, cause),
+            },
+            (_, Some((Over::For(cause), _))) => match cause {
+                Cause::Timeout => end(TIMED_OUT, cause),
+                Cause::Cancelled => end(TERMINATED, cause),
+                Cause::Memory => end(KILLED, cause),
+                cause => end(FAILED, cause),
+            },
+            (_, Some((Over::Itself, _))) => end(FAILED, Cause::Silent),
+            (None, None) if is_unknown && !self.has_started && self.reasons == 0 => end(FAILED, Cause::Unstartable),
+            (_, None) if is_unknown => Some(Followed::Lost),
+            (_, None) => None,
+        }
+    }
+
+    /// What was done to end it, of which only the job itself is seen.
+    fn ended(&self) -> Option<Ended> {
+        let ending = self.ending.as_ref().filter(|_| self.has_started)?;
+        Some(Ended { terminated: 1, killed: u32::from(ending.asked == Some(Ask::Kill)) })
+    }
+}
+
+/// Tells whoever waits for the start, once.
+fn tell(told: &mut bool, report: Report<'_>, begun: Begun) {
+    if !mem::replace(told, true) {
+        // What an engine has goes on in any case.
+        let _ = report(Ok(begun));
+    }
+}
+
+/// Adds to the log, and gives how much went there. What did not is tried again.
+fn copy(mut log: &File, output: &[u8]) -> u64 {
+    let mut written = 0;
+    while written < output.len() {
+        match log.write(&output[written..]) {
+            Ok(0) => break,
+            Ok(length) => written += length,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
+    }
+    written as u64
+}
+
+fn printable(text: &str) -> String {
+    crate::text::at_most(&crate::text::printable(text.as_ref()), 200)
+}
+
+fn new_token() -> Result<String> {
+    let path = "/proc/sys/kernel/random/uuid";
+    let uuid = std::fs::read_to_string(path).map_err(Error::io("read", path.as_ref()))?;
+    Ok(format!("async-{}", uuid.trim()))
+}

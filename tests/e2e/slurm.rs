@@ -1,0 +1,13 @@
+//! Futures on Slurm, a real one on loopback: only a job says that it succeeded, Slurm only says that it is over, and no answer is
+//! no news.
+
+#[path = "slurm/attendants.rs"]
+mod attendants;
+#[path = "slurm/ends.rs"]
+mod ends;
+#[path = "slurm/engine.rs"]
+mod engine;
+#[path = "slurm/functions.rs"]
+mod functions;
+#[path = "slurm/torture.rs"]
+mod torture;

@@ -1,0 +1,168 @@
+//! How a job ends, and what becomes of it on the way.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+
+use async_tests::cluster::Cluster;
+use async_tests::wait_until;
+
+#[test]
+fn the_status_the_output_and_the_record_are_those_of_the_task() {
+    let Some(cluster) = Cluster::start() else { return };
+    let finished = cluster.run(
+        "async run --on slurm t -- bash -c 'echo out; echo err >&2; exit 7'
+        async wait t; echo \"seven $?\"
+        async run --on slurm --wait t -- true; echo \"success $?\"
+        async run --on slurm --wait t -- bash -c 'kill -KILL $$'; echo \"killed $?\"
+        async run --on slurm --wait t -- bash -c 'kill -TERM $$'; echo \"terminated $?\"
+        async run --on slurm --wait t -- no-such-program; echo \"missing $?\"
+        exit 0",
+    );
+    finished.says("out\nerr\nseven 7\nsuccess 0\nkilled 137\nterminated 143\n").says("missing 127\n");
+    finished.tells("with result 7 in 0 seconds\n").tells("]: queued: ").lacks("Terminated");
+    let kept = fs::read_dir(cluster.sandbox().path("dest/async/.jobs")).unwrap();
+    let left: Vec<_> = kept.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(left.iter().all(|name| name.starts_with("slurm")), "what ended has left something: {left:?}");
+    let job = cluster.ask("squeue --me -t all -h -o %k | grep -c '^async-'");
+    assert_eq!(job, "5", "each future had one job");
+}
+
+#[test]
+fn words_variables_input_and_directory_arrive_as_they_are() {
+    let Some(cluster) = Cluster::start() else { return };
+    let finished = cluster.run(
+        "mkdir \"a %j b\" && cd \"a %j b\" && printf 'in\\nput' >input && export HERE=\"x
+y'z\"
+        umask 027
+        function words { printf '<%s>' \"$@\"; }
+        expected=$(words a '' 'b  c' $'d\\n' \"e'f\" '$(g)' $'\\xff' '%j' '*'; cat input; echo \"$HERE\"; umask; pwd)
+        async run --on slurm --stdin input -e 'SECRET=s e' t -- bash -c '
+            printf \"<%s>\" \"$@\"; cat; echo \"$HERE\"; umask; pwd; echo \"$SECRET\" >secret
+        ' _ a '' 'b  c' $'d\\n' \"e'f\" '$(g)' $'\\xff' '%j' '*' 2>/dev/null
+        [ \"$(async wait t 2>/dev/null)\" = \"$expected\" ] && echo same
+        cat secret; stat -c %a secret",
+    );
+    finished.says("same\ns e\n640\n").exits(0);
+}
+
+#[test]
+fn a_directory_that_is_not_there_on_the_node_is_no_success() {
+    let Some(cluster) = Cluster::start() else { return };
+    let script = |gone: &str| {
+        format!(
+            "mkdir work && async run --on slurm --sbatch --hold -C work t -- true || exit
+            {gone}
+            scontrol release \"$(sed -n 's/^job = //p' \"$ASYNC_DIR/t.ini\" | tail -n 1)\"
+            async wait t; echo \"wait $?\"; rm -rf work"
+        )
+    };
+    cluster.run(&script("rmdir work")).says("async: the working directory can't be used").says("wait 125\n");
+    cluster.run(&script(":")).says("wait 0\n");
+}
+
+#[test]
+fn one_that_is_cancelled_is_over_there_too() {
+    let Some(cluster) = Cluster::start() else { return };
+    let finished = cluster.run(
+        "async run --on slurm t -- bash -c 'trap \"echo told; exit 3\" TERM; echo >there; sleep 100 & wait'
+        until [ -e there ]; do sleep 0.02; done
+        async cancel t; echo \"cancel $?\"
+        squeue --me -h -o %T
+        async wait t; echo \"wait $?\"
+        async run --on slurm --grace 100ms t -- bash -c 'trap \"\" TERM; echo $$ >ignores; while :; do sleep 1; done'
+        until [ -e ignores ]; do sleep 0.02; done
+        async cancel t; echo \"cancel $?\"
+        squeue --me -h -o %T
+        async wait t; echo \"wait $?\"
+        async run --on slurm --sbatch --hold t -- touch ran
+        async cancel t; echo \"cancel $?\"
+        squeue --me -h -o %T
+        async wait t; echo \"wait $?\"
+        [ ! -e ran ] && echo 'it has not run'",
+    );
+    finished
+        .says("told\nwait 3\ncancel 0\n")
+        .says("\nwait 137\ncancel 0\nwait 143\n")
+        .lacks("RUNNING")
+        .lacks("COMPLETING");
+    finished.says("cancel 0\nwait 143\nit has not run\n").tells("cancelled: it had not started\n");
+    cluster.run("! kill -0 $(cat ignores)").exits(0);
+}
+
+#[test]
+fn its_time_its_retries_its_limits_and_what_it_comes_after_are_the_stores() {
+    let Some(cluster) = Cluster::start() else { return };
+    let finished = cluster.run(
+        "async run --on slurm --timeout 1s t -- sleep 100; async wait t; echo \"time $?\"
+        async run --on slurm --retry 3 t -- bash -c 'echo x >>tries; [ $(wc -l <tries) = 3 ]'; async wait t; echo \"retry $?\"
+        async run --on slurm a -- false
+        async run --on slurm --after a b -- touch ran
+        async wait a b; echo \"after $?\"; [ ! -e ran ] || echo it ran
+        for n in 1 2 3 4; do
+            async run --on slurm --jobs 1 l$n -- bash -c '
+                mkdir lock || touch twice; sleep 0.2; rmdir lock; echo $0' $n
+        done
+        async wait l1 l2 l3 l4; echo \"limit $?\"
+        [ ! -e twice ] || echo 'two at once'",
+    );
+    finished.says("time 124\n").says("retry 0\n").says("after 1\n").says("1\n2\n3\n4\nlimit 0\n").lacks("two at once");
+    finished.lacks("it ran");
+}
+
+#[test]
+fn one_that_waits_in_slurms_queue_is_queued_with_slurms_reason() {
+    let Some(cluster) = Cluster::start() else { return };
+    cluster.run("async run --on slurm --sbatch --hold --sbatch '-J other' t -- true").exits(0);
+    let record = || fs::read_to_string(cluster.sandbox().path("dest/async/t.ini")).unwrap();
+    wait_until("its reason is known", || record().contains("reason = JobHeldUser\n"));
+    cluster.run("async status").says("t\tqueued\t");
+    let job = cluster.job("t");
+    assert_ne!(cluster.ask(&format!("scontrol release {job} && echo ok")), "");
+    cluster.run("async wait t").exits(0);
+    let record = fs::read_dir(cluster.sandbox().path("dest/async/.collected")).unwrap().next().unwrap().unwrap();
+    let text = fs::read_to_string(record.path().with_extension("ini")).unwrap();
+    assert!(text.contains("node = node"), "{text}");
+}
+
+#[test]
+fn what_an_administrator_does_to_a_job_is_no_success_and_has_its_name() {
+    let Some(cluster) = Cluster::start() else { return };
+    let start = "rm -f there; async run --on slurm t -- bash -c 'echo >there; sleep 100'
+        until [ -e there ]; do sleep 0.02; done";
+    cluster.run(start).exits(0);
+    assert_ne!(cluster.ask(&format!("scancel {} && echo ok", cluster.job("t"))), "");
+    cluster.run("async wait t").tells("with result 143 in 0 seconds (cancelled)").exits(143);
+    // One that is held before it starts, and cancelled.
+    cluster.run("async run --on slurm --sbatch --hold t -- true").exits(0);
+    assert_ne!(cluster.ask(&format!("scancel {} && echo ok", cluster.job("t"))), "");
+    cluster.run("async wait t").tells("with result 143 in 0 seconds (cancelled)").exits(143);
+    // One that is run again there does not run again.
+    cluster.run(start).exits(0);
+    let job = cluster.job("t");
+    assert_ne!(cluster.ask(&format!("scontrol update jobid={job} requeue=1 && scontrol requeue {job} && echo ok")), "");
+    cluster.run("async wait t").exits(143);
+    cluster.wait_for("the second run is over", &format!("squeue -h -t all -j {job} -o %T | grep -qx FAILED"));
+    cluster.run(start).exits(0);
+    cluster.run("async cancel t; async wait t").exits(143);
+}
+
+#[test]
+fn a_time_limit_of_slurm_has_the_status_of_one() {
+    let Some(cluster) = Cluster::start() else { return };
+    cluster.run("async run --on slurm --sbatch '-t 1' t -- bash -c 'echo >there; sleep 1000'").exits(0);
+    // What is a minute is noticed after two.
+    let job = cluster.job("t");
+    cluster.wait_for("it runs", &format!("squeue -h -j {job} -o %T | grep -qx RUNNING"));
+    cluster.run("async wait t").tells("(its time was up)").exits(124);
+}
+
+#[test]
+fn an_array_is_refused_and_would_be_no_success() {
+    let Some(cluster) = Cluster::start() else { return };
+    cluster.run("async run --on slurm --sbatch '--array=1-2' t -- true").complains("more than one task").exits(2);
+    cluster.run("async run --on slurm --sbatch '--arra 1-2' t -- true; async wait t").exits(125);
+    cluster.run("SBATCH_ARRAY_INX=1-2 async run --on slurm t -- true; async wait t").exits(0);
+    cluster.run("async run --on slurm --sbatch '-p nowhere' t -- true").complains("nowhere").exits(125);
+    cluster.run("async status t").exits(125);
+}
