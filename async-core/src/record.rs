@@ -20,7 +20,7 @@
 //! ```
 //!
 //! There may also be `parent`, `plan`, `waits_for`, `at_once`, `run_start`, `attempts`, `cancel_time`, `signal`, `cause`, `terminated`,
-//! `killed` and `taken_by`, and where the task runs elsewhere `launch`, `submission`, `job`, `node`, `reason` and `gone`;
+//! `killed`, `usage` and `taken_by`, and where the task runs elsewhere `launch`, `submission`, `job`, `node`, `reason` and `gone`;
 //! [`Record`] says what each is.
 //!
 //! Times with `_time` are ms since the epoch, `start_boot` is ms since boot, `run_time` is a duration in ms. `log` is
@@ -34,6 +34,7 @@ mod codec;
 mod outcome;
 mod references;
 mod state;
+mod usage;
 
 use std::fs::File;
 use std::io;
@@ -55,6 +56,7 @@ pub(crate) use references::{Donor, FutureId, QueuePlace, WaitsFor};
 pub use argument::Argument;
 pub use outcome::{Outcome, Wait};
 pub use state::{Cause, State};
+pub use usage::Usage;
 
 /// The largest record that is read, in bytes.
 pub const MAX_RECORD_BYTES: u64 = 1 << 20;
@@ -129,6 +131,8 @@ pub struct Record {
     pub terminated: Option<u32>,
     /// How many of these had to be killed (SIGKILL).
     pub killed: Option<u32>,
+    /// What it used, if it ran here in the background and is over.
+    pub usage: Option<Usage>,
     /// The job by which an engine knows it, where it runs elsewhere.
     pub job: Option<String>,
     /// The node that runs it, or has.

@@ -104,6 +104,7 @@ fn run_of(seeds: &[Seed], work_before: Millis, script_end: Option<Millis>) -> Ru
             synchronous: seed.synchronous,
             after,
             jobs,
+            usage: None,
             log: None,
         });
     }

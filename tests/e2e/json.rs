@@ -554,3 +554,38 @@ fn the_schema_refuses_what_is_not_so() {
         refused(&|it| drop(it["futures"][0].as_object_mut().unwrap().remove(key)));
     }
 }
+
+#[test]
+fn what_a_task_used_is_told_with_what_it_waited_for() {
+    let sandbox = Sandbox::default();
+    runs::empty_store(&sandbox);
+    let finished = sandbox.run(
+        "{ source <(async shim)
+            function computes { for ((i = 0; i < 100000; i++)); do :; done; }
+            function child_computes { bash -c 'for ((i = 0; i < 100000; i++)); do :; done'; }
+            async_run function computes
+            async_run child child_computes
+            async run program -- bash -c 'for ((i = 0; i < 100000; i++)); do :; done'
+            async run sleeps -- sleep 0.3
+            async_run --after nobody never true
+            ASYNC_PARALLEL=false; async_run here computes
+            for name in function child program sleeps here; do async wait --keep --quiet $name; done
+        } >&2
+        async status --json
+        async timing --openmetrics -",
+    );
+    let (json, metrics) = finished.stdout.split_once("# HELP").unwrap();
+    let seen: Value = serde_json::from_str(json).unwrap();
+    for name in ["function", "child", "program"] {
+        let usage = &future(&seen, name)["usage"];
+        assert!(usage["user_time_ms"].as_i64().unwrap() >= 10, "{name}: {usage}");
+        assert!(usage["system_time_ms"].as_i64().unwrap() >= 0, "{name}: {usage}");
+        assert!((500..1_000_000).contains(&usage["max_resident_kib"].as_i64().unwrap()), "{name}: {usage}");
+        let line = format!("async_future_processor_seconds{{name=\"{name}\",number=\"1\"}} 0.");
+        assert!(metrics.contains(&line), "{line}: {metrics}");
+    }
+    let sleeps = &future(&seen, "sleeps")["usage"];
+    let used = ["user_time_ms", "system_time_ms"].map(|what| sleeps[what].as_i64().unwrap());
+    assert!(used.iter().sum::<i64>() < 300, "it only slept: {sleeps}");
+    assert_eq!(future(&seen, "here")["usage"], Value::Null);
+}

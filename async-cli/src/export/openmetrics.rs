@@ -76,6 +76,18 @@ impl Collector for Metrics {
             seconds,
             each(&|t| Some(in_seconds(t.blocked()))),
         )?;
+        gauge(
+            "async_future_processor",
+            "Processor time of the task and of what it waited for",
+            seconds,
+            each(&|t| t.usage.map(|usage| in_seconds(usage.user + usage.system))),
+        )?;
+        gauge(
+            "async_future_max_resident",
+            "The most memory that any process of the task had resident",
+            Some(&Unit::Bytes),
+            each(&|t| t.usage.map(|usage| in_bytes(usage.max_resident))),
+        )?;
         gauge("async_future_exit_status", "The exit status of its task", None, each(&|t| t.status.rc.map(f64::from)))
     }
 }
@@ -83,6 +95,11 @@ impl Collector for Metrics {
 #[allow(clippy::cast_precision_loss, reason = "ms are far below 2^53")]
 fn in_seconds(ms: Millis) -> f64 {
     ms as f64 / 1000.0
+}
+
+#[allow(clippy::cast_precision_loss, reason = "no machine has that much memory")]
+fn in_bytes(kib: u64) -> f64 {
+    (kib * 1024) as f64
 }
 
 /// How many there are of each kind, those of which there are none too, so that a series never ends.

@@ -2,7 +2,7 @@
 
 use async_core::clock::Millis;
 use async_core::process::ProcessIdentity;
-use async_core::record::{Argument, Cause, State};
+use async_core::record::{Argument, Cause, State, Usage};
 use async_core::{Entry, FutureName, Paused, Plan, ScriptRun};
 use serde::Serialize;
 
@@ -138,10 +138,36 @@ pub(crate) struct Future {
     terminated: Option<u32>,
     /// How many of these had to be killed (SIGKILL).
     killed: Option<u32>,
+    /// What its task used, by the kernel's accounting. Null if it has not run, runs still, or ran in the shell or elsewhere.
+    usage: Option<UsageFields>,
     /// How it was to be run, if not simply at once.
     plan: Option<PlanFields>,
     /// The file with what its task printed. Null if it has none, or a later future of the name has taken its place.
     log: Option<Argument>,
+}
+
+/// What a task used, with all processes that have ended and were waited for, in all attempts together.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Usage"))]
+struct UsageFields {
+    /// Processor time in user mode, in ms.
+    user_time_ms: Millis,
+    /// Processor time in the kernel, in ms.
+    system_time_ms: Millis,
+    /// The most memory that any single process had resident, in KiB.
+    max_resident_kib: u64,
+    /// Reads from disks, in blocks of 512 bytes; what the page cache had is not counted.
+    blocks_read: u64,
+    /// Writes to disks, in blocks of 512 bytes, counted when the page cache takes them.
+    blocks_written: u64,
+}
+
+impl From<Usage> for UsageFields {
+    fn from(usage: Usage) -> Self {
+        let Usage { user, system, max_resident, blocks_read, blocks_written } = usage;
+        Self { user_time_ms: user, system_time_ms: system, max_resident_kib: max_resident, blocks_read, blocks_written }
+    }
 }
 
 /// What a caller asked for beside the command.
@@ -200,6 +226,7 @@ impl From<Entry> for Future {
             attempts: record.attempts,
             terminated: record.terminated,
             killed: record.killed,
+            usage: record.usage.map(Into::into),
             // That the queue was paused is no wish of the caller.
             plan: record.plan.filter(|plan| *plan != Plan { held: true, ..Plan::default() }).map(Into::into),
             log: log.filter(|log| log.is_there().unwrap_or(true)).map(|log| log.path().as_os_str().into()),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use ini::{Ini, ParseOption};
 
-use super::{Argument, Cause, Donor, FutureId, QueuePlace, Record, WaitsFor};
+use super::{Argument, Cause, Donor, FutureId, QueuePlace, Record, Usage, WaitsFor};
 use crate::clock::Millis;
 use crate::launch::{Launch, Submission};
 use crate::name::FutureName;
@@ -49,7 +49,7 @@ macro_rules! plain_values {
 }
 
 plain_values!(false: String, Millis, u32, u8, bool, ProcessIdentity);
-plain_values!(true: FutureName, FutureId, QueuePlace, Donor, WaitsFor);
+plain_values!(true: FutureName, FutureId, QueuePlace, Donor, WaitsFor, Usage);
 
 /// What is written and read as JSON.
 macro_rules! json_values {
@@ -185,6 +185,7 @@ lines! {
     /// 1 to 64.
     Signal(u8) = "signal" => |record, value| record.signal = Some(value.into()).filter(|number| (1..=64).contains(number)),
     Cause(Cause) = "cause" => |record, value| record.cause = Some(value),
+    Usage(Usage) = "usage" => |record, value| record.usage = Some(value),
     Rc(u8) = "rc" => |record, value| record.rc = Some(value.into()),
     TakenBy(ProcessIdentity) = "taken_by" => |record, value| record.taken_by = Some(value),
     WaitStart(Millis) = "wait_start" => |record, value| record.wait_start = Some(value),

@@ -9,7 +9,7 @@ use super::files::{append, read_record};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
-use crate::record::{Cause, Line, Record};
+use crate::record::{Cause, Line, Record, Usage};
 use crate::tree::Ended;
 
 /// The end of a task.
@@ -25,6 +25,8 @@ pub struct End {
     pub ended: Option<Ended>,
     /// How often it was run, if more than once was allowed.
     pub attempts: Option<u32>,
+    /// What it used, if that is known.
+    pub usage: Option<Usage>,
     /// How long it ran, in ms, if that was measured elsewhere.
     pub run_time: Option<Millis>,
 }
@@ -98,6 +100,7 @@ fn add_end(file: &File, path: &Path, record: Record, end: &End) -> Result<Record
     }
     lines.extend(end.signal.and_then(|signal| signal.try_into().ok()).map(Line::Signal));
     lines.extend(end.cause.map(Line::Cause));
+    lines.extend(end.usage.map(Line::Usage));
     // Last, so that whoever sees a status sees all of it.
     lines.push(Line::Rc(u8::try_from(end.rc).unwrap_or(u8::MAX)));
     append(file, &record, &lines).map_err(Error::io("write the result to", path))?;

@@ -31,7 +31,7 @@ use crate::launch::{Elsewhere, Folder};
 use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::process;
-use crate::record::{Cause, Line, Record};
+use crate::record::{Cause, Line, Record, Usage};
 use crate::store::{End, RecordWriter, Slot, Store};
 use crate::tree;
 
@@ -150,6 +150,7 @@ pub fn supervise(
     if end.cause == Some(Cause::Cancelled) && end.rc == 0 {
         end.rc = TERMINATED;
     }
+    end.usage = if supervisor.has_started && supervisor.plan.on.is_none() { Usage::of_children() } else { None };
     supervisor.record.finish(&end)?;
     // Until then, whoever attends it again finds there what the job has said.
     if let Some(folder) = supervisor.folder {

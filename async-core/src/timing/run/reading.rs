@@ -158,6 +158,7 @@ fn place(recorded: Recorded, origin: Millis, now: Millis, latest: &HashMap<Futur
         status: Status { state, rc: record.rc, signal: record.signal, cause: record.cause },
         jobs: plan.and_then(|plan| plan.jobs),
         command: record.command,
+        usage: record.usage,
         name,
         start,
         run_start,

@@ -2,7 +2,7 @@
 
 use crate::clock::Millis;
 use crate::name::FutureName;
-use crate::record::{Cause, State};
+use crate::record::{Cause, State, Usage};
 use crate::store::StoreFile;
 
 /// One future of a run. All moments are ms from the run's start.
@@ -40,6 +40,8 @@ pub struct Task {
     pub after: Vec<usize>,
     /// How many tasks could run at once, this one included, if there was a limit.
     pub jobs: Option<u32>,
+    /// What it used, if that is known.
+    pub usage: Option<Usage>,
     /// Its log, if that is still there.
     pub log: Option<StoreFile>,
 }
