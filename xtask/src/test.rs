@@ -27,6 +27,9 @@ struct Step {
 
 const NO_STEP: Step = Step { name: "", command: &[], files: &[], env: &[], install: None, all: &[] };
 
+/// How many tests the test runner of Rust runs at once.
+const THREADS: &str = "RUST_TEST_THREADS";
+
 /// The versions of bash that tests run under beside the system's, which is enough for the quick set.
 const BASHES: &str = "ASYNC_TEST_BASHES";
 
@@ -171,6 +174,11 @@ impl Step {
         }
         let mut command = command(&with_signals(&words));
         command.env(SKIPPED, skipped);
+        // Most tests wait, for tasks, terminals or clusters, more than they compute.
+        if std::env::var_os(THREADS).is_none() {
+            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            command.env(THREADS, (2 * cores).to_string());
+        }
         if !all {
             command.env_remove(BASHES);
         }
