@@ -1,15 +1,17 @@
 //! Named futures for shell scripts: the store, process life and timing arithmetic behind the program `async`.
 //!
 //! A **future** is one named task: started once, finished once, collected once. All that is known of it is kept in a
-//! **store**, a directory with a **record** (`NAME.ini`) and a **log** (`NAME.log`) for each; there is no daemon and no
-//! state outside that directory.
+//! **store**, a directory with a **record** (`NAME.ini`) and a **log** (`NAME.log`) for each. There is no daemon, and no
+//! state outside that directory, except that a task that runs on a cluster also has a folder that its node sees.
 //!
 //! # How a future lives
 //!
 //! * **The lock on the record is the future's life.** Whoever runs the task holds an open descriptor of the record on
 //!   which an exclusive `flock(2)` was taken before the record became visible under its name. The lock belongs to the
 //!   open file, so it goes along over `fork` and `exec`, and the kernel lets go of it when the last holder ends, in
-//!   whatever way. No process id is ever trusted, and anybody can wait for it from any process.
+//!   whatever way. No process id is ever trusted, and anybody can wait for it from any process. There are two exceptions: a
+//!   task that a script's shell runs itself lives as long as that process, which the record names with its start time; and
+//!   a job on a cluster goes on when nobody here holds the lock.
 //! * **Records only grow.** A record appears whole, by `rename`, and after that each writer appends whole lines with one
 //!   `O_APPEND` write. Nobody rewrites one, so nothing is lost between two writers.
 //! * **Collecting moves, never deletes.** A collected record goes to the store's subdirectory [`store::COLLECTED`]; the

@@ -19,9 +19,24 @@
 //! wait_end = 1795503107125
 //! ```
 //!
-//! There may also be `parent`, `plan`, `waits_for`, `at_once`, `run_start`, `attempts`, `cancel_time`, `signal`, `cause`, `terminated`,
-//! `killed`, `usage` and `taken_by`, and where the task runs elsewhere `launch`, `submission`, `job`, `node`, `reason` and `gone`;
-//! [`Record`] says what each is.
+//! There may also be `parent`, `plan`, `run_start`, `attempts`, `cancel_time`, `signal`, `cause`, `terminated`, `killed` and
+//! `usage`, and where the task runs elsewhere `job`, `node` and `reason`; [`Record`] says what each is. The other keys are:
+//!
+//! | key | is |
+//! | --- | --- |
+//! | `at_once` | `true` if nothing held the task back though its plan might have |
+//! | `cancel_grace` | the time between SIGTERM and SIGKILL that came with a request to cancel, in ms |
+//! | `dependency` | a future that the plan names, as it was found at the start: its start in ms since the epoch, and its name |
+//! | `gone` | when it was found that the engine does not know the job any more, in ms since the epoch |
+//! | `launch` | the job's folder, and its token, by which the engine is asked for it |
+//! | `lender` | a process that waits for this future, and the future that it waits in, which lends its place |
+//! | `lent_by` | the name of the future in whose place the task runs |
+//! | `life` | the process that runs the task itself: its life is the future's |
+//! | `queue` | the future that this one is behind in the queue, or `first` |
+//! | `run_boot` | when the task was let go, in ms since boot |
+//! | `submission` | the last attempt that was handed to the engine, and where its output begins in the log, in bytes |
+//! | `taken_by` | the script that collected it |
+//! | `waits_for` | a process of the task that waits, and the future that it waits for |
 //!
 //! Times with `_time` are ms since the epoch, `start_boot` is ms since boot, `run_time` is a duration in ms. `log` is
 //! `own` once the log has been made; until then, a log of that name is an earlier future's. Values are raw: no quoting,
@@ -151,7 +166,7 @@ pub struct Record {
     /// The time between SIGTERM and SIGKILL that came with that request, in ms.
     #[serde(skip)]
     pub(crate) cancel_grace: Option<Millis>,
-    /// The same in ms since boot.
+    /// When the task itself was let go, in ms since boot.
     #[serde(skip)]
     pub(crate) run_boot: Option<Millis>,
     /// Its place in the queue of those that a limit holds back.
