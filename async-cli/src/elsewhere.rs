@@ -14,7 +14,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::cli::{Context, variable};
 use crate::failure::Failure;
 
-const ON_HELP: &str = "Run it there: `slurm` for a node of the cluster, or `here` [default: $ASYNC_ON, else here]";
+const ON_HELP: &str =
+    "Run it there: `slurm` for a node of the cluster, `ssh:HOST`, or `here` [default: $ASYNC_ON, else here]";
 
 /// What a caller asks for.
 #[derive(Args, Debug, Default)]

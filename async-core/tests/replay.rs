@@ -105,6 +105,8 @@ fn run_of(seeds: &[Seed], work_before: Millis, script_end: Option<Millis>) -> Ru
             after,
             jobs,
             usage: None,
+            on: None,
+            node: None,
             log: None,
         });
     }

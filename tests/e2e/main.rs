@@ -32,6 +32,7 @@ mod renderings;
 mod run;
 mod scripts;
 mod slurm;
+mod ssh;
 mod status;
 mod streams;
 mod suggestions;

@@ -11,3 +11,5 @@ mod engine;
 mod functions;
 #[path = "slurm/torture.rs"]
 mod torture;
+#[path = "slurm/views.rs"]
+mod views;

@@ -62,7 +62,11 @@ fn client(name: &str) -> PathBuf {
 }
 
 /// A port of loopback that nobody has, and that the kernel gives to nobody.
-fn free_port() -> u16 {
+///
+/// # Panics
+/// Never.
+#[must_use]
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 17_000 + u16::try_from(std::process::id() % 1400).expect("a small number") * 10;
     loop {

@@ -9,6 +9,7 @@ pub mod fault;
 pub mod fixtures;
 pub mod mark;
 pub mod markdown;
+pub mod other_host;
 pub mod paused_script;
 pub mod proof;
 pub mod scenario;

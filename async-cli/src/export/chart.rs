@@ -42,6 +42,8 @@ pub(crate) struct Lane {
     pub(crate) whole: Span,
     /// The part before its task was let go, if it was held back.
     pub(crate) queued: Option<Span>,
+    /// Whether that was elsewhere, in the queue of a cluster.
+    pub(crate) is_queued_elsewhere: bool,
     /// The part in which its task ran, if that was ever let go.
     pub(crate) run: Option<Span>,
     /// Whether it is known when that was over.
@@ -229,9 +231,14 @@ impl Chart {
         &self.lanes[1..]
     }
 
-    /// Whether anything was held back.
+    /// Whether anything was held back here.
     pub(crate) fn has_queued(&self) -> bool {
-        self.lanes.iter().any(|lane| lane.queued.is_some())
+        self.lanes.iter().any(|lane| lane.queued.is_some() && !lane.is_queued_elsewhere)
+    }
+
+    /// Whether anything was held back by a cluster.
+    pub(crate) fn has_queued_elsewhere(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.queued.is_some() && lane.is_queued_elsewhere)
     }
 
     /// Whether anything was waited for.
@@ -271,6 +278,7 @@ fn script_lane(length: Millis) -> Lane {
         look: LaneKind::Script,
         whole,
         queued: None,
+        is_queued_elsewhere: false,
         run: Some(whole),
         is_known: true,
         waits: Vec::new(),
@@ -298,12 +306,24 @@ fn future_lane(run: &Run, index: usize, depth: usize) -> Lane {
         look: LaneKind::Future(outcome),
         whole: Span { start: task.start, end },
         queued: (task.queued() > 0).then_some(queued),
+        is_queued_elsewhere: task.on.as_ref().is_some_and(|on| on.starts_with("slurm")),
         run: task.ran().then_some(Span { start: task.run_start, end }),
         is_known: task.is_known,
         waits: Vec::new(),
         command: text::printable(task.command.as_ref()),
-        status: status(&task.status),
+        status: status(&task.status) + &place(task),
         waited: task.wait.map_or_else(String::new, |_| duration(task.blocked())),
+    }
+}
+
+/// Where it ran, behind how it ended; nothing if that was here.
+fn place(task: &Task) -> String {
+    match (&task.on, &task.node) {
+        (None, _) => String::new(),
+        (Some(on), None) => format!(", on {}", text::printable(on.as_ref())),
+        (Some(on), Some(node)) => {
+            format!(", on {} ({})", text::printable(node.as_ref()), text::printable(on.as_ref()))
+        }
     }
 }
 

@@ -146,6 +146,9 @@ fn legend(chart: &Chart) -> Vec<Sample> {
     if chart.has_queued() {
         entries.push(("held", None, "was queued".into()));
     }
+    if chart.has_queued_elsewhere() {
+        entries.push(("held elsewhere", None, "was queued on a cluster".into()));
+    }
     if chart.has_waits() {
         entries.push(("wait", None, "waits".into()));
     }

@@ -125,7 +125,8 @@ impl<'a> Threads<'a> {
         let tid = self.open(&lane.name);
         let about = || lane.task.map(|_| Args::Future { command: &lane.command, status: &lane.status });
         if let Some(queued) = lane.queued {
-            self.slices.push(Event::slice("queued".into(), "queued", tid, queued, about()));
+            let name = if lane.is_queued_elsewhere { "queued on the cluster" } else { "queued" };
+            self.slices.push(Event::slice(name.into(), "queued", tid, queued, about()));
         }
         if let Some(run) = lane.run {
             self.slices.push(Event::slice(lane.name.clone(), lane.look.sign(), tid, run, about()));

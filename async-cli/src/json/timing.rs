@@ -86,6 +86,10 @@ pub(crate) struct FutureTiming {
     pub(crate) cause: Option<Cause>,
     /// Whether the task ran in the calling shell, not in the background.
     pub(crate) synchronous: bool,
+    /// Where it ran, or is to run, if not here: `slurm`, and behind a colon the job once there is one.
+    pub(crate) on: Option<String>,
+    /// The node that ran it.
+    pub(crate) node: Option<String>,
     /// When it was started.
     pub(crate) start_offset_ms: Millis,
     /// When its task was let go: later than that if it was queued, and by a moment if its plan might have held it back.

@@ -56,8 +56,9 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
     ),
     (
         "ASYNC_ON",
-        "Where tasks run: slurm, on a node of a cluster, or here, the default. devstack's functions run theirs here.",
+        "Where tasks run: slurm, on a node of a cluster, ssh:HOST, on another host, or here, the default. devstack's functions run theirs here.",
     ),
+    ("ASYNC_REMOTE_BIN", "The program on another host, for ssh:HOST. By default, async on PATH there."),
     (
         "ASYNC_JOB_DIR",
         "The directory for the folders of jobs that run on a cluster. By default, they are in the store.",

@@ -56,10 +56,14 @@ const OWN: [&[u8]; 38] = [
 const OWN_TOO: [&[u8]; 3] = [b"TMPDIR", b"ASYNC_FUTURE", b"ASYNC_ON"];
 const OWN_PREFIXES: [&[u8]; 4] = [b"SLURM_", b"SLURMD_", b"_ASYNC_", b"_async_"];
 
+/// Variables of a host, which another one has of its own.
+const HOSTS: [&[u8]; 8] = [b"HOME", b"PATH", b"USER", b"LOGNAME", b"SHELL", b"MAIL", b"TERM", b"DISPLAY"];
+const HOSTS_PREFIXES: [&[u8]; 2] = [b"XDG_", b"SSH_"];
+
 /// Makes the script of the texts.
 ///
-/// It is an error if they are not all there.
-pub(super) fn script(texts: &[u8]) -> io::Result<Vec<u8>> {
+/// With `other_host`, that is not one that shares this one's files and users. It is an error if the texts are not all there.
+pub(super) fn script(texts: &[u8], other_host: bool) -> io::Result<Vec<u8>> {
     let cut = || io::Error::new(io::ErrorKind::UnexpectedEof, "the copy of the shell is not whole");
     let whole = texts.strip_suffix(b"\0").ok_or_else(cut)?;
     let mut texts = whole.split(|&byte| byte == 0);
@@ -78,7 +82,7 @@ pub(super) fn script(texts: &[u8]) -> io::Result<Vec<u8>> {
     for (name, declaration) in declarations(variables) {
         if name == b"_async_set" {
             flags = value(declaration);
-        } else if is_carried(name) {
+        } else if is_carried(name) && !(other_host && is_of_host(name)) {
             script.extend(declaration);
             script.push(b'\n');
         }
@@ -114,6 +118,10 @@ fn is_carried(name: &[u8]) -> bool {
     let is_name = name.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
     let is_own = !is_name || OWN.contains(&name) || OWN_TOO.contains(&name);
     !is_own && !OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+fn is_of_host(name: &[u8]) -> bool {
+    HOSTS.contains(&name) || HOSTS_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// What `declare -p` has printed: the names, and the text of each.
@@ -186,8 +194,8 @@ mod tests {
     #[test]
     fn texts_that_are_not_whole_make_no_script() {
         for texts in [&b""[..], b"a\0b\0c\0", b"a\0b\0c\0word", b"a\0b"] {
-            assert!(script(texts).is_err(), "{texts:?}");
+            assert!(script(texts, false).is_err(), "{texts:?}");
         }
-        assert!(script(b"\0\0\0word\0").is_ok());
+        assert!(script(b"\0\0\0word\0", false).is_ok());
     }
 }

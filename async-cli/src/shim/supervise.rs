@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::process::ExitCode;
 
-use async_core::{Begun, Elsewhere, End, Gated, Program, Start, Task, descriptor, process, supervise};
+use async_core::{Begun, Elsewhere, End, Gated, Program, Start, Target, Task, descriptor, process, supervise};
 use clap::Args;
 
 use super::answer::Answer;
@@ -69,8 +69,10 @@ impl Supervise {
         let task = task.ends_with(context.script_to_end_with()?);
         let store = context.store()?;
         let plan = call.planning.plan(context)?;
-        let is_elsewhere = plan.as_ref().is_some_and(|plan| plan.on.is_some());
-        let task = if is_elsewhere { copied(task)? } else { Task::Function(task) };
+        let task = match plan.as_ref().and_then(|plan| plan.on.as_ref()) {
+            Some(target) => copied(task, target)?,
+            None => Task::Function(task),
+        };
         let request = call.request(context, &store, plan, self.shortened);
         let started = call.planning.begin(&store, &name, &request, Start::Supervised(self.task))?;
         // Whoever lists processes need not see what the task was given. It is in the record, for who may read that.
@@ -109,12 +111,12 @@ impl Supervise {
 }
 
 /// The task as a copy of its shell, to be run elsewhere.
-fn copied(mut shell: Gated) -> Result<Task, Failure> {
+fn copied(mut shell: Gated, target: &Target) -> Result<Task, Failure> {
     let said = shell.take_snapshot().map_err(Failure::Task)?;
     let cwd = std::env::current_dir().map_err(|source| Failure::Directory { path: ".".into(), source })?;
     let program = Program {
         argv: Vec::new(),
-        script: Some(snapshot::script(&said).map_err(Failure::Task)?),
+        script: Some(snapshot::script(&said, matches!(target, Target::Ssh(_))).map_err(Failure::Task)?),
         variables: Vec::new(),
         cwd,
         stdin: "/dev/null".into(),

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -21,6 +21,8 @@ const MAX_BYTES: usize = 1 << 26;
 #[derive(Debug)]
 pub(super) struct Said {
     pub(super) success: bool,
+    /// Its exit status, if it came to that.
+    pub(super) status: Option<i32>,
     /// Whether it was stopped, as it took too long.
     pub(super) cut: bool,
     pub(super) out: Vec<u8>,
@@ -28,10 +30,15 @@ pub(super) struct Said {
 }
 
 /// Runs one to its end, or for a minute.
-pub(super) fn run(mut command: Command) -> io::Result<Said> {
+pub(super) fn run(command: Command) -> io::Result<Said> {
+    run_with(command, File::open("/dev/null")?)
+}
+
+/// The same with that as its input.
+pub(super) fn run_with(mut command: Command, input: File) -> io::Result<Said> {
     let (mut out, out_end) = io::pipe()?;
     let (mut err, err_end) = io::pipe()?;
-    command.stdin(Stdio::null()).stdout(out_end).stderr(err_end);
+    command.stdin(input).stdout(out_end).stderr(err_end);
     process::start_without_inherited_signals(&mut command);
     let mut child = command.spawn()?;
     // It has the ends that are written to.
@@ -68,9 +75,9 @@ pub(super) fn run(mut command: Command) -> io::Result<Said> {
     if cut {
         child.kill()?;
     }
-    let success = loop {
+    let status = loop {
         match child.try_wait()? {
-            Some(status) => break status.success() && !cut,
+            Some(status) => break status,
             // It has closed what it prints to, and goes on.
             None if Instant::now() >= deadline => {
                 cut = true;
@@ -79,7 +86,8 @@ pub(super) fn run(mut command: Command) -> io::Result<Said> {
             None => std::thread::sleep(Duration::from_millis(2)),
         }
     };
-    Ok(Said { success, cut, out: said, err: String::from_utf8_lossy(&told).trim().to_owned() })
+    let success = status.success() && !cut;
+    Ok(Said { success, status: status.code(), cut, out: said, err: String::from_utf8_lossy(&told).trim().to_owned() })
 }
 
 /// Takes what is there; false at the end.

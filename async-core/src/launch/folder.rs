@@ -69,6 +69,7 @@ impl Folder {
             self.write("task", script)?;
         }
         self.write("run", &run_script(&self.path, program))?;
+        self.write("far", &far_script(program))?;
         let mut environment = Vec::new();
         let is_set = |name: &OsStr| program.variables.iter().any(|(set, _)| set == name);
         // What a task starts runs where the task does, unless it says so itself.
@@ -83,6 +84,15 @@ impl Folder {
     pub(crate) fn make_ready(&self, attempt: u32) -> io::Result<()> {
         self.write(&format!("log.{attempt}"), b"")?;
         self.write(&format!("status.{attempt}"), b"")
+    }
+
+    /// What another host is given, which does not see this folder: what it is to run, and the task of a shell, if it is one's.
+    pub(super) fn far_files(&self) -> io::Result<(Vec<u8>, Vec<u8>)> {
+        let task = match fs::read(self.file("task")) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            task => task?,
+        };
+        Ok((fs::read(self.file("far"))?, task))
     }
 
     /// Writes what an engine is given to run that attempt.
@@ -173,8 +183,8 @@ pub(super) fn quoted(text: &OsStr) -> Vec<u8> {
     quoted
 }
 
-/// What the job runs. Any sh will do.
-fn run_script(folder: &Path, program: &Program) -> Vec<u8> {
+/// What becomes the task, in place of the sh that runs it.
+fn task_lines(program: &Program) -> Vec<u8> {
     let mut words = Vec::new();
     if let Some(script) = &program.script {
         // Of one that is cut, bash would run what there is.
@@ -198,21 +208,50 @@ fn run_script(folder: &Path, program: &Program) -> Vec<u8> {
         words.push(b' ');
         words.extend(quoted(word));
     }
+    words
+}
+
+/// Where the task works, what it reads, and its umask.
+fn settings(program: &Program) -> Vec<u8> {
     let mask = umask(Mode::empty());
     umask(mask);
-    let mut script =
-        b"# Run by the job of an async future. Only what it writes to its status says how it ended.\nfolder=".to_vec();
-    script.extend(quoted(folder.as_os_str()));
-    script.extend(b"\ncwd=");
+    let mut script = b"cwd=".to_vec();
     script.extend(quoted(program.cwd.as_os_str()));
     script.extend(b"\nstdin=");
     script.extend(quoted(program.stdin.as_os_str()));
     script.extend(format!("\numask {:04o}\n", mask.bits()).as_bytes());
+    script
+}
+
+/// What the job runs. Any sh will do.
+fn run_script(folder: &Path, program: &Program) -> Vec<u8> {
+    let mut script =
+        b"# Run by the job of an async future. Only what it writes to its status says how it ended.\nfolder=".to_vec();
+    script.extend(quoted(folder.as_os_str()));
+    script.push(b'\n');
+    script.extend(settings(program));
     script.extend(RUN_BEGINS);
-    script.extend(words);
+    script.extend(task_lines(program));
     script.extend(RUN_ENDS);
     script
 }
+
+/// What another host's program runs.
+fn far_script(program: &Program) -> Vec<u8> {
+    let mut script = b"# The task of an async future of another host\nfolder=${0%/*}\n".to_vec();
+    script.extend(settings(program));
+    script.extend(FAR);
+    script.extend(task_lines(program));
+    script.push(b'\n');
+    script
+}
+
+const FAR: &[u8] = br#"fail() {
+    echo "async: $1, on $(uname -n)" >&2
+}
+cd -- "$cwd" || { fail "the working directory can't be used: $cwd"; exit 125; }
+exec <"$stdin" || exit 125
+    "#;
 
 const RUN_BEGINS: &[u8] = br#"status=$folder/status.$1
 log=$folder/log.$1

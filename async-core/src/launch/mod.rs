@@ -8,6 +8,7 @@ mod command;
 mod folder;
 mod polls;
 mod slurm;
+mod ssh;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -24,6 +25,7 @@ use crate::supervise::Gated;
 
 pub(crate) use folder::Folder;
 use slurm::Slurm;
+use ssh::Ssh;
 
 /// Where a task runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,15 +33,23 @@ use slurm::Slurm;
 pub enum Target {
     /// On a node of the cluster that this host submits to.
     Slurm,
+    /// On that host, as ssh(1) knows it.
+    Ssh(String),
 }
 
 impl FromStr for Target {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "slurm" => Ok(Self::Slurm),
-            _ => Err("it is `here` or `slurm`".to_owned()),
+        if text == "slurm" {
+            return Ok(Self::Slurm);
+        }
+        let host = text.strip_prefix("ssh:").ok_or("it is `here`, `slurm` or `ssh:HOST`")?;
+        let is_odd = |c: char| c.is_control() || c.is_whitespace() || c == ',';
+        match host {
+            "" => Err("behind `ssh:` stands no host".to_owned()),
+            _ if host.starts_with('-') || host.contains(is_odd) => Err("that is no name of a host".to_owned()),
+            _ => Ok(Self::Ssh(host.to_owned())),
         }
     }
 }
@@ -60,9 +70,10 @@ impl From<Target> for String {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Slurm => "slurm",
-        })
+        match self {
+            Self::Slurm => f.write_str("slurm"),
+            Self::Ssh(host) => write!(f, "ssh:{host}"),
+        }
     }
 }
 
@@ -71,6 +82,7 @@ impl Target {
     pub(crate) fn launcher(&self, options: &[String]) -> Box<dyn Launcher> {
         match self {
             Self::Slurm => Box::new(Slurm::new(options)),
+            Self::Ssh(host) => Box::new(Ssh::new(host)),
         }
     }
 }
@@ -204,8 +216,8 @@ pub(crate) struct Answer {
 pub(crate) enum Ask {
     /// To take that signal, if it runs.
     Signal(Signal),
-    /// To end: it is asked to if it runs, and is not to start.
-    End,
+    /// To end, within so many ms: it is asked to if it runs, and is not to start.
+    End(Millis),
     /// To be no more.
     Kill,
 }
@@ -227,6 +239,9 @@ pub(crate) trait Launcher: Send + Sync {
 
     /// Has the job hear that. It is certain that no other one does.
     fn tell(&self, job: &Job, ask: Ask) -> io::Result<()>;
+
+    /// Removes what a job that has ended has left there.
+    fn clean(&self, _job: &Job) {}
 }
 
 /// How long to listen for what may be late after an engine has said that a job is over, or that it knows none, in ms:

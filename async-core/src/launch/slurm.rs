@@ -124,9 +124,9 @@ impl Launcher for Slurm {
         match (ask, stands) {
             (_, Stands::Over(_)) | (Ask::Signal(_), Stands::Pending(_)) => Ok(()),
             (Ask::Signal(signal), Stands::Active) => send(signal),
-            (Ask::End | Ask::Kill, Stands::Pending(_)) => Self::scancel(&id, &[]),
+            (Ask::End(_) | Ask::Kill, Stands::Pending(_)) => Self::scancel(&id, &[]),
             // Slurm's own cancel has a grace period of its own; this one leaves it to us.
-            (Ask::End, Stands::Active) => send(Signal::SIGTERM).and_then(|()| send(Signal::SIGCONT)),
+            (Ask::End(_), Stands::Active) => send(Signal::SIGTERM).and_then(|()| send(Signal::SIGCONT)),
             (Ask::Kill, Stands::Active) => {
                 let killed = send(Signal::SIGKILL);
                 Self::scancel(&id, &[]).and(killed)

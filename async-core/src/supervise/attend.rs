@@ -13,7 +13,8 @@ use super::{Begun, FAILED, Report, Supervisor, TERMINATED, TIMED_OUT, ends_attem
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::launch::{
-    Answer, Ask, Elsewhere, Folder, Heard, Job, JobEnd, Launch, Launcher, Over, Stands, Submission, Submitted, grace,
+    Answer, Ask, Elsewhere, Folder, Heard, Job, JobEnd, Launch, Launcher, Over, Stands, Submission, Submitted, Target,
+    grace,
 };
 use crate::record::{Argument, Cause, Line};
 use crate::store::{End, INSIDE};
@@ -65,6 +66,8 @@ impl Round {
 /// A task that is to come to its end.
 struct Ending {
     cause: Cause,
+    /// How long it has for that, in ms.
+    grace: Millis,
     /// When it is to be killed, in ms since boot.
     kill_at: Millis,
     /// What has been asked of it, and is what was asked before to be asked once more.
@@ -116,7 +119,10 @@ impl Supervisor<'_> {
                 if let Err(end) = self.admit(report)? {
                     return Ok(end);
                 }
-                program.variables.push((INSIDE.into(), self.store.place_of(self.name)));
+                if self.plan.on == Some(Target::Slurm) {
+                    // Another host's program says that itself.
+                    program.variables.push((INSIDE.into(), self.store.place_of(self.name)));
+                }
                 let within = elsewhere.folders.unwrap_or_else(|| self.store.jobs_path());
                 let made =
                     Folder::make(&within, &new_token()?).and_then(|folder| folder.fill(&program).map(|()| folder));
@@ -146,7 +152,7 @@ impl Supervisor<'_> {
         let mut told = false;
         loop {
             let job = Arc::new(Job::new(self.name.as_str(), launch, number));
-            self.folder = Some(job.folder.clone());
+            self.job = Some((Arc::clone(&launcher), Arc::clone(&job)));
             let length = log.metadata().map_err(Error::io("look at", &self.store.log_path(self.name)))?.len();
             let mut attempt = Attempt::new(&job, &launcher);
             if let Some((submission, run_start)) = resumed.take() {
@@ -184,6 +190,11 @@ impl Supervisor<'_> {
             if let Some(stopped) = self.rest(delay, &end)? {
                 return Ok(stopped);
             }
+            // What is left of it is in nobody's way.
+            drop(attempt.start(|launcher, job| {
+                launcher.clean(job);
+                Back::Told(Ok(()))
+            })?);
             number += 1;
         }
     }
@@ -319,7 +330,7 @@ impl Supervisor<'_> {
             None => return,
         };
         self.stop_retrying = true;
-        attempt.ending = Some(Ending { cause, kill_at: now.saturating_add(grace), asked: None });
+        attempt.ending = Some(Ending { cause, grace, kill_at: now.saturating_add(grace), asked: None });
     }
 
     /// Takes in what the job has said and printed. Gives whether there was anything.
@@ -452,7 +463,7 @@ impl Attempt {
     /// What is to be asked of the job now.
     fn next_order(&mut self, now: Millis) -> Option<Ask> {
         let ending = self.ending.as_mut().filter(|_| self.end.is_none() && self.over.is_none())?;
-        let wanted = if now >= ending.kill_at { Ask::Kill } else { Ask::End };
+        let wanted = if now >= ending.kill_at { Ask::Kill } else { Ask::End(ending.grace) };
         if ending.asked == Some(wanted) {
             return None;
         }

@@ -14,6 +14,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -27,7 +28,7 @@ use ending::insist;
 
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
-use crate::launch::{Elsewhere, Folder};
+use crate::launch::{Elsewhere, Job, Launcher};
 use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::process;
@@ -129,7 +130,7 @@ pub fn supervise(
         has_started: false,
         stop_retrying: false,
         slot: None,
-        folder: None,
+        job: None,
         script_is_gone: Cell::new(false),
     };
     let end = match task {
@@ -153,8 +154,9 @@ pub fn supervise(
     end.usage = if supervisor.has_started && supervisor.plan.on.is_none() { Usage::of_children() } else { None };
     supervisor.record.finish(&end)?;
     // Until then, whoever attends it again finds there what the job has said.
-    if let Some(folder) = supervisor.folder {
-        folder.remove();
+    if let Some((launcher, job)) = supervisor.job {
+        launcher.clean(&job);
+        job.folder.remove();
     }
     Ok(end)
 }
@@ -180,8 +182,8 @@ struct Supervisor<'a> {
     stop_retrying: bool,
     /// The task counts until its end is recorded.
     slot: Option<Slot>,
-    /// The folder of its job.
-    folder: Option<Folder>,
+    /// Its job, if it runs elsewhere.
+    job: Option<(Arc<dyn Launcher>, Arc<Job>)>,
     /// Whether the script is gone whose end is the task's too.
     script_is_gone: Cell<bool>,
 }

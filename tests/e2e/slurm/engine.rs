@@ -157,6 +157,7 @@ fn what_a_job_has_said_may_be_seen_late_and_what_it_has_not_said_is_not_so() {
 }
 
 #[test]
+#[ignore = "in the full set"]
 fn many_at_once_are_asked_about_together() {
     let Some(cluster) = Cluster::start() else { return };
     let finished = cluster.run(

@@ -202,8 +202,11 @@ fn the_script_of_the_page_prints_there_what_it_prints_here() {
     let script = blocks(&page, "bash").into_iter().find(|block| block.contains("source <(async shim)")).unwrap();
     let here = cluster.run(&format!("export ASYNC_ON=here\n{script}"));
     here.says("the sum is 820\n").exits(0);
-    let there =
-        cluster.run(&format!("export ASYNC_ON=slurm\n{script}\nsqueue -h -t all -o '%N' | sort | uniq -c >nodes"));
+    // So that all parts are there when the first one starts.
+    let all_at_once = "scontrol update nodename=node[1-2] state=drain reason=test
+        { until [ \"$(squeue -h | wc -l)\" = 4 ]; do sleep 0.1; done; scontrol update nodename=node[1-2] state=resume; } &";
+    let nodes = "squeue -h -t all -o '%N' | sort | uniq -c >nodes";
+    let there = cluster.run(&format!("{all_at_once}\nexport ASYNC_ON=slurm\n{script}\n{nodes}"));
     there.exits(0);
     assert_eq!(here.stdout, there.stdout, "{there}");
     let nodes = fs::read_to_string(cluster.sandbox().path("cwd/nodes")).unwrap();

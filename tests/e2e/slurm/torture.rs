@@ -20,6 +20,7 @@ fn next(state: &mut u64) -> u64 {
 }
 
 #[test]
+#[ignore = "in the full set"]
 fn whoever_is_killed_every_status_is_the_tasks() {
     let Some(mut cluster) = Cluster::start() else { return };
     let seed = u64::from(std::process::id());

@@ -49,6 +49,8 @@ fn future(run: &Run, index: usize) -> FutureTiming {
         parent: task.parent.map(|parent| run.label(parent)),
         command: printable(task.command.as_ref()),
         state: task.status.state,
+        on: task.on.clone(),
+        node: task.node.clone(),
         failed: !matches!(task.status.outcome(), TaskOutcome::Queued | TaskOutcome::Running | TaskOutcome::Succeeded),
         rc: task.status.rc,
         cause: task.status.cause,

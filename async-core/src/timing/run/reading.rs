@@ -157,6 +157,11 @@ fn place(recorded: Recorded, origin: Millis, now: Millis, latest: &HashMap<Futur
         held: !record.at_once,
         status: Status { state, rc: record.rc, signal: record.signal, cause: record.cause },
         jobs: plan.and_then(|plan| plan.jobs),
+        on: plan.and_then(|plan| plan.on.as_ref()).map(|on| match &record.job {
+            Some(job) => format!("{on}:{job}"),
+            None => on.to_string(),
+        }),
+        node: record.node,
         command: record.command,
         usage: record.usage,
         name,

@@ -40,6 +40,10 @@ pub struct Task {
     pub after: Vec<usize>,
     /// How many tasks could run at once, this one included, if there was a limit.
     pub jobs: Option<u32>,
+    /// Where it ran, or is to run, if not here: the engine, with its job once there is one, as `slurm:42`.
+    pub on: Option<String>,
+    /// The node that ran it, if that is known.
+    pub node: Option<String>,
     /// What it used, if that is known.
     pub usage: Option<Usage>,
     /// Its log, if that is still there.

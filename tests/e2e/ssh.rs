@@ -1,0 +1,135 @@
+//! Futures on another host, by a real ssh on loopback: the program there is the engine, and no answer is no news.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::thread::sleep;
+use std::time::Duration;
+
+use async_tests::other_host::OtherHost;
+
+/// A task that is there until it is let go.
+const GATED: &str = "rm -f there go; mkfifo go
+    async run --on ssh:far t -- bash -c 'echo begun; echo $$ >new; mv new there; read -r rc <go; echo the end; exit $rc'
+    until [ -e there ] && async status t | grep -q running; do sleep 0.02; done";
+
+#[test]
+fn the_status_the_output_and_the_record_are_those_of_the_task() {
+    let Some(host) = OtherHost::start() else { return };
+    let finished = host.run(
+        "async run --on ssh:far t -- bash -c 'echo out; echo err >&2; exit 7'
+        async wait t; echo \"seven $?\"
+        async run --on ssh:far --wait t -- true; echo \"success $?\"
+        async run --on ssh:far --wait t -- bash -c 'kill -KILL $$'; echo \"killed $?\"
+        async run --on ssh:far --wait t -- no-such-program; echo \"missing $?\"
+        mkdir work; async run --on ssh:far -C work -e 'A=b  c' t -- bash -c 'pwd; echo \"$A|$1|$HOME\"' _ $'x\\ny\\xff'
+        async wait t; rmdir work
+        async run --on ssh:far --retry 2 t -- bash -c 'echo x >>tries; [ $(wc -l <tries) = 3 ]'
+        async wait t >/dev/null; echo \"retry $?\"
+        ssh far 'async status; ls ~/.local/state/async-jobs'",
+    );
+    finished.says("out\nerr\nseven 7\nsuccess 0\nkilled 137\n").says("missing 127\n").says("retry 0\n");
+    let home = host.home();
+    finished.says(&format!("/work\nb  c|x\ny\u{fffd}|{}\n", home.display()));
+    finished.tells("]: queued: ").complains("there are no live futures");
+    let folders = fs::read_dir(home.join(".local/state/async-jobs")).unwrap().count();
+    assert_eq!(folders, 0, "nothing is left there");
+}
+
+#[test]
+fn a_host_that_does_not_answer_is_no_news() {
+    let Some(mut host) = OtherHost::start() else { return };
+    for rc in [0, 5] {
+        host.run(GATED).exits(0);
+        host.go_down();
+        sleep(Duration::from_secs(2));
+        host.run("async status").says("t\trunning\t").exits(0);
+        // It ends while nobody hears it.
+        host.run(&format!("echo {rc} >go; sleep 5; async status")).says("t\trunning\t").exits(0);
+        host.come_up();
+        host.run("async wait t").says("begun\nthe end\n").exits(rc);
+    }
+    for fault in ["exit 255", "echo garbage; exit 0", "head -c 1000 /dev/urandom"] {
+        host.run(GATED).exits(0);
+        host.fault(fault);
+        sleep(Duration::from_secs(3));
+        host.run("async status").says("t\trunning\t").exits(0);
+        host.fault("");
+        host.run("echo 6 >go; async wait t").says("begun\nthe end\n").exits(6);
+    }
+}
+
+#[test]
+fn one_that_is_lost_there_is_no_success() {
+    let Some(host) = OtherHost::start() else { return };
+    // As after a reboot: all of its processes are gone, and its record is there.
+    host.run(GATED).exits(0);
+    host.run("ssh far 'kill -KILL $(async pid \"$(async status | cut -f 1)\")'; kill -KILL $(cat there); async wait t")
+        .exits(125);
+    // As if its disk were new.
+    host.run(GATED).exits(0);
+    fs::remove_dir_all(host.home().join(".local/state/async")).unwrap();
+    let finished = host.run("ASYNC_JOB_GRACE=3 async wait t");
+    assert_ne!(finished.status, 0, "{finished}");
+}
+
+#[test]
+fn cancel_time_and_log_go_through() {
+    let Some(host) = OtherHost::start() else { return };
+    let finished = host.run(
+        "async run --on ssh:far t -- bash -c 'trap \"echo told; exit 3\" TERM; echo >there; sleep 100 & wait'
+        until [ -e there ]; do sleep 0.02; done
+        async cancel t; echo \"cancel $?\"; async wait t; echo \"wait $?\"
+        async run --on ssh:far --grace 100ms t -- bash -c 'trap \"\" TERM; echo $$ >ignores; while :; do sleep 1; done'
+        until [ -s ignores ]; do sleep 0.02; done
+        async cancel t; async wait t; echo \"wait $?\"; kill -0 $(cat ignores) && echo alive
+        async run --on ssh:far --timeout 1s t -- sleep 1000; async wait t; echo \"time $?\"
+        async run --on ssh:far t -- bash -c 'echo one; sleep 2; echo two'
+        async log --follow t; async wait t >/dev/null; echo \"log $?\"",
+    );
+    finished.says("cancel 0\ntold\nwait 3\n").says("wait 137\n").says("time 124\n").says("one\ntwo\nlog 0\n");
+    finished.lacks("alive");
+}
+
+#[test]
+fn one_whose_attendant_was_killed_is_attended_again() {
+    let Some(host) = OtherHost::start() else { return };
+    for rc in [0, 5] {
+        host.run(GATED).exits(0);
+        host.run("kill -KILL $(async pid t); async status").says("t\trunning\t").exits(0);
+        host.run(&format!("echo {rc} >go; async wait t")).says("begun\nthe end\n").exits(rc);
+    }
+}
+
+#[test]
+fn a_host_without_the_program_or_with_another_version_is_refused() {
+    let Some(host) = OtherHost::start() else { return };
+    let refused = |bin: &str, why: &str| {
+        let script = format!("ASYNC_REMOTE_BIN={bin} async run --on ssh:far t -- touch ran");
+        host.run(&script).complains(why).exits(125);
+        host.run("async status t").exits(125);
+    };
+    refused("/nowhere/async", "there is no program /nowhere/async");
+    let other = host.sandbox().path("other");
+    fs::write(&other, "#!/bin/sh\necho async 99.1.0\n").unwrap();
+    fs::set_permissions(&other, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    refused(other.to_str().unwrap(), "is async 99.1.0");
+    host.run("async run --on ssh: t -- true").exits(2);
+    host.run("async run --on ssh:-x t -- true").exits(2);
+    assert!(!host.sandbox().path("cwd/ran").exists());
+}
+
+#[test]
+fn a_function_runs_there_with_what_its_shell_had() {
+    let Some(host) = OtherHost::start() else { return };
+    let finished = host.run(
+        "source <(async shim); set -e
+        words=(a 'b c'); declare -A map=([k]='v w')
+        function f { printf '<%s>' \"${words[@]}\" \"${map[k]}\" \"$@\"; echo; false; echo after; }
+        function g { echo g; }
+        async_run --on ssh:far f f 1 '2  3' || exit 99
+        ASYNC_ON=ssh:far async_run g g
+        rc=0; async_wait f || rc=$?; async_wait g; echo \"f $rc\"",
+    );
+    finished.says("<a><b c><v w><1><2  3>\ng\nf 1\n").exits(0);
+}
