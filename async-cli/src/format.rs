@@ -25,7 +25,13 @@ pub(crate) fn moment(ms: Millis) -> String {
     moment.format(form).to_string()
 }
 
-/// The same for programs, wherever they are: `2026-03-01T12:00:05Z`.
+/// A moment, likewise, with its date whichever day it is of: `2026-03-01 12:00`.
+pub(crate) fn minute(ms: Millis) -> String {
+    let local = |moment: DateTime<Utc>| moment.with_timezone(&Local).format("%Y-%m-%d %H:%M").to_string();
+    at(ms).map_or_else(|| UNKNOWN.to_owned(), local)
+}
+
+/// A moment for programs, wherever they are: `2026-03-01T12:00:05Z`.
 pub(crate) fn utc(ms: Millis) -> String {
     formatted(ms, "%Y-%m-%dT%H:%M:%SZ")
 }

@@ -4,6 +4,7 @@
 //! it ran, and who stood waiting for it; it says how it deals with clocks that disagree, and when a run begins and ends.
 //! [`Run::figures`] are the few that every view of it shows. A [`Schedule`] is the same run taken apart, so that it can be done
 //! again with something changed. A [`Summary`] is what devstack's functions print, in the original's arithmetic.
+//! A [`History`] is how long something took in several runs, and says which of them broke the trend.
 //!
 //! # Taking a run apart
 //!
@@ -68,6 +69,7 @@ mod analysis;
 mod change;
 mod compare;
 mod figures;
+mod history;
 mod path;
 mod replay;
 mod run;
@@ -80,6 +82,7 @@ pub use change::{Change, Length, Moved, Shift, Unchangeable};
 pub(crate) use compare::median;
 pub use compare::{Compared, Comparison};
 pub use figures::Figures;
+pub use history::{Broke, Ending, History, KeptRun, Past};
 pub use path::Stretch;
 pub use replay::{Replay, Stuck, Times};
 pub use run::{Collected, Recorded, Run, Status, Task, TaskOutcome};

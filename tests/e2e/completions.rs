@@ -127,6 +127,8 @@ const COMMON: &[(&str, &[&str])] = &[
     ("async timing --what-if start:do\t-30s", &["timing", "--what-if", "start:docs=-30s"]),
     ("async timing --what-if run:tw\t50%", &["timing", "--what-if", "run:two words=50%"]),
     ("async timing --what-if wait:go\tlast", &["timing", "--what-if", "wait:gone=last"]),
+    ("async timing --history tw\t--json", &["timing", "--history", "two words", "--json"]),
+    ("async timing --history=go\t", &["timing", "--history=gone"]),
     ("async --dir ~/else\\ where wait o\t", &["--dir", "HOME/else where", "wait", "other"]),
 ];
 

@@ -220,6 +220,23 @@ fn the_timing_of_a_run_is_valid() {
     assert!(seen["what_if"]["length_ms"].is_i64());
 }
 
+#[test]
+fn the_history_of_a_future_and_of_whole_runs_is_valid() {
+    let sandbox = Sandbox::default();
+    runs::empty_store(&sandbox);
+    for command in ["true", "bash -c 'exit 3'"] {
+        sandbox.run(&format!("async run a -- {command} && async wait a >&2; async init")).exits(0);
+    }
+    let seen = document(&sandbox.run("async timing --history a --json"), "HistoryDocument");
+    let each = |key: &str| seen["history"].as_array().unwrap().iter().map(|past| past[key].clone()).collect::<Value>();
+    assert_eq!([&seen["name"], &seen["broke_trend"]], [&json!("a"), &Value::Null]);
+    assert_eq!([each("succeeded"), each("rc")], [json!([true, false]), json!([0, 3])]);
+    assert_eq!(seen["median_ms"], seen["history"][0]["run_time_ms"]);
+    let seen = document(&sandbox.run("async timing --history --json"), "HistoryDocument");
+    assert_eq!([&seen["name"], &seen["history"][1]["ended"]], [&Value::Null, &json!("1 failed")]);
+    assert_eq!([&seen["history"][0]["succeeded"], &seen["history"][0]["rc"]], [&json!(true), &Value::Null]);
+}
+
 fn waited(finished: &Finished) -> Value {
     document(finished, "WaitedDocument")
 }

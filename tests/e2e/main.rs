@@ -38,6 +38,7 @@ mod streams;
 mod suggestions;
 mod surroundings;
 mod timing;
+mod trend;
 mod version;
 mod versions;
 mod wait;

@@ -73,7 +73,7 @@ fn each_command_and_function_has_a_page_that_renders_without_a_warning() {
             "man1/async_run.1" => {
                 "[--retry N] [--retry-delay DURATION] [--on WHERE] [--sbatch OPTIONS]... NAME COMMAND [ARGUMENT...]"
             }
-            "man1/async-timing.1" => "[--compare[=RUN]] [--html FILE]",
+            "man1/async-timing.1" => "[--compare[=RUN]] [--history [NAME]] [--html FILE]",
             _ => "",
         };
         assert!(one_line.contains(synopsis), "{page} lacks {synopsis}:\n{text}");

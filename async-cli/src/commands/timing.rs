@@ -3,11 +3,13 @@
 mod analysis;
 mod comparison;
 mod figures;
+mod history;
 mod json;
 mod report;
 mod table;
 mod what_if;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use async_core::Record;
@@ -37,7 +39,13 @@ Examples:
   async timing --what-if jobs=4
   async timing --what-if start:docs=-30s --what-if run:tests=50%
   async timing --compare=median
+  async timing --history tests     # how long it took in each run that is kept
+  async timing --history --script backup.sh
   async timing --html timeline.html --junit report.xml
+
+In a pipe or a file, --history prints a line of five fields for each run, with
+a tab between two: start in UTC, seconds run, seconds queued, how it ended, and
+`longer` for the run that broke the trend. A field that does not apply is `-`.
 
 What can be different:
 
@@ -82,6 +90,10 @@ pub(crate) struct Timing {
     /// Print what took longer than in the run before this one, or than the median of the runs that are kept
     #[arg(long, value_enum, value_name = "RUN", num_args = 0..=1, require_equals = true, default_missing_value = "last")]
     compare: Option<Against>,
+    /// Print how long each of the runs that are kept took, oldest first, with the median, and a mark on the first that took more than half as long again as the median of those before it, and more than a second longer; with a name, the same of that future alone
+    #[arg(long, value_name = "NAME", num_args = 0..=1, conflicts_with_all = ["table", "path", "advice", "sort", "what_if", "compare", "Exports"])]
+    #[allow(clippy::option_option, reason = "the name may be left out")]
+    history: Option<Option<OsString>>,
     /// Print all of it as JSON
     #[arg(long)]
     json: bool,
@@ -109,6 +121,9 @@ impl Timing {
         if context.profile() == Profile::Devstack {
             output.print(&report::summary_of_devstack(&self.summary_of_devstack(context)?))?;
             return Ok(ExitCode::SUCCESS);
+        }
+        if let Some(name) = &self.history {
+            return history::print(&context.store()?, name.as_deref(), self.json, &mut output);
         }
         // What a script prints at its end is the summary, wherever it goes.
         let columns = output.columns().filter(|_| context.script_pid().is_none());

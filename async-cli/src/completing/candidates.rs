@@ -43,7 +43,7 @@ pub(crate) fn candidates(typed: &Typed, store: Option<&Store>, scripts: &[String
             Some(store) if is_name(&arg) && !(name == "run" && arg.is_positional()) => {
                 let (store, typed) = (store.clone(), typed.clone());
                 let which = match name.as_str() {
-                    "log" => Which::KeptToo,
+                    "log" | "timing" => Which::KeptToo,
                     // Others can't be paused and moved, but others can come first.
                     "pause" | "resume" => Which::Queued,
                     "queue" if !arg.get_id().as_str().starts_with("after") => Which::Queued,

@@ -18,6 +18,8 @@ enum Document {
     Log(Envelope<Runs>),
     /// `async timing --json`
     Timing(Envelope<timing::Timing>),
+    /// `async timing --history --json`
+    History(Envelope<timing::HistoryFields>),
     /// `async run --json`
     Run(Envelope<Start>),
     /// `async wait --json`, `async cleanup --json`

@@ -193,6 +193,57 @@ pub(crate) struct ComparedFuture {
     pub(crate) run_time: ComparedFields,
 }
 
+/// How long a script, or one of its futures, took in the runs that are kept.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "History"))]
+pub(crate) struct HistoryFields {
+    /// The name of the future. Null for whole runs.
+    pub(crate) name: Option<String>,
+    /// The median of those that succeeded, in ms. Null if none did.
+    pub(crate) median_ms: Option<Millis>,
+    /// The run that broke the trend: the first that took longer than the median of those before it by more than half, and by
+    /// more than a second. Null if none did.
+    pub(crate) broke_trend: Option<BrokeFields>,
+    /// The runs, oldest first.
+    pub(crate) history: Vec<PastFields>,
+}
+
+/// Where a trend broke.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Broke"))]
+pub(crate) struct BrokeFields {
+    /// The place of the run in `history`, from 0 on.
+    pub(crate) index: usize,
+    /// The median of those that succeeded before it, in ms.
+    pub(crate) median_before_ms: Millis,
+}
+
+/// How long it took in one run. What is not known of it, or does not apply, is null.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Past"))]
+pub(crate) struct PastFields {
+    /// When it began, in ms since the epoch.
+    pub(crate) start_time_ms: Millis,
+    /// How long it took, or has taken by now, without the time that it was queued, in ms.
+    pub(crate) run_time_ms: Option<Millis>,
+    /// How long it was held back, in ms; of a whole run, all of its futures together.
+    pub(crate) queued_ms: Millis,
+    /// Whether it is over and has succeeded; a whole run only if all of its futures have. No other is part of a median.
+    pub(crate) succeeded: bool,
+    /// How it ended, or stands, in the words of the table.
+    pub(crate) ended: String,
+    /// Where the future stands. Null for a whole run.
+    pub(crate) state: Option<State>,
+    /// The task's exit status; 128 + N if signal N ended it. Null for a whole run.
+    #[cfg_attr(test, schemars(range(min = 0, max = 255)))]
+    pub(crate) rc: Option<i32>,
+    /// Why it ended, or never started, where that was not the task's own doing. Null for a whole run.
+    pub(crate) cause: Option<Cause>,
+}
+
 /// A length beside what it was, in ms. Null where it was not there.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

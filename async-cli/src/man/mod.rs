@@ -93,7 +93,7 @@ fn synopsis(roff: &mut Roff, command: &Command, operands: &[Inline]) {
     roff.control("hy", []).control("ad", []);
 }
 
-/// An option as it is typed: `[--after NAME]...`, `[-q|--quiet]`, `[--html[=FILE]]`.
+/// An option as it is typed: `[--after NAME]...`, `[-q|--quiet]`, `[--html[=FILE]]`, `[--history [NAME]]`.
 fn option(option: &Arg) -> Vec<Inline> {
     let mut parts = Vec::new();
     let is_required = option.is_required_set();
@@ -104,12 +104,14 @@ fn option(option: &Arg) -> Vec<Inline> {
     if option.get_action().takes_values() {
         let value = italic(values(option));
         let may_lack = option.get_num_args().is_some_and(|count| count.min_values() == 0);
-        let sign = if option.is_require_equals_set() { "=" } else { " " };
-        parts.extend(if may_lack {
-            vec![roman(format!("[{}", sign.trim())), value, roman("]")]
-        } else {
-            vec![roman(sign), value]
-        });
+        let sign = match (option.is_require_equals_set(), may_lack) {
+            (true, true) => "[=",
+            (true, false) => "=",
+            (false, true) => " [",
+            (false, false) => " ",
+        };
+        parts.extend([roman(sign), value]);
+        parts.extend(may_lack.then(|| roman("]")));
     }
     parts.extend((!is_required).then(|| roman("]")));
     if matches!(option.get_action(), ArgAction::Append | ArgAction::Count) {

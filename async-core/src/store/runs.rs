@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind};
 use super::directory::Directory;
 use super::files::{StoreFile, read_record};
 use super::scripts::{ScriptTimes, runs_before};
-use super::{COLLECTED, Entry, Store};
+use super::{COLLECTED, Entry, Permissions, Store};
 use crate::caller::Caller;
 use crate::clock::Millis;
 use crate::error::{Error, Result};
@@ -50,9 +50,21 @@ pub struct Run {
     pub script: Option<ScriptTimes>,
     /// Where its records and logs are. Not held open: there may be more runs than descriptors.
     directory: Directory,
+    /// The store that it has to itself, if it has one.
+    own: Option<Directory>,
 }
 
 impl Run {
+    /// The store of the script whose only run it was, which has what nobody has collected too. None if it is not, or that is gone.
+    pub(crate) fn store(&self) -> Result<Option<Store>> {
+        let Some(dir) = &self.own else { return Ok(None) };
+        match dir.hold() {
+            Ok(dir) => Ok(Some(Store { dir, permissions: Permissions::Private })),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("open", dir.path())(error)),
+        }
+    }
+
     /// The records of its futures, in the order of their starts.
     pub fn futures(&self) -> Result<Vec<(FutureName, Record)>> {
         Ok(records_in(&self.directory)?.into_iter().map(|(name, record, _)| (name, record)).collect())
@@ -79,8 +91,9 @@ impl Store {
         let mut runs = self.own_past_runs()?;
         for (started, dir) in runs_before(&self.dir)? {
             let script = ScriptTimes::of(&dir);
-            runs.push(Run { started, script, directory: dir.subdirectory(COLLECTED) });
-            runs.extend(runs_in(&dir)?);
+            let before = runs_in(&dir)?;
+            runs.push(Run { started, script, directory: dir.subdirectory(COLLECTED), own: Some(dir) });
+            runs.extend(before);
         }
         Ok(runs)
     }
@@ -246,8 +259,12 @@ pub(super) fn runs_in(store: &Directory) -> Result<Vec<Run>> {
     let mut runs: Vec<(Stamp, OsString)> =
         dir.names_if_there()?.into_iter().filter_map(|file| Some((parse_stamp(file.to_str()?)?, file))).collect();
     runs.sort();
-    let run =
-        |((started, _), name): (Stamp, OsString)| Run { started, script: None, directory: dir.subdirectory(name) };
+    let run = |((started, _), name): (Stamp, OsString)| Run {
+        started,
+        script: None,
+        directory: dir.subdirectory(name),
+        own: None,
+    };
     Ok(runs.into_iter().rev().map(run).collect())
 }
 

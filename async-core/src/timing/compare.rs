@@ -63,5 +63,10 @@ fn lengths(run: &Run) -> impl Iterator<Item = (String, Millis)> {
 /// The length in the middle; of two in the middle the shorter one. None of none.
 pub(crate) fn median(mut lengths: Vec<Millis>) -> Option<Millis> {
     lengths.sort_unstable();
+    middle(&lengths)
+}
+
+/// The same of lengths that are sorted.
+pub(super) fn middle(lengths: &[Millis]) -> Option<Millis> {
     lengths.get(lengths.len().saturating_sub(1) / 2).copied()
 }

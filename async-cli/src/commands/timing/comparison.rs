@@ -3,14 +3,13 @@
 use std::cmp::Reverse;
 use std::fmt::Write;
 
-use async_core::record::State;
 use async_core::text::printable;
-use async_core::timing::{Compared, Comparison, Recorded, Run};
-use async_core::{Store, clock};
+use async_core::Store;
+use async_core::timing::{Compared, Comparison, Run};
 use clap::ValueEnum;
 
 use super::figures::{fixed, percent};
-use crate::failure::Failure;
+use crate::failure::{Failure, warn};
 
 /// Differences below this, in ms, are not worth a line.
 const LEAST: i64 = 100;
@@ -38,9 +37,11 @@ pub(super) fn of(run: &Run, store: &Store, against: Against) -> Result<Compariso
         )));
     }
     let earlier = past.iter().take(count).map(|past| {
-        let collected = |(name, record)| Recorded { name, record, state: State::Collected, log: None };
-        let recorded = past.futures()?.into_iter().map(collected).collect();
-        Ok(Run::of_script(recorded, past.script, clock::wall()))
+        let (run, errors) = Run::of_past(past)?;
+        for error in errors {
+            warn(&error.to_string());
+        }
+        Ok(run)
     });
     Ok(Comparison::of(run, &earlier.collect::<Result<Vec<_>, async_core::Error>>()?))
 }

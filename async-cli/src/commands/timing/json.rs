@@ -1,12 +1,15 @@
 //! A run as the JSON has it.
 
 use async_core::text::printable;
-use async_core::timing::{Analysis, Change, Compared, Comparison, Figures, Moved, Run, Stretch, TaskOutcome};
+use async_core::FutureName;
+use async_core::timing::{
+    Analysis, Change, Compared, Comparison, Ending, Figures, History, Moved, Past, Run, Stretch, TaskOutcome,
+};
 
 use super::analysis::Prediction;
 use super::what_if;
 use crate::json::timing::{
-    AdviceFields, ChangeFields, ComparedFields, ComparedFuture, ComparisonFields, FutureTiming, MovedFields,
+    AdviceFields, BrokeFields, ChangeFields, ComparedFields, ComparedFuture, ComparisonFields, FutureTiming, HistoryFields, MovedFields, PastFields,
     PathStretch, PredictionFields, RunFields, SummaryFields, Timing,
 };
 
@@ -38,6 +41,35 @@ pub(super) fn timing(
             difference_ms: prediction.replay.total - run.length(),
         }),
         compare: comparison.map(Into::into),
+    }
+}
+
+/// The history of the future of that name, or of whole runs.
+pub(super) fn history(name: Option<&FutureName>, history: &History) -> HistoryFields {
+    HistoryFields {
+        name: name.map(ToString::to_string),
+        median_ms: history.median,
+        broke_trend: history.broke.map(|broke| BrokeFields { index: broke.entry, median_before_ms: broke.before }),
+        history: history.entries.iter().map(Into::into).collect(),
+    }
+}
+
+impl From<&Past> for PastFields {
+    fn from(past: &Past) -> Self {
+        let status = match past.ending {
+            Ending::Future(status) => Some(status),
+            Ending::Run { .. } => None,
+        };
+        Self {
+            start_time_ms: past.start,
+            run_time_ms: past.run_time,
+            queued_ms: past.queued,
+            succeeded: past.ending.is_success(),
+            ended: super::history::ending(&past.ending),
+            state: status.map(|status| status.state),
+            rc: status.and_then(|status| status.rc),
+            cause: status.and_then(|status| status.cause),
+        }
     }
 }
 

@@ -117,7 +117,8 @@ pub(super) fn status(task: &Task) -> String {
     if task.synchronous { word + ", not parallel" } else { word }
 }
 
-fn word(status: &Status) -> String {
+/// How a future ended, or stands.
+pub(super) fn word(status: &Status) -> String {
     match (status.outcome(), status.rc, status.signal) {
         (TaskOutcome::Succeeded, ..) => "ok".to_owned(),
         (TaskOutcome::Failed, _, Some(number)) => format!("killed by {}", process::signal_name(number)),

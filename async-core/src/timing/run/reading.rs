@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::record::{Record, State};
 use crate::shares;
-use crate::store::{ScriptTimes, Store, StoreFile};
+use crate::store::{self, ScriptTimes, Store, StoreFile};
 
 /// How far the two clocks may tell different lengths of one task before the one on the wall counts as set meanwhile, in ms.
 /// They are read one after the other, and a busy machine may do something else in between.
@@ -51,6 +51,19 @@ impl Run {
         recorded.extend(kept.map(|(name, record, log)| Recorded { name, record, state: State::Collected, log }));
         find_logs(store, &mut recorded);
         Ok((Self::of_script(recorded, store.script_times(), clock::wall()), errors))
+    }
+
+    /// Reads a run before that of a store, without its logs. Comes with errors likewise.
+    pub fn of_past(past: &store::Run) -> Result<(Self, Vec<Error>)> {
+        if let Some(store) = past.store()? {
+            let (mut run, errors) = Self::of_store(&store)?;
+            // They hold directories open, and there may be more runs than descriptors.
+            run.tasks.iter_mut().for_each(|task| task.log = None);
+            return Ok((run, errors));
+        }
+        let collected = |(name, record)| Recorded { name, record, state: State::Collected, log: None };
+        let recorded = past.futures()?.into_iter().map(collected).collect();
+        Ok((Self::of_script(recorded, past.script, clock::wall()), Vec::new()))
     }
 
     /// Makes a run of records that are of no script's own store, as of `now` in ms since the epoch.
