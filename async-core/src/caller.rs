@@ -1,26 +1,26 @@
-//! Who asks something of a store: what one script has started is not another's to take.
+//! Who asks the store. One script may not take what another script has started.
 
 use nix::unistd::getppid;
 
 use crate::process::{self, ProcessIdentity};
 use crate::record::Record;
 
-/// Who asks.
+/// The process that uses a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// A script, by its functions: the shell that `$$` names there.
+    /// A script, through its shell functions: the shell that `$$` names there.
     Script(ProcessIdentity),
-    /// A program, which may run in a script or in one of its tasks.
+    /// A program. It may run in a script or in one of its tasks.
     Program,
 }
 
 impl Caller {
-    /// Whether it is that script itself.
+    /// Whether the caller is that script itself.
     pub(crate) fn is_script(&self, script: &ProcessIdentity) -> bool {
         matches!(self, Self::Script(this) if this == script)
     }
 
-    /// Whether it is that script, or runs in it.
+    /// Whether the caller is that script or runs in it.
     #[must_use]
     pub fn belongs_to(&self, script: &ProcessIdentity) -> bool {
         match self {
@@ -29,21 +29,21 @@ impl Caller {
         }
     }
 
-    /// The script that started the future, if it is none that the caller belongs to, and may still want the result.
+    /// The script that started the future, if it may still want the result and the caller does not belong to it.
     #[must_use]
     pub fn other_script<'a>(&self, record: &'a Record) -> Option<&'a ProcessIdentity> {
         living_script(record).filter(|script| !self.belongs_to(script))
     }
 
-    /// The script that started the future, if it may still want the result and is not the one that asks. A program is never
-    /// that: also where it runs in the script, nobody knows whether that wanted it.
+    /// The script that started the future, if it may still want the result and is not the caller itself. A program
+    /// never counts as the script: even when it runs in the script, nothing says that the script asked for this.
     #[must_use]
     pub(crate) fn not_this_script<'a>(&self, record: &'a Record) -> Option<&'a ProcessIdentity> {
         living_script(record).filter(|script| !self.is_script(script))
     }
 
-    /// Who takes the result of the future, for its record: a script, or the process that has called the program, unless that
-    /// is the very script that started it. None where nobody will ask, as when no script has to do with it.
+    /// The process to record as the one that took the future's result: the script, or the process that called the
+    /// program. If that is the script that started the future, the program itself. None if no script started it.
     pub(crate) fn taker(&self, record: &Record) -> Option<ProcessIdentity> {
         match self {
             Self::Script(this) => Some(this.clone()),
@@ -56,7 +56,7 @@ impl Caller {
     }
 }
 
-/// The script that started the future, if it runs; one of which that can't be found out may.
+/// The script that started the future, if it still runs. A script counts as running if nothing proves that it ended.
 fn living_script(record: &Record) -> Option<&ProcessIdentity> {
     record.script.as_ref().filter(|script| script.is_alive().unwrap_or(true))
 }

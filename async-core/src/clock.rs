@@ -1,4 +1,4 @@
-//! The two clocks: the one on the wall, for people and for the original's keys, and one that never steps.
+//! The two clocks: the wall clock, for people and for the original's keys, and one that never steps.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use nix::time::{ClockId, clock_gettime};
 /// A moment or a duration in whole milliseconds.
 pub type Millis = i64;
 
-/// So many milliseconds; none if there are fewer than that.
+/// Converts to a [`Duration`]; a negative number gives zero.
 #[must_use]
 pub fn length(ms: Millis) -> Duration {
     Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
 
 fn read(clock: ClockId) -> Millis {
-    // Neither clock can fail on Linux; a zero would still give no negative time anywhere.
+    // Neither clock can fail on Linux. If one did, a zero would still give no negative durations.
     clock_gettime(clock).map_or(0, |t| t.tv_sec() * 1000 + t.tv_nsec() / 1_000_000)
 }
 
@@ -24,8 +24,8 @@ pub fn wall() -> Millis {
     read(ClockId::CLOCK_REALTIME)
 }
 
-/// Milliseconds since the machine booted, its time asleep included (`CLOCK_BOOTTIME`). Never steps back; differences
-/// of two readings within one boot are the durations that this project reports.
+/// Milliseconds since the machine booted, including time asleep (`CLOCK_BOOTTIME`). Never steps back. Every duration
+/// that this project reports is the difference of two readings within one boot.
 #[must_use]
 pub fn since_boot() -> Millis {
     read(ClockId::CLOCK_BOOTTIME)

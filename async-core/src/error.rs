@@ -9,12 +9,12 @@ use crate::record::State;
 /// The result of an operation on a store.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What went wrong, where, and what to do about it. A text quotes paths and records as they are: whoever shows it on a
-/// terminal makes it [printable](crate::text::printable) first.
+/// What went wrong, where, and what to do about it. The text quotes paths and records as they are, so callers make it
+/// [printable](crate::text::printable) before they show it on a terminal.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The text given is not a name of a future.
+    /// The text is not a valid name for a future.
     #[error("`{name}` can't be the name of a future: {why}")]
     InvalidName {
         /// The text, made printable and cut to a readable length.
@@ -26,7 +26,7 @@ pub enum Error {
     /// Nothing says where the store is.
     #[error("{0}")]
     NoPlace(&'static str),
-    /// Somebody else has begun to collect the future, and does not come to an end.
+    /// Another process has begun to collect the future and does not finish.
     #[error(
         "`{0}` is being collected by another process, which has stopped reading: resume or end that one, and try \
          again"
@@ -38,7 +38,7 @@ pub enum Error {
     /// The store's path is something other than a directory.
     #[error("{} is not a directory, so it can't be a store: remove it, or choose another place with ASYNC_DIR", .0.display())]
     NotADirectory(PathBuf),
-    /// The store, or a directory in it, belongs to somebody else.
+    /// Another user owns the store, or a directory in it.
     #[error("{} belongs to user id {owner}, and this is user id {user}: choose another place with ASYNC_DIR", .dir.display())]
     ForeignStore {
         /// The directory.
@@ -48,10 +48,10 @@ pub enum Error {
         /// The user id of this process.
         user: u32,
     },
-    /// Anybody may write to the store, or to a directory in it.
+    /// Every user may write to the store, or to a directory in it.
     #[error("{} is writable by every user, who could plant files in it: run `chmod o-w` on it", .0.display())]
     OpenStore(PathBuf),
-    /// A directory above the store belongs to somebody else, who could put another one in the place of the store.
+    /// Another user owns a directory above the store and could replace the store.
     #[error("the directory {} belongs to user id {owner}, who could exchange what is below it: choose another place with ASYNC_DIR", .path.display())]
     ForeignDirectory {
         /// The directory.
@@ -59,10 +59,10 @@ pub enum Error {
         /// The user id that owns it.
         owner: u32,
     },
-    /// Anybody may exchange what is in a directory above the store.
+    /// Every user may replace the contents of a directory above the store.
     #[error("every user may write to the directory {}, and could exchange what is below it: run `chmod o-w` or `chmod +t` on it, or choose another place with ASYNC_DIR", .0.display())]
     OpenDirectory(PathBuf),
-    /// A path leads through somebody else's symlink.
+    /// The path leads through another user's symlink.
     #[error("{} is a symlink of user id {owner}, who could have it lead elsewhere: choose another path", .path.display())]
     ForeignLink {
         /// The symlink.
@@ -70,20 +70,20 @@ pub enum Error {
         /// The user id that owns it.
         owner: u32,
     },
-    /// The directory to be made a store has other things in it.
+    /// The directory that should become a store contains other files.
     #[error("{} holds `{example}`, which no store has, so it is left alone: choose an empty directory with ASYNC_DIR", .dir.display())]
     NotAStore {
         /// The directory.
         dir: PathBuf,
-        /// One of the files that no store has, made printable.
+        /// One of the files that do not belong in a store, made printable.
         example: String,
     },
-    /// A future of that name runs.
+    /// A future of that name is running.
     #[error("`{name}` is running already{}: wait for it first, cancel it (`async cancel {name}`), or choose another name", .pid.as_ref().map(|p| format!(" (pid {p})")).unwrap_or_default())]
     AlreadyRunning {
         /// The future.
         name: String,
-        /// The process id of the one that runs, if known.
+        /// The process id of the running future, if known.
         pid: Option<String>,
     },
     /// There is no such live future.
@@ -94,15 +94,15 @@ pub enum Error {
         /// The store.
         dir: PathBuf,
     },
-    /// The future does not wait to be started.
+    /// The future is not queued.
     #[error("`{name}` is {state}, and only what is queued can be changed: nothing was")]
     NotQueued {
         /// The future.
         name: String,
-        /// How it stands.
+        /// Its state.
         state: State,
     },
-    /// The future has no place among those that a limit holds back.
+    /// The future has no place in the queue, because no limit applies to it.
     #[error("`{0}` has no place in the queue, as no limit (--jobs) holds it back: nothing was changed")]
     NoPlaceInQueue(String),
     /// Each of two futures would have to come after the other.
@@ -116,31 +116,31 @@ pub enum Error {
     /// A task waits for itself.
     #[error("`{0}` can't wait for itself: it would never end")]
     OwnWait(String),
-    /// Each of two tasks waits for the other, maybe by way of more.
+    /// Two tasks wait for each other, possibly through others.
     #[error("`{name}` can't wait for `{other}`, which waits for `{name}`: neither would ever end")]
     CircularWait {
         /// The future whose task is about to wait.
         name: String,
-        /// The one that it would wait for.
+        /// The future that it would wait for.
         other: String,
     },
-    /// Somebody has stopped in the middle of a start, or of a change of the queue.
+    /// A stopped process is in the middle of a start or a change of the queue.
     #[error("a process that is starting a future in {}, or changing the queue, is stopped: resume or end it, and try again", .0.display())]
     QueueBusy(PathBuf),
-    /// The record went away while its task ran.
+    /// Somebody removed the record while the task ran.
     #[error("the record {} was removed while its task ran, so the result can't be kept", .0.display())]
     RecordRemoved(PathBuf),
-    /// A symlink, directory or device stands where a record or log belongs, or something else than a directory where one does.
+    /// A symlink, directory or device stands where a record or log belongs, or a directory is something else.
     #[error("{} is {what}, not {wanted} of ours: it was left alone; remove it", .path.display())]
     Planted {
-        /// Where.
+        /// Its path.
         path: PathBuf,
         /// What it is.
         what: &'static str,
         /// What belongs there.
         wanted: &'static str,
     },
-    /// The file is not a record.
+    /// The file is not a valid record.
     #[error("{} is not a record that can be read: {why}; look at it, then remove it", .path.display())]
     BadRecord {
         /// The file.
@@ -148,43 +148,43 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
-    /// The file system of the store has no locks.
+    /// The store's file system does not support locks.
     #[error("the file system of {} has no locks, without which a future can't be watched: choose a place on a local disk with ASYNC_DIR", .0.display())]
     NoLocks(PathBuf),
-    /// An engine does not take a task.
+    /// The engine refused a task.
     #[error("the engine does not take it: {0}")]
     NotSubmitted(String),
-    /// A task goes on elsewhere, and this process does not attend it any more.
+    /// A task continues on its engine, but this process has stopped attending it.
     #[error("`{0}` goes on where it runs: whoever waits for it, or asks how it stands, attends it again")]
     Unattended(String),
-    /// An engine knows a task no more, which has not said how it ended.
+    /// The engine no longer knows a task that has not reported its end.
     #[error("`{0}` is lost: nobody knows its job any more, and that has not said how it ended")]
     Gone(String),
-    /// A task that runs elsewhere was asked to end, and it is not known whether it has.
+    /// A task on an engine was asked to end, and nothing says whether it has.
     #[error(
         "`{0}` was asked to end where it runs, and nothing has been heard of it: `async status {0}` tells when that is so"
     )]
     NotConfirmed(String),
-    /// The system refused.
+    /// A system call failed.
     #[error("can't {action} {}: {source}{}", .path.display(), advice(.source))]
     Io {
         /// What was tried.
         action: &'static str,
-        /// On which path.
+        /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl Error {
-    /// Whether the caller asked for something that can never work, as against something that failed.
+    /// Whether the request could never work, as opposed to something that failed.
     #[must_use]
     pub fn is_usage(&self) -> bool {
         matches!(self, Self::InvalidName { .. } | Self::NoPlace(_))
     }
 
-    /// For `map_err`: what was tried, and on which path. What says more than that passes through.
+    /// For `map_err`: adds the action and the path. An error that already says more passes through.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| source.downcast().unwrap_or_else(|source| Self::Io { action, path: path.to_owned(), source })
     }

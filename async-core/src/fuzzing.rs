@@ -1,4 +1,4 @@
-//! What the fuzz targets in `tests/fuzz` reach of the inside. Only with the feature `fuzzing`.
+//! Internals for the fuzz targets in `tests/fuzz`. Only with the feature `fuzzing`.
 
 use std::fs::File;
 
@@ -7,24 +7,25 @@ use crate::name::FutureName;
 use crate::record::{self, Line, LogOf, QueuePlace, Record};
 use crate::store::{Slot, Store};
 
-/// Reads a record's text; the error is the reason for a person.
+/// Reads a record's text; the error is a readable reason.
 pub fn parse(bytes: &[u8]) -> std::result::Result<Record, String> {
     record::parse(bytes)
 }
 
-/// Whether the last line of what was read is torn.
+/// Whether the last line of the record is torn.
 #[must_use]
 pub fn is_torn(record: &Record) -> bool {
     record.torn
 }
 
-/// The record without what its text alone tells: whether its last line is torn, and its last section another one.
+/// The record without the facts about its text: whether its last line is torn, and whether it ends in a foreign
+/// section.
 #[must_use]
 pub fn said(record: Record) -> Record {
     Record { torn: false, elsewhere: false, ..record }
 }
 
-/// All that a record says, as the text of one.
+/// Writes the record out again in full.
 #[must_use]
 pub fn written(record: &Record) -> String {
     let record = record.clone();
@@ -62,17 +63,17 @@ pub fn written(record: &Record) -> String {
     text + &record::text(&later.collect::<Vec<_>>())
 }
 
-/// What is added to a record whose task ended with that status.
+/// What the end of a task with that status adds to the record.
 #[must_use]
 pub fn ended(record: &Record, rc: u8) -> String {
     record.addition(&[Line::Rc(rc)])
 }
 
-/// A future that stands in the queue of a store.
+/// A future in the queue of a store.
 #[derive(Debug)]
 pub struct Queued(QueuePlace);
 
-/// A right to run, until it is dropped.
+/// The right to run, until it is dropped.
 #[derive(Debug)]
 pub struct Running(#[expect(dead_code, reason = "its locks are what it is for")] Slot);
 
@@ -81,7 +82,7 @@ pub fn enter_queue(store: &Store, name: &FutureName, file: &File, record: &Recor
     store.enter_queue(name, file, record).map(Queued)
 }
 
-/// The place that a record says the future has.
+/// The place in the queue that the record names.
 #[must_use]
 pub fn recorded_place(record: &Record) -> Option<Queued> {
     record.queue.clone().map(Queued)
@@ -92,7 +93,7 @@ pub fn leave_queue(file: &File) {
     Store::leave_queue(file);
 }
 
-/// The right to run if it is that future's turn and fewer than `jobs` tasks run; else none.
+/// The right to run if it is the future's turn and fewer than `jobs` tasks run.
 pub fn run_at_once(store: &Store, place: &Queued, jobs: u32) -> Result<Option<Running>> {
     let slot = store.slot_at_once(&place.0, jobs)?;
     Ok(slot.map(|mut slot| {
@@ -101,15 +102,15 @@ pub fn run_at_once(store: &Store, place: &Queued, jobs: u32) -> Result<Option<Ru
     }))
 }
 
-/// Sleeps until it is the turn of that future, and fewer than `jobs` tasks run.
+/// Sleeps until it is the future's turn and fewer than `jobs` tasks run.
 pub fn run_in_turn(store: &Store, place: Queued, jobs: u32) -> Result<Running> {
     let mut slot = store.wait_for_slot(&place.0, jobs)?;
     slot.leave_head();
     Ok(Running(slot))
 }
 
-/// Looks for the futures that a record's plan names, and whether one of those that it was started after is not over; sleeps
-/// until all are if it may. Gives the reason if one that had to succeed did not.
+/// Finds the futures that a record's plan names and checks whether all that it comes after have ended; sleeps until
+/// they have if `may_sleep`. Returns the reason if one that had to succeed did not.
 pub fn dependencies(store: &Store, record: &Record, may_sleep: bool) -> Result<Option<String>> {
     let plan = record.plan.clone().unwrap_or_default();
     store.has_pending(&record.dependencies)?;
@@ -117,7 +118,7 @@ pub fn dependencies(store: &Store, record: &Record, may_sleep: bool) -> Result<O
     if may_sleep { store.wait_for_dependencies(&plan, &found) } else { Ok(None) }
 }
 
-/// Whether a future is cancelled, or was, inside whose task that one was started.
+/// Whether a parent of this future, near or far, has been cancelled.
 #[must_use]
 pub fn is_cancelled_around(store: &Store, record: &Record) -> bool {
     store.is_cancelled_around(record)

@@ -1,8 +1,8 @@
-//! System calls that a signal cuts short.
+//! System calls that a signal interrupts.
 
 use std::io;
 
-/// Makes a call again as long as a signal cuts it short.
+/// Repeats a call for as long as a signal interrupts it.
 pub fn again<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {

@@ -1,28 +1,29 @@
 //! Named futures for shell scripts: the store, process life and timing arithmetic behind the program `async`.
 //!
-//! A **future** is one named task: started once, finished once, collected once. All that is known of it is kept in a
-//! **store**, a directory with a **record** (`NAME.ini`) and a **log** (`NAME.log`) for each. There is no daemon, and no
-//! state outside that directory, except that a task that runs on a cluster also has a folder that its node sees.
+//! A **future** is one named task: started once, finished once, collected once. Everything known about it is in a
+//! **store**, a directory with a **record** (`NAME.ini`) and a **log** (`NAME.log`) for each future. There is no daemon and
+//! no state outside that directory, except that a task on a cluster also has a folder that its node sees.
 //!
 //! # How a future lives
 //!
-//! * **The lock on the record is the future's life.** Whoever runs the task holds an open descriptor of the record on
-//!   which an exclusive `flock(2)` was taken before the record became visible under its name. The lock belongs to the
-//!   open file, so it goes along over `fork` and `exec`, and the kernel lets go of it when the last holder ends, in
-//!   whatever way. No process id is ever trusted, and anybody can wait for it from any process. There are two exceptions: a
-//!   task that a script's shell runs itself lives as long as that process, which the record names with its start time; and
-//!   a job on a cluster goes on when nobody here holds the lock.
-//! * **Records only grow.** A record appears whole, by `rename`, and after that each writer appends whole lines with one
-//!   `O_APPEND` write. Nobody rewrites one, so nothing is lost between two writers.
-//! * **Collecting moves, never deletes.** A collected record goes to the store's subdirectory [`store::COLLECTED`]; the
-//!   rename is what decides between two that collect at once.
+//! * **The lock on the record is the future's life.** The process that runs the task holds an open descriptor of the
+//!   record, with an exclusive `flock(2)` taken before the record appeared under its name. The lock belongs to the open
+//!   file, so it survives `fork` and `exec`, and the kernel releases it when the last holder ends, however it ends.
+//!   Nothing trusts a process id, and any process can wait for the lock. There are two exceptions: a task that a script's
+//!   shell runs itself lives as long as that process, which the record names with its start time; and a job on a cluster
+//!   goes on when no process here holds the lock.
+//! * **Records only grow.** A record appears whole, by `rename`; after that each writer appends whole lines with one
+//!   `O_APPEND` write. Nobody rewrites a record, so two writers never lose each other's lines.
+//! * **Collecting moves, never deletes.** A collected record goes to the store's subdirectory [`store::COLLECTED`].
+//!   When two processes collect at once, the rename decides.
 //!
 //! # What a future costs
 //!
-//! With the shim, `async_run` of a function and an `async_wait` after its end make 3 `clone` and 2 `execve` calls in all:
-//! two `clone` for the background subshell and the task's own, one `execve` with which the former turns into the program
-//! that begins the future and is the task's parent, and one of each for the program that collects. A wait for a task that
-//! still runs asks the program once more. Counted with `strace -f -e trace=execve,clone,clone3,fork,vfork bash SCRIPT`.
+//! With the shim, `async_run` of a function and an `async_wait` after its end make 3 `clone` and 2 `execve` calls in
+//! all: two `clone` calls for the background subshell and the task's own subshell, one `execve` that turns the
+//! background subshell into the program that begins the future and is the task's parent, and one of each for the
+//! program that collects. Waiting for a task that still runs starts the program once more. Counted with `strace -f -e
+//! trace=execve,clone,clone3,fork,vfork bash SCRIPT`.
 //!
 //! # Example
 //!

@@ -1,9 +1,9 @@
 //! The locks in a store.
 //!
-//! **Life** is an exclusive `flock(2)`: it belongs to the open file that the shell and its background subshell share, and
-//! the kernel lets go of it with the last of them. All others are a [`Right`], an open file description lock: that of
-//! collecting keeps two collectors apart. Linux keeps the two kinds apart as well, so a collector never looks like a task,
-//! and a descriptor that leaked out of a shell can't keep a result from being collected.
+//! **Life** is an exclusive `flock(2)`. It belongs to the open file that the shell and its background subshell share,
+//! and the kernel releases it when the last of them closes it. Every other lock is a [`Right`], an open file
+//! description lock; the right to collect, for one, keeps two collectors apart. Linux keeps the two kinds of lock apart
+//! as well, so a collector never looks like a task, and a descriptor that leaked out of a shell can't block collecting.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -17,10 +17,10 @@ use nix::libc;
 
 use crate::interruption::again;
 
-/// Between two looks at a lock that is waited for with a limit.
+/// The pause between two attempts at a lock, where the wait has a time limit.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Takes the life of a new record, for whoever shares the open file.
+/// Takes the life of a new record, for every process that shares the open file.
 pub(crate) fn take_life(file: &File) -> io::Result<()> {
     file.try_lock().map_err(|error| match error {
         TryLockError::WouldBlock => io::ErrorKind::ResourceBusy.into(),
@@ -28,7 +28,7 @@ pub(crate) fn take_life(file: &File) -> io::Result<()> {
     })
 }
 
-/// Whether somebody holds the life of a record. `file` must be another open file than theirs.
+/// Whether a process holds the life of a record. `file` must be a different open file from the holder's.
 pub(crate) fn is_held(file: &File) -> io::Result<bool> {
     match file.try_lock_shared() {
         Ok(()) => file.unlock().map(|()| false),
@@ -37,29 +37,29 @@ pub(crate) fn is_held(file: &File) -> io::Result<bool> {
     }
 }
 
-/// Sleeps until nobody holds the life of a record.
+/// Sleeps until no process holds the life of a record.
 pub(crate) fn wait_for_release(file: &File) -> io::Result<()> {
     again(|| file.lock_shared())?;
     file.unlock()
 }
 
-/// What an open file description lock (`F_OFD_SETLK`, see fcntl(2)) in a store stands for. Each has a byte of its own, far
-/// behind whatever the file holds.
+/// What an open file description lock (`F_OFD_SETLK`, see fcntl(2)) in a store stands for. Each has its own byte, far
+/// behind the contents of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Right {
     /// On a record: to collect the future.
     Collect,
-    /// On a record: a place in the queue, held until the future has left it.
+    /// On a record: a place in the queue, until the future leaves the queue.
     QueuePlace,
-    /// On a record: to run in the place of that future, which waits.
+    /// On a record: to run in the slot that the waiting future donates.
     Donated,
-    /// On the queue: to be the next one that takes a free slot.
+    /// On the queue: to be the next to take a free slot.
     Head,
-    /// On the queue: to be added to its end.
+    /// On the queue: to add a future to its end.
     Tail,
-    /// On a file that tells how many there are, of live futures or of slots taken: to look, and to change it.
+    /// On a file that counts live futures or taken slots: to read and change it.
     Count,
-    /// On the slots: one of the tasks that may run at once.
+    /// On the slots: to be one of the tasks that may run at once.
     Slot(u32),
 }
 
@@ -87,47 +87,47 @@ impl Right {
         }
     }
 
-    /// Takes it, sleeping while somebody else has it. It ends with the last descriptor of the open file.
+    /// Takes the lock, sleeping while another process has it. The lock ends with the last descriptor of the open file.
     pub(crate) fn take(self, file: &File) -> io::Result<()> {
         let range = self.range(libc::F_WRLCK);
         again(|| fcntl(file.as_fd(), FcntlArg::F_OFD_SETLKW(&range)).map(drop).map_err(io::Error::from))
     }
 
-    /// The same for that long at most; false if somebody else has it even then.
+    /// Like [`Right::take`], but gives up after `limit`; false if another process still has it then.
     pub(crate) fn take_within(self, limit: Duration, file: &File) -> io::Result<bool> {
         within(limit, || self.try_take(file))
     }
 
-    /// Takes it if nobody has it.
+    /// Takes the lock if nobody has it.
     pub(crate) fn try_take(self, file: &File) -> io::Result<bool> {
         match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&self.range(libc::F_WRLCK))) {
             Ok(_) => Ok(true),
-            // Elsewhere than on Linux it might be EACCES.
+            // Other systems might say EACCES.
             Err(Errno::EAGAIN) => Ok(false),
             Err(errno) => Err(errno.into()),
         }
     }
 
-    /// Whether somebody else has it.
+    /// Whether another process has it.
     pub(crate) fn is_taken(self, file: &File) -> io::Result<bool> {
         let mut range = self.range(libc::F_WRLCK);
         fcntl(file.as_fd(), FcntlArg::F_OFD_GETLK(&mut range))?;
         Ok(i32::from(range.l_type) != libc::F_UNLCK)
     }
 
-    /// Lets go of it.
+    /// Releases the lock.
     pub(crate) fn give_up(self, file: &File) -> io::Result<()> {
         Ok(fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&self.range(libc::F_UNLCK))).map(drop)?)
     }
 
-    /// Sleeps until nobody else has it. The file need not be open for writing.
+    /// Sleeps until no other process has it. The file need not be open for writing.
     pub(crate) fn wait_until_free(self, file: &File) -> io::Result<()> {
         let range = self.range(libc::F_RDLCK);
         again(|| fcntl(file.as_fd(), FcntlArg::F_OFD_SETLKW(&range)).map(drop).map_err(io::Error::from))?;
         self.give_up(file)
     }
 
-    /// The same for that long at most; false if somebody else has it even then.
+    /// Like [`Right::wait_until_free`], but gives up after `limit`; false if another process still has it then.
     pub(crate) fn is_free_within(self, limit: Duration, file: &File) -> io::Result<bool> {
         within(limit, || Ok(!self.is_taken(file)?))
     }
@@ -138,7 +138,7 @@ pub(crate) fn means_no_locks(errno: i32) -> bool {
     matches!(Errno::from_raw(errno), Errno::ENOLCK | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL)
 }
 
-/// Tries for that long at most: no system call waits for a lock with a limit.
+/// Repeats the attempt until `limit` has passed: no system call waits for a lock with a time limit.
 fn within(limit: Duration, mut attempt: impl FnMut() -> io::Result<bool>) -> io::Result<bool> {
     let begin = Instant::now();
     while !attempt()? {

@@ -6,22 +6,22 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The longest name of a future, in bytes. File names end at 255 bytes on every Linux file system; the rest is room
-/// for the suffixes that the store adds.
+/// The longest name of a future, in bytes. File names may have 255 bytes on every Linux file system; the rest leaves
+/// room for the suffixes that the store adds.
 pub const MAX_NAME_BYTES: usize = 200;
 
-/// A name that has been checked: it is safe as part of a file name and on a terminal.
+/// A validated name: safe as part of a file name and on a terminal.
 ///
-/// It is UTF-8, 1 to [`MAX_NAME_BYTES`] bytes, has no `/` and no control character, and does not begin with a dot
-/// (those file names are the store's own). Blanks, dashes, dots inside and any other character are fine.
+/// It is UTF-8, has 1 to [`MAX_NAME_BYTES`] bytes, contains no `/` and no control character, and does not begin with a
+/// dot (the store uses such file names itself). Blanks, dashes, inner dots and all other characters are fine.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct FutureName(String);
 
-/// Why a text is not the name of a future.
+/// Why a text is not a valid name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidName {
-    /// No characters at all.
+    /// The text is empty.
     #[error("it is empty")]
     Empty,
     /// More than [`MAX_NAME_BYTES`]; the field is the length found, in bytes.

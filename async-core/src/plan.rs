@@ -1,4 +1,4 @@
-//! How a future is to be run, where that is not simply at once and once.
+//! How to run a future, if not once and right away.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,44 +6,44 @@ use crate::clock::Millis;
 use crate::launch::Target;
 use crate::name::FutureName;
 
-/// What a caller asked for beside the command. In a record it is one line of JSON, without what nobody asked for.
+/// What a caller asked for besides the command. A record keeps it as one line of JSON that leaves out the defaults.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Plan {
-    /// Futures that have to succeed before the task starts. If one fails, it never does.
+    /// Futures that must succeed before the task starts. If one fails, the task never starts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<FutureName>,
-    /// Futures that have to be over before the task starts, however they end.
+    /// Futures that must end before the task starts, however they end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub after_any: Vec<FutureName>,
-    /// How many tasks may run at once, this one included.
+    /// How many tasks may run at once, including this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jobs: Option<u32>,
-    /// How long the task may take, with all of its attempts, in ms.
+    /// How long the task may take, over all of its attempts, in ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Millis>,
-    /// How long a task has between SIGTERM and SIGKILL, in ms, if not [`Plan::GRACE`].
+    /// The time between SIGTERM and SIGKILL, in ms, if not [`Plan::GRACE`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace: Option<Millis>,
-    /// How often a task that fails is run again.
+    /// How often to run a failed task again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<u32>,
-    /// How long to wait before that, in ms.
+    /// How long to wait before each new attempt, in ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_delay: Option<Millis>,
-    /// Where the task runs, if not here.
+    /// The engine that runs the task, if it does not run here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on: Option<Target>,
-    /// Options of sbatch, if it runs on Slurm.
+    /// Options for sbatch, if the task runs on Slurm.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sbatch: Vec<String>,
-    /// Whether the task waits for its turn though nothing else says so, as the queue was paused when it was asked for.
+    /// Whether the task is queued only because the queue was paused when it was requested.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub held: bool,
 }
 
 impl Plan {
-    /// The time between SIGTERM and SIGKILL unless the plan says otherwise, in ms.
+    /// The default time between SIGTERM and SIGKILL, in ms.
     pub const GRACE: Millis = 5000;
 
     /// The time between SIGTERM and SIGKILL, in ms.
@@ -52,13 +52,13 @@ impl Plan {
         self.grace.unwrap_or(Self::GRACE)
     }
 
-    /// Whether the task may be held back before it starts.
+    /// Whether the task may have to wait before it starts.
     #[must_use]
     pub fn may_queue(&self) -> bool {
         self.held || self.jobs.is_some() || self.has_dependencies()
     }
 
-    /// Whether other futures have to be over before the task starts.
+    /// Whether other futures must end before the task starts.
     #[must_use]
     pub fn has_dependencies(&self) -> bool {
         !self.after.is_empty() || !self.after_any.is_empty()

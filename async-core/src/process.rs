@@ -26,8 +26,8 @@ use crate::interruption::again;
 
 /// One process of one boot of one machine.
 ///
-/// Linux hands out process ids again, so an id alone says nothing about the past. Together with the process's start
-/// (field 22 of `/proc/PID/stat`, in clock ticks since boot; see proc(5)) and the boot's own id it names one process.
+/// Linux reuses process ids, so an id alone says nothing about the past. Together with the process's start (field 22 of
+/// `/proc/PID/stat`, in clock ticks since boot; see proc(5)) and the boot id it names exactly one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessIdentity {
     pid: u32,
@@ -36,11 +36,11 @@ pub struct ProcessIdentity {
 }
 
 impl ProcessIdentity {
-    /// The identity of a process that is alive now.
+    /// The identity of a live process.
     ///
-    /// The error is `Unsupported` where `/proc` is of another pid namespace, which knows that process by another id.
+    /// Fails with `Unsupported` if `/proc` belongs to another pid namespace, where that process has another id.
     pub fn of(pid: u32) -> io::Result<Self> {
-        // Cheaper than to be certain, and good enough where nothing is signalled.
+        // Cheaper than certainty, and good enough as long as nothing sends a signal.
         if fs::read_link("/proc/self")?.to_str() != Some(&std::process::id().to_string()) {
             return Err(io::ErrorKind::Unsupported.into());
         }
@@ -55,10 +55,10 @@ impl ProcessIdentity {
         self.pid
     }
 
-    /// Whether that very process is still there. A zombie counts as gone: it runs nothing any more.
+    /// Whether that very process still exists. A zombie counts as gone, since it runs nothing any more.
     ///
-    /// It is an error if that can't be found out, as when no descriptor is free, or where `/proc` is not of this process's own
-    /// pid namespace.
+    /// Fails if that can't be found out, for example when no descriptor is free or `/proc` does not belong to this
+    /// process's own pid namespace.
     pub fn is_alive(&self) -> io::Result<bool> {
         require_own_proc()?;
         let Some(stat) = unless_gone(stat_line(self.pid))? else {
@@ -68,7 +68,7 @@ impl ProcessIdentity {
         Ok(same && boot_id()? == self.boot)
     }
 
-    /// Sleeps until that process is gone, or there is something to read from `other`, or it is time to look again.
+    /// Sleeps until the process is gone, `other` has something to read, or it is time to look again.
     pub(crate) fn wait_or(&self, other: BorrowedFd<'_>) -> io::Result<()> {
         let handle = Handle::open(self.pid)?;
         if handle.is_none() || !self.is_alive()? {
@@ -83,10 +83,10 @@ impl ProcessIdentity {
         }
     }
 
-    /// Sleeps until that process is gone; returns at once if it is.
+    /// Sleeps until the process is gone; returns at once if it already is.
     pub fn wait(&self) -> io::Result<()> {
         match Handle::open(self.pid)? {
-            // Only now does the descriptor pin the process, so only now is the look at its start worth something.
+            // The descriptor now pins the process, so only this look at its start is reliable.
             Some(Handle::Pidfd(pidfd)) if self.is_alive()? => wait_on(&pidfd, None),
             Some(Handle::Refused) => {
                 while self.is_alive()? {
@@ -99,50 +99,50 @@ impl ProcessIdentity {
     }
 }
 
-/// A process, to be told when it is gone.
+/// A process to watch for its end.
 #[derive(Debug)]
 pub(crate) struct Watched {
     identity: ProcessIdentity,
-    /// None where the kernel gives none, or none is free.
+    /// None if the kernel does not support pidfds, or no descriptor is free.
     pidfd: Option<OwnedFd>,
 }
 
 impl Watched {
-    /// That process; none if it is gone.
+    /// Watches that process; none if it is gone.
     pub(crate) fn of(identity: ProcessIdentity) -> Option<Self> {
         let pidfd = match Handle::open(identity.pid) {
             Ok(None) => return None,
             Ok(Some(Handle::Pidfd(pidfd))) => Some(pidfd),
             Ok(Some(Handle::Refused)) | Err(_) => None,
         };
-        // Only now does the descriptor pin it.
+        // Only now does the descriptor pin the process.
         let watched = Self { identity, pidfd };
         watched.seems_alive().then_some(watched)
     }
 
-    /// What can be read from once it is gone.
+    /// Becomes readable once the process is gone.
     pub(crate) fn pidfd(&self) -> Option<&OwnedFd> {
         self.pidfd.as_ref()
     }
 
-    /// One of which that can't be found out is taken for alive.
+    /// Counts a process as alive unless it is certainly gone.
     pub(crate) fn seems_alive(&self) -> bool {
         self.identity.is_alive().unwrap_or(true)
     }
 }
 
-/// How long to sleep between two looks where the kernel gives no descriptors of processes.
+/// The pause between two looks if the kernel has no pidfds.
 const PAUSE: Duration = Duration::from_millis(50);
 const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
-/// The error is `Unsupported` unless `/proc` is there, and of this process's own pid namespace: what it shows of another
-/// one's processes says nothing of those that have the same ids here.
+/// Fails with `Unsupported` unless `/proc` exists and belongs to this process's own pid namespace: in another
+/// namespace, the same ids belong to other processes.
 pub(crate) fn require_own_proc() -> io::Result<()> {
     static IS_OWN: OnceLock<bool> = OnceLock::new();
     let is_own = match IS_OWN.get() {
         Some(is_own) => *is_own,
         None => match fs::read_to_string("/proc/self/status") {
-            // The ids of this process in each namespace from that of the mount to its own.
+            // `NSpid` lists the ids of this process in each namespace, from the mount's to its own.
             Ok(status) => *IS_OWN.get_or_init(|| {
                 let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
                 ids.is_some_and(|ids| ids.trim() == std::process::id().to_string())
@@ -158,18 +158,18 @@ pub(crate) fn require_own_proc() -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, what))
 }
 
-/// Has a write past the limit on the size of files (`ulimit -f`) fail, where it would kill this process.
+/// Makes a write beyond the file size limit (`ulimit -f`) fail instead of killing this process.
 pub fn outlive_file_size_limit() -> io::Result<()> {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGXFSZ);
     Ok(signals.thread_block()?)
 }
 
-/// Has the process table show these words in place of this process's arguments, which may be secrets: every user may see
-/// them for as long as it lives.
+/// Replaces this process's arguments in the process table with `shown`. Every user can read them there for as long as
+/// the process lives, and they may contain secrets.
 ///
-/// They are overwritten where the kernel reads them, between fields 48 and 49 of `/proc/self/stat` (see proc(5)); `shown`
-/// is cut where it is longer than they are.
+/// Overwrites the arguments where the kernel reads them, between fields 48 and 49 of `/proc/self/stat` (see proc(5)),
+/// and cuts `shown` to the room there.
 pub fn hide_arguments(shown: &[&OsStr]) -> io::Result<()> {
     let line = read_line("/proc/self/stat")?;
     // The fields after the name begin with field 3.
@@ -180,14 +180,14 @@ pub fn hide_arguments(shown: &[&OsStr]) -> io::Result<()> {
     let mut words: Vec<u8> = shown.iter().flat_map(|word| [word.as_bytes(), b"\0"].concat()).collect();
     words.resize(length, 0);
     if let Some(last) = words.last_mut() {
-        // Else the kernel takes it for a title that goes on in the environment.
+        // Without this zero the kernel takes it for a title that continues in the environment.
         *last = 0;
     }
     File::options().write(true).open("/proc/self/mem")?.write_all_at(&words, start)
 }
 
-/// Makes a process or a thread, and tries again while there is none to be had, for as long as bash does: four times, after 1, 2, 4 and 8
-/// seconds.
+/// Makes a process or a thread. While the system has none to give it tries again, as often as bash does: four times,
+/// after 1, 2, 4 and 8 seconds.
 pub(crate) fn with_patience<T>(mut make: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for seconds in [1, 2, 4, 8] {
         match make() {
@@ -198,17 +198,17 @@ pub(crate) fn with_patience<T>(mut make: impl FnMut() -> io::Result<T>) -> io::R
     make()
 }
 
-/// Which of the two processes a fork has come back in.
+/// The process in which a fork returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// The new one.
     Child,
-    /// That of before, whose child has this process id.
+    /// The old one; its child has this process id.
     Parent(u32),
 }
 
-/// Makes this process two. The error is `EBUSY` if it has other threads: in the child they would be gone, and what they had
-/// locked would stay so.
+/// Forks this process. Fails with `EBUSY` if it has other threads: the child would lose them, and their locks would
+/// stay locked.
 #[allow(unsafe_code)]
 pub fn fork() -> io::Result<Side> {
     match read_line("/proc/self/stat") {
@@ -216,19 +216,18 @@ pub fn fork() -> io::Result<Side> {
         Ok(stat) if fields_after_name(&stat).and_then(|mut fields| fields.nth(17)) != Some("1") => {
             return Err(Errno::EBUSY.into());
         }
-        // Without a /proc, or with another one, it can't be seen, and no caller has started any.
+        // Without a usable /proc this can't be checked; no caller has started any threads.
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    // SAFETY: there is no other thread that could have been in the middle of something.
+    // SAFETY: no other thread exists that the fork could interrupt.
     match with_patience(|| Ok(unsafe { nix::unistd::fork() }?))? {
         ForkResult::Child => Ok(Side::Child),
         ForkResult::Parent { child } => Ok(Side::Parent(child.as_raw().unsigned_abs())),
     }
 }
 
-/// Has the kernel keep what became of this process's children, even if whoever started it did not want to know that of
-/// its own.
+/// Makes the kernel keep the exit status of this process's children, even if its own parent ignores SIGCHLD.
 #[allow(unsafe_code)]
 pub(crate) fn reset_sigchld() -> io::Result<()> {
     // SAFETY: no handler is set.
@@ -236,32 +235,33 @@ pub(crate) fn reset_sigchld() -> io::Result<()> {
     Ok(())
 }
 
-/// Has a program start with nothing of its starter's signals: none is blocked, and none is ignored.
+/// Starts a program without any blocked or ignored signals of its parent.
 #[allow(unsafe_code)]
 pub(crate) fn start_without_inherited_signals(command: &mut Command) {
     let forget = || {
         for number in 1..=libc::SIGRTMAX() {
-            // SAFETY: no handler is set. It fails for signals that can't be ignored in the first place.
+            // SAFETY: this sets no handler. It fails for signals that can't be ignored in the first place.
             unsafe { libc::signal(number, libc::SIG_DFL) };
         }
         Ok(SigSet::empty().thread_set_mask()?)
     };
-    // SAFETY: between fork and exec it makes system calls and touches no memory but its own.
+    // SAFETY: between fork and exec it only makes system calls and touches no memory but its own.
     unsafe { command.pre_exec(forget) };
 }
 
-/// Has the supervisor that has this record open, and that process id, look at it again, by SIGCONT. It is an error if that
-/// can't be told from other processes; nothing happens if it is gone.
+/// Makes the supervisor look at its record again, by SIGCONT. The supervisor is the process with that id that has the
+/// record open. Fails if it can't be told from other processes; does nothing if it is gone.
 pub(crate) fn wake_supervisor(pid: u32, record: &Metadata) -> io::Result<()> {
     signal_if(pid, Signal::SIGCONT, || writes_to(pid, record))
 }
 
-/// Sends a signal to the process that has that id and was started then, in clock ticks since boot, if it is still there.
+/// Sends a signal to the process with that id and start time (clock ticks since boot), if it still exists.
 pub(crate) fn signal_process(pid: u32, start_ticks: u64, signal: Signal) -> io::Result<()> {
     signal_if(pid, signal, || look(pid).is_some_and(|process| process.start_ticks == start_ticks))
 }
 
-/// Sends a signal to the process with that id if it is the right one, which is found out when it can't become another any more.
+/// Sends a signal to the process with that id if `is_it` holds. Checks only after pinning the process, so that the id
+/// can't change hands in between.
 fn signal_if(pid: u32, signal: Signal, is_it: impl Fn() -> bool) -> io::Result<()> {
     require_own_proc()?;
     let Some(handle) = Handle::open(pid)? else {
@@ -287,11 +287,11 @@ fn signal_if(pid: u32, signal: Signal, is_it: impl Fn() -> bool) -> io::Result<(
     }
 }
 
-/// How long a function's task may have been there before its future began, in ms.
+/// How long before its future's start the process of a function may have been forked, in ms.
 const FORKED_BEFORE: Millis = 60_000;
 
-/// Whether the process with that id is there and may be of a future that began at `since`, in ms since boot: it was not
-/// started more than a minute before.
+/// Whether the process with that id exists and may belong to a future that began at `since` (ms since boot): it started
+/// no more than a minute before.
 #[must_use]
 pub fn is_alive_since(pid: u32, since: Option<Millis>) -> bool {
     let (Some(since), Ok(stat)) = (since, stat_line(pid)) else {
@@ -302,11 +302,11 @@ pub fn is_alive_since(pid: u32, since: Option<Millis>) -> bool {
         _ => 10,
     };
     let started = start_ticks(&stat).and_then(|ticks| Millis::try_from(ticks).ok());
-    // The kernel cuts the start to whole ticks.
+    // The kernel rounds the start down to whole ticks.
     started.is_some_and(|ticks| (ticks + 1) * tick_ms + FORKED_BEFORE >= since) && runs(&stat)
 }
 
-/// What is to be seen of a process.
+/// A snapshot of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ProcessEntry {
     pub(crate) parent: u32,
@@ -316,12 +316,12 @@ pub(crate) struct ProcessEntry {
     pub(crate) runs: bool,
 }
 
-/// A look at that process; none if it is gone.
+/// Looks at that process; none if it is gone.
 pub(crate) fn look(pid: u32) -> Option<ProcessEntry> {
     parse_look(&stat_line(pid).ok()?)
 }
 
-/// The same; that it can't be looked at is an error.
+/// Like [`look`], but fails if the process can't be looked at.
 pub(crate) fn try_look(pid: u32) -> io::Result<Option<ProcessEntry>> {
     let stat = unless_gone(stat_line(pid))?;
     stat.map(|stat| parse_look(&stat).ok_or_else(|| io::ErrorKind::InvalidData.into())).transpose()
@@ -333,10 +333,10 @@ fn parse_look(stat: &str) -> Option<ProcessEntry> {
     Some(ProcessEntry { parent, start_ticks: start_ticks(stat)?, runs: runs(stat) })
 }
 
-/// The children of that process, or of this one, of all its threads; none if it is gone. Of those that end meanwhile, and of their
-/// siblings, some may be missing: see `/proc/PID/task/TID/children` in proc(5).
+/// The children of that process, or of this one, across all of its threads; none if the process is gone. If some of the
+/// children end meanwhile, siblings may be missing: see `/proc/PID/task/TID/children` in proc(5).
 ///
-/// The error is `Unsupported` if the kernel has no such lists (`CONFIG_PROC_CHILDREN`).
+/// Fails with `Unsupported` if the kernel has no such lists (`CONFIG_PROC_CHILDREN`).
 pub(crate) fn children(pid: Option<u32>) -> io::Result<Option<Vec<u32>>> {
     let threads = pid.map_or_else(|| "/proc/self/task".to_owned(), |pid| format!("/proc/{pid}/task"));
     let Some(entries) = unless_gone(fs::read_dir(threads).and_then(Iterator::collect::<io::Result<Vec<_>>>))? else {
@@ -354,7 +354,7 @@ pub(crate) fn children(pid: Option<u32>) -> io::Result<Option<Vec<u32>>> {
     Ok(Some(children))
 }
 
-/// None where a process was gone when it was looked for, or between that and the look.
+/// None if the process was gone before or during the look.
 fn unless_gone<T>(seen: io::Result<T>) -> io::Result<Option<T>> {
     match seen {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -363,14 +363,14 @@ fn unless_gone<T>(seen: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Whether this process descends from that one, or is it.
+/// Whether this process is that one or descends from it.
 pub(crate) fn descends_from(ancestor: &ProcessIdentity) -> bool {
     let parent = |pid: &u32| look(*pid).map(|process| process.parent).filter(|&pid| pid != 0);
     let mut line = std::iter::successors(Some(std::process::id()), parent);
     line.any(|pid| pid == ancestor.pid) && ancestor.is_alive().unwrap_or(false)
 }
 
-/// Whether there is a process with that id, whichever it is.
+/// Whether any process has that id.
 pub(crate) fn exists(pid: u32) -> bool {
     let pid = i32::try_from(pid).ok().filter(|&pid| pid > 0);
     pid.is_some_and(|pid| kill(nix::unistd::Pid::from_raw(pid), None) != Err(Errno::ESRCH))
@@ -383,35 +383,35 @@ pub(crate) fn all() -> io::Result<Vec<u32>> {
     Ok(entries.iter().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
 }
 
-/// Whether that process has the file open for writing. Not if this user may not know.
+/// Whether that process has the file open for writing. False if this user may not look.
 pub(crate) fn writes_to(pid: u32, file: &Metadata) -> bool {
     written_by(pid).any(|it| it == (file.dev(), file.ino()))
 }
 
-/// The files that that process has open for writing, by device and inode. None if this user may not know.
+/// The files that the process has open for writing, by device and inode. Empty if this user may not look.
 pub(crate) fn written_by(pid: u32) -> impl Iterator<Item = (u64, u64)> {
     let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     open.map(|entry| entry.path()).filter_map(|path| {
-        // The link's own mode tells what the file was opened for.
+        // The mode of the link itself shows how the file was opened.
         let for_writing = fs::symlink_metadata(&path).is_ok_and(|link| link.mode() & 0o200 != 0);
         fs::metadata(&path).ok().filter(|_| for_writing).map(|it| (it.dev(), it.ino()))
     })
 }
 
-/// Whether that process was started with that entry, such as `NAME=VALUE`, in its environment.
+/// Whether the process started with that entry, such as `NAME=VALUE`, in its environment.
 pub(crate) fn has_env_entry(pid: u32, entry: &OsStr) -> bool {
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     environment.split(|&byte| byte == 0).any(|it| it == entry.as_bytes())
 }
 
-/// Sleeps until the process with that id, whichever it is, is gone, but no longer than `limit` ms.
+/// Sleeps until no process has that id, but no longer than `limit` ms.
 pub fn wait_at_most(pid: u32, limit: u32) -> io::Result<()> {
     match Handle::open(pid)? {
         Some(Handle::Pidfd(pidfd)) => wait_on(&pidfd, Some(limit)),
         Some(Handle::Refused) => {
             let start = Instant::now();
             let limit = Duration::from_millis(limit.into());
-            // A zombie is there to kill(2).
+            // To kill(2) a zombie still exists.
             while exists(pid) && look(pid).is_none_or(|process| process.runs) && start.elapsed() < limit {
                 sleep(PAUSE.min(limit));
             }
@@ -430,7 +430,7 @@ pub(crate) fn wait_for_any(pids: &[u32]) -> io::Result<()> {
             Ok(Some(Handle::Pidfd(pidfd))) => open_ones.push(pidfd),
             Ok(Some(Handle::Refused)) => limit = Some(LOOK_AGAIN),
             Ok(None) => return Ok(()),
-            // There are more of them than there may be descriptors.
+            // There are more processes than free descriptors.
             Err(error) if error.raw_os_error() == Some(Errno::EMFILE as i32) => {
                 limit = Some(Timespec { tv_sec: 0, tv_nsec: 100_000_000 });
                 break;
@@ -445,16 +445,16 @@ pub(crate) fn wait_for_any(pids: &[u32]) -> io::Result<()> {
     }
 }
 
-/// What there is to hold on to a process by.
+/// A way to hold on to a process.
 enum Handle {
-    /// A descriptor, as long as which is open the process's id is nobody else's.
+    /// A descriptor. While it is open, no other process gets the same id.
     Pidfd(OwnedFd),
-    /// There is such a process, and the kernel (before Linux 5.3), or a sandbox, gives no descriptor of it.
+    /// The process exists, but the kernel (before Linux 5.3) or a sandbox refuses the descriptor.
     Refused,
 }
 
 impl Handle {
-    /// That of the process with that id; none if there is none.
+    /// Opens the process with that id; none if there is none.
     fn open(pid: u32) -> io::Result<Option<Self>> {
         let Some(id) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
             return Ok(None);
@@ -488,12 +488,12 @@ fn wait_on(pidfd: &OwnedFd, limit_ms: Option<u32>) -> io::Result<()> {
     }
 }
 
-/// `/proc/PID/stat`. The process's name in it may be any bytes.
+/// `/proc/PID/stat`. The process's name in it may contain any bytes.
 fn stat_line(pid: u32) -> io::Result<String> {
     read_line(&format!("/proc/{pid}/stat"))
 }
 
-/// A short file of the kernel's, which one read gives whole.
+/// Reads a short kernel file, which takes only one read.
 fn read_line(path: &str) -> io::Result<String> {
     let mut text = [0; 4096];
     let mut file = File::open(path)?;
@@ -501,7 +501,7 @@ fn read_line(path: &str) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&text[..length]).into_owned())
 }
 
-/// The part of `/proc/PID/stat` after the process's name, which may itself hold blanks and parentheses.
+/// The part of `/proc/PID/stat` after the process's name, which may itself contain blanks and parentheses.
 fn fields_after_name(stat: &str) -> Option<std::str::SplitWhitespace<'_>> {
     Some(stat.rsplit_once(')')?.1.split_whitespace())
 }
@@ -510,7 +510,7 @@ fn state(stat: &str) -> Option<&str> {
     fields_after_name(stat)?.next()
 }
 
-/// Whether it runs anything: a zombie does not any more.
+/// Whether the process runs anything. A zombie does not.
 fn runs(stat: &str) -> bool {
     !matches!(state(stat), Some("Z" | "X"))
 }
@@ -551,14 +551,14 @@ impl FromStr for ProcessIdentity {
     }
 }
 
-/// The number of the signal that an exit status stands for by the shells' convention (128 + N), if it does.
+/// The number of the signal behind an exit status, by the shells' convention (128 + N).
 #[must_use]
 pub fn signal_of_status(rc: i32) -> Option<i32> {
     let number = rc - 128;
     (1..=64).contains(&number).then_some(number)
 }
 
-/// A signal as people write it: `signal 9, SIGKILL`, or the number alone where it has no name.
+/// A signal as people write it: `signal 9, SIGKILL`, or just the number if it has no name.
 #[must_use]
 pub fn signal_name(number: i32) -> String {
     Signal::try_from(number).map_or_else(|_| format!("signal {number}"), |s| format!("signal {number}, {s}"))

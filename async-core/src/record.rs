@@ -1,4 +1,4 @@
-//! Records: what is known of one future, as an ini file that devstack's `iniget` reads too.
+//! Records: what is known about one future, as an ini file that devstack's `iniget` can read.
 //!
 //! ```text
 //! [job]
@@ -19,30 +19,30 @@
 //! wait_end = 1795503107125
 //! ```
 //!
-//! There may also be `parent`, `plan`, `run_start`, `attempts`, `cancel_time`, `signal`, `cause`, `terminated`, `killed` and
-//! `usage`, and where the task runs elsewhere `job`, `node` and `reason`; [`Record`] says what each is. The other keys are:
+//! A record may also have `parent`, `plan`, `run_start`, `attempts`, `cancel_time`, `signal`, `cause`, `terminated`,
+//! `killed` and `usage`, and for a task on an engine `job`, `node` and `reason`; [`Record`] explains each. The other keys:
 //!
-//! | key | is |
+//! | key | value |
 //! | --- | --- |
-//! | `at_once` | `true` if nothing held the task back though its plan might have |
-//! | `cancel_grace` | the time between SIGTERM and SIGKILL that came with a request to cancel, in ms |
-//! | `dependency` | a future that the plan names, as it was found at the start: its start in ms since the epoch, and its name |
-//! | `gone` | when it was found that the engine does not know the job any more, in ms since the epoch |
-//! | `launch` | the job's folder, and its token, by which the engine is asked for it |
-//! | `lender` | a process that waits for this future, and the future that it waits in, which lends its place |
-//! | `lent_by` | the name of the future in whose place the task runs |
+//! | `at_once` | `true` if nothing held the task back although its plan could have |
+//! | `cancel_grace` | the time between SIGTERM and SIGKILL from a request to cancel, in ms |
+//! | `dependency` | a future that the plan names, as found at the start: its start in ms since the epoch, and its name |
+//! | `gone` | when the engine was found not to know the job any more, in ms since the epoch |
+//! | `launch` | the job's folder, and its token on the engine |
+//! | `lender` | a process that waits for this future, and the future that it waits in, which donates its slot |
+//! | `lent_by` | the name of the future whose slot the task uses |
 //! | `life` | the process that runs the task itself: its life is the future's |
 //! | `queue` | the future that this one is behind in the queue, or `first` |
-//! | `run_boot` | when the task was let go, in ms since boot |
-//! | `submission` | the last attempt that was handed to the engine, and where its output begins in the log, in bytes |
+//! | `run_boot` | when the task was allowed to run, in ms since boot |
+//! | `submission` | the last attempt that was submitted to the engine, and where its output begins in the log, in bytes |
 //! | `taken_by` | the script that collected it |
 //! | `waits_for` | a process of the task that waits, and the future that it waits for |
 //!
-//! Times with `_time` are ms since the epoch, `start_boot` is ms since boot, `run_time` is a duration in ms. `log` is
-//! `own` once the log has been made; until then, a log of that name is an earlier future's. Values are raw: no quoting,
-//! no escapes. Other sections are somebody else's; what is added after one begins with `[job]` again. A line without its
-//! newline is a torn one and does not count; whoever writes next puts an end to it with a control character (CAN), which
-//! marks it for good.
+//! Keys with `_time` are in ms since the epoch, `start_boot` is in ms since boot, and `run_time` is a duration in ms.
+//! `log` is `own` once the future has made its log; until then, a log of that name belongs to an earlier future. Values
+//! are raw, without quoting or escapes. Other sections belong to other programs; lines added after one begin with
+//! `[job]` again. A line without its newline is torn and does not count; the next writer ends it with a control
+//! character (CAN), which marks it for good.
 
 mod argument;
 mod codec;
@@ -76,29 +76,29 @@ pub use usage::Usage;
 /// The largest record that is read, in bytes.
 pub const MAX_RECORD_BYTES: u64 = 1 << 20;
 
-/// How much of that its opening may take, in bytes; the rest is for what is added later.
+/// How much of that the header may take, in bytes; later lines get the rest.
 const MAX_HEADER_BYTES: usize = 1 << 19;
 
-/// How much of a command is kept where not all of it fits, in bytes.
+/// How much of a command to keep if it does not fit, in bytes.
 const MAX_CUT_COMMAND_BYTES: usize = 100_000;
 
-/// What is known of one future.
+/// What is known about one future.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 #[allow(clippy::struct_excessive_bools, reason = "things that are so or not")]
 pub struct Record {
     /// The command on one printable line.
     pub command: String,
-    /// The exact arguments, the command's name first. Absent in records of the original script, and where they are too
-    /// long for a program or a record.
+    /// The exact arguments, beginning with the command's name. Absent in the original script's records, and if they are
+    /// too long for a program or a record.
     pub argv: Option<Vec<Argument>>,
-    /// The directory that the command was started in.
+    /// The command's working directory.
     pub cwd: Option<Argument>,
     /// When the task was started, in ms since the epoch.
     pub start_time: Millis,
     /// When the task was started, in ms since boot.
     pub start_boot: Option<Millis>,
-    /// Whether the log of that name is this future's. In records of the original script it is.
+    /// Whether the log of that name belongs to this future. In the original script's records it does.
     #[serde(skip)]
     pub has_log: bool,
     /// The process id of the background subshell; `self` if the task ran in the calling shell.
@@ -111,7 +111,7 @@ pub struct Record {
     /// The script that collected it, if one of its shells did.
     #[serde(skip)]
     pub taken_by: Option<ProcessIdentity>,
-    /// The process whose life is the future's, where that is not a lock on the record.
+    /// The process whose life is the future's, if that is not a lock on the record.
     #[serde(skip)]
     pub life: Option<ProcessIdentity>,
     /// When the task ended, in ms since the epoch.
@@ -120,74 +120,75 @@ pub struct Record {
     pub run_time: Option<Millis>,
     /// The task's exit status, 0 to 255.
     pub rc: Option<i32>,
-    /// The number of the signal that ended the task's process, if one did. A shell function may have the status that stands
-    /// for a signal without that.
+    /// The number of the signal that ended the task's process, if one did. A shell function can return a status that
+    /// looks like a signal without one.
     pub signal: Option<i32>,
     /// When the wait that collected it began, in ms since the epoch.
     pub wait_start: Option<Millis>,
     /// When that wait ended, in ms since the epoch.
     pub wait_end: Option<Millis>,
-    /// The future inside whose task it was started, if any.
+    /// The parent: the future in whose task this one was started, if any.
     pub parent: Option<String>,
-    /// How it is to be run, if not simply at once.
+    /// How to run it, if not once and right away.
     pub plan: Option<Plan>,
-    /// When the task itself was let go, in ms since the epoch, if its plan might have held it back. Else that is `start_time`.
+    /// When the task itself was allowed to run, in ms since the epoch, if its plan could have held it back. Otherwise
+    /// `start_time` is that moment.
     pub run_start: Option<Millis>,
-    /// Whether nothing held it back though its plan might have.
+    /// Whether it started right away although its plan could have held it back.
     #[serde(skip)]
     pub at_once: bool,
-    /// How often the task was run, if more than once was allowed.
+    /// How many times the task ran, if its plan allowed retries.
     pub attempts: Option<u32>,
     /// When somebody asked for it to be cancelled, in ms since the epoch.
     pub cancel_time: Option<Millis>,
-    /// Why it ended, or never started, where that was not the task's own doing.
+    /// Why it ended or never started, if the task itself did not decide that.
     pub cause: Option<Cause>,
-    /// How many processes were asked to end (SIGTERM) when it was cancelled or its time was up.
+    /// How many processes got SIGTERM when it was cancelled or timed out.
     pub terminated: Option<u32>,
-    /// How many of these had to be killed (SIGKILL).
+    /// How many of them then got SIGKILL.
     pub killed: Option<u32>,
-    /// What it used, if it ran here in the background and is over.
+    /// Its resource usage, if it ran here in the background and is over.
     pub usage: Option<Usage>,
-    /// The job by which an engine knows it, where it runs elsewhere.
+    /// The id of its job on the engine, if it runs on one.
     pub job: Option<String>,
-    /// The node that runs it, or has.
+    /// The node that runs it, or ran it.
     pub node: Option<String>,
-    /// Why the engine has not started it yet, in that one's words.
+    /// Why the engine has not started it yet, in the engine's words.
     pub reason: Option<String>,
-    /// How its job is known.
+    /// How to find its job.
     #[serde(skip)]
     pub(crate) launch: Option<Launch>,
-    /// The attempt that was handed to the engine last, or may have been.
+    /// The last attempt that was, or may have been, submitted to the engine.
     #[serde(skip)]
     pub(crate) submission: Option<Submission>,
-    /// When it was found that the engine knows nothing of its job any more, in ms since the epoch.
+    /// When the engine was found not to know its job any more, in ms since the epoch.
     #[serde(skip)]
     pub(crate) gone: Option<Millis>,
-    /// The time between SIGTERM and SIGKILL that came with that request, in ms.
+    /// The time between SIGTERM and SIGKILL from the request to cancel, in ms.
     #[serde(skip)]
     pub(crate) cancel_grace: Option<Millis>,
     /// When the task itself was let go, in ms since boot.
     #[serde(skip)]
     pub(crate) run_boot: Option<Millis>,
-    /// Its place in the queue of those that a limit holds back.
+    /// Its place in the queue, if a limit holds it back.
     #[serde(skip)]
     pub(crate) queue: Option<QueuePlace>,
-    /// The futures that its plan names, as they were found at its start.
+    /// The futures that its plan names, as found at its start.
     #[serde(skip)]
     pub(crate) dependencies: Vec<FutureId>,
-    /// Futures that wait for it and lend it their place.
+    /// Futures that wait for it and donate their slot.
     #[serde(skip)]
     pub(crate) donors: Vec<Donor>,
     /// The futures that its task waits for, or has waited for.
     #[serde(skip)]
     pub(crate) waits_for: Vec<WaitsFor>,
-    /// The one in whose place it runs.
+    /// The future whose slot it uses.
     #[serde(skip)]
     pub(crate) donated_by: Option<FutureName>,
     /// Whether the last line is torn.
     #[serde(skip)]
     pub(crate) torn: bool,
-    /// Whether the last section is another one, which somebody else has added.
+    /// Whether the last section is a foreign one.
     #[serde(skip)]
     pub(crate) elsewhere: bool,
 }
@@ -199,7 +200,7 @@ impl Record {
         self.pid.as_deref() == Some("self")
     }
 
-    /// What there is in place of a process id: that, or which job it is where it runs elsewhere: `slurm:42`.
+    /// The process id, or the job of a task on an engine: `slurm:42`.
     #[must_use]
     pub fn process_or_job(&self) -> Option<String> {
         let on = self.plan.as_ref().and_then(|plan| plan.on.as_ref());
@@ -207,35 +208,35 @@ impl Record {
         job.or_else(|| self.pid.clone())
     }
 
-    /// The process that runs the task, if it is one of its own.
+    /// The process that supervises the task, if there is one.
     #[must_use]
     pub fn supervisor(&self) -> Option<u32> {
         self.pid.as_ref()?.parse().ok()
     }
 
-    /// Tells this future of that name from others that had it.
+    /// Distinguishes this future from others of the same name.
     pub(crate) fn id(&self, name: &FutureName) -> FutureId {
         FutureId { started: self.start_time, name: name.clone() }
     }
 
-    /// Has the supervisor look at the record again, which is that file.
+    /// Makes the supervisor read the record again. `file` is the open record.
     pub(crate) fn wake_supervisor(&self, file: &File) -> io::Result<()> {
         self.supervisor().map_or(Ok(()), |pid| process::wake_supervisor(pid, &file.metadata()?))
     }
 
-    /// Whether its task has not been let go yet, provided that it is alive: here, or by the engine where it is to run.
+    /// Whether its task still waits to start, here or on its engine, provided that the future is alive.
     #[must_use]
     pub fn is_held_back(&self) -> bool {
         let may_queue = |plan: &Plan| plan.may_queue() || plan.on.is_some();
         self.run_start.is_none() && !self.is_synchronous() && self.plan.as_ref().is_some_and(may_queue)
     }
 
-    /// Whether its task is an engine's by now, so that nobody here need be there for it to go on.
+    /// Whether the engine has the task, so that it continues without any process here.
     pub(crate) fn goes_on_elsewhere(&self) -> bool {
         self.submission.is_some() && self.rc.is_none() && self.gone.is_none()
     }
 
-    /// How long its task has been running by now, or has been held back, in ms.
+    /// How long its task has been running so far, or has been held back, in ms.
     #[must_use]
     pub fn elapsed(&self) -> Millis {
         let since_start = match self.start_boot {
@@ -251,7 +252,7 @@ impl Record {
         codec::separator(self) + &codec::text(lines)
     }
 
-    /// The record, without its arguments and the rest of its command if its opening would leave too little room.
+    /// The record, without its arguments and with a shorter command if its header would leave too little room.
     pub(crate) fn truncated(self) -> Self {
         if self.header().len() <= MAX_HEADER_BYTES {
             return self;
@@ -259,7 +260,7 @@ impl Record {
         Self { command: at_most(&self.command, MAX_CUT_COMMAND_BYTES), argv: None, ..self }
     }
 
-    /// The first text of the record, with what is known before the task starts.
+    /// The record's first text: everything known before the task starts.
     pub(crate) fn header(&self) -> String {
         let known = [
             Some(Line::Command(self.command.clone())),
@@ -279,12 +280,13 @@ impl Record {
         codec::header(&known.into_iter().flatten().chain(dependencies).collect::<Vec<_>>())
     }
 
-    /// How it ended, given what the shell's own wait saw and that it was over by `now` (ms since the epoch).
+    /// How it ended, given the status that the shell's own wait saw. `now` (ms since the epoch) is the latest moment at
+    /// which it can have ended.
     #[must_use]
     pub fn outcome(&self, shell_status: Option<i32>, now: Millis) -> Outcome {
         let recorded = || Some(self.end_time?.saturating_sub(self.start_time));
-        // The shell has waited for the program that was to record the result, not for the task: that it was killed is all that
-        // its own status can tell.
+        // The shell waited for the program that should have recorded the result, not for the task. Its status can only
+        // tell that the program was killed.
         let killed = shell_status.filter(|_| self.rc.is_none()).and_then(process::signal_of_status);
         Outcome {
             rc: self.rc.or(killed.map(|signal| 128 + signal)),

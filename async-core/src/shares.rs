@@ -1,13 +1,13 @@
-//! Many things at once, a share of them on each core.
+//! Processing many items at once, with a share of them on each core.
 
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::thread;
 
-/// Of fewer than that, none is worth a thread.
+/// With fewer items than this, threads are not worth their cost.
 const MANY: usize = 2000;
 
-/// What `work` makes of each, in their order.
+/// Maps `work` over all items, in order.
 pub(crate) fn each<T: Sync, R: Send>(things: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let cores = if things.len() < MANY { 1 } else { thread::available_parallelism().map_or(1, NonZero::get) };
     let share_of = &|things: &[T]| things.iter().map(&work).collect::<Vec<R>>();
@@ -20,7 +20,7 @@ pub(crate) fn each<T: Sync, R: Send>(things: &[T], work: impl Fn(&T) -> R + Sync
         for (share, other) in others {
             made.extend(match other {
                 Some(other) => other.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                // Where there can be no more threads, this one does it.
+                // If no more threads are to be had, this thread does the share.
                 None => share_of(share),
             });
         }

@@ -1,19 +1,19 @@
 //! The store: a directory of futures.
 //!
-//! | file | is |
+//! | file | contents |
 //! | --- | --- |
 //! | `NAME.ini` | the record of a live future |
 //! | `NAME.log` | what the newest task of that name printed |
 //! | `.collected/NAME.START.ini` | the record of a collected future; START is its start in ms since the epoch |
 //! | `.collected/NAME.START.log` | its log |
-//! | `.runs/START/` | what was in `.collected` before an init; START is that of its first future |
-//! | `.queue`, `.slots` | who waits for its turn and who runs, where tasks are limited in number |
-//! | `.order` | what was said of the queue: that it is paused, or goes on in another order |
-//! | `.count` | how many live futures there are |
-//! | `.starting/new*` | a record that is being made |
-//! | `.jobs/` | the folders of jobs that run elsewhere, and what an engine has said of them |
-//! | `.script` | whose it is, if it is that of a script's run |
-//! | `scripts/` | the stores of scripts, in that of the prompt: see [`Scripts`] |
+//! | `.runs/START/` | the contents of `.collected` before an init; START is the start of the run's first future |
+//! | `.queue`, `.slots` | the queued futures and the running tasks, if a limit applies |
+//! | `.order` | changes to the queue: that it is paused, or has a new order |
+//! | `.count` | the number of live futures |
+//! | `.starting/new*` | a record in the making |
+//! | `.jobs/` | the folders of jobs on engines, and the engines' answers about them |
+//! | `.script` | the script that the store belongs to, if it is a script's own |
+//! | `scripts/` | the stores of scripts, inside the prompt's store: see [`Scripts`] |
 
 mod attendant;
 mod begin;
@@ -69,66 +69,66 @@ use directory::Directory;
 use files::read_record;
 use life::{attended, is_alive, wait_for_end};
 
-/// The subdirectory of the collected futures. Its presence, or that of [`RUNS`], marks a directory as a store.
+/// The subdirectory of the collected futures. It or [`RUNS`] marks a directory as a store.
 pub const COLLECTED: &str = ".collected";
 
-/// The subdirectory for what a future has while it is being started.
+/// The subdirectory for the files of futures that are being started.
 pub const STARTING: &str = ".starting";
-/// The subdirectory for the jobs of futures whose tasks run elsewhere.
+/// The subdirectory for the jobs of tasks on engines.
 pub const JOBS: &str = ".jobs";
-/// The environment variable that tells programs inside which future's task they run: the store's directory, `/`, and the
+/// The environment variable that tells programs in which future's task they run: the store's directory, `/`, and the
 /// name.
 pub const INSIDE: &str = "ASYNC_FUTURE";
 
-/// A directory of futures, found fit to be used, and held open: this is the one that is used, whatever has its path by now.
+/// A directory of futures, checked and held open. Even if another directory takes its path, this one stays in use.
 #[derive(Clone, Debug)]
 pub struct Store {
     dir: Directory,
     permissions: Permissions,
 }
 
-/// Who may read what is made in a store.
+/// Who may read the files of a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Permissions {
-    /// Only the user: a log may hold a script's trace, and a trace may hold passwords.
+    /// Only the user: a log may contain a script's trace, and a trace may contain passwords.
     #[default]
     Private,
-    /// Whoever the umask lets, as with the original script.
+    /// Everyone that the umask allows, as with the original script.
     Umask,
 }
 
 impl Permissions {
-    /// The mode that a new file is asked for with.
+    /// The mode to request for a new file.
     fn of_files(self) -> u32 {
         if self == Self::Private { 0o600 } else { 0o666 }
     }
 
-    /// The mode that a new directory is asked for with: none that everybody may write to is ever used.
+    /// The mode to request for a new directory: no directory is used that everyone may write to.
     fn of_directories(self) -> u32 {
         if self == Self::Private { 0o700 } else { 0o775 }
     }
 }
 
 impl Store {
-    /// The path of the store's directory, to be shown.
+    /// The path of the store's directory, for display.
     #[must_use]
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    /// The path of the log of that name, to be shown.
+    /// The path of the log of that name, for display.
     #[must_use]
     pub fn log_path(&self, name: &FutureName) -> PathBuf {
         self.log_file(name).path().to_owned()
     }
 
-    /// The path of the record of a live future of that name, to be shown.
+    /// The path of the record of the live future of that name, for display.
     #[must_use]
     pub fn record_path(&self, name: &FutureName) -> PathBuf {
         self.record_file(name).path().to_owned()
     }
 
-    /// The descriptor by which this process has the directory open, for who closes all others.
+    /// The descriptor of the open directory, for callers that close all others.
     #[must_use]
     pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.dir.held()
@@ -138,14 +138,14 @@ impl Store {
         self.dir.file(format!("{name}.log"))
     }
 
-    /// What [`INSIDE`] is for the programs of that future.
+    /// The value of [`INSIDE`] for the programs of that future.
     #[must_use]
     pub fn place_of(&self, name: &FutureName) -> OsString {
         self.dir().join(name.as_str()).into_os_string()
     }
 
-    /// The future of this store, if it is one of this store, inside whose task a program runs that has been told `place`
-    /// by [`INSIDE`].
+    /// The future in whose task a program runs, given the value `place` of its [`INSIDE`]; none if that future belongs
+    /// to another store.
     #[must_use]
     pub fn inside(&self, place: &OsStr) -> Option<FutureName> {
         let (dir, name) = (Path::new(place).parent()?, Path::new(place).file_name()?);
@@ -157,7 +157,7 @@ impl Store {
         self.read(&name).ok().flatten().map(|_| name)
     }
 
-    /// The log of a live future, to be appended to.
+    /// Opens the log of a live future for appending.
     pub(crate) fn open_log(&self, name: &FutureName) -> Result<File> {
         let log = self.log_file(name);
         log.open_to_append()?.ok_or_else(|| Error::io("open", log.path())(ErrorKind::NotFound.into()))
@@ -171,7 +171,7 @@ impl Store {
         self.dir.subdirectory(COLLECTED)
     }
 
-    /// The error for a name that no live future has.
+    /// The error for a name without a live future.
     #[must_use]
     pub fn unknown(&self, name: &FutureName) -> Error {
         Error::Unknown { name: name.to_string(), dir: self.dir().to_owned() }
@@ -183,10 +183,10 @@ impl Store {
         record.open_to_append()?.map(|file| read_record(&file, record.path())).transpose()
     }
 
-    /// Where a live future stands; none if there is none.
+    /// Reads the record of a live future and its state; none if there is none.
     pub fn look(&self, name: &FutureName) -> Result<Option<(Record, State)>> {
         let named = self.record_file(name);
-        // For reading only, or each look would be a change to whoever watches the store.
+        // Open it for reading only, or each look would notify everyone who watches the store.
         let Some(file) = named.open()? else {
             return Ok(None);
         };
@@ -196,7 +196,7 @@ impl Store {
         if state != State::Lost {
             return Ok(Some((record, state)));
         }
-        // It may have ended between the two looks.
+        // It may have ended in between.
         let record = read_record(&file, path)?;
         let state = if record.rc.is_some() { State::Finished } else { State::Lost };
         Ok(Some((record, state)))
@@ -214,8 +214,8 @@ impl Store {
         })
     }
 
-    /// Removes a future that was begun and could not be started after all. A later one of that name is left alone: once nobody
-    /// holds the life of the first, somebody may have started another.
+    /// Removes a future that was begun but could not start. Leaves a later one of the same name alone: once nothing
+    /// holds the life of the first, another process may have started another.
     pub fn abandon(&self, name: &FutureName, id: RecordId) {
         let _ = self.changing(|live| {
             let record = self.record_file(name);
@@ -228,7 +228,7 @@ impl Store {
         });
     }
 
-    /// The names of all live futures, in the order of the names.
+    /// The names of all live futures, sorted.
     pub fn names(&self) -> Result<Vec<FutureName>> {
         let mut names: Vec<FutureName> =
             self.files("ini")?.into_iter().filter_map(|stem| FutureName::from_arg(&stem).ok()).collect();

@@ -1,26 +1,26 @@
-//! Text from outside, made safe for a terminal and for one line.
+//! Text from outside, made safe for a terminal and for a single line.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 
-/// Bidirectional controls: no control characters to Unicode, but they let a text show as another one.
+/// Bidirectional controls. Unicode does not class them as control characters, but they can disguise a text as another.
 pub(crate) fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Whether a terminal does something else with it than to show it, or it is one of the two that no XML may hold.
+/// Whether a terminal would act on the character instead of showing it, or XML forbids it.
 fn is_acted_on(c: char) -> bool {
     c.is_control() || is_bidi_control(c) || matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
-/// JSON that says the same, with nothing in it that a terminal acts on: its strings may hold such characters, which it spells
+/// Equivalent JSON without characters that a terminal acts on. Strings may contain such characters, which come out as
 /// `\u202e`.
 #[must_use]
 pub fn printable_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
-        // Newlines are those between its lines, and none of these is beyond 16 bits.
+        // Newlines only occur between the JSON's lines, and every such character fits in 16 bits.
         if is_acted_on(c) && c != '\n' {
             let _ = write!(out, "\\u{:04x}", u32::from(c));
         } else {
@@ -30,17 +30,17 @@ pub fn printable_json(json: &str) -> String {
     out
 }
 
-/// The text on one line, with nothing in it that a terminal acts on.
+/// The text on one line, without anything that a terminal acts on.
 ///
-/// Control characters, and the two that no XML may hold (U+FFFE and U+FFFF), are written as Rust writes them (`\n`, `\t`,
-/// `\u{1b}`), bytes that are not UTF-8 as `\xNN`;
-/// everything else, backslashes included, is left as it is, so ordinary text is unchanged.
+/// Writes control characters, and the two that XML forbids (U+FFFE and U+FFFF), as Rust does (`\n`, `\t`, `\u{1b}`),
+/// and bytes that are not UTF-8 as `\xNN`. Everything else stays as it is, backslashes included, so ordinary text is
+/// unchanged.
 #[must_use]
 pub fn printable(text: &OsStr) -> String {
     spelt(text, |out, c| if is_acted_on(c) { out.extend(c.escape_default()) } else { out.push(c) })
 }
 
-/// The text with its characters as `put` puts them, and `\xNN` for bytes that are not UTF-8.
+/// The text with each character written by `put`, and with `\xNN` for bytes that are not UTF-8.
 fn spelt(text: &OsStr, put: impl Fn(&mut String, char)) -> String {
     let mut out = String::with_capacity(text.len());
     for chunk in text.as_bytes().utf8_chunks() {
@@ -57,7 +57,7 @@ fn spell_bytes(out: &mut String, bytes: &[u8]) {
     }
 }
 
-/// A program's arguments as one printable line that bash reads as the same arguments, with quotes where it needs them.
+/// A program's arguments as one printable line that bash reads as the same arguments, quoted where necessary.
 #[must_use]
 pub fn shell_line<S: AsRef<OsStr>>(argv: &[S]) -> String {
     argv.iter().map(|arg| shell_word(arg.as_ref())).collect::<Vec<_>>().join(" ")
@@ -75,41 +75,41 @@ fn shell_word(word: &OsStr) -> String {
 fn put_in_dollar_quotes(out: &mut String, c: char) {
     match c {
         '\\' | '\'' | '\n' | '\t' | '\r' => out.extend(c.escape_default()),
-        // Whatever its locale, that is what the shell makes of it.
+        // In any locale, the shell turns these back into the same bytes.
         _ if is_acted_on(c) => spell_bytes(out, c.encode_utf8(&mut [0; 4]).as_bytes()),
         _ => out.push(c),
     }
 }
 
-/// Arguments as one printable line, with a blank between two.
+/// Arguments as one printable line, separated by blanks.
 #[must_use]
 pub fn printable_command<S: AsRef<OsStr>>(argv: &[S]) -> String {
     argv.iter().map(|arg| printable(arg.as_ref())).collect::<Vec<_>>().join(" ")
 }
 
-/// A number of things, as `1 process`, `2 processes`.
+/// A count with its noun: `1 process`, `2 processes`.
 #[must_use]
 pub fn counted(number: u32, one: &str, several: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { several })
 }
 
-/// A duration of that many ms in seconds, with no more digits than it has.
+/// A duration in ms, written in seconds without superfluous digits.
 #[must_use]
 pub fn seconds(ms: i64) -> String {
     let digits = format!("{}.{:03}", ms / 1000, ms % 1000);
     digits.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// What stands for the rest of a text.
+/// Marks where a text was cut.
 const REST: &str = " ...";
 
-/// A command as records and messages show it, with a mark where it is not all there.
+/// A command as records and messages show it, with a mark if it was cut.
 #[must_use]
 pub fn command_line(argv: &[OsString], shortened: bool) -> String {
     printable_command(argv) + if shortened { REST } else { "" }
 }
 
-/// The text, or its first whole characters within that many bytes and a mark.
+/// The text, or as many whole characters as fit within that many bytes, and a mark.
 pub(crate) fn at_most(text: &str, bytes: usize) -> String {
     if text.len() <= bytes {
         return text.to_owned();

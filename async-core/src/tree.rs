@@ -1,8 +1,8 @@
-//! Process trees: who descends from a process, and how to end them all.
+//! Process trees: which processes descend from a process, and how to end them all.
 //!
-//! A supervisor is the subreaper of what it started (`PR_SET_CHILD_SUBREAPER`, see prctl(2)): a process whose parent is gone
-//! becomes the supervisor's child, one with a session of its own too. So all that a task has started, and that still
-//! runs, descends from its supervisor.
+//! A supervisor is the subreaper of what it started (`PR_SET_CHILD_SUBREAPER`, see prctl(2)): a process whose parent is
+//! gone becomes the supervisor's child, even if it has its own session. So everything that a task has started and that
+//! still runs descends from its supervisor.
 
 mod descendants;
 
@@ -19,37 +19,37 @@ use crate::process;
 use descendants::Found;
 pub(crate) use descendants::Root;
 
-/// How long to wait for what was killed before looking again, in ms.
+/// How long to wait for killed processes before looking again, in ms.
 const LOOK_AGAIN: Millis = 1000;
 
-/// How long a supervisor inside the tree has to record what became of its own task, in ms.
+/// How long a supervisor inside the tree has to record the end of its own task, in ms.
 const RECORD_TIMEOUT: Millis = 2000;
 
-/// How often processes are stopped anew before they are killed, for those that start others all the time.
+/// How often to stop processes before killing them, for trees that keep starting others.
 const ROUNDS: usize = 20;
 
-/// How long to go on killing, in ms. Only a process that hangs in the kernel outlives that.
+/// How long to keep killing, in ms. Only a process that hangs in the kernel outlives that.
 const GIVE_UP: Millis = 20_000;
 
 /// How many processes were ended, and how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
-    /// How many were asked to end (SIGTERM).
+    /// How many got SIGTERM.
     pub terminated: u32,
-    /// How many of them, or of those they started meanwhile, had to be killed (SIGKILL).
+    /// How many of them, or of those they started meanwhile, got SIGKILL.
     pub killed: u32,
 }
 
-/// Ends all that descends from this process: SIGTERM first, and SIGKILL for what is left `grace` ms later. Returns when all are
-/// gone. This process must be the reaper of them all, and wait for none meanwhile.
+/// Ends all descendants of this process: sends SIGTERM, and SIGKILL to what is left `grace` ms later. Returns when all
+/// are gone. This process must be the reaper of them all, and must not wait for any of them meanwhile.
 pub(crate) fn end_own(grace: Millis) -> io::Result<Ended> {
     Ok(end_living(&descendants::of_this_process, &[grace])?.pop().unwrap_or_default())
 }
 
-/// The same for as many trees as there are graces: what `roots` finds of each, and all that descends from that. This process is
-/// never one of them. All are looked for at once, and a process counts for one tree.
+/// The same for one tree per grace period: the roots that `roots` finds for each, and all their descendants, but never
+/// this process. Looks for all at once; a process counts for one tree.
 pub(crate) fn end(roots: &dyn Fn() -> io::Result<Vec<Root>>, graces: &[Millis]) -> io::Result<Vec<Ended>> {
-    // One that was found once counts, wherever its parent's end has put it.
+    // A process that was found once stays in its tree, even if its parent ends.
     let known: RefCell<HashSet<Found>> = RefCell::default();
     let living = || {
         let mut living = descendants::of(roots, &known.borrow())?;
@@ -60,14 +60,14 @@ pub(crate) fn end(roots: &dyn Fn() -> io::Result<Vec<Root>>, graces: &[Millis]) 
     end_living(&living, graces)
 }
 
-/// What `roots` finds, as far as it runs, and all that descends from that.
+/// The running processes among the roots and all their descendants.
 pub(crate) fn living(roots: impl FnOnce() -> io::Result<Vec<Root>>) -> io::Result<Vec<u32>> {
     Ok(descendants::of(roots, &HashSet::new())?.into_iter().map(|found| found.pid).collect())
 }
 
 impl Found {
     fn send(self, signal: Signal) {
-        // One that this user may not signal is left, and counted as such.
+        // A process that this user may not signal is left alone and counted as left.
         let _ = process::signal_process(self.pid, self.start_ticks, signal);
     }
 }
@@ -76,7 +76,7 @@ fn end_living(living: &impl Fn() -> io::Result<Vec<Found>>, graces: &[Millis]) -
     let mut ended = vec![Ended::default(); graces.len()];
     for found in living()? {
         found.send(Signal::SIGTERM);
-        // One that is stopped gets it only when it goes on.
+        // A stopped process gets the signal only when it continues.
         found.send(Signal::SIGCONT);
         ended[found.tree].terminated += 1;
     }
@@ -89,7 +89,7 @@ fn end_living(living: &impl Fn() -> io::Result<Vec<Found>>, graces: &[Millis]) -
         let deadline = begin.saturating_add(grace);
         let mut left = due()?;
         while !left.is_empty() && clock::since_boot() < deadline {
-            // Whoever is left is waited for, so one after another is as good as all at once.
+            // All of them have to end, so waiting for one after another is as good as for all at once.
             for found in &left {
                 wait_for(found.pid, deadline);
             }
@@ -125,7 +125,7 @@ fn kill_all(mut left: Vec<Found>, living: &impl Fn() -> io::Result<Vec<Found>>) 
     Ok(killed)
 }
 
-/// Stops those, and whatever they have started meanwhile: what is stopped starts nothing.
+/// Stops those processes, and everything they have started meanwhile: a stopped process starts nothing.
 fn stop(mut new: Vec<Found>, living: &impl Fn() -> io::Result<Vec<Found>>) -> io::Result<Vec<Found>> {
     let mut stopped = HashSet::new();
     for _ in 0..ROUNDS {
@@ -141,7 +141,7 @@ fn stop(mut new: Vec<Found>, living: &impl Fn() -> io::Result<Vec<Found>>) -> io
     Ok(stopped.into_iter().collect())
 }
 
-/// What a supervisor is called in the process table, whichever program it is.
+/// The name of a supervisor in the process table, whichever program it is.
 pub(crate) const SUPERVISOR: &CStr = c"async supervise";
 
 /// Whether that process is the supervisor of a future that the tree has started.
@@ -151,7 +151,7 @@ fn is_supervisor(pid: u32) -> bool {
 
 fn wait_for(pid: u32, deadline: Millis) {
     let left = deadline.saturating_sub(clock::since_boot()).max(0);
-    // Whether it is gone is looked at afterwards.
+    // The next look shows whether it is gone.
     let _ = process::wait_at_most(pid, u32::try_from(left).unwrap_or(u32::MAX));
 }
 
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn one_whose_parent_ends_first_is_ended_too() {
-        // Its sleep may not be there yet when it says that it is ready.
+        // The sleep may not exist yet when the shell says that it is ready.
         let mut parent = shell("(trap '' TERM; echo ready; while :; do sleep 1000; done) & wait");
         let ended = end_with(&parent, 100);
         assert!(ended.terminated >= 2 && ended.killed >= 1, "{ended:?}");

@@ -1,5 +1,5 @@
-//! Walking along a path from directory to directory, each held open, so that nobody can exchange one between a look at it and
-//! its use.
+//! Walking a path from directory to directory, holding each one open, so that nobody can replace one between its check
+//! and its use.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -16,36 +16,35 @@ use nix::unistd::geteuid;
 use crate::error::{Error, Result};
 use crate::interruption::again;
 
-/// How many symlinks a path may have, as for the kernel (`path_resolution(7)`).
+/// How many symlinks a path may contain; the kernel has the same limit (`path_resolution(7)`).
 const MOST_LINKS: usize = 40;
 
-/// The mode, less the umask, of a directory that is made above the one that is wanted. It is for others too, but for none to write
-/// to whom nobody has chosen.
+/// The mode, less the umask, of a missing parent directory. Others may use it, but nobody whom the user has not chosen
+/// may write to it.
 const ABOVE: u32 = 0o775;
 
-/// How a path is walked.
+/// How to walk a path.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Walk {
-    /// Whether each directory above the last component has to be one in which nobody but this user, root and a group may
-    /// exchange what they have.
+    /// Whether only this user, root and a group may replace the entries of each directory above the last component.
     pub guarded: bool,
-    /// The mode, less the umask, with which the last component is made, a directory, if it is missing. What is missing above
-    /// is made too.
+    /// The mode, less the umask, for making the last component as a directory if it is missing. Makes missing parents
+    /// too.
     pub make: Option<u32>,
 }
 
 /// Where a path leads.
 #[derive(Debug)]
 pub enum Reached {
-    /// To a directory, held open to reach what is in it (`O_PATH`).
+    /// To a directory, held open for reaching its contents (`O_PATH`).
     Directory(OwnedFd),
-    /// To what has that name in that directory: no directory, and no symlink. None if nothing has it.
+    /// To the entry of that name in that directory, neither a directory nor a symlink. None if there is no such entry.
     Other(OwnedFd, OsString, Option<FileStat>),
 }
 
 impl Walk {
-    /// Walks along a path. Symlinks of this user and of root are followed; one of another user is an error, wherever in the
-    /// path it stands.
+    /// Walks along a path. Follows the symlinks of this user and of root; another user's symlink is an error, wherever
+    /// it is in the path.
     pub fn along(self, path: &Path) -> Result<Reached> {
         if path.as_os_str().is_empty() {
             return Err(Error::io("look at", path)(io::ErrorKind::NotFound.into()));
@@ -66,16 +65,16 @@ impl Walk {
 
 struct Walker {
     how: Walk,
-    /// None before the first step, which is to `/` or to the working directory.
+    /// None before the first step, which goes to `/` or to the working directory.
     here: Option<OwnedFd>,
-    /// The path of it, for messages.
+    /// Its path, for messages.
     seen: PathBuf,
     left: VecDeque<OsString>,
     links: usize,
 }
 
 impl Walker {
-    /// Goes on to what has that name. Gives the end, if that is no directory.
+    /// Goes on to the entry of that name. Returns the end of the walk if it is no directory.
     fn step(&mut self, part: OsString) -> Result<Option<Reached>> {
         let there = self.seen.join(&part);
         match open_directory(self.at(), &part) {
@@ -95,7 +94,7 @@ impl Walker {
                 }
                 None => self.end(part, None, Errno::ENOENT).map(Some).map_err(Error::io("look at", &there)),
             },
-            // The kernel may say either of a symlink.
+            // For a symlink the kernel may return either.
             Err(Errno::ENOTDIR | Errno::ELOOP) => {
                 let failed = || Error::io("look at", &there);
                 let (file, found) = look_closely(self.at(), &part).map_err(failed())?;
@@ -119,7 +118,7 @@ impl Walker {
         self.here.as_ref().map_or(AT_FDCWD, AsFd::as_fd)
     }
 
-    /// The end, if it is one; else the error.
+    /// The end of the walk, if this is one; else the error.
     fn end(&mut self, part: OsString, found: Option<FileStat>, error: Errno) -> io::Result<Reached> {
         match self.here.take().filter(|_| self.left.is_empty()) {
             Some(here) => Ok(Reached::Other(here, part, found)),
@@ -134,9 +133,9 @@ impl Walker {
     }
 }
 
-/// Opens a directory to reach what is in it. A symlink is an error, whatever it leads to.
+/// Opens a directory for reaching its contents. A symlink is an error, wherever it leads.
 pub(crate) fn open_directory(at: impl AsFd, name: &OsStr) -> nix::Result<OwnedFd> {
-    // Without O_DIRECTORY, one that is mounted at its first use would not be.
+    // Without O_DIRECTORY, the kernel would not mount an automount directory.
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     loop {
         match openat(&at, name, flags, Mode::empty()) {
@@ -146,7 +145,7 @@ pub(crate) fn open_directory(at: impl AsFd, name: &OsStr) -> nix::Result<OwnedFd
     }
 }
 
-/// Makes a directory, unless somebody has.
+/// Makes a directory unless it exists.
 pub(crate) fn make_directory(at: impl AsFd, name: &OsStr, mode: u32) -> io::Result<()> {
     match mkdirat(at, name, Mode::from_bits_truncate(mode)) {
         Err(Errno::EEXIST) => Ok(()),
@@ -154,7 +153,7 @@ pub(crate) fn make_directory(at: impl AsFd, name: &OsStr, mode: u32) -> io::Resu
     }
 }
 
-/// Holds on to what has that name, itself if it is a symlink.
+/// Opens the entry of that name; a symlink itself, not its target.
 fn look_closely(at: BorrowedFd<'_>, name: &OsStr) -> io::Result<(OwnedFd, FileStat)> {
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let file = again(|| Ok(openat(at, name, flags, Mode::empty())?))?;
@@ -162,7 +161,8 @@ fn look_closely(at: BorrowedFd<'_>, name: &OsStr) -> io::Result<(OwnedFd, FileSt
     Ok((file, found))
 }
 
-/// Its entries are this user's or root's to exchange, or those of a group, which is trusted; or each belongs to who made it.
+/// Checks that only this user, root or a group, which is trusted, can replace its entries, or that each entry belongs
+/// to its maker (sticky bit).
 fn must_be_guarded(directory: &OwnedFd, path: &Path) -> Result<()> {
     let found = fstat(directory).map_err(|errno| Error::io("look at", path)(errno.into()))?;
     if !is_trusted(found.st_uid) {
@@ -172,8 +172,8 @@ fn must_be_guarded(directory: &OwnedFd, path: &Path) -> Result<()> {
     if others_write && !sticky { Err(Error::OpenDirectory(path.to_owned())) } else { Ok(()) }
 }
 
-/// Whether what that user id has leads where this user wants to: his own and root's does. So does what belongs to whoever has
-/// `/`, who could exchange all of it; that is how root appears in a user namespace that does not know him.
+/// Whether paths through this owner's files are safe: this user's and root's are. So are those of the owner of `/`, who
+/// could replace everything anyway; that is how root appears in a user namespace without a mapping for root.
 fn is_trusted(owner: u32) -> bool {
     owner == user() || owner == 0 || stat("/").is_ok_and(|root| root.st_uid == owner)
 }
@@ -184,7 +184,7 @@ pub(crate) fn user() -> u32 {
     *USER
 }
 
-/// Whether it is of that kind.
+/// Whether the file is of that kind.
 #[must_use]
 pub fn is_kind(found: &FileStat, kind: SFlag) -> bool {
     SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT == kind
@@ -197,7 +197,7 @@ mod tests {
 
     use super::*;
 
-    /// Where it leads: `/` behind a directory, and `?` behind what is not there.
+    /// The result of a walk: `/` after a directory, and `?` after a missing entry.
     fn walked(from: &Path, path: &str, make: Option<u32>) -> String {
         let walk = Walk { guarded: true, make };
         let of = |directory: OwnedFd| {

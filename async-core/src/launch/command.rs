@@ -11,13 +11,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::process;
 
-/// How long one may take. A controller that is down costs Slurm's programs 9 s.
+/// The time limit for one program. If the controller is down, Slurm's programs take 9 s.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The most that is read of what one prints, in bytes.
+/// The maximum output to read, in bytes.
 const MAX_BYTES: usize = 1 << 26;
 
-/// What one said.
+/// The result of a program.
 #[derive(Debug)]
 pub(super) struct Said {
     pub(super) success: bool,
@@ -41,7 +41,7 @@ pub(super) fn run_with(mut command: Command, input: File) -> io::Result<Said> {
     command.stdin(input).stdout(out_end).stderr(err_end);
     process::start_without_inherited_signals(&mut command);
     let mut child = command.spawn()?;
-    // It has the ends that are written to.
+    // It holds the write ends of the pipes.
     drop(command);
     let deadline = Instant::now() + LIMIT;
     let (mut said, mut told) = (Vec::new(), Vec::new());
@@ -90,7 +90,7 @@ pub(super) fn run_with(mut command: Command, input: File) -> io::Result<Said> {
     Ok(Said { success, status: status.code(), cut, out: said, err: String::from_utf8_lossy(&told).trim().to_owned() })
 }
 
-/// Takes what is there; false at the end.
+/// Reads what is available; false at the end.
 fn take(pipe: &mut impl Read, into: &mut Vec<u8>) -> io::Result<bool> {
     let mut piece = [0; 1 << 14];
     loop {
@@ -104,7 +104,7 @@ fn take(pipe: &mut impl Read, into: &mut Vec<u8>) -> io::Result<bool> {
     }
 }
 
-/// The text of a file that is not long.
+/// The text of a short file.
 pub(super) fn text_of(file: File) -> io::Result<String> {
     let mut bytes = Vec::new();
     file.take(MAX_BYTES as u64).read_to_end(&mut bytes)?;

@@ -1,15 +1,15 @@
-//! The folder of a job: where what is to be run, and what became of it, is seen from both sides.
+//! The folder of a job: both sides see in it what to run and what became of it.
 //!
-//! | file | is |
+//! | file | contents |
 //! | --- | --- |
-//! | `run` | what the job runs, with the number of the attempt as its argument |
-//! | `task` | what bash runs there, if it is a function of a script |
-//! | `environment` | what a submission has in its environment |
-//! | `job.N` | what the engine is given for attempt N |
-//! | `status.N` | made by who submits attempt N, and written by its job alone |
-//! | `log.N` | what that job prints |
+//! | `run` | the job's script, which takes the number of the attempt as its argument |
+//! | `task` | the script for bash, if the task is a script's function |
+//! | `environment` | the environment for submissions |
+//! | `job.N` | the engine's script for attempt N |
+//! | `status.N` | made before attempt N is submitted; only its job writes to it |
+//! | `log.N` | the output of that job |
 //!
-//! A job whose folder is gone does not run: so what has ended here does not start again there.
+//! A job without its folder does not run, so a future that has ended here does not start again there.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File};
@@ -25,7 +25,7 @@ use super::command::text_of;
 use super::{Heard, JobEnd, JobStart, Program};
 use crate::clock::Millis;
 
-/// How much of a log is taken at a time, in bytes.
+/// How much of a log to read at a time, in bytes.
 const PIECE: u64 = 1 << 20;
 
 /// The folder of one future's job.
@@ -35,12 +35,12 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// The one with that path.
+    /// The folder with that path.
     pub(super) fn at(path: &Path) -> Self {
         Self { path: path.to_owned() }
     }
 
-    /// A new one of that name in a directory, which is made if it is not there.
+    /// Makes a new folder of that name in a directory, and the directory if it is missing.
     pub(crate) fn make(within: &Path, name: &str) -> io::Result<Self> {
         let mut private = DirBuilder::new();
         private.mode(0o700);
@@ -63,7 +63,7 @@ impl Folder {
         self.path.join(name)
     }
 
-    /// Writes what a job needs for all of its attempts.
+    /// Writes the files for all attempts of a job.
     pub(crate) fn fill(&self, program: &Program) -> io::Result<()> {
         if let Some(script) = &program.script {
             self.write("task", script)?;
@@ -72,7 +72,7 @@ impl Folder {
         self.write("far", &far_script(program))?;
         let mut environment = Vec::new();
         let is_set = |name: &OsStr| program.variables.iter().any(|(set, _)| set == name);
-        // What a task starts runs where the task does, unless it says so itself.
+        // A future that the task starts runs beside the task, unless it asks for an engine itself.
         let inherited = std::env::vars_os().filter(|(name, _)| !is_set(name) && name != "ASYNC_ON");
         for (name, value) in inherited.chain(program.variables.iter().cloned()) {
             environment.extend([name.as_bytes(), b"=", value.as_bytes(), b"\0"].concat());
@@ -80,7 +80,7 @@ impl Folder {
         self.write("environment", &environment)
     }
 
-    /// Has the folder ready for an attempt.
+    /// Prepares the folder for an attempt.
     pub(crate) fn make_ready(&self, attempt: u32) -> io::Result<()> {
         self.write(&format!("log.{attempt}"), b"")?;
         self.write(&format!("status.{attempt}"), b"")
@@ -100,11 +100,11 @@ impl Folder {
         self.write(&format!("job.{attempt}"), &super::slurm::stub(&self.path, attempt))
     }
 
-    /// The environment that it was made in.
+    /// The environment in which the folder was made.
     pub(super) fn environment(&self) -> io::Result<Vec<(OsString, OsString)>> {
         let bytes = fs::read(self.file("environment"))?;
         let pair = |entry: &[u8]| {
-            // Names that begin so are nobody's, and a shell's own.
+            // A leading `=` is part of the name, as in variables that only a shell uses.
             let equals = entry.iter().skip(1).position(|&byte| byte == b'=')? + 1;
             let text = |bytes: &[u8]| OsString::from_vec(bytes.to_owned());
             Some((text(&entry[..equals]), text(&entry[equals + 1..])))
@@ -112,9 +112,9 @@ impl Folder {
         Ok(bytes.split(|&byte| byte == 0).filter_map(pair).collect())
     }
 
-    /// What the job of that attempt has said, and printed behind that byte.
+    /// The job's reports on that attempt, and its output from that byte on.
     pub(super) fn hear(&self, attempt: u32, from: u64) -> io::Result<Heard> {
-        // What a directory of NFS had a while ago is looked up again by this.
+        // This makes NFS refresh its cached view of the directory.
         fs::read_dir(&self.path)?.for_each(drop);
         let mut heard = said(&text_of(File::open(self.file(&format!("status.{attempt}")))?)?);
         let mut log = File::open(self.file(&format!("log.{attempt}")))?;
@@ -123,9 +123,9 @@ impl Folder {
         Ok(heard)
     }
 
-    /// Removes it with all that is in it.
+    /// Removes it with all its contents.
     pub(crate) fn remove(&self) {
-        // It may be gone, or come back with what is written to it just now.
+        // It may be gone already, or a job may write to it at this moment.
         let _ = fs::remove_dir_all(&self.path);
     }
 
@@ -133,12 +133,12 @@ impl Folder {
         let path = self.file(name);
         let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
         file.write_all(bytes)?;
-        // What the other side is to find is there when it is told.
+        // The file must be on disk before the other side hears of it.
         file.sync_all()
     }
 }
 
-/// What the text of a status file says. What is no line of ours, whole, says nothing.
+/// Parses a status file. Ignores everything but complete lines of ours.
 fn said(text: &str) -> Heard {
     let mut heard = Heard::default();
     let mut began = None;
@@ -147,7 +147,7 @@ fn said(text: &str) -> Heard {
             ["start", node, id, _restarts, uptime] => {
                 heard.start = Some(JobStart { node: node.to_owned(), id: id.to_owned() });
                 began = hundredths(uptime);
-                // What it said before was about another run.
+                // Earlier lines were about another run.
                 heard.end = None;
             }
             ["rc", rc, uptime, log_bytes] if heard.start.is_some() => {
@@ -163,14 +163,14 @@ fn said(text: &str) -> Heard {
     heard
 }
 
-/// A number of seconds with two digits behind the point, in ms.
+/// Parses seconds with two decimals into ms.
 fn hundredths(text: &str) -> Option<Millis> {
     let (seconds, part) = text.split_once('.')?;
     let part: Millis = if part.len() == 2 { part.parse().ok()? } else { return None };
     Some(seconds.parse::<Millis>().ok()? * 1000 + part * 10)
 }
 
-/// As a shell reads it.
+/// The text, quoted for a shell.
 pub(super) fn quoted(text: &OsStr) -> Vec<u8> {
     let mut quoted = vec![b'\''];
     for &byte in text.as_bytes() {
@@ -187,7 +187,7 @@ pub(super) fn quoted(text: &OsStr) -> Vec<u8> {
 fn task_lines(program: &Program) -> Vec<u8> {
     let mut words = Vec::new();
     if let Some(script) = &program.script {
-        // Of one that is cut, bash would run what there is.
+        // bash would run the beginning of a truncated script.
         let length = script.len();
         words.extend(format!("[ \"$(wc -c <\"$folder/task\")\" -eq {length} ] ||\n        ").bytes());
         words.extend(b"{ fail \"what it is to run is not whole\"; exit 125; }\n    unset BASH_ENV\n    ");

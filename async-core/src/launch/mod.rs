@@ -1,8 +1,9 @@
-//! Running tasks elsewhere: what a launcher is, and which there are.
+//! Running tasks on engines: the trait of a launcher, and its implementations.
 //!
-//! A future whose task runs elsewhere has a supervisor here as any other has, its **attendant**: that holds the record's lock,
-//! hands the task to an engine as a **job**, and copies what the job prints. Only the job says how it ended; the engine only
-//! says that it is over; and no answer is no news. An attendant that is gone is replaced by whoever looks next.
+//! A future whose task runs on an engine has a supervisor here like any other, its **attendant**. The attendant holds
+//! the record's lock, submits the task to the engine as a **job**, and copies the job's output. Only the job says how
+//! it ended; the engine only says that it is over; and no answer is no news. If an attendant is gone, the next process
+//! that looks at the future starts another.
 
 mod command;
 mod folder;
@@ -31,7 +32,7 @@ use ssh::Ssh;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Target {
-    /// On a node of the cluster that this host submits to.
+    /// On a node of the Slurm cluster to which this host submits.
     Slurm,
     /// On that host, as ssh(1) knows it.
     Ssh(String),
@@ -78,7 +79,7 @@ impl fmt::Display for Target {
 }
 
 impl Target {
-    /// What submits there; `options` are the caller's for that engine.
+    /// The launcher for that engine; `options` come from the caller.
     pub(crate) fn launcher(&self, options: &[String]) -> Box<dyn Launcher> {
         match self {
             Self::Slurm => Box::new(Slurm::new(options)),
@@ -87,44 +88,44 @@ impl Target {
     }
 }
 
-/// What an engine has a job do, once or more often.
+/// What a job runs, in each of its attempts.
 #[derive(Debug)]
 pub struct Program {
     /// The program and its arguments, unless there is a script.
     pub argv: Vec<OsString>,
-    /// What bash is to run.
+    /// The script for bash.
     pub script: Option<Vec<u8>>,
-    /// What it has in its environment beside what the engine and this process give it.
+    /// Its variables, in addition to those of the engine and this process.
     pub variables: Vec<(OsString, OsString)>,
-    /// Where it works.
+    /// Its working directory.
     pub cwd: PathBuf,
-    /// What it reads.
+    /// Its standard input.
     pub stdin: PathBuf,
 }
 
-/// A task that is to run elsewhere.
+/// A task for an engine.
 #[derive(Debug)]
 pub struct Elsewhere {
-    /// What it runs; none for one that was submitted before, and is only attended again.
+    /// What it runs; none for a job that was submitted before and only needs another attendant.
     pub program: Option<Program>,
-    /// The shell whose task it is, if it is one's: it has said what it is.
+    /// The shell of a function's task, which has sent its snapshot; none for a program.
     pub shell: Option<Gated>,
-    /// The directory in which its job gets a folder, if not in the store.
+    /// The directory for its job's folder, if that is not in the store.
     pub folders: Option<PathBuf>,
 }
 
-/// How a record names the job of a future: what an engine is told, and where the two sides meet.
+/// How a record refers to the job of a future: its token on the engine, and its folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Launch {
     pub(crate) folder: Argument,
     pub(crate) token: String,
 }
 
-/// One attempt that may have been submitted: it is recorded before that is tried.
+/// An attempt that may have been submitted. The record gets it before the submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Submission {
     pub(crate) attempt: u32,
-    /// How much of the future's log is not this attempt's, in bytes.
+    /// How much of the future's log comes from earlier attempts, in bytes.
     pub(crate) log_from: u64,
 }
 
@@ -134,13 +135,13 @@ pub(crate) struct Job {
     /// The future's name, for listings of the engine.
     pub(crate) name: String,
     pub(crate) folder: Folder,
-    /// What the engine keeps of it, and no other job has.
+    /// A unique token that the engine keeps with the job.
     pub(crate) token: String,
     pub(crate) attempt: u32,
 }
 
 impl Job {
-    /// The attempt of the job that a record names.
+    /// An attempt of a record's job.
     pub(crate) fn new(name: &str, launch: &Launch, attempt: u32) -> Self {
         let folder = OsString::from(launch.folder.clone());
         let token = format!("{}.{attempt}", launch.token);
@@ -148,23 +149,23 @@ impl Job {
     }
 }
 
-/// What came of handing a job over.
+/// The result of a submission.
 #[derive(Debug)]
 pub(crate) enum Submitted {
-    /// The engine has it, by that id.
+    /// The engine has accepted the job, with that id.
     Accepted(String),
-    /// The engine has said that it does not take it, and why.
+    /// The engine has refused the job, for that reason.
     Refused(String),
-    /// It may have it: what it said is not known.
+    /// The engine may have the job; its answer is unknown.
     Unknown(String),
 }
 
-/// What a job itself has said.
+/// A job's own reports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Heard {
     pub(crate) start: Option<JobStart>,
     pub(crate) end: Option<JobEnd>,
-    /// What it has printed behind the place that was asked for, or some of that.
+    /// Its output from the requested byte on, or the beginning of that.
     pub(crate) output: Vec<u8>,
 }
 
@@ -179,22 +180,22 @@ pub(crate) struct JobEnd {
     pub(crate) rc: u8,
     /// How long it ran, in ms, by a clock of its node that never steps.
     pub(crate) run_time: Millis,
-    /// How much it had printed by then, in bytes.
+    /// The size of its output at the end, in bytes.
     pub(crate) log_bytes: u64,
 }
 
-/// What an engine says of one job.
+/// The state of a job, according to the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Stands {
-    /// It has not begun, for that reason.
+    /// It has not started, for that reason.
     Pending(String),
-    /// It runs, or comes to its end.
+    /// It is running or ending.
     Active,
-    /// It is over. Whether by success is nothing that it can say.
+    /// It is over. The engine can not say whether it succeeded.
     Over(Over),
 }
 
-/// How an engine says that a job is over.
+/// How a job ended, according to the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Over {
     /// By itself, as far as is known.
@@ -205,16 +206,16 @@ pub(crate) enum Over {
 /// An answer of an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
-    /// Which answer it is: a question that was put after answer N was given has N + 2 at the latest.
+    /// The number of the answer. A question asked after answer N gets answer N + 2 at the latest.
     pub(crate) number: u64,
-    /// None if it knows no such job.
+    /// None if the engine knows no such job.
     pub(crate) job: Option<(String, Stands)>,
 }
 
-/// What is asked of a job.
+/// A request to a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
-    /// To take that signal, if it runs.
+    /// Deliver that signal, if the job is running.
     Signal(Signal),
     /// To end, within so many ms: it is asked to if it runs, and is not to start.
     End(Millis),
@@ -222,30 +223,30 @@ pub(crate) enum Ask {
     Kill,
 }
 
-/// What runs tasks elsewhere. All of it may block, for a minute or so, and is called by a thread of its own.
+/// Runs tasks on an engine. Every method may block for about a minute, so callers use a thread of its own.
 pub(crate) trait Launcher: Send + Sync {
-    /// Hands a job over. The folder is ready.
+    /// Submits a job. Its folder is ready.
     fn submit(&self, job: &Job) -> Submitted;
 
-    /// What the job has said by now, and printed behind that byte. An error is no news.
+    /// The job's reports so far, and its output from that byte on. An error is no news.
     fn hear(&self, job: &Job, from: u64) -> io::Result<Heard>;
 
-    /// What the engine says, asked with all other jobs of the store, and not too often unless there is some hurry. An error, or
-    /// none if it did not answer when it was asked last, is no news.
+    /// The engine's answer. One question covers all jobs of the store and is not repeated too often unless there is a
+    /// `hurry`. An error, or none if the last question got no answer, is no news.
     fn ask(&self, job: &Job, hurry: bool) -> io::Result<Option<Answer>>;
 
-    /// Which of the answers was the last one.
+    /// The number of the last answer.
     fn last_answer(&self, job: &Job) -> u64;
 
-    /// Has the job hear that. It is certain that no other one does.
+    /// Sends the request to the job, and certainly to no other.
     fn tell(&self, job: &Job, ask: Ask) -> io::Result<()>;
 
     /// Removes what a job that has ended has left there.
     fn clean(&self, _job: &Job) {}
 }
 
-/// How long to listen for what may be late after an engine has said that a job is over, or that it knows none, in ms:
-/// `ASYNC_JOB_GRACE`, in seconds.
+/// How long to wait for late reports of a job after the engine has said that it is over or unknown, in ms. The variable
+/// `ASYNC_JOB_GRACE` has it in seconds.
 pub(crate) fn grace() -> Millis {
     seconds("ASYNC_JOB_GRACE", 30)
 }

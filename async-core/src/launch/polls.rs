@@ -1,4 +1,4 @@
-//! What an engine has said of all jobs, kept for all attendants of a store: it is asked once for them all.
+//! An engine's answers about all jobs, kept for all attendants of a store: one question serves them all.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -9,18 +9,18 @@ use super::command::text_of;
 use crate::clock::{self, Millis};
 use crate::interruption::again;
 
-/// An answer, as it was kept.
+/// A stored answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Kept {
     /// The answers are numbered from 1.
     pub(super) number: u64,
-    /// When it was asked, in ms since the epoch of that host's clock.
+    /// When the question was asked, in ms since the epoch by the asking host's clock.
     asked: Millis,
     /// None if there was no answer.
     pub(super) text: Option<String>,
 }
 
-/// Where the answers of one engine are kept.
+/// The stored answers of one engine.
 #[derive(Debug)]
 pub(super) struct Polls {
     kept: PathBuf,
@@ -32,7 +32,7 @@ impl Polls {
         Self { kept: directory.join(engine), lock: directory.join(format!("{engine}.lock")) }
     }
 
-    /// The last answer; one of number 0 if there is none.
+    /// The last answer; number 0 if there is none.
     pub(super) fn last(&self) -> io::Result<Kept> {
         match File::open(&self.kept) {
             Ok(file) => Ok(parse(&text_of(file)?)),
@@ -41,7 +41,7 @@ impl Polls {
         }
     }
 
-    /// The last answer if it is not older than `age` ms, else a new one. Only one attendant asks.
+    /// The last answer unless it is older than `age` ms, else a new one. Only one attendant asks.
     pub(super) fn newer_than(&self, age: Millis, ask: impl FnOnce() -> io::Result<String>) -> io::Result<Kept> {
         let kept = self.last()?;
         if kept.is_newer_than(age) {
@@ -49,7 +49,7 @@ impl Polls {
         }
         let lock = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(&self.lock)?;
         again(|| lock.lock())?;
-        // Somebody else may have asked meanwhile.
+        // Another attendant may have asked meanwhile.
         let kept = self.last()?;
         if kept.is_newer_than(age) {
             return Ok(kept);
@@ -57,7 +57,7 @@ impl Polls {
         let asked = clock::wall();
         let answer = ask();
         let number = kept.number + u64::from(answer.is_ok());
-        // If it did not answer one, it is not asked by all others right after that.
+        // Store a missing answer too, so that the others do not all ask again at once.
         let new = Kept { number, asked, text: answer.as_ref().ok().cloned() };
         self.keep(&new)?;
         answer.map(|_| new)
@@ -73,7 +73,7 @@ impl Polls {
 }
 
 impl Kept {
-    /// Other hosts' clocks may be elsewhere: what was asked later than now is old.
+    /// Other hosts' clocks may differ: an answer from the future counts as old.
     fn is_newer_than(&self, age: Millis) -> bool {
         (0..age).contains(&clock::wall().saturating_sub(self.asked))
     }

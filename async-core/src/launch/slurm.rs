@@ -1,4 +1,4 @@
-//! Slurm, by its own programs.
+//! Slurm, through its own programs.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -14,20 +14,20 @@ use super::{Answer, Ask, Heard, Job, Launcher, Over, Stands, Submitted, seconds}
 use crate::clock::Millis;
 use crate::record::Cause;
 
-/// How old what Slurm has said may be where there is some hurry, in ms.
+/// How old Slurm's answer may be when there is a hurry, in ms.
 const HURRY: Millis = 1000;
 
 /// What Slurm's programs say when they do not know whether the controller has heard them.
 const UNHEARD: [&str; 8] =
     ["contact", "connect", "socket", "timed out", "zero bytes", "transport", "communication", "try again"];
 
-/// What is asked of all jobs.
+/// The fields to ask for.
 const FORMAT: &str = "%i|%T|%r|%N|%k";
 
 /// Submits jobs to Slurm.
 #[derive(Debug)]
 pub(super) struct Slurm {
-    /// Options of sbatch.
+    /// Options for sbatch.
     options: Vec<String>,
 }
 
@@ -42,14 +42,14 @@ impl Slurm {
         let log = job.folder.file(&format!("log.{}", job.attempt));
         let mut output = OsString::from("--output=");
         output.push(unexpanded(&log));
-        // Of two options alike, the last one holds.
+        // The last of two equal options wins.
         command.args(&self.options).args(["--parsable", "--no-requeue", "--open-mode=append", "--chdir=/"]);
         command.arg(format!("--comment={}", job.token)).arg(format!("--job-name={}", job.name)).arg(output);
         command.arg(job.folder.file(&format!("job.{}", job.attempt)));
         run(command)
     }
 
-    /// What the controller says of all jobs of this user, now.
+    /// The controller's present answer about all jobs of this user.
     fn squeue() -> io::Result<String> {
         let mut command = own("squeue");
         command.args(["--me", "--states=all", "--noheader", "--array", "--format", FORMAT]);
@@ -58,7 +58,7 @@ impl Slurm {
             return Err(io::Error::other(format!("squeue: {}", said.err)));
         }
         let text = String::from_utf8_lossy(&said.out).into_owned();
-        // A list in which something else stands is no list.
+        // A list with any other line is not a list.
         if text.lines().all(|line| fields(line).is_some()) {
             Ok(text)
         } else {
@@ -78,7 +78,7 @@ impl Launcher for Slurm {
     fn submit(&self, job: &Job) -> Submitted {
         let said = match job.folder.write_stub(job.attempt).and_then(|()| self.sbatch(job)) {
             Ok(said) => said,
-            // Nothing of it has run.
+            // The program has not even started.
             Err(error) => return Submitted::Refused(format!("sbatch: {error}")),
         };
         let answer = String::from_utf8_lossy(&said.out).trim().to_owned();
@@ -89,7 +89,7 @@ impl Launcher for Slurm {
         let why = if err.is_empty() { format!("sbatch has answered `{answer}`") } else { err };
         let lower = why.to_lowercase();
         let is_unheard = said.success || said.cut || UNHEARD.iter().any(|words| lower.contains(words));
-        // What was refused may have been taken all the same: the answer to that may be what was lost.
+        // The job may have been accepted after all: the lost answer may have been to an earlier try.
         match Self::squeue().map(|list| find(&list, &job.token)) {
             Ok(Some((id, _))) => Submitted::Accepted(id),
             Ok(None) if !is_unheard => Submitted::Refused(why),
@@ -113,7 +113,7 @@ impl Launcher for Slurm {
     }
 
     fn tell(&self, job: &Job, ask: Ask) -> io::Result<()> {
-        // Ids are used again, so this is the id that has the token now.
+        // Slurm reuses ids, so look for the id that has the token now.
         let Some((id, stands)) = find(&Self::squeue()?, &job.token) else {
             return Ok(());
         };
@@ -139,7 +139,7 @@ fn polls(job: &Job) -> Polls {
     Polls::of("slurm", job.folder.path().parent().unwrap_or(Path::new("/")))
 }
 
-/// One of Slurm's programs, without what the environment says of how it is to be used by a person.
+/// One of Slurm's programs, without the variables that set a person's defaults for it.
 fn own(program: &str) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
@@ -150,7 +150,8 @@ fn own(program: &str) -> Command {
     command
 }
 
-/// Whether a submission is to have that variable: it is neither of a job around it, nor one that would make it something else.
+/// Whether a submission keeps that variable: it does not belong to a surrounding job, and does not change the
+/// submission.
 fn is_for_a_job(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
     let is_setting = matches!(name, b"SLURM_CONF" | b"SLURM_CONF_SERVER" | b"SLURM_JWT");
@@ -159,7 +160,7 @@ fn is_for_a_job(name: &OsStr) -> bool {
     is_setting || !(is_of_a_job || matches!(name, b"SBATCH_WAIT" | b"SBATCH_ARRAY_INX"))
 }
 
-/// The path of a file in which Slurm replaces nothing.
+/// The path of a file, escaped so that Slurm replaces nothing in it.
 fn unexpanded(path: &Path) -> OsString {
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
     let bytes =
@@ -181,14 +182,14 @@ fn fields(line: &str) -> Option<(&str, &str, &str, &str)> {
     (starts_as_id && is_state).then_some((id, state, reason, comment))
 }
 
-/// The job that has the token. One that is over gives way to one that is not.
+/// The job with the token; preferably one that is not over.
 fn find(list: &str, token: &str) -> Option<(String, Stands)> {
     let with_token = list.lines().filter_map(fields).filter(|(id, .., comment)| *comment == token && is_id(id));
     let found = with_token.map(|(id, state, reason, _)| (id.to_owned(), stands(state, reason)));
     found.min_by_key(|(_, stands)| matches!(stands, Stands::Over(_)))
 }
 
-/// What Slurm's word for a state means. A word that is not known is no end.
+/// The meaning of Slurm's word for a state. An unknown word is not an end.
 fn stands(state: &str, reason: &str) -> Stands {
     Stands::Over(match state {
         "PENDING" | "REQUEUED" | "REQUEUE_HOLD" | "REQUEUE_FED" | "SPECIAL_EXIT" => {
@@ -204,7 +205,7 @@ fn stands(state: &str, reason: &str) -> Stands {
     })
 }
 
-/// What sbatch is given: it is copied to where others may read it, so it says no more than where the folder is.
+/// The script for sbatch. Slurm copies it to a place where others may read it, so it only names the folder.
 pub(super) fn stub(folder: &Path, attempt: u32) -> Vec<u8> {
     let mut script = b"#!/bin/sh\n# The job of an async future\nfolder=".to_vec();
     script.extend(quoted(folder.as_os_str()));

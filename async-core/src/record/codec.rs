@@ -12,10 +12,10 @@ use crate::plan::Plan;
 use crate::process::ProcessIdentity;
 use crate::text::at_most;
 
-/// How much of a value an error shows, in bytes.
+/// How much of a value to show in an error, in bytes.
 const MAX_QUOTED_BYTES: usize = 200;
 
-/// What a torn line ends in once there is another after it: a control character, which no value of ours holds.
+/// The end of a torn line once another line follows: a control character, which none of our values contains.
 pub(super) const TORN: &str = "\u{18}\n";
 
 /// The section of a record.
@@ -23,15 +23,15 @@ const SECTION: &str = "job";
 
 /// A value in a record: text on one line.
 trait Value: Sized {
-    /// Whether blanks at its ends are a part of it, as they are of a future's name.
+    /// Whether blanks at its ends belong to it, as in a future's name.
     const WITH_BLANKS: bool = false;
 
     fn write(&self) -> String;
-    /// None for what says nothing to this version.
+    /// None for a value that this version does not know.
     fn read(text: &str) -> Result<Option<Self>, ()>;
 }
 
-/// What is written and read as its text is.
+/// Values that are written as they are.
 macro_rules! plain_values {
     ($with_blanks:literal: $($type:ty),*) => {
         $(impl Value for $type {
@@ -51,12 +51,12 @@ macro_rules! plain_values {
 plain_values!(false: String, Millis, u32, u8, bool, ProcessIdentity);
 plain_values!(true: FutureName, FutureId, QueuePlace, Donor, WaitsFor, Usage);
 
-/// What is written and read as JSON.
+/// Values that are written as JSON.
 macro_rules! json_values {
     ($($type:ty),*) => {
         $(impl Value for $type {
             fn write(&self) -> String {
-                // None of them has anything that JSON can't say.
+                // All of these can be written as JSON.
                 serde_json::to_string(self).unwrap_or_default()
             }
 
@@ -80,12 +80,12 @@ impl Value for Cause {
     }
 }
 
-/// Whose the log of the future's name is.
+/// Which future owns the log of that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogOf {
-    /// An earlier future's: this one's has not been made.
+    /// An earlier future: this one has not made its log.
     Another,
-    /// This future's.
+    /// This future.
     This,
 }
 
@@ -102,7 +102,7 @@ impl Value for LogOf {
     }
 }
 
-/// The keys: what a line of a record may say, and what the record has from then on.
+/// The keys: what a line of a record can say, and how it changes the record.
 macro_rules! lines {
     ($($(#[$doc:meta])* $line:ident($type:ty) = $key:literal => |$record:ident, $value:ident| $set:expr,)*) => {
         /// A line of a record.
@@ -120,8 +120,8 @@ macro_rules! lines {
         }
 
         impl Record {
-            /// Takes in what a line says; `with_blanks` is its value with the blanks at its ends. Keys that are not known are a
-            /// later version's.
+            /// Applies a line; `with_blanks` is its value with the blanks at its ends. Unknown keys belong to a later
+            /// version.
             fn set(&mut self, key: &str, text: &str, with_blanks: &str) -> Result<(), ()> {
                 match key {
                     $($key => {
@@ -151,7 +151,7 @@ lines! {
     Script(ProcessIdentity) = "script" => |record, value| record.script = Some(value),
     Life(ProcessIdentity) = "life" => |record, value| record.life = Some(value),
     Parent(FutureName) = "parent" => |record, value| record.parent = Some(value.to_string()),
-    /// What it names comes after it. One that takes the place of another begins anew.
+    /// The dependencies follow this line. A plan that replaces another starts a new list of them.
     Plan(Plan) = "plan" => |record, value| {
         record.plan = Some(value);
         record.dependencies.clear();
@@ -165,7 +165,7 @@ lines! {
     RunStart(Millis) = "run_start" => |record, value| record.run_start = Some(value),
     RunBoot(Millis) = "run_boot" => |record, value| record.run_boot = Some(value),
     Launch(Launch) = "launch" => |record, value| record.launch = Some(value),
-    /// What is known of a job is of the last one.
+    /// The facts about a job belong to the last submission.
     Submission(Submission) = "submission" => |record, value| {
         record.submission = Some(value);
         (record.job, record.node, record.reason) = (None, None, None);
@@ -202,16 +202,16 @@ pub(super) fn header(lines: &[Line]) -> String {
     format!("[{SECTION}]\n") + &text(lines)
 }
 
-/// What has to come before lines that are added to a record.
+/// The text that must come before lines that are added to a record.
 pub(super) fn separator(record: &Record) -> String {
     let end = if record.torn { TORN } else { "" };
     let section = if record.elsewhere { format!("[{SECTION}]\n") } else { String::new() };
     end.to_owned() + &section
 }
 
-/// Reads a record's text; the error is the reason for a person.
+/// Reads a record's text; the error is a readable reason.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Record, String> {
-    // A writer that was stopped halfway leaves a line without its end; what it says may be cut.
+    // A writer that was stopped halfway leaves a line without its newline, and maybe without all of its text.
     let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |last| last + 1);
     let lines = &bytes[..whole];
     if lines.trim_ascii().is_empty() {
@@ -238,7 +238,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Record, String> {
             continue;
         }
         for (key, value) in ini.iter().flat_map(|(_, properties)| properties).filter(|_| is_ours) {
-            // The reader leaves them out. What is not written as we do has none that count.
+            // The ini reader drops blanks at the ends. They only count in a line written as we write it.
             let with_blanks = line.strip_prefix(key).and_then(|rest| rest.strip_prefix(" = ")).unwrap_or(value);
             take(key, value, with_blanks)?;
         }
@@ -250,8 +250,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Record, String> {
     Ok(record)
 }
 
-/// One line at a time, because rust-ini takes a backslash at the end of a line for its continuation on the next one
-/// even with escapes off, and values here are raw. A carriage return would end the line to it, so it is spelt out.
+/// Reads one line at a time, because rust-ini takes a backslash at the end of a line for a continuation, even with
+/// escapes off, while values here are raw. To rust-ini a carriage return would end the line, so it is escaped.
 fn read_line(line: &str) -> Result<Ini, String> {
     let raw = ParseOption { enabled_quote: false, enabled_escape: false, ..ParseOption::default() };
     Ini::load_from_str_opt(&line.replace('\r', r"\r"), raw).map_err(|error| error.msg.into_owned())

@@ -1,4 +1,4 @@
-//! How a record names other futures, and processes that wait.
+//! How a record refers to other futures and to waiting processes.
 
 use std::str::FromStr;
 
@@ -6,7 +6,7 @@ use crate::clock::Millis;
 use crate::name::FutureName;
 use crate::process::ProcessIdentity;
 
-/// One future of a store: of several that had the name one after another, the one that was started then.
+/// One future of a store. The start tells it from others of the same name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FutureId {
     /// In ms since the epoch.
@@ -29,7 +29,7 @@ impl FromStr for FutureId {
     }
 }
 
-/// A place in the queue: behind that future, or at its head.
+/// A place in the queue: behind that future, or at the head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct QueuePlace {
     pub(crate) behind: Option<FutureId>,
@@ -53,10 +53,10 @@ impl FromStr for QueuePlace {
     }
 }
 
-/// A future that lends its place while it waits.
+/// A future that donates its slot while it waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Donor {
-    /// The process that waits in it.
+    /// The waiting process.
     pub(crate) waiter: ProcessIdentity,
     pub(crate) name: FutureName,
 }
@@ -76,12 +76,12 @@ impl FromStr for Donor {
     }
 }
 
-/// A wait of a task for another future, until that ends.
+/// A task's wait for another future.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WaitsFor {
-    /// The process that waits.
+    /// The waiting process.
     pub(crate) waiter: ProcessIdentity,
-    /// What it waits for.
+    /// The awaited future.
     pub(crate) of: FutureId,
 }
 
@@ -100,9 +100,9 @@ impl FromStr for WaitsFor {
     }
 }
 
-/// A process, and what stands behind it.
+/// A process identity and the text after it.
 fn after_identity(text: &str) -> Result<(ProcessIdentity, &str), ()> {
-    // The identity has three words, and a name may have any number.
+    // The identity has three words; a name may have any number.
     let (end, _) = text.match_indices(' ').nth(2).ok_or(())?;
     Ok((text[..end].parse().map_err(|_| ())?, &text[end + 1..]))
 }

@@ -20,7 +20,7 @@ pub enum State {
 }
 
 impl State {
-    /// Whether its task runs no more, and will not.
+    /// Whether its task has stopped running or will never run.
     #[must_use]
     pub fn is_over(self) -> bool {
         !matches!(self, Self::Queued | Self::Running)

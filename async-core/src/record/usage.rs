@@ -1,4 +1,4 @@
-//! What a task used, by the kernel's own accounting.
+//! The resource usage of a task, by the kernel's own accounting.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,27 +8,27 @@ use serde::Serialize;
 
 use crate::clock::Millis;
 
-/// What a task and its processes used, as getrusage(2) counts it.
+/// The resource usage of a task and its processes, as getrusage(2) counts it.
 ///
-/// It counts the processes that have ended and were waited for: the task, what it waited for itself, and what it left to its
-/// supervisor. It does not count daemons that still run, nor what a process did whose parent ignores SIGCHLD. All attempts count
-/// together.
+/// It covers processes that have ended and were waited for: the task, its own children, and the orphans that it left to
+/// its supervisor. It covers neither daemons that still run nor processes whose parents ignore SIGCHLD. All attempts
+/// count together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Usage {
     /// Processor time in user mode, in ms.
     pub user: Millis,
     /// Processor time in the kernel, in ms.
     pub system: Millis,
-    /// The most memory that any single process had resident, in KiB. Not the sum over processes.
+    /// The peak resident memory of any single process, in KiB. Not the sum over processes.
     pub max_resident: u64,
-    /// Reads from disks, in blocks of 512 bytes; what the page cache had is not counted.
+    /// Reads from disks, in blocks of 512 bytes; reads from the page cache do not count.
     pub blocks_read: u64,
     /// Writes to disks, in blocks of 512 bytes; counted when the page cache takes them.
     pub blocks_written: u64,
 }
 
 impl Usage {
-    /// That of all children of this process which have been waited for; none if the kernel does not tell.
+    /// The usage of all children that this process has waited for; none if the kernel does not tell.
     pub(crate) fn of_children() -> Option<Self> {
         let usage = getrusage(UsageWho::RUSAGE_CHILDREN).ok()?;
         let ms = |time: nix::sys::time::TimeVal| time.tv_sec() * 1000 + time.tv_usec() / 1000;

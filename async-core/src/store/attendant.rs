@@ -1,4 +1,4 @@
-//! Calling somebody who attends a job.
+//! Starting attendants for jobs.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -14,21 +14,22 @@ use crate::lock;
 use crate::name::FutureName;
 use crate::supervise::{Report, Task, supervise};
 
-/// Starts a process that attends the future of that name in that store ([`Store::attend`]), and waits a moment until it does.
+/// Starts a process that attends the future of that name in that store ([`Store::attend`]), and waits briefly until it
+/// does.
 type Caller = fn(&Path, &FutureName) -> io::Result<()>;
 
 static CALLER: OnceLock<Caller> = OnceLock::new();
 static CALLED: Mutex<Option<HashMap<PathBuf, Instant>>> = Mutex::new(None);
 
-/// How long one that was called has to come, and this process calls no other one.
+/// How long a new attendant has to begin before this process starts another.
 const ON_THE_WAY: Duration = Duration::from_secs(2);
 
-/// Says how somebody is called who attends what goes on elsewhere. Without that, nobody is.
+/// Sets how to start an attendant. Without this, none is started.
 pub fn call_attendants_with(caller: Caller) {
     let _ = CALLER.set(caller);
 }
 
-/// Calls one for the future whose record has that path.
+/// Starts an attendant for the future whose record has that path.
 pub(super) fn call(record: &Path) {
     let name = record.file_stem().and_then(|stem| FutureName::from_arg(stem).ok());
     let (Some(caller), Some(store), Some(name)) = (CALLER.get(), record.parent(), name) else {
@@ -45,8 +46,8 @@ pub(super) fn call(record: &Path) {
 }
 
 impl Store {
-    /// Attends the future of that name, whose job goes on elsewhere, to its end. Returns at once if somebody does already, or there
-    /// is no such future.
+    /// Attends the future of that name, whose job is on an engine, to its end. Returns at once if another process
+    /// attends it already, or if there is no such future.
     pub fn attend(&self, name: &FutureName, report: Report<'_>) -> Result<()> {
         let named = self.record_file(name);
         let Some(file) = named.open_to_append()? else {
@@ -56,7 +57,7 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::ResourceBusy => return Ok(()),
             taken => taken.map_err(Error::io("lock", named.path()))?,
         }
-        // It may have been over before that, or be another one's by now.
+        // It may have been over before that, or the name may belong to another future by now.
         let is_it = named.is_open_as(&file).map_err(Error::io("look at", named.path()))?;
         if !is_it || !super::files::read_record(&file, named.path())?.goes_on_elsewhere() {
             return Ok(());
@@ -69,7 +70,7 @@ impl Store {
         supervise(self, name, file, true, again, report).map(drop)
     }
 
-    /// Where the folders of jobs are, unless the caller has them elsewhere.
+    /// The directory for the folders of jobs, unless the caller names another one.
     pub(crate) fn jobs_path(&self) -> PathBuf {
         self.dir().join(super::JOBS)
     }

@@ -20,63 +20,64 @@ use crate::process::ProcessIdentity;
 use crate::record::{Argument, FutureId, Line, LogOf, Record};
 use crate::text::{command_line, shell_line};
 
-/// The beginning of the name of a record that is being made. The process id of who makes it, or for whom, comes next.
+/// The prefix of the name of a record in the making. The process id of its maker, or of the shell it is made for, comes
+/// next.
 const NEW: &str = "new.";
 
-/// Who holds a new future's life.
+/// What holds a new future's life.
 #[derive(Clone, Copy, Debug)]
 pub enum Start {
-    /// The process with this id, which is alive: a shell that runs the task itself.
+    /// The live process with this id: a shell that runs the task itself.
     InProcess(u32),
-    /// Whoever shares the open file [`Started::record`].
+    /// Every process that shares the open file [`Started::record`].
     OnRecord,
-    /// This process, which has that file, and is the parent of the task's process with this id.
+    /// This process, which holds that file open and is the parent of the task's process, which has this id.
     Supervised(u32),
 }
 
-/// What is to be run, and how.
+/// What to run, and how.
 #[derive(Clone, Debug, Default)]
 pub struct Request<'a> {
     /// The command: a program or function, and its arguments.
     pub argv: &'a [OsString],
-    /// Whether it is a program, whose command line is shown as a shell reads it. A function's words are shown as they are.
+    /// Whether the command is a program, shown as a shell command line. A function's words are shown as they are.
     pub program: bool,
-    /// Whether `argv` is not all of the command, so that it is kept to be shown, and not as what was run. So is what is too
-    /// long for a record, after it was cut.
+    /// Whether `argv` is only a part of the command, which the record then keeps for display but not as the exact
+    /// arguments. A command too long for a record is treated the same way, once cut.
     pub shortened: bool,
-    /// How to run it, if not simply at once.
+    /// How to run it, if not once and right away.
     pub plan: Option<Plan>,
-    /// The future inside whose task this happens.
+    /// The parent future, in whose task this happens.
     pub parent: Option<FutureName>,
     /// The script that starts it: the shell that `$$` names there.
     pub script: Option<ProcessIdentity>,
-    /// The directory that it works in, if that is known.
+    /// The command's working directory, if known.
     pub cwd: Option<PathBuf>,
 }
 
 impl<'a> Request<'a> {
-    /// A command to be run at once.
+    /// A command to run right away.
     #[must_use]
     pub fn new(argv: &'a [OsString]) -> Self {
         Self { argv, ..Self::default() }
     }
 }
 
-/// What a start comes to that is only to be where there is no such future.
+/// The result of a start that must not happen if the future already exists.
 #[derive(Debug)]
 pub enum IfAbsent {
-    /// There was none.
+    /// There was none, so it was started.
     Started(Started),
-    /// It is there, and queued or running. Nothing was started.
+    /// It exists and is queued or running. Nothing was started.
     Present(Box<Entry>),
 }
 
-/// What tells a record from any other of the same name.
+/// Distinguishes a record from every other of the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecordId(pub(super) FileIdentity);
 
 impl RecordId {
-    /// That of an open record.
+    /// The id of an open record.
     pub fn of(record: &File) -> io::Result<Self> {
         Ok(Self(identity(&record.metadata()?)))
     }
@@ -85,31 +86,32 @@ impl RecordId {
 /// A future that has begun.
 #[derive(Debug)]
 pub struct Started {
-    /// The record, for who gives it up.
+    /// The record's id, for a caller that gives the future up.
     pub id: RecordId,
-    /// The record, open to read and to append to. It is closed at an exec.
+    /// The record, open for reading and appending. It is close-on-exec.
     pub record: File,
-    /// The log, likewise, if it has one of its own.
+    /// The log, likewise, if the future has one of its own.
     pub log: Option<File>,
     /// When it began, in ms since the epoch.
     pub start_time: Millis,
     /// The command on one printable line.
     pub command: String,
-    /// An earlier future of that name that nobody had collected; its record and log were kept among the collected.
+    /// An earlier, uncollected future of that name. Its record and log were moved to the collected ones.
     pub superseded: Option<Box<Record>>,
-    /// Whether it has a plan: its own, or that it waits, as the queue is paused.
+    /// Whether it has a plan: its own, or only to wait because the queue is paused.
     pub planned: bool,
 }
 
 impl Store {
-    /// Starts a future: when this returns its record is there, its life has begun, and its log is there and empty. The log
-    /// is left out where a shell runs the task itself, because then nothing is kept from that shell's output.
+    /// Starts a future: on return its record exists, its life has begun, and its log exists and is empty. There is no
+    /// log if a shell runs the task itself, because the shell's output is not captured.
     ///
-    /// A running future of that name is an error; one that is over and uncollected is kept among the collected.
+    /// Fails if a future of that name is running. Moves an earlier one that is over but uncollected to the collected
+    /// ones.
     pub fn begin(&self, name: &FutureName, request: &Request<'_>, start: Start) -> Result<Started> {
         let held;
         let request = match start {
-            // What a running task starts is a part of what runs, and a shell's own task is none that can wait.
+            // What a running task starts belongs to that task, and a task in the shell itself can't be queued.
             Start::OnRecord | Start::Supervised(_) if request.parent.is_none() && self.paused_since()?.is_some() => {
                 let plan = Plan { held: true, ..request.plan.clone().unwrap_or_default() };
                 held = Request { plan: Some(plan), ..request.clone() };
@@ -133,15 +135,15 @@ impl Store {
         started
     }
 
-    /// The same only if no future of that name is queued or running, also where others ask for that at the same time. One that
-    /// is over, and that nobody has collected, is none.
+    /// Like [`Store::begin`], but only if no future of that name is queued or running, even if others ask at the same
+    /// time. A future that is over but uncollected does not count.
     pub fn begin_if_absent(&self, name: &FutureName, request: &Request<'_>, start: Start) -> Result<IfAbsent> {
         loop {
             if let Some(entry) = self.live_entry(name)?.filter(|entry| !entry.state.is_over()) {
                 return Ok(IfAbsent::Present(Box::new(entry)));
             }
             match self.begin(name, request, start) {
-                // Somebody was faster. It may be over by now.
+                // Another process was faster. Its future may be over by now.
                 Err(Error::AlreadyRunning { .. }) => {}
                 begun => return begun.map(IfAbsent::Started),
             }
@@ -207,7 +209,7 @@ impl Store {
             append(&made, &record, &[Line::Log(LogOf::This)])
                 .map_err(Error::io("write the record", self.record_file(name).path()))?;
             match &record.plan {
-                // It stands in the queue in the order of the calls, unless it has to wait for something else first.
+                // The queue keeps the order of the calls, unless the future has to wait for something else first.
                 Some(plan) if plan.jobs.is_some() && !plan.has_dependencies() => {
                     self.enter_queue(name, &made, &record).map(drop)
                 }
@@ -232,7 +234,7 @@ impl Store {
         })
     }
 
-    /// Gives a new record its name, and makes `log` if it is to have one; false if the name is taken.
+    /// Gives a new record its name, and makes `log` if it should have one; false if the name is taken.
     fn publish(&self, new: &StoreFile, name: &FutureName, log: Option<&mut Option<File>>) -> Result<bool> {
         let record = self.record_file(name);
         self.changing(|live| {
@@ -253,7 +255,7 @@ impl Store {
         self.dir.subdirectory(STARTING)
     }
 
-    /// Takes the lock for whoever shares the open file.
+    /// Takes the lock for every process that shares the open file.
     fn lock_life(&self, made: &File, path: &Path) -> Result<()> {
         lock::take_life(made).map_err(|error| match error.raw_os_error() {
             Some(number) if lock::means_no_locks(number) => Error::NoLocks(self.dir().to_owned()),
@@ -261,11 +263,11 @@ impl Store {
         })
     }
 
-    /// A new record's file for a future whose life is the process `pid`.
+    /// Makes the file of a new record for a future whose life is the process `pid`.
     fn make_record(&self, pid: u32) -> Result<(StoreFile, File)> {
         let starting = match self.starting_dir().hold() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // An error if the store is gone.
+                // Fails if the store is gone.
                 self.make_starting_dir()?;
                 self.starting_dir().hold()
             }
@@ -287,7 +289,7 @@ impl Store {
         file.open_as_is(flags, self.permissions.of_files()).and_then(readable_by_us)
     }
 
-    /// An empty log for a new future. An earlier one stays with whoever still writes to it.
+    /// Makes an empty log for a new future. Processes that still write to an earlier log keep that one.
     fn make_log(&self, name: &FutureName) -> Result<File> {
         let log = self.log_file(name);
         let path = log.path();
@@ -305,12 +307,12 @@ impl Store {
     }
 }
 
-/// The process that makes the record of that name, or for which it is made.
+/// The process that makes the record of that name, or that it is made for.
 pub(super) fn maker(file: &OsStr) -> Option<u32> {
     file.to_str()?.strip_prefix(NEW)?.split('.').next()?.parse().ok()
 }
 
-/// The file, which this user can open again whatever the umask is.
+/// Makes sure that this user can open the file again, whatever the umask.
 fn readable_by_us(file: File) -> io::Result<File> {
     let mode = file.metadata()?.mode();
     if mode & 0o600 != 0o600 {

@@ -1,4 +1,4 @@
-//! Stopping a future from outside.
+//! Stopping a future from the outside.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -16,13 +16,13 @@ use crate::process;
 use crate::record::{Cause, Line, Record, State};
 use crate::tree::{self, Ended, Root};
 
-/// How long a supervisor has to get to know of a request, in ms, before it is told once more.
+/// How long a supervisor has to notice a request, in ms, before it gets another signal.
 const ASK_AGAIN: u32 = 200;
 
-/// How long a supervisor may take to end a tree, beside the grace period, in ms.
+/// How long a supervisor may take to end a tree, on top of the grace period, in ms.
 const PATIENCE: Millis = 25_000;
 
-/// How many futures one may be inside of. Records that are wrong may go round in a circle.
+/// The longest chain of parents to follow. Damaged records may form a circle.
 const DEEPEST: usize = 1000;
 
 /// What became of a request to cancel a future.
@@ -30,52 +30,53 @@ const DEEPEST: usize = 1000;
 pub enum Cancelled {
     /// No live future has that name.
     Unknown,
-    /// It was over before.
+    /// It was already over.
     Over(Record),
-    /// It runs in the shell with this process id itself.
+    /// The shell with this process id runs it itself.
     InShell(u32),
-    /// It was stopped, by its supervisor; the record says how.
+    /// Its supervisor stopped it; the record says how.
     Stopped(Record),
-    /// Its supervisor was gone, or did not answer, so what was left of it was stopped from here.
+    /// Its supervisor was gone or did not answer, so this process stopped what was left of it.
     StoppedHere(Record, Ended),
 }
 
-/// What came of a request.
+/// The result of a request.
 enum Asked {
     Answered(Cancelled),
     Pending(Pending),
     Orphan(Orphan),
 }
 
-/// A future that is to be seen to its end. It is not held open: there may be more of them than descriptors.
+/// A future to wait for. It is not held open: there may be more futures than descriptors.
 struct Pending {
     record: Record,
     grace: Millis,
-    /// When not to wait for its supervisor any more, in ms since boot.
+    /// When to stop waiting for its supervisor, in ms since boot.
     deadline: Millis,
 }
 
-/// A future whose supervisor is no help. It is not held open either.
+/// A future whose supervisor is of no help. It is not held open either.
 struct Orphan {
     record: Record,
     grace: Millis,
-    /// Its record's file, and its log's if it has one.
+    /// The file of its record, and of its log if it has one.
     file: Option<FileIdentity>,
     log: Option<FileIdentity>,
 }
 
 impl Store {
-    /// Stops the whole process tree of a future: SIGTERM, and SIGKILL for what is left `grace` ms later. Returns when it is
-    /// over; the future can then be collected.
+    /// Stops the whole process tree of a future: sends SIGTERM, and SIGKILL to what is left `grace` ms later. Returns
+    /// when it is over; the future can then be collected.
     ///
-    /// The request stands in the record, and its supervisor, which can see all of the tree, carries it out. Where it can't be
-    /// written, the tree is stopped from here.
+    /// The request goes into the record. The future's supervisor, which can see the whole tree, carries it out. If the
+    /// request can't be written, this process stops the tree itself.
     pub fn cancel(&self, name: &FutureName, grace: Option<Millis>) -> Result<Cancelled> {
         let all = self.cancel_all(vec![name.clone()], grace);
         all.into_iter().next().map_or(Ok(Cancelled::Unknown), |(_, cancelled)| cancelled)
     }
 
-    /// The same for several at once: all are asked before one is waited for, so that their grace periods do not add up.
+    /// The same for several at once. All get the request before the wait for the first, so their grace periods do not
+    /// add up.
     #[allow(clippy::must_use_candidate, reason = "it is made for what it does")]
     pub fn cancel_all(&self, names: Vec<FutureName>, grace: Option<Millis>) -> Vec<(FutureName, Result<Cancelled>)> {
         let mut asked: Vec<_> = names.into_iter().map(|name| (self.ask_to_end(&name, grace), name)).collect();
@@ -104,7 +105,7 @@ impl Store {
         match Self::state_of(&file, path, &record)? {
             State::Finished | State::Collected => return Ok(Asked::Answered(Cancelled::Over(record))),
             State::Lost => {
-                // It may have ended between the two looks.
+                // It may have ended in between.
                 let record = read_record(&file, path)?;
                 return match record.rc {
                     Some(_) => Ok(Asked::Answered(Cancelled::Over(record))),
@@ -137,7 +138,7 @@ impl Store {
         let (started, file) = (record.start_time, named.open_to_append()?);
         let file = file.map(|file| Ok::<_, Error>((read_record(&file, path)?, file))).transpose()?;
         let Some((mut record, file)) = file.filter(|(now, _)| now.start_time == started) else {
-            // It has been collected meanwhile.
+            // Somebody has collected it in the meantime.
             return Ok(Asked::Answered(match self.last_kept(name, Some(started))? {
                 Some(kept) if kept.cause == Some(Cause::Cancelled) => Cancelled::Stopped(kept),
                 Some(kept) => Cancelled::Over(kept),
@@ -147,7 +148,7 @@ impl Store {
         while is_alive(&file, path, &record)? {
             record = attended(&file, path, record)?;
             if record.goes_on_elsewhere() {
-                // Its request stands in the record, and whoever attends it carries it out. Its job is no process here.
+                // The record has the request, and the attendant carries it out. The job has no process on this host.
                 if clock::since_boot() > deadline {
                     return Err(Error::NotConfirmed(name.to_string()));
                 }
@@ -159,13 +160,13 @@ impl Store {
             if clock::since_boot() > deadline {
                 return Ok(Asked::Orphan(self.orphan(name, &file, record, 0)));
             }
-            // It hears nothing before it is up, so it is told until it acts.
+            // The supervisor can miss a signal while it is still starting, so signal it again until it acts.
             match record.supervisor() {
                 Some(pid) => {
                     process::wait_at_most(pid, ASK_AGAIN).map_err(Error::io("wait for", path))?;
                     record.wake_supervisor(&file).map_err(Error::io("tell the supervisor of", path))?;
                 }
-                // `async run` has begun it, and its supervisor is about to say so.
+                // `async run` has begun it, and its supervisor is about to record its id.
                 None => std::thread::sleep(Duration::from_millis(10)),
             }
             record = read_record(&file, path)?;
@@ -174,18 +175,18 @@ impl Store {
         let record = read_record(&file, path)?;
         Ok(match (record.rc, record.cause) {
             (None, _) => Asked::Orphan(self.orphan(name, &file, record, grace)),
-            // It ended by itself before the request was seen.
+            // It ended by itself before its supervisor saw the request.
             (Some(_), None) => Asked::Answered(Cancelled::Over(record)),
             (Some(_), Some(_)) => Asked::Answered(Cancelled::Stopped(record)),
         })
     }
 
-    /// Whether a future was cancelled, or is just being so, inside whose task that one was started, or one around that; as
-    /// far as the live ones tell.
+    /// Whether the parent of this future, or a parent of that one, has been cancelled or is being cancelled, as far as
+    /// the live records show.
     pub(crate) fn is_cancelled_around(&self, record: &Record) -> bool {
         let around = |inner: &Record| {
             let name: FutureName = inner.parent.as_ref()?.parse().ok()?;
-            // One that was started later has but the same name.
+            // A future that started later only has the same name.
             self.read(&name).ok()?.filter(|around| around.start_time <= inner.start_time)
         };
         let is_cancelled = |record: Record| match record.rc {
@@ -197,13 +198,13 @@ impl Store {
 
     fn orphan(&self, name: &FutureName, file: &File, record: Record, grace: Millis) -> Orphan {
         let log = self.log_file(name).open_identified().ok().flatten().filter(|_| record.has_log);
-        // A later future makes its log after its record, so if the record is still there the log is no later one's.
+        // A later future makes its log after its record. So if this record still exists, the log belongs to it.
         let log = log.filter(|_| self.record_file(name).is_open_as(file).unwrap_or(false));
         let file = file.metadata().ok().map(|metadata| identity(&metadata));
         Orphan { record, grace, file, log: log.map(|(_, log)| log) }
     }
 
-    /// Stops what still runs of those whose supervisors are no help.
+    /// Stops what still runs of the futures whose supervisors are of no help.
     fn stop_orphans(&self, asked: &mut [(Result<Asked>, FutureName)]) {
         let mut orphans = Vec::new();
         for (asked, name) in &*asked {
@@ -230,24 +231,24 @@ impl Store {
                 orphans.iter().zip(ended).map(|it| Ok(stopped(it))).collect()
             }
             Err(error) if orphans.len() == 1 => vec![Err(Error::io("stop the processes of", self.dir())(error))],
-            // Each by itself, which has an error of its own.
+            // Each one alone, so that each gets its own error.
             Err(_) => orphans.iter().flat_map(|orphan| self.stop_survivors(slice::from_ref(orphan))).collect(),
         }
     }
 
-    /// What is to be found of those, other than by its parents; all processes are looked at once.
+    /// Finds what is left of those futures without going through parents, in one pass over all processes.
     fn survivors(&self, orphans: &[(&FutureName, &Orphan)]) -> io::Result<Vec<Root>> {
         let mut roots = Vec::new();
         let mut logs = HashMap::new();
         for (tree, (name, orphan)) in orphans.iter().enumerate() {
             let Orphan { record, file, log, .. } = orphan;
-            // What tells a file from others may be another's when it is gone.
+            // Once the file is gone, its identity may belong to another file.
             let log = log.filter(|log| self.log_file(name).is(*log).unwrap_or(false));
             logs.extend(log.map(|log| (log, tree)));
             let mut told = OsString::from(INSIDE);
             told.push("=");
             told.push(self.place_of(name));
-            // These ids may be others' by now.
+            // Other processes may have these ids by now.
             let holds = |pid: &u32| process::written_by(*pid).any(|it| Some(it) == *file);
             let is_this =
                 |pid: &u32| process::is_alive_since(*pid, record.start_boot) && process::has_env_entry(*pid, &told);

@@ -1,4 +1,4 @@
-//! Being told of changes in a store, by inotify(7).
+//! Change notifications for a store, by inotify(7).
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -13,18 +13,18 @@ use super::{COLLECTED, Store};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
 
-/// Something in a store that is no longer as it was.
+/// A change in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// A record came, went, has more in it, or is no longer held by whoever runs its task.
+    /// A record came, went or grew, or the process that held it let it go.
     Record(RecordFile),
-    /// The log of that name has more in it, or is another one.
+    /// The log of that name grew or was replaced.
     Log(FutureName),
-    /// More than can be told.
+    /// Too much changed to tell.
     Anything,
 }
 
-/// What changes in a store from the moment on at which this was made.
+/// The changes in a store from the moment this was made.
 #[derive(Debug)]
 pub struct Changes {
     inotify: Inotify,
@@ -35,11 +35,11 @@ pub struct Changes {
 }
 
 impl Store {
-    /// Begins to listen for changes of live futures, and of the collected ones too if asked for.
+    /// Starts listening for changes to live futures, and to the collected ones if asked for.
     pub fn changes(&self, wants_collected: bool) -> Result<Changes> {
         let fail = |errno: Errno| Error::io("watch", self.dir())(errno.into());
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC).map_err(fail)?;
-        // Whoever reads a record must not open it for writing, lest each look be a change.
+        // Readers must not open records for writing, or each look would count as a change.
         let flags = AddWatchFlags::IN_MODIFY
             | AddWatchFlags::IN_CLOSE_WRITE
             | AddWatchFlags::IN_CREATE
@@ -77,7 +77,8 @@ impl Changes {
         }
         let is_of_dir = event.wd == self.dir;
         let Some(name) = &event.name else {
-            // Of the directory itself. That the collected ones' is moved or removed is seen from above.
+            // An event of the directory itself. If the collected ones' directory moves or goes away, the parent's
+            // events show it.
             return if is_of_dir { Err(Error::NoStore(self.store.dir().to_owned())) } else { Ok(None) };
         };
         if is_of_dir && name == COLLECTED {
@@ -94,7 +95,7 @@ impl Changes {
         if let Some((_, directory)) = self.collected.as_ref().filter(|(watched, _)| event.wd == *watched) {
             return Ok(RecordFile::collected(directory, name).map(Change::Record));
         }
-        // Of collected futures that are no longer of this run.
+        // An event of collected futures that belong to an earlier run by now.
         Ok(None)
     }
 
@@ -114,7 +115,7 @@ impl Changes {
     }
 }
 
-/// Watches what is open; where there is no `/proc`, what has its path, as it says only when to look.
+/// Watches the open directory or, without `/proc`, whatever has its path: that suffices to say when to look.
 fn watch(inotify: &Inotify, directory: &Directory, flags: AddWatchFlags) -> io::Result<WatchDescriptor> {
     let opened = directory.opened()?;
     let this = format!("/proc/self/fd/{}", opened.as_fd().as_raw_fd());

@@ -1,7 +1,7 @@
-//! Waits that could never end: of a task for itself, or for one that waits for it.
+//! Waits that could never end: a task that waits for itself, or for a task that waits for it.
 //!
-//! A task that waits for another future says so in its own record, with the process that waits. So whoever is about to wait can
-//! follow who waits for whom, and what is queued behind whom, and sees whether that leads back to where it began.
+//! A task that waits for another future notes that in its own record, with the process that waits. Before a wait, the
+//! waiter follows these notes and the queue's dependencies and checks whether they lead back to itself.
 
 use std::collections::HashSet;
 
@@ -12,24 +12,25 @@ use crate::name::FutureName;
 use crate::process::ProcessIdentity;
 use crate::record::{FutureId, Line, State, WaitsFor};
 
-/// How many waits a record may tell of: it has a limit, and a task may wait for any number of futures.
+/// How many waits a record may note: a record has a size limit, while a task may wait for any number of futures.
 const MAX_NOTED: usize = 1000;
 
 impl Store {
-    /// That a future's task does not wait for itself.
+    /// Checks that a future's task does not wait for itself.
     ///
     /// # Errors
     ///
-    /// [`Error::OwnWait`] if it would.
+    /// [`Error::OwnWait`] if it does.
     pub fn refuse_own_wait(&self, waiting: &FutureName, wanted: &FutureName) -> Result<()> {
         if waiting == wanted { Err(Error::OwnWait(wanted.to_string())) } else { Ok(()) }
     }
 
-    /// Notes that the task of the future `waiting` waits for another one until that ends; `waiter` is the process that does.
+    /// Notes that the process `waiter`, in the task of the future `waiting`, waits for the end of another future.
     ///
     /// # Errors
     ///
-    /// [`Error::OwnWait`] and [`Error::CircularWait`] if the other one would never end, as it waits for this one.
+    /// [`Error::OwnWait`] and [`Error::CircularWait`] if the other future could never end, because it waits for this
+    /// one.
     pub fn note_wait(&self, waiting: &FutureName, wanted: &FutureName, waiter: u32) -> Result<()> {
         self.refuse_own_wait(waiting, wanted)?;
         let named = self.record_file(waiting);
@@ -41,7 +42,7 @@ impl Store {
         };
         let waiter =
             ProcessIdentity::of(waiter).map_err(Error::io("look at the process that waits in", named.path()))?;
-        // One after the other, so that of two that are about to wait for each other the second sees the first.
+        // One at a time: if two tasks are about to wait for each other, the second sees the first.
         self.changing(|_| {
             let record = read_record(&file, named.path())?;
             if self.leads_to(&of, &record.id(waiting)) {
@@ -55,7 +56,7 @@ impl Store {
         })
     }
 
-    /// Whether a future ends only after another one, as far as anybody has said.
+    /// Whether a future can only end after another one, as far as the records say.
     pub(super) fn leads_to(&self, from: &FutureId, to: &FutureId) -> bool {
         let mut seen = HashSet::new();
         let mut next = vec![from.clone()];
@@ -63,7 +64,7 @@ impl Store {
             if id == *to {
                 return true;
             }
-            // What can't be read waits for nobody.
+            // An unreadable record waits for nothing.
             let Ok(Some((record, state))) = self.look(&id.name) else { continue };
             if record.start_time != id.started || !seen.insert(id) {
                 continue;

@@ -15,12 +15,12 @@ use crate::name::FutureName;
 use crate::process::{self, ProcessIdentity};
 use crate::record::{Line, Outcome, Record, Wait};
 
-/// How long a collector waits for the program that recorded the end to say so, in ms. It has nothing else left to do;
-/// the bound is for one that is stopped, or whose output is.
+/// How long a collector waits for the program that recorded the end to say so, in ms. That is the program's last act;
+/// the limit is for a program that is stopped, or whose output is.
 const REPORT_TIMEOUT: u32 = 2000;
 
-/// How long anybody waits for whoever is just collecting a future. That takes no longer than to read the log, unless its
-/// reader has stopped to.
+/// How long to wait for another process that is collecting a future. Collecting takes no longer than reading the log,
+/// unless the log's reader has stopped.
 pub const HAND_OVER: Duration = Duration::from_secs(5);
 
 /// What [`Store::claim`] found.
@@ -28,15 +28,15 @@ pub const HAND_OVER: Duration = Duration::from_secs(5);
 pub enum Claim<'a> {
     /// No live future has that name.
     Unknown,
-    /// Its task runs.
+    /// Its task is running.
     Running(Record),
-    /// It is over, and somebody else is still collecting it. A shell is told so at once.
+    /// It is over, and another process is still collecting it. A shell gets this at once, others after [`HAND_OVER`].
     HandedOver(Record),
-    /// It is over, and this process is the one that hands it over.
+    /// It is over, and this process may collect it.
     Ready(Ready<'a>),
 }
 
-/// A future that is over, locked against everybody else who would collect it.
+/// A future that is over, locked against all other collectors.
 #[derive(Debug)]
 pub struct Ready<'a> {
     store: &'a Store,
@@ -48,16 +48,17 @@ pub struct Ready<'a> {
 }
 
 impl Store {
-    /// Takes hold of a future in order to collect it.
+    /// Locks a future in order to collect it.
     ///
-    /// Returns at once if its task runs. If it is over, waits for whoever else is just collecting it, up to [`HAND_OVER`],
-    /// and for the last words of the program that recorded its end.
+    /// Returns at once if its task is running. If it is over, waits up to [`HAND_OVER`] for another collector, and for
+    /// the last message of the program that recorded its end.
     pub fn claim(&self, name: &FutureName) -> Result<Claim<'_>> {
         self.claim_for(name, None)
     }
 
-    /// The same for the shell with that process id. It does not wait for itself: what it was to run itself is over when it
-    /// asks. Nor does it wait here for another collector, because its traps could not run: it has [`Store::block`] for that.
+    /// The same for the shell with that process id. A task that the shell ran itself counts as over when that shell
+    /// asks. The call does not wait for another collector, because the shell's traps could not run meanwhile; the shell
+    /// uses [`Store::block`] for that.
     pub fn claim_for(&self, name: &FutureName, shell: Option<u32>) -> Result<Claim<'_>> {
         let named = self.record_file(name);
         let path = named.path();
@@ -84,9 +85,9 @@ impl Store {
             if !taken.map_err(failed)? {
                 return Ok(Claim::HandedOver(record));
             }
-            // A later future makes its log after its record, so if the record is still there, then this is its log.
+            // A later future makes its log after its record. So if this record still exists, the log belongs to it.
             let log = if record.has_log { self.log_file(name).open() } else { Ok(None) };
-            // Whoever had the lock before may have collected it, and the name may have been used again.
+            // The previous holder of the lock may have collected it, and another future may have the name now.
             if named.is(identity).map_err(Error::io("look at", path))? {
                 let again = read_bytes(&file, path)?;
                 let record = if again == bytes { record } else { parse_record(&again, path)? };
@@ -100,11 +101,11 @@ impl Store {
         }
     }
 
-    /// Takes the future that has that file as its record out of the live ones: the record goes to the collected ones, and its log is
-    /// there too, under the same name, which no other has. One that is no longer live is left where it is.
+    /// Moves the future with that record from the live ones to the collected ones. Its record and its log go there
+    /// under the same unique name. A future that is no longer live stays where it is.
     ///
-    /// The log goes first: as long as the record is there the future is live, and [`Ready::log`] finds the log at both
-    /// places. The other way round, a log whose record is gone would be replaced by the next one of that name.
+    /// The log goes first: while the record is there the future is live, and [`Ready::log`] looks for the log in both
+    /// places. The other way round, the next future of that name could replace a log whose record is gone.
     pub(super) fn archive_record(
         &self,
         name: &FutureName,
@@ -115,12 +116,12 @@ impl Store {
         let (from, from_log) = (self.record_file(name), self.log_file(name));
         let mut number = 0;
         loop {
-            // At one go, as an init and a start of that name may do so too.
+            // In one step, because an init or a start of that name may move it too.
             let moved = self.changing(|live| -> io::Result<bool> {
                 if !from.is(file)? {
                     return Ok(true);
                 }
-                // Nor is it made one of an earlier run meanwhile.
+                // Nor may it become a part of an earlier run meanwhile.
                 let to = self.collected_dir().hold()?.file(stem(name, record.start_time, number) + ".ini");
                 let to_log = to.with_extension("log");
                 if record.has_log && !keep_log(&from_log, &to_log, log)? {
@@ -136,33 +137,34 @@ impl Store {
             match moved {
                 Ok(true) => return Ok(()),
                 Ok(false) => number += 1,
-                // An init has made another run of the collected ones.
+                // An init has turned the collected ones into an earlier run.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_collected_dir()?,
                 Err(error) => return Err(Error::io("move to the collected futures", from.path())(error)),
             }
         }
     }
 
-    /// Where the log of an uncollected future is when it has been kept and its record has not.
+    /// Where the log of an uncollected future is if it was moved and its record was not.
     pub(super) fn kept_log(&self, name: &FutureName, start: Millis) -> StoreFile {
         self.collected_dir().file(stem(name, start, 0) + ".log")
     }
 }
 
-/// What becomes of the log's own place when a future is no longer live.
+/// What happens to the log's first name when a future is no longer live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LogFate {
-    /// The log stays there too; where it can't be at two places, only there.
+    /// The log keeps it. If the file system allows only one name, the log stays there only.
     Stays,
-    /// The next log will take it.
+    /// The log gives it up for the next log.
     MakesRoom,
 }
 
-/// Gives the log its second name; false if that is another's. A log that is gone, or is kept already, is no error.
+/// Gives the log its second name; false if that belongs to another log. It is no error if the log is gone, or already
+/// moved.
 fn keep_log(from: &StoreFile, to: &StoreFile, log: LogFate) -> io::Result<bool> {
     match from.link(to) {
         Ok(()) => Ok(true),
-        // Its own, if somebody was stopped after the link.
+        // It is this log if a process was stopped after the link.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => from.is_same(to),
         Err(error) if means_no_links(&error) && log == LogFate::Stays => Ok(true),
         Err(error) if means_no_links(&error) => from.rename_new(to).or_else(|error| unless_missing(error, from)),
@@ -170,13 +172,13 @@ fn keep_log(from: &StoreFile, to: &StoreFile, log: LogFate) -> io::Result<bool> 
     }
 }
 
-/// That the file is gone is no error; that the directory is where it should go to is one.
+/// A missing file is no error; a missing target directory is.
 fn unless_missing(error: io::Error, from: &StoreFile) -> io::Result<bool> {
     if error.kind() == io::ErrorKind::NotFound && from.stat()?.is_none() { Ok(true) } else { Err(error) }
 }
 
 impl Ready<'_> {
-    /// What is known of it.
+    /// Its record.
     #[must_use]
     pub fn record(&self) -> &Record {
         &self.record
@@ -188,13 +190,13 @@ impl Ready<'_> {
         self.record.rc.is_none()
     }
 
-    /// How it ended. `shell_status` is what the shell's own wait for it saw, if there was one.
+    /// How it ended. `shell_status` is the status that the shell's own wait saw, if there was one.
     #[must_use]
     pub fn outcome(&self, shell_status: Option<i32>) -> Outcome {
         self.record.outcome(shell_status, clock::wall())
     }
 
-    /// The log, to be read from its start; none if it is gone, or was never made. It is given once.
+    /// The log, for reading from its start; none if it is gone or was never made. Returns it only once.
     pub fn log(&mut self) -> Result<Option<File>> {
         match std::mem::replace(&mut self.log, Ok(None))? {
             None if self.record.has_log => self.store.kept_log(&self.name, self.record.start_time).open(),
@@ -202,17 +204,17 @@ impl Ready<'_> {
         }
     }
 
-    /// The same without a hold on the log.
+    /// The same, without holding the log open.
     #[must_use]
     pub fn without_log(self) -> Self {
         Self { log: Ok(None), ..self }
     }
 
-    /// Takes the future out of the live ones, once it has been handed over to `caller`. Its log stays where it is.
+    /// Moves the future out of the live ones, once `caller` has its result. Its log also keeps its place.
     pub fn archive(self, caller: &Caller, wait: Wait, outcome: &Outcome) -> Result<()> {
         let lines: Vec<Line> = [
             caller.taker(&self.record).map(Line::TakenBy),
-            // When one ended that was lost is not known.
+            // Nobody knows when a lost future ended.
             (self.record.end_time.is_none() && !outcome.lost).then_some(Line::EndTime(outcome.end_time)),
             outcome.run_time.filter(|_| self.record.run_time.is_none()).map(Line::RunTime),
             Some(Line::WaitStart(wait.start)),
@@ -226,7 +228,7 @@ impl Ready<'_> {
         self.store.archive_record(&self.name, self.identity, &self.record, LogFate::Stays)
     }
 
-    /// Makes room for another future of that name: the log and the record of this one go to the collected ones.
+    /// Makes room for another future of that name: moves this one's log and record to the collected ones.
     pub(super) fn archive_uncollected(self) -> Result<()> {
         self.store.archive_record(&self.name, self.identity, &self.record, LogFate::MakesRoom)
     }

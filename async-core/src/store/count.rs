@@ -1,22 +1,22 @@
-//! How many live futures there are, without a listing of the store.
+//! The number of live futures, without listing the store.
 //!
-//! The number stands in a file, together with the time of the last change of the store's directory that it is right for
-//! (its ctime). Whoever adds an entry to that directory or takes one away does so inside of [`Store::changing`]: with the
-//! file's lock, writing `?` over the number before and the new number after. Everybody else believes a number only if the
-//! directory has not been changed since it was written, and lists the directory otherwise. So it is right
+//! A file contains the number, together with the ctime of the store's directory for which it holds. Adding or removing
+//! an entry in that directory happens only in [`Store::changing`], which takes the file's lock, writes `?` over the
+//! number before the change and the new number after it. Readers trust a number only if the directory has not changed
+//! since it was written, and otherwise list the directory. So the number is right
 //!
-//! * whoever is killed, at any moment: then there is a `?`, or a change that came later than the number;
-//! * when somebody else changes the store, such as the original's functions or a person, for that comes later too;
-//! * when anything fails here: the file is removed, and nobody's work depends on it.
+//! * when a process is killed, at any moment: it leaves a `?`, or a change that is newer than the number;
+//! * when something else changes the store, such as the original's functions or a person: that change is newer too;
+//! * when anything fails here: the file is removed, and nothing else depends on it.
 //!
-//! Nobody waits for a process that was stopped while it has the lock: if for [`PATIENCE`] it is one and the same process's,
-//! the file is replaced, and the other one removes the new file when it goes on. Where many take turns, a wait may be longer.
-//! Two things could leave a wrong number: if the stopped one is killed just before that removal, after its change fell between
-//! two readings of the directory by another process; and, where the kernel tells the times of changes in steps of some ms
-//! (Linux before 6.13), if a stranger to all this changes the store in the same step as one of us.
+//! Nobody waits for a process that was stopped while it has the lock: if one process keeps it for [`PATIENCE`], a
+//! waiter replaces the file, and the stopped process removes the new file when it continues. When many take turns, a
+//! wait may be longer. Two things could leave a wrong number: a stopped process is killed just before that removal,
+//! after its change fell between two readings of the directory by another process; or, if the kernel records changes in
+//! steps of some ms (Linux before 6.13), a foreign program changes the store in the same step as one of ours.
 //!
-//! What comes and goes with each start is in a directory of its own, [`STARTING`](super::STARTING), because it would
-//! change this one.
+//! The files that come and go with each start have their own directory, [`STARTING`](super::STARTING), so that they do
+//! not change this one.
 
 use std::fs::File;
 use std::io;
@@ -33,17 +33,17 @@ use crate::lock::Right;
 /// The number of live futures, and when the store was last changed.
 pub(super) const COUNT: &str = ".count";
 
-/// How long the lock may be one and the same process's. Who has it makes a few system calls.
+/// How long one process may hold the lock. Its holder makes only a few system calls.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long to sleep before the lock is asked for again.
+/// The pause before asking for the lock again.
 const PAUSE: Duration = Duration::from_micros(200);
 
-/// A moment of the store's directory: seconds and nanoseconds.
+/// The ctime of the store's directory: seconds and nanoseconds.
 type Stamp = (i64, i64);
 
 impl Store {
-    /// How many live futures there are.
+    /// The number of live futures.
     pub fn live_count(&self) -> Result<usize> {
         let noted = self.open_count(OFlag::O_RDONLY).and_then(|file| read_line(&file)).ok().flatten();
         match noted {
@@ -52,7 +52,7 @@ impl Store {
         }
     }
 
-    /// Counts, and notes the number if nobody is just changing it.
+    /// Counts, and stores the number unless another process is changing it.
     fn count_again(&self) -> Result<usize> {
         let locked = self.open_count_to_change().ok().filter(|file| Right::Count.try_take(file).unwrap_or(false));
         let before = self.stamp();
@@ -66,7 +66,8 @@ impl Store {
         Ok(count)
     }
 
-    /// Makes a change of the store's own directory, which adds to the number of live futures what it writes there.
+    /// Changes the store's own directory; the closure adds to the number of live futures what it writes to its
+    /// argument.
     pub(super) fn changing<T, E>(
         &self,
         change: impl FnOnce(&mut isize) -> std::result::Result<T, E>,
@@ -83,15 +84,16 @@ impl Store {
             }
             (_, noted) => noted.is_some_and(|noted| noted.is_ok()),
         };
-        // Stopped meanwhile, maybe, and then the lock was of no use. While it is held, whoever waits for it still finds that the
-        // file is gone; after it, he would have it and somebody else the one of a new file.
+        // This process may have been stopped for too long, which made its lock worthless. While it still holds the
+        // lock, a waiter sees that the file is gone. After the release, the waiter would lock this file while another
+        // process locks a new one.
         if !kept || since.elapsed() > PATIENCE / 2 {
             self.forget_count();
         }
         result
     }
 
-    /// The number, if it is right, which it is not from now on. Whoever waits for the lock sees that it has gone on to another.
+    /// The number, if it is right. Marks it as doubtful, which also shows waiters that the lock has changed hands.
     fn doubt_count(&self, file: &File) -> io::Result<Option<usize>> {
         let noted = read_line(file)?;
         let is_right = noted.map_or(Ok(false), |(_, stamp)| Ok::<_, io::Error>(self.stamp()? == stamp))?;
@@ -105,7 +107,7 @@ impl Store {
             let file = self.open_count_to_change()?;
             let taken = Right::Count.try_take(&file)?;
             let found = file.metadata()?;
-            // It has no name any more if somebody has lost patience.
+            // The file has no name any more if a waiter lost patience.
             if taken && found.nlink() > 0 {
                 return Ok(file);
             }
@@ -124,7 +126,7 @@ impl Store {
         self.open_count(OFlag::O_RDWR | OFlag::O_CREAT)
     }
 
-    /// The next one who wants to know will count.
+    /// Removes the file. The next process that needs the number counts.
     fn forget_count(&self) {
         let _ = self.dir.file(COUNT).remove();
     }
@@ -138,12 +140,12 @@ impl Store {
     }
 }
 
-/// `COUNT SECONDS NANOSECONDS`, as wide as the widest.
+/// `COUNT SECONDS NANOSECONDS`, padded to a fixed width.
 fn write_line(file: &File, count: usize, (seconds, nanoseconds): Stamp) -> io::Result<()> {
     file.write_all_at(format!("{count:20} {seconds:20} {nanoseconds:20}\n").as_bytes(), 0)
 }
 
-/// None if there is none, or it is in doubt.
+/// None if there is no number, or it is in doubt.
 fn read_line(file: &File) -> io::Result<Option<(usize, Stamp)>> {
     let mut line = [0; 63];
     let length = file.read_at(&mut line, 0)?;

@@ -1,4 +1,4 @@
-//! Futures that have to end before another one starts.
+//! Futures that must end before another one starts.
 
 use super::files::read_record;
 use super::{Store, is_alive, wait_for_end};
@@ -8,18 +8,18 @@ use crate::plan::Plan;
 use crate::process;
 use crate::record::{FutureId, Record};
 
-/// What keeps a future from starting that comes after others.
+/// What keeps a future with dependencies from starting.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Dependency {
     /// One of them is not over.
     Pending,
-    /// One that had to succeed did not, and how.
+    /// One that had to succeed did not; the text says how it ended.
     Failed(String),
 }
 
 impl Store {
-    /// Finds the futures that a plan names: the live one of each name, else the newest of those collected. Refuses a name
-    /// that nobody has started.
+    /// Finds the futures that a plan names: the live one of each name, else the newest collected one. Refuses a name
+    /// that was never started.
     pub(crate) fn find_dependencies(&self, plan: &Plan) -> Result<Vec<FutureId>> {
         let find = |name: &FutureName| {
             let record = match self.read(name)? {
@@ -31,13 +31,13 @@ impl Store {
         plan.after_any.iter().chain(&plan.after).map(find).collect()
     }
 
-    /// Sleeps until all futures are over that a plan has to come after. Gives the reason if one that had to succeed did
+    /// Sleeps until all futures that the plan depends on are over. Returns the reason if one that had to succeed did
     /// not.
     pub fn wait_for_plan(&self, plan: &Plan) -> Result<Option<String>> {
         self.wait_for_dependencies(plan, &self.find_dependencies(plan)?)
     }
 
-    /// The same for those that were found before: their names may have been used again.
+    /// The same for futures found earlier: their names may belong to others by now.
     pub(crate) fn wait_for_dependencies(&self, plan: &Plan, found: &[FutureId]) -> Result<Option<String>> {
         for id in found {
             let record = self.wait_for_dependency(id)?;
@@ -48,7 +48,7 @@ impl Store {
         Ok(None)
     }
 
-    /// The same without a sleep.
+    /// The same without sleeping.
     pub(super) fn first_obstacle(&self, plan: &Plan, found: &[FutureId]) -> Result<Option<Dependency>> {
         for id in found {
             let record = match self.find(id) {
@@ -58,7 +58,7 @@ impl Store {
                     if record.rc.is_none() && is_alive(&file, &path, &record)? {
                         return Ok(Some(Dependency::Pending));
                     }
-                    // It may have ended between the two looks.
+                    // It may have ended in between.
                     Some(read_record(&file, &path)?)
                 }
             };
@@ -69,7 +69,7 @@ impl Store {
         Ok(None)
     }
 
-    /// Whether one of them is not over.
+    /// Whether any of them is not over.
     pub(crate) fn has_pending(&self, found: &[FutureId]) -> Result<bool> {
         for (file, path) in found.iter().filter_map(|id| self.find(id)) {
             let record = read_record(&file, &path)?;
@@ -80,18 +80,18 @@ impl Store {
         Ok(false)
     }
 
-    /// What became of it; none if that is not known any more.
+    /// Its record at the end; none if nothing is known about it any more.
     fn wait_for_dependency(&self, id: &FutureId) -> Result<Option<Record>> {
         let Some((file, path)) = self.find(id) else {
             return Ok(None);
         };
-        // It may be collected meanwhile: what is open stays readable.
+        // It may be collected meanwhile; the open file stays readable.
         wait_for_end(&file, &path)?;
         read_record(&file, &path).map(Some)
     }
 
-    /// What is kept of the last future of that name of those that were collected, or made room, since the store was made or
-    /// cleared.
+    /// The record of the last future of that name that was collected or made room for another, since the store was made
+    /// or cleared.
     pub fn last_collected(&self, name: &FutureName) -> Result<Option<Record>> {
         let collected = self.collected_dir();
         for named in self.records_of(name)?.into_iter().filter(|named| named.path().starts_with(collected.path())) {
@@ -103,7 +103,7 @@ impl Store {
     }
 }
 
-/// How a future failed that had to succeed, if it has.
+/// How a future that had to succeed failed, if it did.
 fn failed(plan: &Plan, id: &FutureId, record: Option<&Record>) -> Option<String> {
     if !plan.after.contains(&id.name) {
         return None;

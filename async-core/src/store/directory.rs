@@ -1,5 +1,5 @@
-//! The directories of a store. What is in one is reached from its descriptor: whoever exchanges what has its path after it was
-//! opened, and looked at, exchanges nothing that is used.
+//! The directories of a store. Everything in one is reached through its descriptor: once it is open and checked,
+//! replacing the directory at its path changes nothing that is used.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -18,18 +18,18 @@ use crate::error::{Error, Result};
 use crate::interruption::again;
 use crate::walk::{Reached, Walk, make_directory, open_directory, user};
 
-/// A directory that is this user's, and that not everybody may write to: else nothing in it is used.
+/// A directory that this user owns and that not everyone may write to. Nothing in any other directory is used.
 #[derive(Clone, Debug)]
 pub(crate) struct Directory {
-    /// None if it is opened, and looked at, for each use.
+    /// None if each use opens and checks it anew.
     held: Option<Arc<OwnedFd>>,
-    /// The one that it is in, and its name there; not for that of a store.
+    /// The parent directory, and the name in it; none for the store's own directory.
     within: Option<(Arc<Directory>, Arc<OsStr>)>,
-    /// For messages, and for those who want to know where it is.
+    /// For messages and callers that need the location.
     path: Arc<Path>,
 }
 
-/// The descriptor of one.
+/// The descriptor of a directory.
 pub(super) enum Opened<'a> {
     Held(BorrowedFd<'a>),
     New(OwnedFd),
@@ -45,12 +45,12 @@ impl AsFd for Opened<'_> {
 }
 
 impl Directory {
-    /// Opens that of a store.
+    /// Opens the directory of a store.
     pub(super) fn open(path: &Path) -> Result<Self> {
         Self::reach(path, None)
     }
 
-    /// The same; where there is none it is made, with that mode less the umask, and what is missing above it.
+    /// The same, but makes a missing directory with that mode less the umask, and any missing parents.
     pub(super) fn open_or_make(path: &Path, mode: u32) -> Result<Self> {
         Self::reach(path, Some(mode))
     }
@@ -72,13 +72,13 @@ impl Directory {
         Ok(Self { held: Some(Arc::new(opened)), within: None, path: path.into() })
     }
 
-    /// The one that has that name in it, if there is one. It is opened, and looked at, for each use.
+    /// The subdirectory of that name, whether or not it exists. Each use opens and checks it anew.
     pub(super) fn subdirectory(&self, name: impl AsRef<OsStr>) -> Self {
         let name = name.as_ref();
         Self { held: None, within: Some((Arc::new(self.clone()), name.into())), path: self.path.join(name).into() }
     }
 
-    /// The same one, opened for all uses from now on.
+    /// Opens the directory once for all later uses.
     pub(super) fn hold(&self) -> io::Result<Self> {
         let held = match self.opened()? {
             Opened::Held(_) => self.held.clone(),
@@ -87,12 +87,12 @@ impl Directory {
         Ok(Self { held, ..self.clone() })
     }
 
-    /// The same for a look at much of what is in it. Where it can't be opened, each use says why.
+    /// The same for reading many of its files. If it can't be opened, each use reports why.
     pub(super) fn held_if_fit(self) -> Self {
         self.hold().unwrap_or(self)
     }
 
-    /// Whether it still has its name, if it is held.
+    /// Whether a held directory still has its name.
     pub(super) fn has_its_name(&self) -> io::Result<bool> {
         let (Some(held), Some((above, name))) = (&self.held, &self.within) else {
             return Ok(true);
@@ -101,7 +101,7 @@ impl Directory {
         above.file(name).is((this.st_dev, this.st_ino))
     }
 
-    /// Its descriptor, to reach what is in it.
+    /// The descriptor through which to reach its contents.
     pub(super) fn opened(&self) -> io::Result<Opened<'_>> {
         let (above, name) = match (&self.held, &self.within) {
             (Some(held), _) => return Ok(Opened::Held(held.as_fd())),
@@ -118,12 +118,12 @@ impl Directory {
         Ok(Opened::New(opened))
     }
 
-    /// The descriptor, if it is held; it is for those who close all others.
+    /// The descriptor, if held, for callers that close all others.
     pub(super) fn held(&self) -> Option<BorrowedFd<'_>> {
         self.held.as_ref().map(AsFd::as_fd)
     }
 
-    /// Makes it with that mode, less the umask, unless it is there.
+    /// Makes it with that mode, less the umask, unless it exists.
     pub(super) fn make(&self, mode: u32) -> Result<()> {
         let make = || match &self.within {
             None => Ok(()),
@@ -137,7 +137,7 @@ impl Directory {
         StoreFile::new(self.clone(), name.as_ref())
     }
 
-    /// Itself, as what has its name in the one above.
+    /// The directory itself, as an entry in its parent.
     pub(super) fn as_file(&self) -> StoreFile {
         self.within.as_ref().map_or_else(|| self.file("."), |(above, name)| above.file(name))
     }
@@ -146,17 +146,17 @@ impl Directory {
         &self.path
     }
 
-    /// What is known of it.
+    /// Its status.
     pub(super) fn stat(&self) -> io::Result<FileStat> {
         Ok(fstat(self.opened()?)?)
     }
 
-    /// The names of all that is in it, in no order.
+    /// The names of all its entries, in no order.
     pub(super) fn names(&self) -> Result<Vec<OsString>> {
         self.list().map_err(Error::io("list", &self.path))
     }
 
-    /// The same; none if it is not there.
+    /// The same; none if the directory is missing.
     pub(super) fn names_if_there(&self) -> Result<Vec<OsString>> {
         match self.list() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -179,7 +179,7 @@ impl Directory {
         Ok(names)
     }
 
-    /// Removes it, and all that is in it; it need not be there.
+    /// Removes it with all its contents; it need not exist.
     pub(super) fn remove_all(&self) -> io::Result<()> {
         let Some((above, name)) = &self.within else {
             return Err(io::ErrorKind::Unsupported.into());
@@ -192,7 +192,7 @@ impl Directory {
         }
     }
 
-    /// Removes it if nothing is in it.
+    /// Removes it if it is empty.
     pub(super) fn remove_if_empty(&self) -> io::Result<()> {
         let (above, name) = self.within.as_ref().ok_or(io::ErrorKind::Unsupported)?;
         Ok(unlinkat(above.opened()?, &**name, UnlinkatFlags::RemoveDir)?)

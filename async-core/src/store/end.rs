@@ -1,4 +1,4 @@
-//! The end of a task.
+//! Recording the end of a task.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -15,37 +15,37 @@ use crate::tree::Ended;
 /// The end of a task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct End {
-    /// The exit status, 0 to 255; 128 + N where signal N ended it, and maybe elsewhere.
+    /// The exit status, 0 to 255; 128 + N if signal N ended it, though other ends may have such a status too.
     pub rc: i32,
     /// The number of the signal that ended the task's process, if one did.
     pub signal: Option<i32>,
-    /// Why it ended, where that was not the task's own doing.
+    /// Why it ended, if the task itself did not decide that.
     pub cause: Option<Cause>,
     /// What was done to end it.
     pub ended: Option<Ended>,
-    /// How often it was run, if more than once was allowed.
+    /// How many times it ran, if its plan allowed retries.
     pub attempts: Option<u32>,
-    /// What it used, if that is known.
+    /// Its resource usage, if known.
     pub usage: Option<Usage>,
-    /// How long it ran, in ms, if that was measured elsewhere.
+    /// How long it ran, in ms, if the engine's node measured it.
     pub run_time: Option<Millis>,
 }
 
-/// Who writes to the record of a future whose task this process looks after.
+/// Writes to the record of a future whose task this process supervises.
 #[derive(Debug)]
 pub(crate) struct RecordWriter {
     path: PathBuf,
-    /// The future's life hangs on it. It stays open, because at the end there may be no descriptor left.
+    /// The future's life depends on it. It stays open, because at the end no descriptor may be free.
     file: File,
 }
 
 impl RecordWriter {
-    /// Of the live future of that name, whose record is that open file.
+    /// For the live future of that name with that open record.
     pub(crate) fn new(store: &Store, name: &FutureName, record: File) -> Self {
         Self { path: store.record_file(name).path().to_owned(), file: record }
     }
 
-    /// What it says by now.
+    /// Reads the record's current contents.
     pub(crate) fn read(&self) -> Result<Record> {
         read_record(&self.file, &self.path)
     }
@@ -63,7 +63,7 @@ impl RecordWriter {
         add_end(&self.file, &self.path, self.read()?, end).map(drop)
     }
 
-    /// The open file that the future's life hangs on.
+    /// The open file that holds the future's life.
     pub(crate) fn file(&self) -> &File {
         &self.file
     }
@@ -84,7 +84,7 @@ impl Store {
 fn add_end(file: &File, path: &Path, record: Record, end: &End) -> Result<Record> {
     let now = clock::wall();
     let ended = end.run_time.and_then(|length| Some(record.run_start?.saturating_add(length)));
-    // Nobody may have looked when it ended elsewhere.
+    // A job may have ended while nobody was watching.
     let end_time = ended.map_or(now, |ended| ended.min(now).max(record.start_time));
     let run_time = match record.run_boot.or(record.start_boot) {
         _ if end.run_time.is_some() => end.run_time.unwrap_or(0),
@@ -101,7 +101,7 @@ fn add_end(file: &File, path: &Path, record: Record, end: &End) -> Result<Record
     lines.extend(end.signal.and_then(|signal| signal.try_into().ok()).map(Line::Signal));
     lines.extend(end.cause.map(Line::Cause));
     lines.extend(end.usage.map(Line::Usage));
-    // Last, so that whoever sees a status sees all of it.
+    // Last, so that a reader who sees a status sees everything.
     lines.push(Line::Rc(u8::try_from(end.rc).unwrap_or(u8::MAX)));
     append(file, &record, &lines).map_err(Error::io("write the result to", path))?;
     let (end_time, run_time) = (Some(end_time), Some(run_time));

@@ -1,4 +1,4 @@
-//! The files of a store, and what is done to them one at a time.
+//! The files of a store, and operations on one of them.
 
 use std::cmp::Ordering;
 use std::ffi::OsStr;
@@ -18,11 +18,10 @@ use crate::error::{Error, Result};
 use crate::interruption::again;
 use crate::record::{self, Line, MAX_RECORD_BYTES, Record};
 
-/// What most records are shorter than, in bytes.
+/// Most records are shorter than this, in bytes.
 const MOST_RECORDS_BYTES: usize = 4096;
 
-/// A file of a store, by its name in a directory of that: whatever has that name, if anything does. It is never followed if it is
-/// a symlink.
+/// A name in a directory of a store, and the file that has it, if any. Symlinks are never followed.
 #[derive(Clone, Debug)]
 pub struct StoreFile {
     directory: Directory,
@@ -35,23 +34,23 @@ impl StoreFile {
         Self { directory, path }
     }
 
-    /// Its path, to be shown.
+    /// Its path, for display.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Opens it, to be read from its start; none if it is gone. What is no regular file is an error.
+    /// Opens it for reading from its start; none if it is gone. Fails unless it is a regular file.
     pub fn open(&self) -> Result<Option<File>> {
         Ok(self.open_checked(OFlag::O_RDONLY)?.map(|(file, _)| file))
     }
 
-    /// The same to read and to append.
+    /// The same for reading and appending.
     pub(super) fn open_to_append(&self) -> Result<Option<File>> {
         Ok(self.open_identified()?.map(|(file, _)| file))
     }
 
-    /// The same with what tells it from any other.
+    /// The same, with the identity of the file.
     pub(super) fn open_identified(&self) -> Result<Option<(File, FileIdentity)>> {
         self.open_checked(OFlag::O_RDWR | OFlag::O_APPEND)
     }
@@ -73,15 +72,15 @@ impl StoreFile {
         }
     }
 
-    /// Opens it, whatever it is but a symlink; `mode`, less the umask, is that of one that is made.
+    /// Opens it whatever it is, except a symlink; `mode`, less the umask, applies if it is made.
     pub(super) fn open_as_is(&self, flags: OFlag, mode: u32) -> io::Result<File> {
-        // Without O_NONBLOCK, opening a planted fifo would wait for its other end.
+        // Without O_NONBLOCK, opening a planted fifo would wait for the other end.
         let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let (directory, mode) = (self.directory.opened()?, Mode::from_bits_truncate(mode));
         again(|| Ok(File::from(openat(&directory, self.name(), flags, mode)?)))
     }
 
-    /// The one beside it that has another ending.
+    /// The file beside it with another extension.
     pub(super) fn with_extension(&self, extension: &str) -> Self {
         Self { directory: self.directory.clone(), path: self.path.with_extension(extension) }
     }
@@ -90,12 +89,12 @@ impl StoreFile {
         self.path.file_name().unwrap_or_default()
     }
 
-    /// Whether it can still be found by its path, as far as its directory goes.
+    /// Whether its path still leads to it, as far as its directory is concerned.
     pub(super) fn is_in_place(&self) -> Result<bool> {
         self.directory.has_its_name().map_err(Error::io("look at", self.directory.path()))
     }
 
-    /// What has that name; none if nothing has.
+    /// The status of the file; none if there is none.
     pub(super) fn stat(&self) -> io::Result<Option<FileStat>> {
         let look = || Ok(fstatat(self.directory.opened()?, self.name(), AtFlags::AT_SYMLINK_NOFOLLOW)?);
         match look() {
@@ -121,18 +120,18 @@ impl StoreFile {
         }
     }
 
-    /// Renames it; what had the new name is replaced.
+    /// Renames it, replacing any file of the new name.
     pub(super) fn rename(&self, to: &Self) -> io::Result<()> {
         Ok(renameat(self.directory.opened()?, self.name(), to.directory.opened()?, to.name())?)
     }
 
-    /// The same, unless the new name is taken: then false.
+    /// The same unless the new name is taken: then false.
     pub(super) fn rename_new(&self, to: &Self) -> io::Result<bool> {
         let (from_dir, to_dir) = (self.directory.opened()?, to.directory.opened()?);
         match renameat2(from_dir, self.name(), to_dir, to.name(), RenameFlags::RENAME_NOREPLACE) {
             Ok(()) => Ok(true),
             Err(Errno::EEXIST) => self.finish_move(to),
-            // A file system without that flag: link(2) refuses a taken name just as surely.
+            // The file system lacks that flag. link(2) refuses a taken name just as surely.
             Err(Errno::EINVAL | Errno::ENOSYS) => self.link_new(to),
             Err(errno) => Err(errno.into()),
         }
@@ -146,14 +145,14 @@ impl StoreFile {
         }
         let removed = self.remove_if_there();
         if removed.is_err() && self.is_same(to).unwrap_or(false) {
-            // Not under two names.
+            // It must not stay under two names.
             let _ = to.remove();
         }
         removed.map(|_| true)
     }
 
-    /// If the taken name is the file's own, because somebody was stopped between the link and the removal, removes the old
-    /// one. Otherwise false.
+    /// Removes the old name if the new one already belongs to the same file, because a process was stopped between the
+    /// link and the removal. Otherwise false.
     fn finish_move(&self, to: &Self) -> io::Result<bool> {
         if self.is_same(to)? { self.remove_if_there().map(|_| true) } else { Ok(false) }
     }
@@ -164,17 +163,17 @@ impl StoreFile {
         Ok(linkat(from_dir, self.name(), to_dir, to.name(), AtFlags::empty())?)
     }
 
-    /// Whether both names are one file's; not if one of them is gone.
+    /// Whether both names belong to one file; false if either is gone.
     pub(super) fn is_same(&self, other: &Self) -> io::Result<bool> {
         self.stat()?.map_or(Ok(false), |found| other.is(identity_of(&found)))
     }
 
-    /// Whether it is that file; not if there is none.
+    /// Whether it is that file; false if there is none.
     pub(super) fn is(&self, file: FileIdentity) -> io::Result<bool> {
         Ok(self.stat()?.is_some_and(|found| identity_of(&found) == file))
     }
 
-    /// Whether it is the one that is open.
+    /// Whether it is the open file.
     pub(super) fn is_open_as(&self, file: &File) -> io::Result<bool> {
         self.is(identity(&file.metadata()?))
     }
@@ -210,7 +209,7 @@ fn is_missing(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
 }
 
-/// Whether the error means that the file system can't have a file under two names.
+/// Whether the error means that the file system has no hard links.
 pub(super) fn means_no_links(error: &io::Error) -> bool {
     // FAT says EPERM.
     let errno = error.raw_os_error().map(Errno::from_raw);
@@ -246,7 +245,7 @@ pub(super) fn parse_record(bytes: &[u8], path: &Path) -> Result<Record> {
     record::parse(bytes).map_err(|why| Error::BadRecord { path: path.to_owned(), why })
 }
 
-/// All bytes of a record; most are read with one call.
+/// Reads all bytes of a record; one call suffices for most.
 pub(super) fn read_bytes(file: &File, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = vec![0; MOST_RECORDS_BYTES];
     let mut length = 0;
@@ -269,7 +268,7 @@ pub(super) fn read_bytes(file: &File, path: &Path) -> Result<Vec<u8>> {
     }
 }
 
-/// Adds whole lines to a record with one write; if only a part fits, takes it back.
+/// Adds whole lines to a record with one write; takes it back if only a part fits.
 pub(super) fn append(mut file: &File, record: &Record, lines: &[Line]) -> io::Result<()> {
     let lines = record.addition(lines);
     let written = loop {
@@ -281,7 +280,7 @@ pub(super) fn append(mut file: &File, record: &Record, lines: &[Line]) -> io::Re
     if written == lines.len() {
         return Ok(());
     }
-    // Unless somebody has added to it since.
+    // Unless another process has added to it since.
     let before = file.metadata()?.len().saturating_sub(written as u64);
     let mut end = vec![0; written];
     if file.read_exact_at(&mut end, before).is_ok() && end == lines.as_bytes()[..written] {
@@ -290,14 +289,14 @@ pub(super) fn append(mut file: &File, record: &Record, lines: &[Line]) -> io::Re
     Err(Errno::ENOSPC.into())
 }
 
-/// What tells a file from any other: its device and its inode.
+/// Identifies a file: its device and inode.
 pub(super) type FileIdentity = (u64, u64);
 
 pub(super) fn identity(metadata: &Metadata) -> FileIdentity {
     (metadata.dev(), metadata.ino())
 }
 
-/// The same of what was looked at by its name.
+/// The identity from a status.
 fn identity_of(found: &FileStat) -> FileIdentity {
     (found.st_dev, found.st_ino)
 }

@@ -1,4 +1,4 @@
-//! Following a live future: waiting for its end and reading its log, whatever becomes of its name meanwhile.
+//! Following a live future: waiting for its end and reading its log, even if another future takes its name.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -11,7 +11,7 @@ use crate::lock::Right;
 use crate::name::FutureName;
 use crate::record::Record;
 
-/// One live future, held on to: another one that takes its name later is not taken for it.
+/// One live future, held open, so that a later one of the same name is never mistaken for it.
 #[derive(Debug)]
 pub struct FutureHandle {
     store: Store,
@@ -22,7 +22,7 @@ pub struct FutureHandle {
 }
 
 impl Store {
-    /// Holds on to the live future of that name; none if there is none.
+    /// Opens the live future of that name; none if there is none.
     pub fn live(&self, name: &FutureName) -> Result<Option<FutureHandle>> {
         let named = self.record_file(name);
         let Some(file) = named.open()? else {
@@ -32,8 +32,8 @@ impl Store {
         Ok(Some(FutureHandle { store: self.clone(), name: name.clone(), named, file, record }))
     }
 
-    /// Sleeps until the future's task is over and nobody is collecting it, for which it has up to [`HAND_OVER`]; returns at
-    /// once if there is no such future.
+    /// Sleeps until the future's task is over and no other process is collecting it; waits up to [`HAND_OVER`] for the
+    /// collector. Returns at once if there is no such future.
     pub fn block(&self, name: &FutureName) -> Result<()> {
         let Some(live) = self.live(name)? else {
             return Ok(());
@@ -51,9 +51,9 @@ impl FutureHandle {
         &self.name
     }
 
-    /// Another hold on the same future, for another thread to wait with.
+    /// Another handle on the same future, so that another thread can wait.
     pub fn try_clone(&self) -> Result<Self> {
-        // Opened anew, as two that share a place in the file can't both read it.
+        // A new open file: two descriptors that share a file offset can't both read it.
         let this = format!("/proc/self/fd/{}", self.file.as_raw_fd());
         let file = File::open(this).map_err(Error::io("open", self.named.path()))?;
         let (store, name, named, record) =
@@ -61,26 +61,26 @@ impl FutureHandle {
         Ok(Self { store, name, named, file, record })
     }
 
-    /// What was known of it when that was last looked at.
+    /// Its record at the last look.
     #[must_use]
     pub fn record(&self) -> &Record {
         &self.record
     }
 
-    /// Looks at what is known of it now.
+    /// Reads the record again.
     pub fn refresh(&mut self) -> Result<()> {
         self.record = read_record(&self.file, self.named.path())?;
         Ok(())
     }
 
-    /// Whether its task is over, as far as can be seen without waiting.
+    /// Whether its task is over, without waiting.
     pub fn is_over(&mut self) -> Result<bool> {
         self.refresh()?;
         self.record = attended(&self.file, self.named.path(), self.record.clone())?;
         Ok(self.record.rc.is_some() || !is_alive(&self.file, self.named.path(), &self.record)?)
     }
 
-    /// Why it does not start, if it is queued and paused.
+    /// Why it can't start, if it is queued and paused.
     pub fn paused(&self) -> Result<Option<Paused>> {
         if self.record.is_held_back() && self.record.submission.is_none() {
             self.store.is_paused(&self.name, &self.record)
@@ -94,18 +94,19 @@ impl FutureHandle {
         wait_for_end(&self.file, self.named.path())
     }
 
-    /// How it stands now, also if it has been collected meanwhile.
+    /// Its present state, even if it has been collected.
     pub fn entry(&self) -> Result<Entry> {
         self.store.entry_of(&self.name, &read_record(&self.file, self.named.path())?)
     }
 
-    /// Its log, to be read from its start, as it is named now; none if it has none yet, or any more.
+    /// Its log, for reading from its start, if its present name still leads there; none if there is no log yet, or any
+    /// more.
     pub fn log(&self) -> Result<Option<File>> {
         if !self.record.has_log {
             return Ok(None);
         }
         let log = self.store.log_file(&self.name).open()?;
-        // A later future makes its log after its record, so if the record is still there the log is no later one's.
+        // A later future makes its log after its record. So if this record still exists, the log belongs to it.
         let is_there = || self.named.is_open_as(&self.file).map_err(Error::io("look at", self.named.path()));
         if log.is_some() && is_there()? {
             return Ok(log);

@@ -1,4 +1,4 @@
-//! Whether a future's task runs, and waiting until it does not.
+//! Whether a future's task is running, and waiting for its end.
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
@@ -16,17 +16,18 @@ use crate::lock;
 use crate::process::ProcessIdentity;
 use crate::record::Record;
 
-/// Whether somebody holds the life of a future.
+/// Whether a process holds the future's life.
 pub(super) fn is_alive(file: &File, path: &Path, record: &Record) -> Result<bool> {
     match &record.life {
         Some(life) => life.is_alive().map_err(Error::io("look at the process of", path)),
-        // What an engine has lives, whether or not somebody attends it.
+        // A task on an engine is alive even if no process attends it.
         None if record.goes_on_elsewhere() => Ok(true),
         None => lock::is_held(file).map_err(Error::io("look at the lock of", path)),
     }
 }
 
-/// Sleeps until the task of a future is over: until nobody holds its life, or the shell that runs it says so.
+/// Sleeps until the future's task is over: until nothing holds its life, or the shell that runs it has recorded the
+/// end.
 pub(super) fn wait_for_end(file: &File, path: &Path) -> Result<()> {
     let record = read_record(file, path)?;
     match record.life {
@@ -36,10 +37,10 @@ pub(super) fn wait_for_end(file: &File, path: &Path) -> Result<()> {
     }
 }
 
-/// How long to sleep until somebody attends what goes on elsewhere.
+/// How long to sleep before checking again whether a process attends the job.
 const UNATTENDED: Duration = Duration::from_secs(1);
 
-/// The one who attends the job may be gone before it is over: then another one does.
+/// An attendant may be gone before the job is over: then another one takes its place.
 fn wait_for_job(file: &File, path: &Path) -> Result<()> {
     loop {
         lock::wait_for_release(file).map_err(Error::io("wait for", path))?;
@@ -53,26 +54,26 @@ fn wait_for_job(file: &File, path: &Path) -> Result<()> {
     }
 }
 
-/// Has a future attended whose job goes on without anybody who listens to it. Gives what its record says then.
+/// Calls an attendant for a job that has none. Returns the record as it is after that.
 pub(super) fn attended(file: &File, path: &Path, record: Record) -> Result<Record> {
     if !record.goes_on_elsewhere() || lock::is_held(file).map_err(Error::io("look at the lock of", path))? {
         return Ok(record);
     }
-    // The last one may just have recorded the end.
+    // The last attendant may just have recorded the end.
     let record = read_record(file, path)?;
     if !record.goes_on_elsewhere() {
         return Ok(record);
     }
-    // If nobody can be had for it now, it is still there for the next one who asks.
+    // If no attendant can be started now, the next process that looks tries again.
     attendant::call(path);
     read_record(file, path)
 }
 
-/// The shell goes on after the task, so it is the record that tells.
+/// The shell goes on after the task, so only the record can tell.
 fn wait_for_shell(life: &ProcessIdentity, file: &File, path: &Path) -> Result<()> {
     let fail = |errno: Errno| Error::io("watch", path)(errno.into());
     let changes = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).map_err(fail)?;
-    // The open file, whatever its name is by now.
+    // The open file, whatever name it has by now.
     let this = format!("/proc/self/fd/{}", file.as_raw_fd());
     changes.add_watch(this.as_str(), AddWatchFlags::IN_MODIFY).map_err(fail)?;
     while read_record(file, path)?.rc.is_none() && life.is_alive().map_err(Error::io("look at the process of", path))? {

@@ -1,4 +1,4 @@
-//! Listing futures: which records there are, and what each says now.
+//! Listing futures: which records exist, and what each says now.
 
 use std::cmp::Ordering;
 use std::ffi::OsStr;
@@ -14,30 +14,31 @@ use crate::name::FutureName;
 use crate::record::{Record, State};
 use crate::shares;
 
-/// How many futures are looked at to say how many run: a wait among very many costs no more than that.
+/// How many futures to look at to count the running ones, so that a wait among very many stays cheap.
 const MOST_LOOKED_AT: usize = 100;
 
-/// A file of a store that is a record by its name, of a live future or of one that was collected in this run.
+/// A file in a store whose name is that of a record: of a live future, or of one collected in this run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordFile {
     name: FutureName,
-    /// None if it is that of a live one.
+    /// None for a live future.
     collected: Option<StoreFile>,
 }
 
-/// A future, as listings show it.
+/// A future in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
     /// Its name.
     pub name: FutureName,
-    /// What is known of it. Not beside the rest, as it is large, and there may be very many to be put in order.
+    /// Its record. Boxed because it is large, and listings may sort very many entries.
     pub record: Box<Record>,
-    /// Where it stands.
+    /// Its state.
     pub state: State,
-    /// Why it does not start, whatever becomes of those before it, if it is queued and that is so.
+    /// Why it can't start even when its turn comes, if it is queued and paused.
     pub paused: Option<Paused>,
-    /// Where its log is, unless somebody has removed it; none if it has none, or a later future of the name has taken its place.
+    /// Where its log is, unless somebody has removed it; none if it has none, or if a later future of that name has
+    /// replaced it.
     pub log: Option<StoreFile>,
 }
 
@@ -48,13 +49,13 @@ impl RecordFile {
         &self.name
     }
 
-    /// The record of a live future, if the file of that name in the store's own directory is one.
+    /// The record of a live future, if that file in the store's own directory is one.
     pub(super) fn live(file: &OsStr) -> Option<Self> {
         let stem = file.to_str()?.strip_suffix(".ini")?;
         Some(Self { name: stem.parse().ok()?, collected: None })
     }
 
-    /// The record of a collected future, if the file of that name among them, in that directory, is one.
+    /// The record of a collected future, if that file in that directory is one.
     pub(super) fn collected(directory: &Directory, file: &OsStr) -> Option<Self> {
         let (name, _) = parse_record_name(file)?;
         Some(Self { name, collected: Some(directory.file(file)) })
@@ -62,7 +63,7 @@ impl RecordFile {
 }
 
 impl Store {
-    /// The records of all live futures, and those of the collected ones too if asked for, in no order.
+    /// The records of all live futures, and of the collected ones if asked for, in no order.
     pub fn record_files(&self, collected: bool) -> Result<Vec<RecordFile>> {
         let mut files: Vec<_> = self.dir.names()?.iter().filter_map(|file| RecordFile::live(file)).collect();
         if collected {
@@ -73,7 +74,7 @@ impl Store {
         Ok(files)
     }
 
-    /// What each of those records says now, in their order.
+    /// What each of those records says now, in the same order.
     #[must_use]
     pub fn entries(&self, files: &[RecordFile]) -> Vec<Result<Option<Entry>>> {
         shares::each(files, |file| self.entry(file))
@@ -85,7 +86,7 @@ impl Store {
         let Some(named) = &file.collected else {
             return self.live_entry(&name);
         };
-        // An init may have made it one of an earlier run.
+        // An init may have moved it to an earlier run.
         let Some(opened) = named.open()? else {
             return Ok(None);
         };
@@ -108,10 +109,10 @@ impl Store {
         Ok(Some(Entry { name: name.clone(), record: record.into(), state, paused, log }))
     }
 
-    /// How many futures run beside the one of that name, none that is queued or over; and whether there may be more than that, as
-    /// no more than a hundred are looked at.
+    /// How many other futures are running, besides the one of that name, and whether there may be more: it looks at no
+    /// more than a hundred.
     pub fn running_beside(&self, name: &FutureName) -> Result<(usize, bool)> {
-        // Most often there is none, and then there is nothing to list.
+        // Usually there is none, and nothing to list.
         if self.live_count()? <= 1 {
             return Ok((0, false));
         }
@@ -122,13 +123,13 @@ impl Store {
         Ok((count, others.next().is_some()))
     }
 
-    /// How the future of that name stands now that had this record: it may have been collected since.
+    /// The present state of the future of that name with this record, which may have been collected since.
     pub fn entry_of(&self, name: &FutureName, record: &Record) -> Result<Entry> {
         let is_this = |entry: &Entry| entry.is_of(record);
         if let Some(entry) = self.live_entry(name)?.filter(is_this) {
             return Ok(entry);
         }
-        // Where it usually is, which saves a look at all that is kept.
+        // Its usual place; looking there saves listing everything.
         let collected = Some(self.collected_dir().file(stem(name, record.start_time, 0) + ".ini"));
         if let Some(entry) = self.entry(&RecordFile { name: name.clone(), collected })?.filter(is_this) {
             return Ok(entry);
@@ -144,8 +145,8 @@ impl Store {
         Ok(kept.unwrap_or_else(forgotten))
     }
 
-    /// The log of a future of that name that has none beside a collected record; `is_newest` says that no other of the name began
-    /// after it. None if it is gone.
+    /// The log of a future that has none beside a collected record. `is_newest` says that no later future has the same
+    /// name. None if the log is gone.
     pub(crate) fn find_log(
         &self,
         name: &FutureName,
@@ -156,7 +157,7 @@ impl Store {
         let is_live = state != State::Collected;
         let has_place = is_live || (is_newest && !self.record_file(name).is_there().unwrap_or(true));
         let own = has_place.then(|| self.log_file(name));
-        // Somebody who collects it may have taken the log from there already.
+        // A collector may have moved the log already.
         let kept = is_live.then(|| self.kept_log(name, record.start_time));
         own.into_iter().chain(kept).find(|log| log.is_there().unwrap_or(false))
     }
@@ -173,7 +174,7 @@ impl Store {
 }
 
 impl Entry {
-    /// Whether it is of the future that has this record, not of another that has had its name.
+    /// Whether it is the future with this record, not another one of the same name.
     pub(super) fn is_of(&self, record: &Record) -> bool {
         (self.record.start_time, self.record.start_boot) == (record.start_time, record.start_boot)
     }
@@ -188,13 +189,13 @@ impl Entry {
         }
     }
 
-    /// Whether it is over, and not by success.
+    /// Whether it is over and did not succeed.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.record.rc.map_or_else(|| self.is_lost(), |rc| rc != 0)
     }
 
-    /// How long its task ran, or has run by now, in ms, never negative; none if it has not begun, or nobody knows.
+    /// How long its task ran, or has run so far, in ms, never negative; none if it has not begun, or nobody knows.
     #[must_use]
     pub fn run_time(&self) -> Option<Millis> {
         let Record { start_time, end_time, run_time, run_start, .. } = *self.record;
@@ -208,7 +209,7 @@ impl Entry {
         ran.map(|ms| ms.max(0))
     }
 
-    /// The log, to be read from its start; none if it has none, or that is gone.
+    /// The log, for reading from its start; none if it has none, or the log is gone.
     pub fn open_log(&self) -> Result<Option<File>> {
         self.log.as_ref().map_or(Ok(None), StoreFile::open)
     }

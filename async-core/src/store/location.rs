@@ -22,31 +22,32 @@ use crate::record::{Line, Record, State};
 use crate::text::printable;
 use crate::walk::is_kind;
 
-/// What [`Store::init`] met.
+/// What [`Store::init`] found and kept.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Leftovers {
-    /// Futures of an earlier run whose tasks still run; they were left alone.
+    /// Futures of an earlier run whose tasks are still running; left alone.
     pub running: Vec<FutureName>,
-    /// Futures that are over, and that another script, which has this process id, has started and not collected; they were
-    /// left alone too.
+    /// Futures that are over, but that another script (with this process id) started and has not collected; also left
+    /// alone.
     pub of_others: Vec<(FutureName, u32)>,
-    /// Files with the names of records that are none; they were left alone too.
+    /// Files that are named like records but are none; also left alone.
     pub no_records: Vec<PathBuf>,
-    /// The queue is paused, and stays so: what is queued is kept, and whoever has paused it has not let it go on.
+    /// The queue is paused and stays so until somebody resumes it; queued futures stay in it.
     pub is_paused: bool,
 }
 
 impl Store {
-    /// Makes the directory a store without futures, keeping what still runs in it, and what a script that runs has started and
-    /// not collected. What is over is kept among the runs before this one, of which there are [`KEPT_RUNS`] at most.
+    /// Makes the directory a store without futures, but keeps what is still running and what a running script has
+    /// started and not collected. Futures that are over become an earlier run; the store keeps at most [`KEPT_RUNS`] of
+    /// these.
     ///
-    /// Only what a store has is removed, and only from a directory that is empty, a store, or the original's.
+    /// Removes only files that belong to a store, and only from a directory that is empty, a store, or the original's.
     pub fn init(dir: &Path, permissions: Permissions) -> Result<(Self, Leftovers)> {
         Self::init_keeping(dir, permissions, KEPT_RUNS, &Caller::Program)
     }
 
-    /// The same with another number of runs to keep, which may be 0, for `caller`, whose own script doesn't want what it has
-    /// started and not collected any more.
+    /// The same with another number of runs to keep (0 is allowed). What `caller`'s own script has started and not
+    /// collected is cleared as well.
     pub fn init_keeping(
         dir: &Path,
         permissions: Permissions,
@@ -60,7 +61,7 @@ impl Store {
         let leftovers = store.clear(runs, caller)?;
         store.make_starting_dir()?;
         store.make_collected_dir()?;
-        // So that it is known from now on.
+        // From now on the number is known.
         store.live_count()?;
         Ok((store, leftovers))
     }
@@ -72,7 +73,7 @@ impl Store {
             store => store?,
         };
         if !store.dir.file(COLLECTED).is_there()? {
-            // Another one's init may just be making it one of the earlier runs.
+            // Another init may be moving it to the earlier runs right now.
             if !store.dir.file(RUNS).is_there()? {
                 store.refuse_a_strangers_directory()?;
             }
@@ -81,13 +82,14 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens a store, after a look at whose it is, and at who may exchange what on the way there: see [`Walk`](crate::walk::Walk).
+    /// Opens a store, after checking its owner and who could replace a directory on the way: see
+    /// [`Walk`](crate::walk::Walk).
     pub fn open(dir: &Path, permissions: Permissions) -> Result<Self> {
         Ok(Self { dir: Directory::open(dir)?, permissions })
     }
 
-    /// A directory is taken over if all that is in it is the original's, or what an init that was cut short left: records, and
-    /// logs that belong to one. In devstack's own directory there may be logs alone: that is what the original leaves.
+    /// Accepts a directory only if everything in it is the original's or left over from an interrupted init: records,
+    /// and logs that belong to one. Devstack's own directory may contain only logs: the original leaves those.
     fn refuse_a_strangers_directory(&self) -> Result<()> {
         for name in self.dir.names()? {
             let named = self.dir.file(&name);
@@ -108,8 +110,8 @@ impl Store {
         Ok(())
     }
 
-    /// Puts what is of earlier runs where that many of them are kept. What still runs is not, nor what another script wants, nor
-    /// what begins meanwhile.
+    /// Moves earlier futures to the earlier runs, of which it keeps `runs`. Leaves alone what is still running, what
+    /// another script wants, and what begins meanwhile.
     fn clear(&self, runs: usize, caller: &Caller) -> Result<Leftovers> {
         let mut leftovers = Leftovers { is_paused: self.paused_since()?.is_some(), ..Leftovers::default() };
         let had = self.names()?;
@@ -121,15 +123,15 @@ impl Store {
                     None => self.clear_future(name, &record, runs, caller)?,
                 },
                 Ok(None) => {}
-                // Whoever made it knows what it is.
+                // Its maker knows what it is.
                 Err(Error::BadRecord { .. } | Error::Planted { .. }) => {
                     leftovers.no_records.push(self.record_file(name).path().to_owned());
                 }
-                // It may run, so nothing is removed.
+                // It may be running, so remove nothing.
                 Err(error) => return Err(error),
             }
         }
-        // Told by their second names, where they have one, before the runs that are too many go.
+        // Before surplus runs are removed: their second names show which logs belong to them.
         let mut kept = None;
         let mut ours = HashSet::new();
         for stem in self.files("log")?.into_iter().chain(self.files("fifo")?) {
@@ -165,18 +167,18 @@ impl Store {
         Ok(leftovers)
     }
 
-    /// Puts a future that is over among those that are kept, or removes it where none are.
+    /// Moves a future that is over to the earlier runs, or removes it if none are kept.
     fn clear_future(&self, name: &FutureName, looked: &Record, runs: usize, caller: &Caller) -> Result<()> {
         let named = self.record_file(name);
         let Some((file, identity)) = named.open_identified()? else {
             return Ok(());
         };
         let record = read_record(&file, named.path())?;
-        // It may be another by now, and of two that were started in one ms only this tells.
+        // It may be another future by now. If two started in the same ms, only this check can tell.
         if record.rc.is_none() && is_alive(&file, named.path(), &record)? {
             return Ok(());
         }
-        // What it had not written yet when it was read, it has written now.
+        // The record is complete now, unlike at the first look.
         let record = read_record(&file, named.path())?;
         if (record.start_time, record.start_boot) != (looked.start_time, looked.start_boot) {
             return Ok(());
@@ -185,10 +187,10 @@ impl Store {
             return self.remove_if(&named, || named.is(identity).map_err(Error::io("look at", named.path())));
         }
         if let Some(script) = record.script.as_ref().filter(|script| caller.is_script(script)) {
-            // The script itself has cleared it away, so for its wait it was never started.
+            // The script itself has cleared it, so to its wait the future was never started.
             append(&file, &record, &[Line::TakenBy(script.clone())]).map_err(Error::io("write to", named.path()))?;
         }
-        // Without the lock of those who collect: one of them may sleep until somebody reads what it writes.
+        // Without the collectors' lock: a collector may sleep until its output is read.
         self.archive_record(name, identity, &record, LogFate::MakesRoom)
     }
 
@@ -203,7 +205,7 @@ impl Store {
         })
     }
 
-    /// Removes what shells and programs that were killed halfway left.
+    /// Removes what killed shells and programs left half done.
     fn clear_beginnings(&self) -> Result<()> {
         let directory = self.starting_dir();
         for name in directory.names_if_there()? {

@@ -1,9 +1,9 @@
-//! What a person has said of the queue: that it is paused, that some of it is, and in which other order it is to go on.
+//! A person's changes to the queue: that it or a part of it is paused, and its new order.
 //!
-//! All of that is one file, [`ORDER`], which is replaced as a whole. Without it the queue is as its records say. Whoever changes
-//! it, or the plan of a queued future, has the head of the queue meanwhile, so nothing starts; and it wakes all who are queued
-//! **before** the change is made. They look anew once the head is free again. So whoever is killed here has changed all or
-//! nothing, and nobody sleeps on what was.
+//! All of that is in one file, [`ORDER`], which is always replaced as a whole. Without it the queue is as its records
+//! say. A process that changes it, or the plan of a queued future, holds the head of the queue meanwhile, so nothing
+//! starts. It wakes all queued supervisors **before** it makes the change, and they look again once the head is free.
+//! So a killed process has changed everything or nothing, and nobody sleeps on outdated information.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -23,56 +23,55 @@ use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::record::{FutureId, Line, Record, State};
 
-/// What a person has said of the queue.
+/// The file with a person's changes to the queue.
 pub(super) const ORDER: &str = ".order";
 
-/// How long to wait for the head of the queue, which is held no longer than a start takes.
+/// How long to wait for the head of the queue. Nobody holds it longer than a start takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the file says.
+/// The contents of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Order {
-    /// Since when nothing that is queued starts, in ms since the epoch.
+    /// Since when nothing queued may start, in ms since the epoch.
     pub(super) paused: Option<Millis>,
-    /// Those that do not start, whatever the others do.
+    /// Futures that may not start, whatever the others do.
     pub(super) held: Vec<FutureId>,
-    /// Those that had places in the queue when it was changed, in their order. All others come after them.
+    /// The futures that were in the queue when somebody changed it, in their new order. All others come after them.
     pub(super) places: Vec<FutureId>,
 }
 
-/// Where in the queue a future is to be.
+/// Where in the queue to put a future.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum To {
     /// Before all others.
     First,
-    /// Right before that one.
+    /// Right before that future.
     Before(FutureName),
-    /// Behind all others.
+    /// After all others.
     Last,
 }
 
-/// What is to be another way with a queued future; either its place or its plan, so that each is changed as a whole. What is
-/// none stays.
+/// A change to a queued future: its place or its plan, so that each change is atomic. `None` leaves a field as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Amendment {
     /// Its place.
     pub to: Option<To>,
-    /// How many tasks may run at once, this one included.
+    /// How many tasks may run at once, including this one.
     pub jobs: Option<u32>,
-    /// Whether it comes after none of those any more that it was to come after.
+    /// Whether to drop its present dependencies.
     pub no_after: bool,
-    /// Futures that have to succeed before it starts, too.
+    /// Additional futures that must succeed before it starts.
     pub after: Vec<FutureName>,
-    /// Futures that have to be over before it starts, too.
+    /// Additional futures that must end before it starts.
     pub after_any: Vec<FutureName>,
 }
 
-/// Why a queued future does not start, where that is not one before it or a limit.
+/// Why a queued future can't start, other than a future before it or a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paused {
     /// The queue of the store is paused.
     Queue,
-    /// It is paused itself.
+    /// The future itself is paused.
     Itself,
 }
 
@@ -81,7 +80,7 @@ impl Order {
         self.held.contains(id)
     }
 
-    /// Whether there is nothing to be said.
+    /// Whether there is nothing to record.
     fn is_empty(&self) -> bool {
         self.paused.is_none() && self.held.is_empty() && self.places.is_empty()
     }
@@ -107,12 +106,12 @@ impl Order {
     }
 }
 
-/// The queue while this process alone may change it.
+/// The queue, while only this process may change it.
 struct Changing {
     order: Order,
-    /// The queued futures, those with places first, in their order.
+    /// The queued futures, in order, those with places first.
     queued: Vec<Queued>,
-    /// Nobody starts as long as this is open.
+    /// Nothing starts while this is open.
     _head: File,
 }
 
@@ -128,7 +127,7 @@ impl Changing {
         self.queued.iter().find(|queued| queued.id.name == *name)
     }
 
-    /// Has all who are queued look again. They do so once this is over.
+    /// Makes all queued supervisors look again, which they do once this change is done.
     fn wake(&self) -> Result<()> {
         for Queued { record, file, path, .. } in &self.queued {
             record.wake_supervisor(file).map_err(Error::io("tell the supervisor of", path))?;
@@ -143,20 +142,21 @@ impl Store {
         Ok(self.order()?.paused)
     }
 
-    /// Why the future of that name that has this record, and is queued, can't start whatever becomes of those before it.
+    /// Why the queued future with this name and record can't start, even when its turn comes.
     pub fn is_paused(&self, name: &FutureName, record: &Record) -> Result<Option<Paused>> {
         let order = self.order()?;
         let queue = order.paused.map(|_| Paused::Queue);
         Ok(if order.holds(&record.id(name)) { Some(Paused::Itself) } else { queue })
     }
 
-    /// The queued futures in the order of the queue, and those after them that have no place in it yet, in that of their starts.
+    /// The queued futures in the order of the queue, followed by those that have no place yet, in the order of their
+    /// starts.
     pub fn queue(&self) -> Result<Vec<FutureName>> {
         let queued = self.queued(&self.order()?)?;
         Ok(queued.into_iter().map(|queued| queued.id.name).collect())
     }
 
-    /// Pauses the queue, or just these futures of it: none of what is queued starts any more. Those that run go on.
+    /// Pauses the queue, or only these futures: nothing queued starts any more. Running tasks go on.
     pub fn pause(&self, names: &[FutureName]) -> Result<()> {
         let changing = self.change()?;
         let mut order = changing.order.clone();
@@ -172,7 +172,7 @@ impl Store {
         self.commit(&changing, &order)
     }
 
-    /// Lets the queue go on, or these futures of it, in the order that they had.
+    /// Resumes the queue, or only these futures, in the order that they had.
     pub fn resume(&self, names: &[FutureName]) -> Result<()> {
         let changing = self.change()?;
         let mut order = changing.order.clone();
@@ -186,7 +186,7 @@ impl Store {
         self.commit(&changing, &order)
     }
 
-    /// Changes how a queued future is to start. It is an error if it is queued no more, and then nothing is changed.
+    /// Changes how a queued future will start. If it is no longer queued, fails and changes nothing.
     pub fn amend(&self, name: &FutureName, amendment: &Amendment) -> Result<()> {
         let changing = self.change()?;
         let queued = self.queued_one(&changing, name)?;
@@ -209,7 +209,7 @@ impl Store {
             };
             order.places.insert(at, queued.id.clone());
         }
-        // One that may have to wait for others once it has a place is passed over by those behind it, so all places are kept.
+        // Once it has a place it may wait for others, and those behind it pass it. So record all places.
         self.commit(&changing, &order)?;
         match lines {
             Some(lines) => {
@@ -219,7 +219,7 @@ impl Store {
         }
     }
 
-    /// The lines that make the plan another one, if it is to be one.
+    /// The lines that change the plan, if the amendment does.
     fn amended_plan(&self, changing: &Changing, queued: &Queued, amendment: &Amendment) -> Result<Option<Vec<Line>>> {
         let Amendment { jobs, no_after, after, after_any, .. } = amendment;
         let mut plan = queued.record.plan.clone().unwrap_or_default();
@@ -247,7 +247,7 @@ impl Store {
                 dependencies.push(id);
             }
         }
-        // What held it back may be all that made it a queued one.
+        // The dropped dependencies may be all that made it a queued future.
         plan.held |= !plan.may_queue();
         Ok(Some(std::iter::once(Line::Plan(plan)).chain(dependencies.into_iter().map(Line::Dependency)).collect()))
     }
@@ -262,7 +262,7 @@ impl Store {
         )
     }
 
-    /// Keeps all others from starting, and from changing anything.
+    /// Keeps all others from starting or changing anything.
     fn change(&self) -> Result<Changing> {
         let head = self.open_shared(QUEUE)?;
         let failed = Error::io("lock", self.dir());
@@ -276,7 +276,7 @@ impl Store {
         Ok(Changing { order, queued, _head: head })
     }
 
-    /// Makes the order that one. All who wait have been told by then, and look once the head is free.
+    /// Records the new order. All waiting supervisors have been woken by then, and look once the head is free.
     fn commit(&self, changing: &Changing, order: &Order) -> Result<()> {
         changing.wake()?;
         let named = self.dir.file(ORDER);
@@ -297,14 +297,14 @@ impl Store {
 
     fn write_order(&self, new: &StoreFile, order: &Order) -> Result<()> {
         let failed = |action| Error::io(action, new.path());
-        // One of a process that had this id.
+        // Left by a process that had the same id.
         new.remove_if_there().map_err(failed("remove"))?;
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL;
         let mut file = new.open_as_is(flags, self.permissions.of_files()).map_err(failed("make"))?;
         file.write_all(order.text().as_bytes()).map_err(failed("write"))
     }
 
-    /// What a person has said of the queue.
+    /// A person's changes to the queue.
     pub(super) fn order(&self) -> Result<Order> {
         let named = self.dir.file(ORDER);
         let Some(file) = named.open()? else {
@@ -314,7 +314,8 @@ impl Store {
         Ok(Order::parse(&text))
     }
 
-    /// Removes what says nothing any more, as all others whose places it has are gone. Only who is at the head may ask.
+    /// Removes the file once it says nothing any more, because all others with a place in it are gone. Only for the
+    /// process at the head.
     pub(super) fn forget_order(&self, order: &Order, this: &FutureId) -> Result<()> {
         let says_something = order.paused.is_some() || !order.held.is_empty() || order.places.is_empty();
         if says_something || self.has_a_place(order.places.iter().filter(|id| *id != this))? {
@@ -324,7 +325,7 @@ impl Store {
         self.changing(|_| named.remove_if_there()).map(drop).map_err(Error::io("remove", named.path()))
     }
 
-    /// All that is queued.
+    /// Everything that is queued.
     fn queued(&self, order: &Order) -> Result<Vec<Queued>> {
         let mut all = Vec::new();
         for name in self.names()? {
@@ -333,7 +334,7 @@ impl Store {
                 continue;
             };
             let path = named.path().to_owned();
-            // One that can't be read is not changed.
+            // An unreadable record is not changed.
             let Ok(record) = read_record(&file, &path) else {
                 continue;
             };
@@ -349,7 +350,7 @@ impl Store {
         Ok(all)
     }
 
-    /// The places in the queue, in their order, as the records say.
+    /// The places in the queue, in order, as the records say.
     fn by_records(&self) -> Result<Vec<FutureId>> {
         let (mut found, mut seen) = (Vec::new(), HashSet::new());
         let mut at = self.last_in_queue()?;
@@ -367,7 +368,7 @@ impl Store {
     }
 }
 
-/// Whether that one has to come after the other, as the plans of those that are queued say.
+/// Whether one future has to come after the other, by the plans of the queued ones.
 fn comes_after(changing: &Changing, this: &FutureId, other: &FutureId) -> bool {
     let (mut left, mut seen) = (vec![this], HashSet::new());
     while let Some(id) = left.pop() {

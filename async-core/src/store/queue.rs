@@ -1,18 +1,18 @@
 //! The limit on running tasks.
 //!
-//! Futures that a limit applies to stand in a **queue**, in the order of their starts, and a task runs while its supervisor
-//! holds one of the **slots**. All of it is locks (see [`Right`]), so whoever dies leaves its place at once:
+//! Futures with a limit stand in a **queue**, in the order of their starts, and a task runs while its supervisor holds
+//! one of the **slots**. All of this is locks (see [`Right`]), so a process that dies leaves its place at once:
 //!
-//! * Each record in the queue names the one that it is behind, and its place is a lock on the record. Whoever is behind
-//!   sleeps on that lock, and looks again when it is free. What a person has said of the order comes first (see
+//! * Each record in the queue names its predecessor, and its place is a lock on the record. A future sleeps on the lock
+//!   of its predecessor and looks again when the lock is free. A person's changes to the order take precedence (see
 //!   [`order`](super::order)).
-//! * Who may start has the head of the queue from the look until the start is recorded, and whoever changes the queue has it
-//!   meanwhile. Who is first takes a free slot, or sleeps until one of the processes that have them ends. The file of slots
-//!   tells which these are.
-//! * A task that waits for a queued future would keep it from running if it had the last slot. So whoever waits from within
-//!   a task **lends** its place: the future waited for, or what that one has to come after, runs beside the queue, one at a
-//!   time for each lender. It has a slot too, which says whose place it runs in, and which counts only once that one is
-//!   gone. What waits does not count, so no more run than the limit says.
+//! * A future that may start holds the head of the queue from its look until the start is recorded; a process that
+//!   changes the queue holds it meanwhile. The first future takes a free slot, or sleeps until one of the processes
+//!   with slots ends. The slots file names these processes.
+//! * A task that waits for a queued future would keep it from running if it had the last slot. So a task **donates its
+//!   slot** while it waits: the future that it waits for, or one that this future depends on, runs outside the queue,
+//!   one at a time for each donor. It has a slot too, which names the donor and counts only once the donor is gone. A
+//!   waiting task does not count, so no more tasks run than the limit allows.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -35,42 +35,42 @@ use crate::plan::Plan;
 use crate::process::{self, ProcessIdentity};
 use crate::record::{Donor, FutureId, Line, QueuePlace, Record, State};
 
-/// The name and the start of the last future in the queue; its locks order the queue.
+/// The name and start of the last future in the queue; the locks on this file order the queue.
 pub(super) const QUEUE: &str = ".queue";
 
-/// A line for each slot: the process id of who runs, and that of who has lent it its place, else 0.
+/// A line for each slot: the process id of its holder, and that of its donor, else 0.
 const SLOTS: &str = ".slots";
 
-/// The length of a line in the file of slots, in bytes.
+/// The length of a line in the slots file, in bytes.
 const SLOT_LINE: usize = 22;
 
-/// The largest limit there is.
+/// The largest possible limit.
 pub const MAX_JOBS: u32 = 10_000;
 
-/// The right to run: as long as it is kept, the task counts.
+/// The right to run: while it exists, the task counts.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    /// None if no limit applies to it.
+    /// None if no limit applies.
     _slots: Option<File>,
-    /// The queue, as long as nobody else may be at its head.
+    /// The queue, while nobody else may be at its head.
     head: Option<File>,
-    /// The record of whoever has lent its place.
+    /// The record of the donor.
     _lender: Option<File>,
 }
 
 impl Slot {
-    /// Lets the next one be at the head of the queue. The start is recorded by then, so that starts are in order.
+    /// Lets the next future move to the head of the queue. The start is recorded by then, so starts stay in order.
     pub(crate) fn leave_head(&mut self) {
         self.head = None;
     }
 }
 
-/// What a look at a future says that is queued.
+/// What a look at a queued future found.
 #[derive(Debug)]
 pub(crate) enum QueueView {
     /// It may start.
     Start(Slot),
-    /// It never will, for that reason.
+    /// It never will, for this reason.
     Skip(String),
     /// It may not yet.
     Wait(Obstacle),
@@ -79,30 +79,30 @@ pub(crate) enum QueueView {
 /// What keeps a future from starting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Obstacle {
-    /// Somebody else looks, or changes the queue.
+    /// Another process is looking at the queue, or changing it.
     Head,
-    /// It comes after futures that are not over.
+    /// It depends on futures that are not over.
     Dependencies(Box<Plan>, Vec<FutureId>),
-    /// That one comes first.
+    /// That future comes first.
     Behind(FutureId),
-    /// As many run as may, in these processes.
+    /// As many tasks run as may, in these processes.
     Slots(Vec<u32>),
     /// It is paused.
     Paused,
-    /// The queue is.
+    /// The queue is paused.
     PausedQueue,
 }
 
-/// What a slot that is taken says.
+/// The contents of a taken slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Holder {
     pid: u32,
-    /// Whose place it has.
+    /// The donor of the slot.
     donated_by: Option<u32>,
 }
 
 impl Store {
-    /// Puts a future at the end of the queue. `file` shares the open file that the future's life hangs on.
+    /// Puts a future at the end of the queue. `file` shares the open file that holds the future's life.
     pub(crate) fn enter_queue(&self, name: &FutureName, file: &File, record: &Record) -> Result<QueuePlace> {
         let queue = self.open_shared(QUEUE)?;
         let named = self.dir.file(QUEUE);
@@ -118,15 +118,14 @@ impl Store {
         Ok(place)
     }
 
-    /// Gives up the place in the queue. The record says by then why.
+    /// Gives up the place in the queue. By then the record says why.
     pub(crate) fn leave_queue(file: &File) {
         // It ends with this process at the latest.
         let _ = Right::QueuePlace.give_up(file);
     }
 
-    /// Whether the queued future of that name, whose record is that open file, may start, and what keeps it from that. While it
-    /// may, nobody else does: its start has to be recorded before the head is left. If `may_sleep`, waits until the head is
-    /// free.
+    /// Whether the queued future with that name and open record may start, or what prevents it. If it may, no other
+    /// future may until the head is left, so record the start first. If `may_sleep`, waits for a free head.
     pub(crate) fn look_for_start(&self, name: &FutureName, file: &File, may_sleep: bool) -> Result<QueueView> {
         let named = self.record_file(name);
         let Some(head) = self.head(may_sleep)? else {
@@ -145,7 +144,7 @@ impl Store {
         if order.holds(&id) {
             return Ok(QueueView::Wait(Obstacle::Paused));
         }
-        // What runs goes on, and so does what that waits for.
+        // Running tasks go on, and so does what they wait for.
         if order.paused.is_some() && !record.donors.iter().any(|donor| donor.waiter.is_alive().unwrap_or(true)) {
             return Ok(QueueView::Wait(Obstacle::PausedQueue));
         }
@@ -163,7 +162,7 @@ impl Store {
         Ok(looked)
     }
 
-    /// The head of the queue; none if somebody else has it and this may not sleep.
+    /// Takes the head of the queue; none if another process has it and this one may not sleep.
     fn head(&self, may_sleep: bool) -> Result<Option<File>> {
         let queue = self.open_shared(QUEUE)?;
         let failed = Error::io("lock", self.dir());
@@ -190,7 +189,7 @@ impl Store {
         })
     }
 
-    /// Sleeps until that obstacle may be gone. A pause is none that can be slept on: whoever ends it wakes the supervisors.
+    /// Sleeps until that obstacle may be gone. Nothing can sleep on a pause: ending one wakes the supervisors.
     pub(crate) fn sleep_on(&self, obstacle: &Obstacle) -> Result<()> {
         match obstacle {
             Obstacle::Head => self.head(true).map(drop),
@@ -208,10 +207,10 @@ impl Store {
         }
     }
 
-    /// The last one before the one with that place that keeps it from starting. Records of which each is behind the other are
-    /// nobody's place: somebody has written them by hand.
+    /// The closest predecessor that keeps this future from starting. Records that are behind each other have no place:
+    /// somebody edited them by hand.
     fn first_before(&self, this: Option<&FutureId>, place: &QueuePlace, order: &Order) -> Result<Option<FutureId>> {
-        // One that is paused, or waits for others to end, keeps its place and is passed over.
+        // A future that is paused or waits for others keeps its place, and those behind it pass it.
         let blocks = |id: &FutureId, record: &Record| {
             let waits = record.plan.as_ref().is_some_and(Plan::has_dependencies);
             Ok::<_, Error>(!(order.holds(id) || waits && self.has_pending(&record.dependencies)?))
@@ -243,7 +242,7 @@ impl Store {
         Ok(None)
     }
 
-    /// Whether one of those has a place in the queue.
+    /// Whether any of those has a place in the queue.
     pub(super) fn has_a_place<'a>(&self, mut ids: impl Iterator<Item = &'a FutureId>) -> Result<bool> {
         let has_place = |id| match self.find(id) {
             Some((file, path)) => Right::QueuePlace.is_taken(&file).map_err(Error::io("look at the place of", &path)),
@@ -252,7 +251,7 @@ impl Store {
         ids.try_fold(false, |found, id| Ok(found || has_place(id)?))
     }
 
-    /// The last one in the queue, maybe long gone.
+    /// The last future in the queue, which may be long gone.
     pub(super) fn last_in_queue(&self) -> Result<Option<FutureId>> {
         let queue = self.open_shared(QUEUE)?;
         let mut text = vec![0; 1024];
@@ -260,7 +259,7 @@ impl Store {
         Ok(parse_tail(&text[..length]))
     }
 
-    /// Sleeps until it is the turn of whoever has that place, and fewer than `jobs` tasks run.
+    /// Sleeps until the future with that place is first and fewer than `jobs` tasks run.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn wait_for_slot(&self, place: &QueuePlace, jobs: u32) -> Result<Slot> {
         loop {
@@ -273,7 +272,7 @@ impl Store {
         }
     }
 
-    /// The same if that is so already; else none.
+    /// The same without sleeping: none if it is not so yet.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn slot_at_once(&self, place: &QueuePlace, jobs: u32) -> Result<Option<Slot>> {
         let Some(head) = self.head(false)? else {
@@ -285,7 +284,7 @@ impl Store {
         })
     }
 
-    /// The record of a future that may have been collected, or cleared away by an init, since it was named so.
+    /// The record of a future that may have been collected, or cleared by an init, since it was noted.
     pub(super) fn find(&self, id: &FutureId) -> Option<(File, PathBuf)> {
         let open = |named: StoreFile| {
             let (file, path) = (named.open().ok()??, named.path().to_owned());
@@ -296,19 +295,19 @@ impl Store {
         found.or_else(|| self.records_of(&id.name).ok()?.into_iter().find_map(open))
     }
 
-    /// A slot, or the processes that have them. Only who is at the head of the queue may ask.
+    /// Takes a slot, or returns the processes that hold them. Only for the process at the head of the queue.
     fn try_slot(&self, jobs: u32) -> Result<std::result::Result<File, Vec<u32>>> {
         self.with_slots(|free, holders| if counting(holders) < jobs as usize { Some((free, None)) } else { None })
     }
 
-    /// A slot for who runs in the place of the process `lender`.
+    /// Takes a slot that the process `donor` donates.
     fn donated_slot(&self, donor: u32) -> Result<File> {
         let slots = self.with_slots(|free, _| Some((free, Some(donor))))?;
         slots.map_err(|_| Error::io("take a slot of", self.dir())(ErrorKind::ResourceBusy.into()))
     }
 
-    /// Takes the slot that `choose` says, if it does so. It is given a free one, and those who have the others. While it
-    /// looks, nobody else does.
+    /// Takes the slot that `choose` picks, if it picks one. It gets a free slot and the holders of the others. No other
+    /// process changes the slots meanwhile.
     fn with_slots(
         &self,
         choose: impl FnOnce(u32, &[Holder]) -> Option<(u32, Option<u32>)>,
@@ -342,10 +341,10 @@ impl Store {
         Ok(Ok(slots))
     }
 
-    /// Lends the place of a future whose task waits for another one, to that one if it is held back. What that one has to
-    /// come after is given the place first. `waiter` is the process that waits: once it is gone, nothing is lent any more.
+    /// Donates the slot of a waiting task to the future that it waits for, if that one is held back, or first to what
+    /// that one depends on. `waiter` is the process that waits: once it is gone, the donation ends.
     ///
-    /// A task without a limit has no place of its own. What waits for it lends its own place to what it waits for.
+    /// A task without a limit has no slot of its own. It passes on the slots that are donated to it.
     pub fn donate(&self, donor: &FutureName, wanted: &FutureName, waiter: u32) -> Result<()> {
         let queue = self.dir.file(QUEUE);
         if !queue.is_there()? {
@@ -359,7 +358,8 @@ impl Store {
         let mut donors = vec![Donor { waiter, name: donor.clone() }];
         self.donate_all(&donors, wanted)?;
         if !is_limited(&record) {
-            // Looked at only now: whoever waits for this one from now on finds it among the lenders of the wanted one.
+            // Read only now: a process that starts to wait for this future after that finds it among the donors of the
+            // wanted one.
             donors = self.read(donor)?.map_or_else(Vec::new, |record| record.donors);
             self.donate_all(&donors, wanted)?;
         }
@@ -401,17 +401,17 @@ impl Store {
         let lines: Vec<Line> = new.cloned().map(Line::Donor).collect();
         if !lines.is_empty() {
             append(&file, &record, &lines).map_err(Error::io("lend a place to", path))?;
-            // Who is to hear of it may have come up since the record was read.
+            // Its supervisor may have started since the record was read.
             read_record(&file, path)?.wake_supervisor(&file).map_err(Error::io("wake the supervisor of", path))?;
         }
         Ok(())
     }
 
-    /// The live futures that the task of that one waits for.
+    /// The live futures that the task of that future waits for.
     fn waited_for_by(&self, waiter: &FutureName) -> Result<Vec<FutureName>> {
         let mut found = Vec::new();
         for name in self.names()? {
-            // One that can't be read is nobody's.
+            // An unreadable record counts for nobody.
             if let Ok(Some(record)) = self.read(&name)
                 && record.donors.iter().any(|donor| donor.name == *waiter)
             {
@@ -421,8 +421,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Sleeps until the place of a lender can be had for the queued future of that name, whose record is that open file, and keeps
-    /// all others from starting then. None if there is none to be had any more, or it may not start whatever place it has.
+    /// Sleeps until the donor's slot is available to the queued future with that name and open record, and then keeps
+    /// all others from starting. None if there is no slot to be had any more, or if the future may not start at all.
     pub(crate) fn borrow_start(&self, name: &FutureName, file: &File, donor: &Donor) -> Result<Option<Slot>> {
         let Some(mut slot) = self.borrow_place(donor)? else {
             return Ok(None);
@@ -454,7 +454,7 @@ impl Store {
         }
     }
 
-    /// A file of the store that all who use it open for themselves.
+    /// Opens a shared file of the store with an open file of its own.
     pub(super) fn open_shared(&self, name: &str) -> Result<File> {
         let named = self.dir.file(name);
         let path = named.path();
@@ -465,7 +465,7 @@ impl Store {
     }
 }
 
-/// Whether a future that has left the queue was at its head, so that none is left of those before it.
+/// Whether a future that has left the queue was at its head, with nothing before it.
 pub(super) fn was_at_head(record: &Record) -> bool {
     record.run_start.is_some() && record.donated_by.is_none()
 }
@@ -479,7 +479,7 @@ fn is_limited(record: &Record) -> bool {
     record.plan.as_ref().is_some_and(|plan| plan.jobs.is_some())
 }
 
-/// How many run, of those who have slots: one in the place of another that is still there does not count beside it.
+/// How many slot holders count: one with a donated slot does not while its donor is still there.
 fn counting(holders: &[Holder]) -> usize {
     let is_there = |pid: u32| holders.iter().any(|holder| holder.pid == pid);
     holders.iter().filter(|holder| !holder.donated_by.is_some_and(is_there)).count()
@@ -495,7 +495,7 @@ fn offset(slot: u32) -> u64 {
     u64::from(slot) * SLOT_LINE as u64
 }
 
-/// A text that says of none stands for an empty queue.
+/// An empty text stands for an empty queue.
 fn parse_tail(text: &[u8]) -> Option<FutureId> {
     std::str::from_utf8(text).ok()?.strip_suffix('\n')?.parse().ok()
 }

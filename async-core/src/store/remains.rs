@@ -1,4 +1,4 @@
-//! What there is to be seen of one future, for a person who looks for what went wrong.
+//! The traces of one future, for a person who looks for what went wrong.
 
 use std::ffi::OsString;
 use std::io::{self, Read};
@@ -10,11 +10,11 @@ use crate::name::FutureName;
 use crate::process;
 use crate::tree::{self, Root};
 
-/// How much of a record is read, in bytes; most have a few hundred.
+/// How much of a record to read, in bytes; most have a few hundred.
 const MAX_RECORD: u64 = 1 << 16;
 
 impl Store {
-    /// The text of the record of a live future, as it stands in its file; none if there is none.
+    /// The text of a live future's record, as it is in the file; none if there is none.
     pub fn record_text(&self, name: &FutureName) -> Result<Option<String>> {
         let file = self.record_file(name);
         let Some(open) = file.open()? else {
@@ -25,8 +25,8 @@ impl Store {
         Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    /// The processes of a live future that run: those that have its log open for writing, or were told that they are of it, and
-    /// all that descend from them. None that this user may not look into.
+    /// The running processes of a live future: those that have its log open for writing or its entry in their
+    /// environment, and all their descendants. Without those that this user may not inspect.
     pub fn processes_of(&self, name: &FutureName) -> io::Result<Vec<u32>> {
         let log = self.log_file(name).open().ok().flatten();
         let log = log.and_then(|log| log.metadata().ok()).map(|metadata| identity(&metadata));

@@ -1,6 +1,6 @@
-//! What is kept of futures that are no longer live: those of this run, and those of the runs before it.
+//! Futures that are no longer live: those of this run and of earlier runs.
 //!
-//! A **run** is what happens in a store between one init and the next.
+//! A **run** is everything that happens in a store between one init and the next.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -19,34 +19,34 @@ use crate::record::{Record, State};
 use crate::shares;
 use crate::timing::median;
 
-/// The subdirectory of the runs before this one.
+/// The subdirectory of the earlier runs.
 pub const RUNS: &str = ".runs";
 
-/// How many of them an init keeps unless told otherwise.
+/// How many earlier runs an init keeps by default.
 pub const KEPT_RUNS: usize = 5;
 
-/// How many earlier runs of a future say how long it usually takes: the newest ones know best.
+/// How many earlier runs of a future tell how long it usually takes: the newest say most.
 const USUAL: usize = 20;
 
-/// How far a look goes back.
+/// How far back to look.
 #[derive(Clone, Copy)]
 enum Back {
-    /// Over the runs of this store.
+    /// Through the runs of this store.
     Store,
-    /// Over the stores of the same script too, if it is a script's.
+    /// Through the stores of the same script too, if it is a script's store.
     Script,
 }
 
-/// A start in ms since the epoch, and a number that tells those of one name and start apart.
+/// A start in ms since the epoch, and a number that distinguishes futures with the same name and start.
 pub(super) type Stamp = (Millis, u32);
 
-/// A run before this one.
+/// An earlier run.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Run {
     /// The start of its first future, in ms since the epoch.
     pub started: Millis,
-    /// When the script ran, if it was the only run of that.
+    /// When the script ran, if this was its only run.
     pub script: Option<ScriptTimes>,
     /// Where its records and logs are. Not held open: there may be more runs than descriptors.
     directory: Directory,
@@ -77,7 +77,7 @@ impl Store {
         Ok(records_in(&self.collected_dir())?.into_iter().map(|(name, record, _)| (name, record)).collect())
     }
 
-    /// The same, each with its log if that is kept there.
+    /// The same, each with its log if that is there.
     pub(crate) fn collected_with_logs(&self) -> Result<Vec<(FutureName, Record, Option<StoreFile>)>> {
         let with_log = |(name, record, file): (FutureName, Record, StoreFile)| {
             let log = kept_log(&file, &record);
@@ -86,7 +86,7 @@ impl Store {
         Ok(records_in(&self.collected_dir())?.into_iter().map(with_log).collect())
     }
 
-    /// The runs before this one that are kept, newest first; for the store of a script, those of that script.
+    /// The earlier runs, newest first; for a script's store, the runs of that script.
     pub fn past_runs(&self) -> Result<Vec<Run>> {
         let mut runs = self.own_past_runs()?;
         for (started, dir) in runs_before(&self.dir)? {
@@ -98,18 +98,18 @@ impl Store {
         Ok(runs)
     }
 
-    /// The same of this store alone.
+    /// The same for this store alone.
     fn own_past_runs(&self) -> Result<Vec<Run>> {
         runs_in(&self.dir)
     }
 
-    /// The futures of that name that are no longer live, newest first, this run's and those of the runs before it.
+    /// The futures of that name that are no longer live, newest first, from this run and the earlier ones.
     pub fn earlier(&self, name: &FutureName) -> Result<Vec<Entry>> {
         let mut found = self.kept(name, usize::MAX, Back::Script, |named, record| {
             let log = kept_log(named, &record);
             Some(Entry { name: name.clone(), record: record.into(), state: State::Collected, paused: None, log })
         })?;
-        // Where the file system has no links, the newest log is still in its first place, and only there.
+        // If the file system has no links, the newest log exists only in its first place.
         if let Some(Entry { log: log @ None, .. }) = found.iter_mut().find(|entry| entry.record.has_log)
             && !self.record_file(name).is_there()?
         {
@@ -118,8 +118,8 @@ impl Store {
         Ok(found)
     }
 
-    /// What is kept of the last future of that name, of those that are no longer live, that the script started; if it has
-    /// started none, of the last that it took.
+    /// The record of the last future of that name that the script started and that is no longer live; if there is none,
+    /// of the last one whose result the script took.
     pub fn last_of(&self, script: &ProcessIdentity, name: &FutureName) -> Result<Option<Record>> {
         match self.find_kept(name, |record| record.script.as_ref() == Some(script))? {
             None => self.find_kept(name, |record| record.taken_by.as_ref() == Some(script)),
@@ -127,8 +127,8 @@ impl Store {
         }
     }
 
-    /// What is kept of the last future of that name, of those that are no longer live; of that start if it is given, in ms
-    /// since the epoch.
+    /// The record of the last future of that name that is no longer live; of the one with that start (ms since the
+    /// epoch), if given.
     pub fn last_kept(&self, name: &FutureName, started: Option<Millis>) -> Result<Option<Record>> {
         self.find_kept(name, |record| started.is_none_or(|started| record.start_time == started))
     }
@@ -137,7 +137,8 @@ impl Store {
         Ok(self.kept(name, 1, Back::Store, |_, record| is_it(&record).then_some(record))?.pop())
     }
 
-    /// What `pick` makes of the records of the futures of that name that are no longer live, newest first, up to `most`.
+    /// Maps `pick` over the records of the futures of that name that are no longer live, newest first, and returns up
+    /// to `most` results.
     fn kept<T>(
         &self,
         name: &FutureName,
@@ -148,7 +149,7 @@ impl Store {
         'again: loop {
             let mut found = Vec::new();
             for named in self.records_back(name, back)? {
-                // An init has just made it one of an earlier run, or removed it.
+                // An init has just moved it to an earlier run, or removed it.
                 let Some(file) = named.open()? else {
                     continue 'again;
                 };
@@ -161,7 +162,7 @@ impl Store {
         }
     }
 
-    /// How long a future of that name usually runs, in ms: the median of its newest successful ones. None if there is
+    /// How long a future of that name usually runs, in ms: the median of its newest successful runs. None if there are
     /// none, or that can't be found out.
     #[must_use]
     pub fn usual_run_time(&self, name: &FutureName) -> Option<Millis> {
@@ -171,14 +172,14 @@ impl Store {
         median(successful.filter_map(|record| record.run_time).collect())
     }
 
-    /// Makes the collected futures a run before this one, and removes all but the newest `keep` of these. One with a future that
-    /// somebody else took from a script that runs is kept until that has heard of it.
+    /// Turns the collected futures into an earlier run, and removes all but the newest `keep`. A run with a future that
+    /// somebody took from a running script stays until that script has learned of it.
     pub(super) fn end_run(&self, keep: usize, caller: &Caller) -> Result<()> {
-        // While nobody moves a record there, and its log before it: they belong to one run.
+        // Not while another process has moved a log there and not yet its record: both belong to one run.
         self.changing(|_| self.move_collected())?;
         let is_missed = |record: &Record| record.taken_by != record.script && caller.not_this_script(record).is_some();
         for run in self.own_past_runs()?.iter().skip(keep) {
-            // One with a record that can't be read is one that nobody can hear of.
+            // An unreadable record can't tell anything to anybody.
             if !run.futures().is_ok_and(|futures| futures.iter().any(|(_, record)| is_missed(record))) {
                 remove_all(&run.directory)?;
             }
@@ -192,7 +193,7 @@ impl Store {
         if let Some(started) = starts.iter().map(|(_, (start, _), _)| *start).min() {
             return self.move_to_runs(&collected, started);
         }
-        // No more than what was seen, as a record may come at any time where somebody was stopped for long.
+        // Only what was seen: a process that was stopped for long may add a record at any time.
         for file in collected.names_if_there()?.iter().map(|name| collected.file(name)) {
             file.remove_if_there().map(drop).or_else(unless_directory).map_err(Error::io("remove", file.path()))?;
         }
@@ -205,7 +206,7 @@ impl Store {
         loop {
             match collected.as_file().rename(&runs.file(stamp(started, number))) {
                 Ok(()) => return Ok(()),
-                // A directory does not replace another one that has something in it.
+                // Renaming a directory does not replace one with contents.
                 Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty) => {
                     number += 1;
                 }
@@ -219,7 +220,7 @@ impl Store {
         }
     }
 
-    /// The names of all futures that are no longer live and of which something is kept.
+    /// The names of all kept futures that are no longer live.
     pub(super) fn kept_names(&self) -> Result<HashSet<FutureName>> {
         let mut names: HashSet<_> = stems_in(&self.collected_dir())?.into_iter().map(|(name, ..)| name).collect();
         for run in self.own_past_runs()? {
@@ -239,7 +240,7 @@ impl Store {
 
     fn records_back(&self, name: &FutureName, back: Back) -> Result<Vec<StoreFile>> {
         let in_dir = |dir: &Directory| Ok::<_, Error>(stems_in(dir)?.into_iter().filter(|(of, ..)| of == name));
-        // In this order none is missed that an init moves meanwhile.
+        // In this order, none is missed if an init moves it meanwhile.
         let mut found: Vec<_> = in_dir(&self.collected_dir())?.collect();
         let runs = match back {
             Back::Store => self.own_past_runs()?,
@@ -253,7 +254,7 @@ impl Store {
     }
 }
 
-/// The runs before this one in the store that is that directory, newest first.
+/// The earlier runs in that store directory, newest first.
 pub(super) fn runs_in(store: &Directory) -> Result<Vec<Run>> {
     let dir = store.subdirectory(RUNS).held_if_fit();
     let mut runs: Vec<(Stamp, OsString)> =
@@ -268,7 +269,7 @@ pub(super) fn runs_in(store: &Directory) -> Result<Vec<Run>> {
     Ok(runs.into_iter().rev().map(run).collect())
 }
 
-/// The name, without its ending, of what is kept of a future: `NAME.START`, or `NAME.START-NUMBER` where that was taken.
+/// The file stem of a kept future: `NAME.START`, or `NAME.START-NUMBER` if that was taken.
 pub(super) fn stem(name: &FutureName, start: Millis, number: u32) -> String {
     format!("{name}.{}", stamp(start, number))
 }
@@ -285,7 +286,7 @@ fn parse_stamp(text: &str) -> Option<Stamp> {
     Some((start.parse().ok()?, number.parse().ok()?))
 }
 
-/// Reads the file name of a record that is no longer live: `NAME.START.ini`, where the name may have dots of its own.
+/// Parses the file name of a record that is no longer live: `NAME.START.ini`, where the name may contain dots.
 pub(super) fn parse_record_name(file: &OsStr) -> Option<(FutureName, Stamp)> {
     let (name, stamp) = file.to_str()?.strip_suffix(".ini")?.rsplit_once('.')?;
     Some((name.parse().ok()?, parse_stamp(stamp)?))
@@ -318,7 +319,7 @@ fn records_in(dir: &Directory) -> Result<Vec<(FutureName, Record, StoreFile)>> {
     Ok(found)
 }
 
-/// A directory is none of the store's, and is left there.
+/// A directory does not belong to the store and stays there.
 fn unless_directory(error: io::Error) -> io::Result<()> {
     if error.kind() == ErrorKind::IsADirectory { Ok(()) } else { Err(error) }
 }

@@ -1,13 +1,14 @@
-//! The stores of scripts: each run of a script has one of its own, so that two scripts, and one that runs twice at once, never
+//! The stores of scripts. Each run of a script has its own, so that two scripts, or two simultaneous runs of one, never
 //! see each other's futures.
 //!
-//! | file | is |
+//! | file | contents |
 //! | --- | --- |
-//! | `scripts/KEY/PID.START/` | the store of one run; START is when its place was settled, in ms since the epoch |
-//! | `scripts/KEY/PID.START/.script` | the identity of its shell, and `ended MS` once it has come to its end, in ms since the epoch |
-//! | `scripts/KEY/.new.PID.START/` | one that process PID is just making |
+//! | `scripts/KEY/PID.START/` | the store of one run; START is when its path was chosen, in ms since the epoch |
+//! | `scripts/KEY/PID.START/.script` | the identity of its shell, and `ended MS` once the script has ended, in ms since
+//! the epoch |
+//! | `scripts/KEY/.new.PID.START/` | a store that process PID is making |
 //!
-//! They are made at their first use, and the one who makes one removes those that are too many or too old: see [`Keep`].
+//! A script makes its store at its first use and then removes those that are too many or too old: see [`Keep`].
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -26,35 +27,35 @@ use crate::error::{Error, Result};
 use crate::name::{FutureName, InvalidName};
 use crate::process::ProcessIdentity;
 
-/// The subdirectory of the stores of scripts, in the store of the prompt.
+/// The subdirectory of the scripts' stores, in the prompt's store.
 pub const SCRIPTS: &str = "scripts";
 
-/// The file that says which shell's store it is.
+/// The file that names the shell whose store it is.
 pub(super) const SHELL: &str = ".script";
 
-/// What the line in it begins with that says when the script has come to its end.
+/// The prefix of the line that says when the script ended.
 const ENDED: &str = "ended ";
 
-/// What is being made has it before its name.
+/// The prefix of stores in the making.
 const NEW: &str = ".new.";
 
-/// How old a run may be that is still being made, in ms. Nobody takes that long.
+/// How old an unfinished store may get, in ms. Nothing takes that long.
 const MOST_TO_MAKE: Millis = 24 * 60 * 60 * 1000;
 
-/// How many bytes of a file's name tell people which script it is.
+/// How many bytes of the file's name to show people.
 const SHOWN_BYTES: usize = 80;
 
-/// How often it is tried to make a store that somebody else is just removing the parent directory of.
+/// How often to retry making a store while another process removes its parent directory.
 const TRIES: usize = 10;
 
-/// What is kept of scripts that are over. The newest run of each is; what a living future needs is never removed.
+/// How much to keep of scripts that are over. The newest run of each stays, and so does what a living future needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Keep {
-    /// How many runs of one script.
+    /// How many runs of each script.
     pub runs: usize,
     /// How many scripts.
     pub scripts: usize,
-    /// How long, in ms since a run started.
+    /// For how long, in ms since a run started.
     pub age: Millis,
 }
 
@@ -64,14 +65,14 @@ impl Default for Keep {
     }
 }
 
-/// What the runs of one script have in common.
+/// Identifies the runs of one script.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ScriptKey(String);
 
 impl ScriptKey {
-    /// That of the script in a file, or, for one that is in none, of the directory that it was started in.
+    /// The key of the script in a file, or of the working directory for a script without a file.
     ///
-    /// The end of its path for people, and the beginning of the whole path's SHA-256 to tell it from others.
+    /// The end of the path is for people, and the beginning of the whole path's SHA-256 distinguishes it from others.
     #[must_use]
     pub fn of_path(path: &Path) -> Self {
         let name = path.file_name().unwrap_or(OsStr::new("root"));
@@ -88,12 +89,12 @@ impl ScriptKey {
         Self(key.trim_start_matches('.').to_owned())
     }
 
-    /// The one that the user has chosen. What can't be the name of a future can't be one.
+    /// A key that the user has chosen. It must be a valid name of a future.
     pub fn chosen(name: &OsStr) -> std::result::Result<Self, InvalidName> {
         Ok(Self(FutureName::from_arg(name)?.to_string()))
     }
 
-    /// For people: without what tells it from others of that name.
+    /// For people: without the part that distinguishes scripts of the same name.
     #[must_use]
     pub fn name(&self) -> &str {
         match self.0.rsplit_once('.') {
@@ -102,7 +103,7 @@ impl ScriptKey {
         }
     }
 
-    /// All of it.
+    /// The whole key.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -116,7 +117,7 @@ pub struct ScriptRun {
     pub key: ScriptKey,
     /// The process id of its shell.
     pub pid: u32,
-    /// When its place was settled, in ms since the epoch.
+    /// When its path was chosen, in ms since the epoch.
     pub started: Millis,
     directory: Directory,
 }
@@ -128,7 +129,7 @@ impl ScriptRun {
         self.directory.path()
     }
 
-    /// Whether the script's shell is there. One of which that can't be found out may be.
+    /// Whether the script's shell exists, or may exist.
     #[must_use]
     pub fn is_running(&self) -> bool {
         shell_of(&self.directory).is_some_and(|shell| shell.is_alive().unwrap_or(true))
@@ -139,7 +140,7 @@ impl ScriptRun {
         Store::open(self.dir(), Permissions::Private)
     }
 
-    /// Whether somebody may still want something of it.
+    /// Whether anything may still need it.
     fn is_needed(&self) -> bool {
         self.is_running() || {
             let Ok(dir) = self.directory.hold() else { return true };
@@ -150,25 +151,25 @@ impl ScriptRun {
     }
 }
 
-/// What is known of when a script ran.
+/// When a script ran, as far as known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ScriptTimes {
-    /// When it began to use its store, in ms since the epoch; none if the run is not the first in there.
+    /// When it began to use its store, in ms since the epoch; none if this run is not the first in that store.
     pub start: Option<Millis>,
-    /// When it came to its end, in ms since the epoch. None if it was killed, or is not over.
+    /// When it ended, in ms since the epoch. None if it was killed, or is not over.
     pub end: Option<Millis>,
-    /// Whether its shell is there still.
+    /// Whether its shell still exists.
     pub is_running: bool,
 }
 
 impl ScriptTimes {
-    /// Those of the script whose store that is, if it is one's.
+    /// The times of the script that this store belongs to, if any.
     pub(super) fn of(directory: &Directory) -> Option<Self> {
         let text = shell_file(directory)?;
         let shell: Option<ProcessIdentity> = text.lines().next()?.parse().ok();
         let is_first = super::runs::runs_in(directory).is_ok_and(|runs| runs.is_empty());
         let start = directory.path().file_name().and_then(parse_run).map(|(_, start)| start);
-        // It may have come there more than once, by a trap of its own.
+        // A script with traps of its own may have ended more than once.
         let end = text.lines().rev().find_map(|line| line.strip_prefix(ENDED)?.parse().ok());
         let is_running = shell.is_some_and(|shell| shell.is_alive().unwrap_or(false));
         Some(Self { start: start.filter(|_| is_first), end: end.filter(|_| !is_running), is_running })
@@ -176,13 +177,13 @@ impl ScriptTimes {
 }
 
 impl Store {
-    /// When the script ran whose store this is; none if it is no script's.
+    /// When the script that this store belongs to ran; none if it belongs to no script.
     #[must_use]
     pub fn script_times(&self) -> Option<ScriptTimes> {
         ScriptTimes::of(&self.dir)
     }
 
-    /// Notes that it has come to its end now, if this is the store of that script.
+    /// Records that the script has ended now, if this is its store.
     pub fn note_end_of(&self, script: &ProcessIdentity) -> Result<()> {
         if shell_of(&self.dir).as_ref() != Some(script) {
             return Ok(());
@@ -196,7 +197,7 @@ impl Store {
     }
 }
 
-/// The shell whose store that is, if it is a script's.
+/// The shell that the store belongs to, if it is a script's.
 fn shell_of(directory: &Directory) -> Option<ProcessIdentity> {
     shell_file(directory)?.lines().next()?.parse().ok()
 }
@@ -210,18 +211,18 @@ fn shell_file(directory: &Directory) -> Option<String> {
 /// The stores of all scripts of a user.
 #[derive(Clone, Debug)]
 pub struct Scripts {
-    /// The store of the prompt, in which they are.
+    /// The prompt's store, which contains them.
     prompt: PathBuf,
 }
 
 impl Scripts {
-    /// Those beside the store of the prompt.
+    /// The scripts' stores inside the prompt's store.
     #[must_use]
     pub fn beside(prompt: PathBuf) -> Self {
         Self { prompt }
     }
 
-    /// Those that the store of a run is one of, if its path is like that of one.
+    /// The stores that a run's store belongs to, judging by its path.
     #[must_use]
     pub fn of_run(dir: &Path) -> Option<Self> {
         parse_run(dir.file_name()?)?;
@@ -230,13 +231,13 @@ impl Scripts {
         Some(Self::beside(prompt.to_owned()))
     }
 
-    /// Where the store of a run is, whose shell has that process id, and which begins now.
+    /// Where to put the store of a run that begins now, for the shell with that process id.
     #[must_use]
     pub fn place(&self, key: &ScriptKey, pid: u32) -> PathBuf {
         self.prompt.join(SCRIPTS).join(key.as_str()).join(format!("{pid}.{}", clock::wall()))
     }
 
-    /// All runs, the newest first.
+    /// All runs, newest first.
     pub fn runs(&self) -> Result<Vec<ScriptRun>> {
         let scripts = match Directory::open(&self.prompt) {
             Err(Error::NoStore(_)) => return Ok(Vec::new()),
@@ -250,7 +251,7 @@ impl Scripts {
         Ok(runs)
     }
 
-    /// Opens the store of a run, or makes it where [`Self::place`] has it, for the shell whose it is.
+    /// Opens the store of a run, or makes it at the path from [`Self::place`], for its shell.
     pub fn open_or_make(
         &self,
         dir: &Path,
@@ -273,7 +274,7 @@ impl Scripts {
         while let Err(error) =
             scripts.make(mode).and_then(|()| runs.make(mode)).and_then(|()| make(&runs, run, mode, shell))
         {
-            // Somebody has just removed what was the last of that script.
+            // Another process has just removed the last run of that script.
             let is_gone = matches!(&error, Error::Io { source, .. } if source.kind() == ErrorKind::NotFound);
             if !is_gone || tries == TRIES {
                 return Err(error);
@@ -281,12 +282,12 @@ impl Scripts {
             tries += 1;
         }
         let store = Store::open_or_make(dir, permissions)?;
-        // Whatever can't be removed now is removed by another one.
+        // The next process removes what can't be removed now.
         let _ = self.tidy(keep, clock::wall());
         Ok(store)
     }
 
-    /// Removes what is too much or too old.
+    /// Removes stores that are too many or too old.
     fn tidy(&self, keep: Keep, now: Millis) -> Result<()> {
         let scripts = Directory::open(&self.prompt)?.subdirectory(SCRIPTS).held_if_fit();
         let mut known = Vec::new();
@@ -311,7 +312,7 @@ impl Scripts {
     }
 }
 
-/// Makes the store of a run whole before it has its name.
+/// Completes the store of a run before giving it its name.
 fn make(runs: &Directory, run: &OsStr, mode: u32, shell: &ProcessIdentity) -> Result<()> {
     let new = runs.subdirectory(format!("{NEW}{}.{}", std::process::id(), clock::wall()));
     new.make(mode)?;
@@ -321,7 +322,7 @@ fn make(runs: &Directory, run: &OsStr, mode: u32, shell: &ProcessIdentity) -> Re
         .and_then(|mut open| open.write_all(format!("{shell}\n").as_bytes()));
     let placed = written.map_err(Error::io("write", file.path())).and_then(|()| {
         match new.as_file().rename(&runs.file(run)) {
-            // Another one of this script has made it meanwhile.
+            // Another process of this script has made it meanwhile.
             Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty) => {
                 new.remove_all().map_err(Error::io("remove", new.path()))
             }
@@ -334,7 +335,7 @@ fn make(runs: &Directory, run: &OsStr, mode: u32, shell: &ProcessIdentity) -> Re
     placed
 }
 
-/// The runs in the directory of a script, the newest first.
+/// The runs in the directory of a script, newest first.
 fn runs_of(scripts: &Directory, key: &OsStr) -> Result<Vec<ScriptRun>> {
     let Ok(known) = ScriptKey::chosen(key) else {
         return Ok(Vec::new());
@@ -355,7 +356,7 @@ fn run_of(script: &Directory, key: &ScriptKey, name: &OsString) -> Option<Script
     Some(ScriptRun { key: key.clone(), pid, started, directory: script.subdirectory(name) })
 }
 
-/// The runs of the same script that started before that one, the newest first; none if it is no script's.
+/// The earlier runs of the same script, newest first; none if it is no script's store.
 pub(super) fn runs_before(store: &Directory) -> Result<Vec<(Millis, Directory)>> {
     let path = store.path().to_owned();
     let (Some((_, started)), Some(script)) = (path.file_name().and_then(parse_run), path.parent()) else {
@@ -374,7 +375,7 @@ pub(super) fn runs_before(store: &Directory) -> Result<Vec<(Millis, Directory)>>
     Ok(runs)
 }
 
-/// Reads `PID.START`.
+/// Parses `PID.START`.
 fn parse_run(name: &OsStr) -> Option<(u32, Millis)> {
     let (pid, started) = name.to_str()?.split_once('.')?;
     Some((pid.parse().ok()?, started.parse().ok()?))

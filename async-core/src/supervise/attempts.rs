@@ -1,4 +1,4 @@
-//! The attempts to run a task: starting each, and the time between two.
+//! The attempts to run a task: starting each one, and the pause between two.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -19,8 +19,8 @@ use crate::record::{Cause, Line};
 use crate::store::End;
 
 impl Supervisor<'_> {
-    /// Runs it as often as the plan says, until it succeeds. `told` says that whoever waits for the start has been told that it is
-    /// held back.
+    /// Runs the task as often as the plan says, until it succeeds. `told` says that the caller already knows that the
+    /// task was held back.
     pub(super) fn run_attempts(
         &mut self,
         mut program: Option<&mut Command>,
@@ -38,7 +38,7 @@ impl Supervisor<'_> {
                     return Ok(());
                 }
                 let heard = report(Ok(Begun::Runs));
-                // One that was held back is to be run in any case.
+                // A task that was held back runs in any case.
                 if told {
                     return Ok(());
                 }
@@ -88,7 +88,8 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Starts the task once; there may be `more` attempts after that. A function is let go only when its start has been told.
+    /// Starts the task once; `more` says whether another attempt may follow. A function may only run once the caller
+    /// knows of its start.
     pub(super) fn start(
         &mut self,
         program: Option<&mut Command>,
@@ -107,25 +108,25 @@ impl Supervisor<'_> {
             (None, None) => return Err(Errno::ESRCH.into()),
         };
         self.adopt(pid);
-        // That of a function's first attempt was there before the record.
+        // A function's first process existed before the record.
         if attempt > 1 || self.function.is_none() {
             self.record.add(&[Line::Task(pid)]).map_err(io::Error::other)?;
         }
         let Some(gated) = &mut self.function else {
-            // It runs, whether or not somebody hears of it.
+            // The task runs, whether or not the caller can be told.
             let _ = tell();
             return Ok(());
         };
         let order = gated.order(log, more, &self.store.place_of(self.name))?;
         tell()?;
         match gated.open(&order) {
-            // Its process has been killed meanwhile, and that is how it ended.
+            // Something has killed its process, and that is how the task ended.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             opened => opened,
         }
     }
 
-    /// Ends what a function has left for an attempt that there is not to be.
+    /// Ends the spare process of a function if there will be no other attempt.
     pub(super) fn dismiss_spare(&mut self) {
         let running = self.child;
         if let Some(Ok(spare)) = self.function.as_mut().map(Gated::take_spare) {
@@ -138,7 +139,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Between two attempts.
+    /// Sleeps between two attempts.
     pub(super) fn pause(&mut self, delay: Millis) -> Result<Pause> {
         let until = clock::since_boot().saturating_add(delay);
         let deadline = self.deadline().map_or(until, |deadline| deadline.min(until));
@@ -159,7 +160,7 @@ impl Supervisor<'_> {
     }
 }
 
-/// The error of a program's start. What is missing may also be the interpreter of a script.
+/// Explains why a program did not start. The missing file may also be a script's interpreter.
 pub(super) fn explained(error: io::Error, program: &OsStr) -> io::Error {
     if error.kind() == io::ErrorKind::NotFound && Path::new(program).exists() {
         return io::Error::other("the interpreter that its first line names is not there");
@@ -167,14 +168,14 @@ pub(super) fn explained(error: io::Error, program: &OsStr) -> io::Error {
     error
 }
 
-/// Whether the signal asks a program to end, so that it is not to be run again.
+/// Whether the signal asks a program to end, which rules out another attempt.
 pub(super) fn ends_attempts(signal: Signal) -> bool {
     matches!(signal, Signal::SIGHUP | Signal::SIGINT | Signal::SIGQUIT | Signal::SIGTERM)
 }
 
-/// How the time between two attempts ended.
+/// How the pause between two attempts ended.
 pub(super) enum Pause {
     Over,
-    /// There is to be no further one, for that cause, or because of a signal. The future has that status.
+    /// There is no other attempt, for that cause or because of a signal. The future gets that status.
     Stop(i32, Option<Cause>),
 }

@@ -1,4 +1,4 @@
-//! Attending a job: what a supervisor does whose task runs elsewhere.
+//! Attending a job: supervising a task that runs on an engine.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -20,26 +20,26 @@ use crate::record::{Argument, Cause, Line};
 use crate::store::{End, INSIDE};
 use crate::tree::Ended;
 
-/// How often to listen to a job, in ms: soon after something new, and less often the longer nothing is.
+/// How often to look for reports of a job, in ms: soon after news, and less often the longer there is none.
 const OFTEN: Millis = 100;
 const SELDOM: Millis = 1000;
-/// How often to look at what the engine says. It is asked less often than that.
+/// How often to look at the engine's stored answer. The engine itself is asked less often.
 const LOOK: Millis = 2000;
 const HURRY: Millis = 250;
-/// How long whoever has asked for the start waits for an answer of the engine, in ms.
+/// How long the starting command waits for the engine's answer, in ms.
 const ANSWER: Millis = 15_000;
-/// How long to wait for the engine's word on a job that has said itself that it is over, in ms.
+/// How long to wait for the engine's answer on a job that has reported its end itself, in ms.
 const LAST_WORDS: Millis = 10_000;
-/// The same only to name what has killed it.
+/// The same if only the cause of its death is missing.
 const CAUSE: Millis = 4000;
-/// How long what a job has said may be late that was asked to end, in ms.
+/// How late the reports of a job that was asked to end may be, in ms.
 const LATE: Millis = 2000;
-/// How often it is recorded why an engine holds a job back; the record has to stay short.
+/// How often to record why an engine holds a job back; the record has to stay short.
 const MOST_REASONS: usize = 100;
 /// The exit status of a task that was killed.
 const KILLED: i32 = 128 + Signal::SIGKILL as i32;
 
-/// What a thread has come back with.
+/// The result of a thread.
 enum Back {
     Heard(io::Result<Heard>),
     Answered(io::Result<Option<Answer>>),
@@ -47,7 +47,7 @@ enum Back {
     Submitted(Submitted),
 }
 
-/// Whether one of them is done, and how often it is to be done.
+/// A repeated query: whether one is under way, and when the next one is due.
 struct Round {
     running: Option<Sleeper<Back>>,
     next: Millis,
@@ -63,38 +63,38 @@ impl Round {
     }
 }
 
-/// A task that is to come to its end.
+/// A task that has to end.
 struct Ending {
     cause: Cause,
     /// How long it has for that, in ms.
     grace: Millis,
     /// When it is to be killed, in ms since boot.
     kill_at: Millis,
-    /// What has been asked of it, and is what was asked before to be asked once more.
+    /// The last request to it, which may have to be repeated.
     asked: Option<Ask>,
 }
 
 /// How an attempt ended.
 enum Followed {
     End(End),
-    /// Nobody knows how.
+    /// Unknown how.
     Lost,
 }
 
-/// All that is known of the attempt that is attended.
+/// Everything that is known about the current attempt.
 struct Attempt {
     job: Arc<Job>,
     launcher: Arc<dyn Launcher>,
-    /// How much of its output the future's log has, in bytes.
+    /// How much of its output is in the future's log, in bytes.
     copied: u64,
     has_started: bool,
-    /// The last answer of the engine that may have been asked for before the job was handed over.
+    /// The last answer whose question may be older than the submission.
     before: u64,
     end: Option<(JobEnd, Millis)>,
     over: Option<(Over, Millis)>,
-    /// Since when the engine does not know the job, in ms since boot.
+    /// Since when the engine has not known the job, in ms since boot.
     unknown: Option<Millis>,
-    /// When it was last listened to with success, in ms since boot.
+    /// When its reports could last be read, in ms since boot.
     heard: Option<Millis>,
     is_drained: bool,
     reasons: usize,
@@ -103,7 +103,7 @@ struct Attempt {
 }
 
 impl Supervisor<'_> {
-    /// Runs the task elsewhere, as often as the plan says, or attends it again.
+    /// Runs the task on the engine, as often as the plan says, or attends a job that is already there.
     pub(super) fn run_elsewhere(&mut self, elsewhere: Elsewhere, report: Report<'_>) -> Result<End> {
         let pid = Line::Pid(std::process::id().to_string());
         self.record.add(&[pid])?;
@@ -199,7 +199,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Hands it over. Gives the end if it was refused after all have been told that it is queued.
+    /// Submits it. Returns the end if the engine refuses it after the caller was told that it is queued.
     fn submit(&mut self, attempt: &mut Attempt, told: &mut bool, report: Report<'_>) -> Result<Option<End>> {
         attempt.before = attempt.launcher.last_answer(&attempt.job);
         let submitting = attempt.start(|launcher, job| Back::Submitted(launcher.submit(job)))?;
@@ -216,7 +216,7 @@ impl Supervisor<'_> {
                     tell(told, report, Begun::Queued);
                 }
                 Event::Signal(signal) if ends_attempts(signal) => {
-                    // It may be submitted by now.
+                    // It may have been submitted by now.
                     tell(told, report, Begun::Queued);
                     return Err(Error::Unattended(self.name.to_string()));
                 }
@@ -233,7 +233,7 @@ impl Supervisor<'_> {
                 self.say_in_log(&format!("can't be started: {why}"));
                 return Ok(Some(End { rc: FAILED, cause: Some(Cause::Unstartable), ..End::default() }));
             }
-            // It is attended as if it were there, until the engine says that it is not.
+            // Attend it as if the engine had it, until the engine denies that.
             Submitted::Unknown(why) => attempt.reason = Some(why),
         }
         tell(told, report, Begun::Queued);
@@ -304,13 +304,13 @@ impl Supervisor<'_> {
                         continue;
                     }
                     tell(told, report, Begun::Queued);
-                    // Whoever asks next attends it again.
+                    // The next process that asks attends it again.
                     return Err(Error::Unattended(self.name.to_string()));
                 }
                 Event::Signal(signal @ (Signal::SIGUSR1 | Signal::SIGUSR2)) => {
                     let sent =
                         attempt.start(move |launcher, job| Back::Told(launcher.tell(job, Ask::Signal(signal))))?;
-                    // Nobody waits for it.
+                    // Nobody waits for the thread.
                     drop(sent);
                 }
                 Event::Signal(_) | Event::TimeUp => {}
@@ -318,7 +318,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Has it end if somebody has asked for that, or its time is up.
+    /// Ends it if somebody has asked for that or it has timed out.
     fn end_if_asked(&mut self, attempt: &mut Attempt, now: Millis) {
         if attempt.ending.is_some() || attempt.end.is_some() {
             return;
@@ -333,7 +333,7 @@ impl Supervisor<'_> {
         attempt.ending = Some(Ending { cause, grace, kill_at: now.saturating_add(grace), asked: None });
     }
 
-    /// Takes in what the job has said and printed. Gives whether there was anything.
+    /// Processes the reports and output of the job. Returns whether there were any.
     fn take_in(
         &mut self,
         attempt: &mut Attempt,
@@ -345,7 +345,7 @@ impl Supervisor<'_> {
         let now = clock::since_boot();
         let heard = match heard {
             Ok(heard) => heard,
-            // It is gone for good if it is so long after the job's end.
+            // So long after the job's end it is gone for good.
             Err(error) if error.kind() == ErrorKind::NotFound => Heard::default(),
             Err(_) => return Ok(false),
         };
@@ -382,7 +382,7 @@ impl Supervisor<'_> {
         };
         let now = clock::since_boot();
         let Some((id, stands)) = job else {
-            // What it was asked before it had the job says nothing.
+            // An answer to a question from before the submission says nothing.
             if number >= attempt.before.saturating_add(2) {
                 attempt.unknown.get_or_insert(now);
             }
@@ -406,7 +406,7 @@ impl Supervisor<'_> {
         Ok(())
     }
 
-    /// Between two attempts. Gives the end if there is to be no further one.
+    /// Sleeps between two attempts. Returns the end if there is no further one.
     fn rest(&mut self, delay: Millis, end: &End) -> Result<Option<End>> {
         let until = clock::since_boot().saturating_add(delay);
         let deadline = self.deadline().filter(|_| self.has_started);
@@ -455,12 +455,12 @@ impl Attempt {
         Sleeper::start(move || Ok(work(&*launcher, &job)))
     }
 
-    /// Whether the engine is to be asked more often than usual.
+    /// Whether to ask the engine more often than usual.
     fn is_in_a_hurry(&self) -> bool {
         self.ending.is_some() || self.end.is_some()
     }
 
-    /// What is to be asked of the job now.
+    /// The next request to the job.
     fn next_order(&mut self, now: Millis) -> Option<Ask> {
         let ending = self.ending.as_mut().filter(|_| self.end.is_none() && self.over.is_none())?;
         let wanted = if now >= ending.kill_at { Ask::Kill } else { Ask::End(ending.grace) };
@@ -471,7 +471,7 @@ impl Attempt {
         Some(wanted)
     }
 
-    /// When to look again though nothing happens, in ms since boot.
+    /// When to look again even if nothing happens, in ms since boot.
     fn next_moment(&self, now: Millis) -> Millis {
         let kill = self.ending.as_ref().map(|ending| ending.kill_at).filter(|at| *at > now);
         kill.map_or(now + SELDOM, |kill| kill.min(now + SELDOM))
@@ -511,10 +511,10 @@ impl Attempt {
         Some(Followed::End(End { rc, cause, ended: self.ended(), run_time: Some(end.run_time), ..End::default() }))
     }
 
-    /// The end of a job that has said nothing, if the engine says that it is over, or does not know it.
+    /// The end of a job that has not reported one, if the engine says that it is over, or does not know it.
     fn silent_end(&self, now: Millis) -> Option<Followed> {
         let grace = if self.ending.is_some() { grace().min(LATE) } else { grace() };
-        // It was listened to once more after that.
+        // Its reports were read once more after that.
         let is_past = |since: Millis| {
             let until = since.saturating_add(grace);
             now >= until && self.heard.is_some_and(|heard| heard >= until)
@@ -542,22 +542,22 @@ impl Attempt {
         }
     }
 
-    /// What was done to end it, of which only the job itself is seen.
+    /// What was done to end it; only the job itself is visible from here.
     fn ended(&self) -> Option<Ended> {
         let ending = self.ending.as_ref().filter(|_| self.has_started)?;
         Some(Ended { terminated: 1, killed: u32::from(ending.asked == Some(Ask::Kill)) })
     }
 }
 
-/// Tells whoever waits for the start, once.
+/// Tells the starting command, once.
 fn tell(told: &mut bool, report: Report<'_>, begun: Begun) {
     if !mem::replace(told, true) {
-        // What an engine has goes on in any case.
+        // A task on an engine goes on in any case.
         let _ = report(Ok(begun));
     }
 }
 
-/// Adds to the log, and gives how much went there. What did not is tried again.
+/// Adds to the log, and returns how much was written. The caller tries the rest again.
 fn copy(mut log: &File, output: &[u8]) -> u64 {
     let mut written = 0;
     while written < output.len() {

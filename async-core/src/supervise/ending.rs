@@ -1,4 +1,4 @@
-//! Ending a task that is cancelled, whose time is up, or that can't be looked after any more.
+//! Ending a task that is cancelled, timed out, or can't be supervised any more.
 
 use super::attempts::ends_attempts;
 use std::io;
@@ -18,30 +18,30 @@ use crate::tree::{self, Ended};
 impl Supervisor<'_> {
     pub(super) fn cancel(&mut self, grace: Millis) -> Result<End> {
         let ended = Some(self.end_tree(grace)?);
-        // Without a child it has never run: as if it had ended on the spot.
+        // Without a child the task never ran: as if it had ended at once.
         let rc = self.reap().unwrap_or(TERMINATED);
         Ok(End { rc, cause: Some(Cause::Cancelled), ended, ..End::default() })
     }
 
     pub(super) fn end_tree(&mut self, grace: Millis) -> Result<Ended> {
-        // It has run nothing yet, so it is none of what is ended.
+        // It has run nothing yet, so it does not count among the ended processes.
         self.dismiss_spare();
         let ended = insist(|| tree::end_own(grace));
         ended.or_else(|error| {
-            // Without a look at the others it can end the task's own process, which is its child.
+            // Even without seeing the other processes, the supervisor can end the task's own process, its child.
             self.say_in_log(&format!("only the task's own process was ended: {error}"));
             self.end_child_in_time(grace)
         })
     }
 
-    /// Ends a task that can't be looked after any more, by what needs no descriptor and no memory.
+    /// Ends a task that can't be supervised any more. Needs no descriptor and no memory.
     pub(super) fn give_up(&mut self, error: &Error) -> End {
         self.end_child();
         self.say_in_log(&format!("killed, as its supervisor can't go on: {error}"));
         End { rc: self.rc.unwrap_or(128 + Signal::SIGKILL as i32), ..End::default() }
     }
 
-    /// Ends the task's own process: SIGTERM first, and SIGKILL if it is still there `grace` ms later.
+    /// Ends the task's own process: sends SIGTERM, and SIGKILL if it still exists `grace` ms later.
     pub(super) fn end_child_in_time(&mut self, grace: Millis) -> Result<Ended> {
         let deadline = clock::since_boot().saturating_add(grace);
         let mut ended = Ended::default();
@@ -61,9 +61,9 @@ impl Supervisor<'_> {
         Ok(ended)
     }
 
-    /// The grace period, if somebody has asked for the future to be cancelled.
+    /// The grace period, if somebody has cancelled the future.
     pub(super) fn cancelled(&self) -> Option<Millis> {
-        // If it can't be read, whoever asks will ask again.
+        // If the record can't be read, the canceller asks again.
         if self.script_is_gone.get() {
             return Some(self.plan.grace());
         }
@@ -71,13 +71,13 @@ impl Supervisor<'_> {
         record.cancel_time.map(|_| record.cancel_grace.unwrap_or_else(|| self.plan.grace()))
     }
 
-    /// Whether it was asked to end because a future is cancelled inside whose task it was started.
+    /// Whether it was asked to end because a parent future was cancelled.
     pub(super) fn was_ended_from_around(&mut self, end: &End) -> bool {
-        // Most have not been started inside another's task, and that saves them a look.
+        // Most tasks have no parent future, and this check saves them a look.
         if end.cause.is_some() || end.rc == 0 && std::env::var_os(INSIDE).is_none() {
             return false;
         }
-        // The task may have heard of it before this process did.
+        // The task may have got the signal before this process did.
         while let Ok(Event::Signal(signal)) = self.next(&[], Some(0)) {
             self.stop_retrying |= ends_attempts(signal);
         }
@@ -86,7 +86,7 @@ impl Supervisor<'_> {
             && self.record.read().is_ok_and(|record| self.store.is_cancelled_around(&record))
     }
 
-    /// Ends a task that is not to start any more.
+    /// Ends a task that should not start any more.
     pub(super) fn end_child(&mut self) {
         if let Some(child) = self.child
             && self.reap().is_none()
@@ -99,7 +99,7 @@ impl Supervisor<'_> {
     }
 }
 
-/// Tries again what may fail for a while, as when all descriptors are taken, but not what never works here.
+/// Retries what can fail for a while, for example when all descriptors are taken, but not what never works here.
 pub(super) fn insist<T>(attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
     for _ in 0..TRIES {
         match attempt() {

@@ -1,4 +1,4 @@
-//! The signals and other events that a supervisor sleeps for.
+//! The signals and other events that a supervisor waits for.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fs::File;
@@ -19,31 +19,32 @@ use crate::clock::{self, Millis};
 use crate::descriptor;
 use crate::process::{ProcessIdentity, Watched};
 
-/// What a supervisor sleeps for.
+/// An event that wakes a supervisor.
 pub(super) enum Event {
     Signal(Signal),
-    /// The descriptor with that index can be read.
+    /// The descriptor with that index is readable.
     Woken(usize),
     TimeUp,
-    /// The script is gone whose end is the task's too. This comes once.
+    /// The script that the task must not outlive is gone. This event comes once.
     ScriptGone,
 }
 
 /// The signals that this process gets, as events.
 pub(super) struct Events {
     arriving: SignalFd,
-    /// Goes off at a deadline, made with the first one. What poll(2) itself counts stands still while the machine is suspended.
+    /// Fires at a deadline; created with the first one. poll(2)'s own timeout stands still while the machine is
+    /// suspended.
     alarm: OnceCell<TimerFd>,
-    /// The shell whose descriptors this process has inherited, as long as it is there.
+    /// The shell whose descriptors this process has inherited, until the shell is gone.
     shell: Cell<Option<Shell>>,
     script: RefCell<Script>,
 }
 
-/// The script whose end is the task's too.
+/// The script that the task must not outlive.
 enum Script {
-    /// There is none, or it is gone and that has been told.
+    /// There is none, or it is gone and the event has come.
     None,
-    /// The shell that has started this process.
+    /// The shell that started this process.
     Shell(Pid),
     Other(Watched),
     Gone,
@@ -65,21 +66,21 @@ impl Script {
     }
 }
 
-/// How often to look whether the script is gone, in ms, where the kernel does not tell.
+/// How often to check whether the script is gone, in ms, if the kernel does not tell.
 const LOOK_AGAIN: Millis = 500;
 const NOT_AT_ALL: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
-/// The shell that has started this process.
+/// The shell that started this process.
 #[derive(Clone, Copy)]
 pub(super) struct Shell {
     pub(super) pid: Pid,
-    /// The one descriptor that is from there and meant for this process.
+    /// The one inherited descriptor that is meant for this process.
     pub(super) gate: RawFd,
 }
 
 impl Events {
-    /// Has them wait until they are asked for. This process closes what it has inherited when `shell`, its parent, is gone: a
-    /// reader of what that prints waits for nobody else.
+    /// Blocks the signals, so that they wait until this process asks for them. Once its parent `shell` is gone, this
+    /// process closes what it has inherited, so that a reader of the shell's output does not wait for this process.
     ///
     /// The end of `script` is an event too.
     pub(super) fn block(shell: Option<Shell>, script: Option<ProcessIdentity>) -> io::Result<Self> {
@@ -97,7 +98,7 @@ impl Events {
         };
         if shell.is_some() {
             set_pdeathsig(Signal::SIGCONT)?;
-            // It may be gone already.
+            // The shell may be gone already.
             events.leave_shell_if_gone();
         }
         Ok(events)
@@ -122,9 +123,9 @@ impl Events {
             return;
         };
         self.shell.set(None);
-        // If it can't be done, somebody waits longer than need be.
+        // If this fails, a reader waits longer than necessary.
         let _ = descriptor::close_inherited(gate);
-        // Where there is no descriptor left for it, there is one that takes no words either.
+        // If no descriptor is free for it, the signalfd stands in: nothing can be written to that either.
         let null = File::options().read(true).write(true).open("/dev/null");
         let nothing = null.as_ref().map_or_else(|_| self.arriving.as_fd(), AsFd::as_fd);
         for put in [dup2_stdin, dup2_stdout, dup2_stderr] {
@@ -132,7 +133,7 @@ impl Events {
         }
     }
 
-    /// Sleeps until something happens; `deadline` is in ms since boot.
+    /// Sleeps until an event; `deadline` is in ms since boot.
     pub(super) fn next(&self, others: &[Option<BorrowedFd<'_>>], deadline: Option<Millis>) -> io::Result<Event> {
         loop {
             if self.is_script_gone() {
@@ -178,15 +179,15 @@ impl Events {
         }
     }
 
-    /// A descriptor that can be read from `deadline` on, in ms since boot. Without one poll(2) still comes back in time, unless
-    /// the machine is suspended meanwhile.
+    /// A descriptor that becomes readable at `deadline`, in ms since boot. Without one poll(2) still returns in time,
+    /// unless the machine is suspended meanwhile.
     fn alarm_at(&self, deadline: Millis) -> Option<BorrowedFd<'_>> {
         if self.alarm.get().is_none() {
             let flags = TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK;
             let _ = self.alarm.set(TimerFd::new(ClockId::CLOCK_BOOTTIME, flags).ok()?);
         }
         let alarm = self.alarm.get()?;
-        // A time of zero would disarm it.
+        // Zero would disarm the timer.
         let at = Expiration::OneShot(TimeSpec::milliseconds(deadline.max(1)));
         alarm.set(at, TimerSetTimeFlags::TFD_TIMER_ABSTIME).ok()?;
         Some(alarm.as_fd())

@@ -15,7 +15,7 @@ use crate::name::FutureName;
 use crate::record::{Cause, Donor, Line};
 use crate::store::{End, Obstacle, QueueView, Slot, Store};
 
-/// How a look at a task that is held back ended.
+/// How holding a task back ended.
 enum HeldEnd {
     End(End),
     Woken(usize),
@@ -30,17 +30,17 @@ enum Turn {
     DonatedBy(FutureName, Slot),
 }
 
-/// What one of the sleepers has come back with.
+/// What a sleeper came back with.
 enum Woke {
     Looked(QueueView),
-    /// What it slept on may be gone.
+    /// The obstacle may be gone.
     Free,
     Donated(Option<Slot>),
 }
 
 impl Supervisor<'_> {
-    /// Keeps the task from starting until its plan allows it, and calls `held` if that is not so at once, which says whether to
-    /// go on. Gives the end of the future if it comes to that instead.
+    /// Keeps the task from starting until its plan allows it. If it has to wait, calls `held`, which says whether to go
+    /// on. Returns the end of the future if it comes to that instead.
     pub(super) fn hold_back(&mut self, held: &mut dyn FnMut() -> bool) -> Option<End> {
         if !self.plan.may_queue() {
             return None;
@@ -69,11 +69,11 @@ impl Supervisor<'_> {
             Turn::Own(slot) => (slot, None),
             Turn::DonatedBy(name, slot) => (slot, Some(Line::DonatedBy(name))),
         };
-        // It may have been changed since, and is not any more.
+        // The plan may have changed until now, but not from now on.
         self.plan = self.record.read()?.plan.unwrap_or_default();
         self.run_start = clock::since_boot();
         let start = [Line::RunStart(clock::wall()), Line::RunBoot(self.run_start)];
-        // One that runs elsewhere starts when the engine has it so.
+        // The engine decides when a task on it starts.
         let start = start.into_iter().filter(|_| self.plan.on.is_none());
         let at_once = (!was_held && self.plan.on.is_none()).then_some(Line::AtOnce(true));
         self.record.add(&donated_by.into_iter().chain(at_once).chain(start).collect::<Vec<_>>())?;
@@ -85,8 +85,8 @@ impl Supervisor<'_> {
         Ok(None)
     }
 
-    /// Sleeps until it may start, in its own turn or in the place of somebody who waits for it. It looks again whenever what it
-    /// slept on may be gone, and whenever it is woken: whoever changes the queue wakes it.
+    /// Sleeps until the task may start, in its own turn or in a donated slot. Looks again whenever the obstacle may be
+    /// gone and whenever it is woken, since a change of the queue wakes it.
     fn wait_for_start(&mut self, first: Obstacle) -> Result<Turn> {
         let mut looking: Option<Sleeper<Woke>> = None;
         let mut slept_on: Vec<(Obstacle, Sleeper<Woke>)> = Vec::new();
@@ -141,7 +141,7 @@ impl Supervisor<'_> {
         Sleeper::start(move || store.look_for_start(&name, &file, true).map(Woke::Looked))
     }
 
-    /// None for what can't be slept on.
+    /// None if nothing can sleep on that obstacle.
     fn sleep_on(&self, obstacle: &Obstacle) -> Result<Option<Sleeper<Woke>>> {
         if matches!(obstacle, Obstacle::Paused | Obstacle::PausedQueue) {
             return Ok(None);
@@ -174,7 +174,7 @@ impl Supervisor<'_> {
                 Event::Signal(Signal::SIGCONT) | Event::ScriptGone => return Ok(HeldEnd::Poked),
                 Event::Signal(Signal::SIGCHLD) | Event::TimeUp => {}
                 Event::Signal(signal) if self.child.is_some() => self.pass_on(signal),
-                // There is no task yet that could act on it.
+                // No task exists yet that could act on the signal.
                 Event::Signal(signal) if ends_attempts(signal) => {
                     let signal = signal as i32;
                     return Ok(HeldEnd::End(End { rc: 128 + signal, signal: Some(signal), ..End::default() }));
@@ -185,7 +185,7 @@ impl Supervisor<'_> {
     }
 }
 
-/// Whether the place of another is any use.
+/// Whether a donated slot would help.
 fn may_borrow(obstacle: &Obstacle) -> bool {
     match obstacle {
         Obstacle::Dependencies(..) | Obstacle::Paused => false,

@@ -1,5 +1,5 @@
-//! The process behind a running future: it holds the future's life, starts the task when its time has come, waits for it as
-//! its parent, and records how it ended.
+//! The process behind a running future: it holds the future's life, starts the task when its time has come, waits for
+//! it as its parent, and records how it ended.
 
 mod attempts;
 mod attend;
@@ -40,22 +40,22 @@ use events::{Event, Events, Shell};
 
 pub use gate::Gated;
 
-/// The signals that are meant for a task when its future's process gets them.
+/// The signals that the future's process passes on to the task.
 const PASSED_ON: [Signal; 6] =
     [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGUSR1, Signal::SIGUSR2];
 
 /// The exit status of a future whose task was never started.
 const FAILED: i32 = 125;
-/// The exit status of a task whose time was up, as timeout(1) has it.
+/// The exit status of a task that timed out, as in timeout(1).
 const TIMED_OUT: i32 = 124;
 /// The exit status of a task that was cancelled while nothing of it ran.
 const TERMINATED: i32 = 128 + Signal::SIGTERM as i32;
-/// The exit status of a program that can't be executed, as shells have it.
+/// The exit status of a program that can't be executed, as in shells.
 const NOT_EXECUTABLE: i32 = 126;
-/// The exit status of a program that is not there, as shells have it.
+/// The exit status of a missing program, as in shells.
 const NOT_FOUND: i32 = 127;
 
-/// How often what can fail for a while is tried again while a task runs, and how long to wait before that.
+/// How often to retry what can fail for a while, while a task runs, and how long to wait before each retry.
 const TRIES: usize = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
@@ -66,33 +66,34 @@ pub enum Begun {
     Runs,
     /// Its task is held back for now.
     Queued,
-    /// Its task is never started; why is recorded.
+    /// Its task will never start; the record says why.
     Never,
 }
 
-/// Is called when it is known what becomes of the future, and again when one that was queued runs. What it hears first counts: a
-/// failure after that is recorded.
+/// Called once the future's start is decided, and again when a queued future runs. The first call counts: later
+/// failures are only recorded.
 ///
-/// A function is let go after that, so that none runs that somebody takes for not started; if this fails, it never is.
+/// A function runs only after this call, so that no caller takes a running function for one that did not start; if the
+/// call fails, the function never runs.
 pub type Report<'a> = &'a mut dyn FnMut(io::Result<Begun>) -> io::Result<()>;
 
-/// What a supervisor runs. The output goes to the future's log.
+/// The task that a supervisor runs. Its output goes to the future's log.
 pub enum Task {
-    /// A child of this process that is there already, and waits at a gate.
+    /// An existing child of this process, which waits at a gate.
     Function(Gated),
-    /// A program, which is not started yet.
+    /// A program that has not started yet.
     Program(Box<Command>),
-    /// What an engine is to run elsewhere, or runs already.
+    /// A task for an engine, which may be running it already.
     Elsewhere(Elsewhere),
 }
 
-/// Runs the task of the future that has `record`, and records its end.
+/// Runs the task of the future with `record`, and records its end.
 ///
-/// `planned` says that the record has a [`Plan`]. The signals HUP, INT, QUIT, TERM, USR1 and USR2 are passed on to the task.
-/// They and SIGCHLD and SIGCONT stay blocked; this process must have no other threads.
+/// `planned` says that the record has a [`Plan`]. The supervisor passes the signals HUP, INT, QUIT, TERM, USR1 and USR2
+/// on to the task. They and SIGCHLD and SIGCONT stay blocked; this process must have no other threads.
 ///
-/// A task that can't be started at once is an error, and so is what goes wrong before that. Everything that happens
-/// later is the end of the future, and recorded.
+/// Fails if a task that should start right away can't, and on any error before that. Everything later becomes the
+/// recorded end of the future.
 pub fn supervise(
     store: &Store,
     name: &FutureName,
@@ -110,7 +111,7 @@ pub fn supervise(
         Task::Program(_) | Task::Elsewhere(_) => (None, None),
     };
     let events = Events::block(shell, script).map_err(here)?;
-    // Whatever the task leaves without a parent stays in reach.
+    // Orphans of the task stay within reach.
     set_child_subreaper(true).map_err(|errno| here(errno.into()))?;
     process::reset_sigchld().map_err(here)?;
     set_name(tree::SUPERVISOR).map_err(|errno| here(errno.into()))?;
@@ -138,16 +139,16 @@ pub fn supervise(
         task => supervisor.run(task, report),
     };
     let mut end = match end {
-        // What runs must not go on without anybody who looks after it. Elsewhere it does.
+        // A task must not go on without a supervisor here. On an engine it may.
         Err(error) if supervisor.has_started && supervisor.plan.on.is_none() => supervisor.give_up(&error),
         end => end?,
     };
-    // A timeout has a status of its own.
+    // A timeout has its own status.
     end.signal = end.signal.or(supervisor.signal.filter(|signal| end.rc == 128 + signal));
     if supervisor.was_ended_from_around(&end) {
         end.cause = Some(Cause::Cancelled);
     }
-    // A task that was told to stop has not succeeded, also if it takes that for a good end.
+    // A cancelled task has not succeeded, even if it exits with 0.
     if end.cause == Some(Cause::Cancelled) && end.rc == 0 {
         end.rc = TERMINATED;
     }
@@ -168,19 +169,19 @@ struct Supervisor<'a> {
     plan: Plan,
     events: Events,
     child: Option<Pid>,
-    /// The function that it runs, if it is none that is a program.
+    /// The function to run; none for a program.
     function: Option<Gated>,
-    /// When the task was let go, in ms since boot.
+    /// When the task was allowed to run, in ms since boot.
     run_start: Millis,
     /// The child's exit status, once it is over.
     rc: Option<i32>,
     /// The signal that ended it, if one did.
     signal: Option<i32>,
-    /// Whether the task has been let go, so that whoever waits for its start has heard of it.
+    /// Whether the task was allowed to run, so that the caller knows of its start.
     has_started: bool,
     /// Whether somebody has asked the task to end.
     stop_retrying: bool,
-    /// The task counts until its end is recorded.
+    /// Until the end is recorded, the task counts against the limit.
     slot: Option<Slot>,
     /// Its job, if it runs elsewhere.
     job: Option<(Arc<dyn Launcher>, Arc<Job>)>,
@@ -207,7 +208,7 @@ impl Supervisor<'_> {
                 process::start_without_inherited_signals(&mut command);
                 Some(command)
             }
-            // That is not this way's.
+            // Tasks on engines do not come this way.
             Task::Elsewhere(_) => return Err(self.store.unknown(self.name)),
         };
         let was_held = match self.admit(report)? {
@@ -219,7 +220,7 @@ impl Supervisor<'_> {
         end
     }
 
-    /// Holds the task back as planned. Gives the end if it comes to that, else whether it was held back.
+    /// Holds the task back as planned. Returns the end if it comes to that, else whether the task was held back.
     fn admit(&mut self, report: Report<'_>) -> Result<std::result::Result<bool, End>> {
         let mut told = None;
         let end = self.hold_back(&mut || {
@@ -247,11 +248,11 @@ impl Supervisor<'_> {
         self.plan.timeout.map(|timeout| self.run_start.saturating_add(timeout))
     }
 
-    /// Waits for the task as its shell would.
+    /// Waits for the task like its shell would.
     fn wait_for_child(&mut self) -> Result<End> {
         let deadline = self.deadline();
         loop {
-            // Asked before each sleep: the child may have ended before its signal was blocked.
+            // Before each sleep: the child may have ended before its signal was blocked.
             if let Some(rc) = self.reap() {
                 return Ok(End { rc, ..End::default() });
             }
@@ -273,7 +274,7 @@ impl Supervisor<'_> {
 
     fn pass_on(&mut self, signal: Signal) {
         self.stop_retrying |= ends_attempts(signal);
-        // Once it has been waited for, its process id may be another's.
+        // Once the child has been waited for, its process id may belong to another process.
         if signal != Signal::SIGCHLD
             && let Some(child) = self.child.filter(|_| self.rc.is_none())
         {
@@ -282,7 +283,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Takes note of whatever has ended, of what the task left behind too. Gives the task's status once it is over.
+    /// Reaps everything that has ended, including what the task left behind. Returns the task's status once it is over.
     fn reap(&mut self) -> Option<i32> {
         loop {
             let (pid, rc, signal) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
@@ -302,7 +303,7 @@ impl Supervisor<'_> {
         let event = insist(|| self.events.next(others, deadline));
         let event = event.map_err(Error::io("wait for the task of", &self.store.log_path(self.name)))?;
         if let Event::ScriptGone = event {
-            // As if it had asked for that. It is done, too, where the request can't be written down.
+            // As if the script had cancelled it. This works even if the request can't be written.
             self.script_is_gone.set(true);
             let _ = self.record.add(&[Line::CancelTime(clock::wall())]);
         }
@@ -310,7 +311,7 @@ impl Supervisor<'_> {
     }
 
     fn say(&self, mut log: &File, text: &str) {
-        // The end is recorded whether or not there is room for a remark.
+        // The end is recorded even if there is no room for a remark.
         let _ = log.write_all(format!("[Async {}:{}]: {text}\n", self.name, std::process::id()).as_bytes());
     }
 

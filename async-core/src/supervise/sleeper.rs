@@ -1,4 +1,4 @@
-//! Sleeping in calls that can't be polled.
+//! Sleeping in system calls that poll(2) can't watch.
 
 use std::cell::Cell;
 use std::io::{self, PipeReader};
@@ -10,7 +10,7 @@ use std::thread;
 use crate::error::{Error, Result};
 use crate::process::with_patience;
 
-/// Something that sleeps in a system call which poll(2) can't watch, in a thread whose end it can.
+/// A thread that sleeps in a system call which poll(2) can't watch. Poll can watch the end of the thread.
 pub(super) struct Sleeper<T> {
     end: PipeReader,
     received: Receiver<Result<T>>,
@@ -23,11 +23,11 @@ impl<T: Send + 'static> Sleeper<T> {
         let (end, open) = io::pipe().map_err(failed)?;
         let (send, received) = channel();
         let run = move || {
-            // Nobody may want it any more.
+            // The receiver may be gone.
             let _ = send.send(work());
             drop(open);
         };
-        // A thread takes its work with it where there is none to be had, so it is given that when it is there.
+        // If the thread can't be made, its closure is lost; so it gets its work only once it exists.
         let make = || {
             let (give, given) = channel::<Box<dyn FnOnce() + Send>>();
             let work = move || given.recv().map_or((), |run| run());
@@ -38,12 +38,12 @@ impl<T: Send + 'static> Sleeper<T> {
         Ok(Self { end, received, taken: Cell::new(false) })
     }
 
-    /// What to poll, until the result has been taken.
+    /// The descriptor to poll, until the result has been taken.
     pub(super) fn pending(&self) -> Option<BorrowedFd<'_>> {
         (!self.taken.get()).then(|| self.end.as_fd())
     }
 
-    /// The result, after the end.
+    /// The result, once the thread has ended.
     pub(super) fn result(&self) -> Result<T> {
         self.taken.set(true);
         let gone = || Error::io("wait in a thread of", Path::new("/proc/self"))(io::ErrorKind::BrokenPipe.into());

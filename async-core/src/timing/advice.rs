@@ -6,29 +6,29 @@ use super::replay::{Replay, Times};
 use super::schedule::{Limit, Schedule};
 use crate::clock::Millis;
 
-/// Advice that is worth less than this, in ms, or than a hundredth of the run, is none.
+/// Advice that saves less than this, in ms, or less than a hundredth of the run, is not worth giving.
 const WORTHLESS: Millis = 100;
 
-/// How many pieces of advice there are at most.
+/// The most pieces of advice to give.
 const MOST: usize = 5;
 
 /// Something to do differently.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advice {
-    /// What.
+    /// The change.
     pub change: Change,
-    /// How far that moves something, if it is about that.
+    /// How far that moves something, if it moves anything.
     pub moved: Option<Moved>,
-    /// By how many ms the run would be shorter.
+    /// By how many ms the run would become shorter.
     pub worth: Millis,
 }
 
 impl Schedule {
-    /// What could make the run shorter, each on its own, the most first: at most five pieces, each worth at least a
+    /// Changes that could make the run shorter, each on its own, the best first: at most five, each worth at least a
     /// hundredth of the run and 0.1 s.
     ///
-    /// Only what is on the critical path is tried, as nothing else can help. `recorded` is the replay of this schedule
-    /// without a change. Each change is the smallest that is worth as much as the greatest of its kind.
+    /// Tries only what is on the critical path, since nothing else can help. `recorded` is the replay of this schedule
+    /// without changes. Each change is the smallest one that is worth as much as the largest of its kind.
     #[must_use]
     pub fn advice(&self, recorded: &Replay) -> Vec<Advice> {
         let least = WORTHLESS.max((recorded.total + 99) / 100);
@@ -48,7 +48,7 @@ impl Schedule {
         advice
     }
 
-    /// What may help, each as far as it can be carried.
+    /// Changes that may help, each taken as far as possible.
     fn candidates(&self, path: &[Stretch], recorded: &Replay, least: Millis) -> Vec<Change> {
         let mut changes = Vec::new();
         let mut tasks: Vec<usize> = path.iter().filter_map(|stretch| stretch.task).collect();
@@ -59,7 +59,7 @@ impl Schedule {
             changes.push(Change::Parallel);
         }
         for task in tasks {
-            // Whenever it is started or waited for, it can't save more than it takes.
+            // Moving its start or its wait can't save more time than the task takes.
             let Times { start, end, .. } = recorded.tasks[task];
             if end - start < least {
                 continue;
@@ -80,7 +80,7 @@ impl Schedule {
         changes
     }
 
-    /// The smallest change that is worth as much as that one, if that is enough.
+    /// The smallest change that is worth as much as that one, if it is worth enough.
     fn smallest(&self, change: Change, total: Millis, least: Millis) -> Option<Advice> {
         let most = self.try_out(change, total).filter(|advice| advice.worth >= least)?;
         let Some(moved) = &most.moved else {
@@ -101,7 +101,7 @@ impl Schedule {
         }
         let is_enough = |advice: &Advice| advice.worth >= most.worth;
         let smallest = self.try_out(shifted(enough), total).filter(is_enough)?;
-        // As far as it was moved in fact, which may be more than was asked for.
+        // As far as it really moved, which may be more than requested.
         let moved = smallest.moved.as_ref().map_or(0, |moved| moved.by.abs());
         self.try_out(shifted(moved), total).filter(is_enough).or(Some(smallest))
     }
@@ -114,8 +114,8 @@ impl Schedule {
     }
 }
 
-/// Whether they come to the same: one task is started before another is waited for, or that is waited for after the former
-/// is started.
+/// Whether both have the same effect: starting one task before the wait for another, or waiting for the other after
+/// starting the first.
 fn is_same(a: &Advice, b: &Advice) -> bool {
     let passes = |advice: &Advice| advice.moved.clone().unwrap_or_default();
     match (a.change, b.change) {

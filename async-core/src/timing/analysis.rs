@@ -1,17 +1,17 @@
-//! What is found out about a run: what its length hangs on, and what could make it shorter.
+//! The analysis of a run: what determines its length, and what could make it shorter.
 
 use super::{Advice, Run, Schedule, Stretch, Stuck};
 
-/// A run, what its length hangs on, and what could make it shorter.
+/// A run, what determines its length, and what could make it shorter.
 #[derive(Clone, Debug)]
 pub struct Analysis<'a> {
-    /// The run.
+    /// The run itself.
     pub run: &'a Run,
-    /// The same taken apart, to be done again with something changed.
+    /// The run taken apart, for replays with changes.
     pub schedule: Schedule,
-    /// What its length hangs on, from its start to its end.
+    /// What determines its length, from its start to its end.
     pub path: Vec<Stretch>,
-    /// What could make it shorter, the most first.
+    /// What could make it shorter, the best first.
     pub advice: Vec<Advice>,
 }
 

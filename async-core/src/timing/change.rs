@@ -1,4 +1,4 @@
-//! What could have been done differently in a run.
+//! Changes to a run.
 
 use std::cmp::Ordering;
 use std::ops::RangeInclusive;
@@ -7,58 +7,58 @@ use super::run::MAX_OFFSET;
 use super::schedule::{Action, Limit, Schedule, Step, share, split};
 use crate::clock::Millis;
 
-/// Something done differently. Tasks are indices of [`super::Run::tasks`].
+/// A change to a run. Tasks are indices of [`super::Run::tasks`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// No more than that many tasks run at once; none for as many as there are.
+    /// At most that many tasks run at once; none for no limit.
     Jobs(Option<u32>),
-    /// What ran in the shell itself runs in the background.
+    /// Tasks that ran in the shell itself run in the background.
     Parallel,
     /// The same for one task.
     Background(usize),
-    /// A task is started at another moment.
+    /// A task starts at another moment.
     Start(usize, Shift),
-    /// A task is waited for at another moment.
+    /// The wait for a task begins at another moment.
     Wait(usize, Shift),
-    /// A task works for longer, or not as long.
+    /// A task works longer or less long.
     Run(usize, Length),
 }
 
-/// Another moment for what an actor does. Moments are those of the recorded run. Where it stood waiting at that moment,
-/// it can do nothing else: then it does it before that wait.
+/// Another moment for an actor's step. Moments refer to the recorded run. An actor that was waiting at that moment can
+/// do nothing else, so the step then goes before that wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shift {
-    /// That many ms later than it was, or earlier if negative.
+    /// That many ms later, or earlier if negative.
     By(Millis),
-    /// As soon as it could: a task is started when its starter begins, and waited for when it is started.
+    /// As early as possible: a start when its starter begins, a wait when its task starts.
     First,
-    /// As late as it could: a task is started when it is waited for, and waited for when its waiter ends.
+    /// As late as possible: a start when the task is waited for, a wait when its waiter ends.
     Last,
 }
 
-/// Another length of what a task does itself: waits for tasks of its own come on top.
+/// Another length of a task's own work: waits for tasks of its own come on top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
-    /// That many hundredths of what it was.
+    /// That percentage of the old length.
     Percent(u32),
-    /// That many ms more, or less if negative; not less than none.
+    /// That many ms more, or less if negative, but not below zero.
     By(Millis),
     /// That many ms.
     Exactly(Millis),
 }
 
-/// How far something was moved in fact.
+/// How far a step really moved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Moved {
     /// By how many ms of the recorded run it is later, or earlier if negative.
     pub by: Millis,
-    /// The tasks past whose starts it was moved.
+    /// The tasks whose starts it moved past.
     pub past_starts: Vec<usize>,
-    /// The tasks past which it was moved that somebody stood waiting for.
+    /// The tasks that somebody was waiting for and that it moved past.
     pub past_waits: Vec<usize>,
 }
 
-/// Why something can't be done differently. The field is the task's index.
+/// Why a change is impossible. The field is the task's index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unchangeable {
     /// It ran in the shell itself.
@@ -70,7 +70,7 @@ pub enum Unchangeable {
 }
 
 impl Schedule {
-    /// Does something differently. Says how far something was moved, if the change is about that.
+    /// Applies a change. Returns how far a step moved, if the change moves one.
     pub fn change(&mut self, change: Change) -> Result<Option<Moved>, Unchangeable> {
         match change {
             Change::Jobs(jobs) => self.limit(jobs),
@@ -86,7 +86,7 @@ impl Schedule {
         Ok(None)
     }
 
-    /// Where a task is started: the actor, and which of its steps that is.
+    /// Where a task starts: the actor and the index of its step.
     pub(super) fn start_of(&self, task: usize) -> Option<(usize, usize)> {
         self.find(Action::Start(task))
     }
@@ -98,7 +98,7 @@ impl Schedule {
 
     fn limit(&mut self, jobs: Option<u32>) {
         for task in self.tasks.iter_mut().filter(|task| task.ran && !task.synchronous) {
-            // How long it would have taken to run is not known of one that did not wait for its turn.
+            // A task that did not wait for its turn does not tell how long its start would have taken.
             if task.place == Limit::Anyway {
                 task.lag = 0;
             }
@@ -132,8 +132,7 @@ impl Schedule {
         Ok(Some(self.move_step(actor, from, shift, started.map_or(0, |started| started + 1)..=latest)))
     }
 
-    /// Takes a step out and puts it in front of another one, or behind all; `places` says which of these it may come to,
-    /// as indices of those that are left.
+    /// Moves a step in front of another one, or to the end. `places` are the allowed indices among the remaining steps.
     fn move_step(&mut self, actor: usize, old: usize, shift: Shift, places: RangeInclusive<usize>) -> Moved {
         let steps = &mut self.actors[actor];
         let step = steps.remove(old);

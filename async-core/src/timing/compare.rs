@@ -1,30 +1,30 @@
-//! What takes longer than it did.
+//! Comparing a run with earlier ones.
 
 use std::collections::BTreeMap;
 
 use super::run::Run;
 use crate::clock::Millis;
 
-/// A run beside earlier ones.
+/// A run compared with earlier ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
     /// The lengths of the runs.
     pub total: Compared,
-    /// The run times of their futures by [`Run::label`], those of which nothing is known left out.
+    /// The run times of their futures by [`Run::label`], without those whose run time is unknown.
     pub futures: BTreeMap<String, Compared>,
 }
 
-/// A length now and earlier, both in ms; none where it was not there.
+/// A length now and earlier, both in ms; none if it does not exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Compared {
     /// In this run.
     pub now: Option<Millis>,
-    /// In the earlier run, or the median of those in which it was there; of two in the middle the shorter one.
+    /// In the earlier run, or the median of the earlier runs that have it; the shorter of two in the middle.
     pub before: Option<Millis>,
 }
 
 impl Compared {
-    /// How many ms longer it takes now, or shorter if negative; none if it was not there both times.
+    /// How many ms longer it takes now, or shorter if negative; none unless both are known.
     #[must_use]
     pub fn difference(&self) -> Option<Millis> {
         Some(self.now? - self.before?)
@@ -60,7 +60,7 @@ fn lengths(run: &Run) -> impl Iterator<Item = (String, Millis)> {
     (0..run.tasks.len()).filter(over).map(|index| (run.label(index), run.tasks[index].run_time))
 }
 
-/// The length in the middle; of two in the middle the shorter one. None of none.
+/// The median; the shorter of two in the middle. None for an empty list.
 pub(crate) fn median(mut lengths: Vec<Millis>) -> Option<Millis> {
     lengths.sort_unstable();
     middle(&lengths)

@@ -1,35 +1,37 @@
-//! The figures of a run, which every view of it shows.
+//! The figures of a run that every view shows.
 
 use super::run::{Run, Task};
 use crate::clock::Millis;
 
-/// What a run took, and what it would have taken one after another, in ms.
+/// What a run took, and what it would have taken one task after another, in ms.
 ///
-/// Each actor of a run, which is the script or the task of a future, works on its own or stands waiting. One after another, all
-/// of that work would have been done and nobody would have stood: so the run would have taken `elapsed + background - waited`.
+/// Each actor of a run (the script, or the task of a future) either works or waits. One after another, all of that work
+/// would have been done without any waiting, so the run would have taken `elapsed + background - waited`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// The length of the run: see [`Run`] for when it begins and ends.
     pub elapsed: Millis,
-    /// The work of all tasks together: their run times, less what they themselves stood waiting for futures of their own.
+    /// The work of all tasks together: their run times, without the time they waited for futures of their own.
     ///
-    /// All attempts of a task count, and whatever has become of it; one that was cancelled counts as far as it ran, one that runs as
-    /// far as it has, and one that was lost not at all, nor does a wait for it, as nobody knows how long it ran. Whether somebody has collected it does not matter.
+    /// All attempts of a task count, however it ended. A cancelled or running task counts as far as it ran. A lost task
+    /// does not count, nor does a wait for it, as nobody knows how long it ran. It does not matter whether anybody has
+    /// collected the task.
     pub background: Millis,
-    /// How long the script stood in waits, from when each began, or the future was started if that was later, to the end of the
-    /// future. Where it waited for several at once, the time counts once. What ran in the script itself (not parallel) is in the
-    /// background and waited for at once, so it makes no difference; what a task waits for is no wait of the script.
+    /// How long the script waited: from the beginning of each wait, or from the future's start if that was later, to
+    /// the end of the future. Waits for several futures at once count once. A task that ran in the script itself (not
+    /// parallel) counts as background work and as an immediate wait, so it makes no difference. Waits of tasks are not
+    /// waits of the script.
     pub waited: Millis,
 }
 
 impl Figures {
-    /// How long the run would have taken one after another, in ms.
+    /// How long the run would have taken one task after another, in ms.
     #[must_use]
     pub fn serial(&self) -> Millis {
         self.elapsed + self.background - self.waited
     }
 
-    /// Serial over elapsed time; none if no time has gone by.
+    /// Serial over elapsed time; none if no time has passed.
     #[must_use]
     pub fn speedup(&self) -> Option<f64> {
         #[allow(clippy::cast_precision_loss, reason = "ms are far below 2^53")]
@@ -41,7 +43,7 @@ impl Figures {
 type Span = (Millis, Millis);
 
 impl Run {
-    /// Its figures.
+    /// The figures of this run.
     #[must_use]
     pub fn figures(&self) -> Figures {
         let script = self.tasks.len();
@@ -62,7 +64,7 @@ impl Run {
 }
 
 impl Task {
-    /// When somebody stood waiting for it, if somebody did.
+    /// When somebody waited for it, if anybody did.
     fn stood_for(&self) -> Option<Span> {
         let end = self.known_run_time().and(self.end)?;
         let (from, to) = if self.synchronous {
@@ -74,15 +76,15 @@ impl Task {
         (to > from).then_some((from, to))
     }
 
-    /// How long somebody stood waiting for it, in ms: from when the wait for it began, or it was started if that was later,
-    /// to its end. For one that ran in the shell itself, all the time that it ran.
+    /// How long somebody waited for it, in ms: from the beginning of the wait, or from its start if that was later, to
+    /// its end. For a task that ran in the shell itself, its whole run time.
     #[must_use]
     pub fn blocked(&self) -> Millis {
         self.stood_for().map_or(0, |(from, to)| to - from)
     }
 }
 
-/// How much of a stretch these cover, in ms.
+/// How much of a span these spans cover, in ms.
 fn together(mut spans: Vec<Span>, (begin, end): Span) -> Millis {
     spans.sort_unstable();
     let (mut sum, mut seen) = (0, begin);

@@ -1,4 +1,4 @@
-//! The critical path: what the length of a run hangs on.
+//! The critical path: what determines the length of a run.
 
 use super::replay::Replay;
 use super::schedule::{Action, Schedule};
@@ -7,7 +7,7 @@ use crate::clock::Millis;
 /// A stretch of the critical path, in ms from the run's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stretch {
-    /// Whose time it is: a task's, as an index, or none for the script's own.
+    /// Whose time it is: a task, by index, or none for the script.
     pub task: Option<usize>,
     /// Whether the task was only queued.
     pub queued: bool,
@@ -32,7 +32,7 @@ impl Schedule {
         let script = self.script();
         let (starts, stops) = self.starts_and_stops();
         let mut path = Vec::new();
-        // From the end backwards; the script first, if it was there to the end.
+        // Backwards from the end, beginning with the script if it was there to the end.
         let script_end = replay.steps[script].last().map_or(0, |&(_, to)| to);
         let last = replay.tasks.iter().position(|task| task.end == replay.total);
         let mut actor = if script_end == replay.total { script } else { last.unwrap_or(script) };
@@ -73,7 +73,7 @@ impl Schedule {
         path
     }
 
-    /// Where each task is started, and where it is ended if it would have gone on.
+    /// Where each task starts, and where a lingering task is ended.
     fn starts_and_stops(&self) -> (Vec<Option<Found>>, Vec<Option<Found>>) {
         let mut starts = vec![None; self.actors.len()];
         let mut stops = starts.clone();
@@ -90,10 +90,10 @@ impl Schedule {
     }
 }
 
-/// An actor, and which of its steps.
+/// An actor and the index of one of its steps.
 type Found = (usize, usize);
 
-/// Adds a stretch in front of those that come after it.
+/// Adds a stretch in front of the later ones.
 fn add(path: &mut Vec<Stretch>, stretch: Stretch) {
     match path.last_mut() {
         _ if stretch.length() <= 0 => {}

@@ -1,4 +1,4 @@
-//! Doing a run again: who comes to what, and when.
+//! Replaying a run: who reaches which step, and when.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
@@ -6,12 +6,12 @@ use std::collections::{BTreeSet, BinaryHeap};
 use super::schedule::{Action, Limit, Schedule};
 use crate::clock::Millis;
 
-/// A run that was done again. Moments are ms from its start.
+/// A replayed run. Moments are ms from its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replay {
     /// How long it took, in ms.
     pub total: Millis,
-    /// What became of each task, in the order of [`super::Run::tasks`].
+    /// The times of each task, in the order of [`super::Run::tasks`].
     pub tasks: Vec<Times>,
     /// When each actor began and ended each of its steps.
     pub(super) steps: Vec<Vec<(Millis, Millis)>>,
@@ -22,24 +22,24 @@ pub struct Replay {
 pub struct Times {
     /// When it was started.
     pub start: Millis,
-    /// When it was let go.
+    /// When it was allowed to run.
     pub run_start: Millis,
     /// When it was over.
     pub end: Millis,
 }
 
-/// Somebody waits for a future for ever.
+/// A wait for a future that would never end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it would not end: somebody would wait for a future that can't run before")]
 pub struct Stuck {
-    /// Who waits: the index of a task, or none for the script.
+    /// The waiter: the index of a task, or none for the script.
     pub waiter: Option<usize>,
-    /// What for: the index of a task.
+    /// The awaited task, by index.
     pub awaited: Option<usize>,
 }
 
 impl Schedule {
-    /// Does everything again. Without a change, the recorded run comes out.
+    /// Replays the run. Without changes, the result is the recorded run.
     pub fn replay(&self) -> Result<Replay, Stuck> {
         let mut world = World::new(self, None);
         world.run()?;
@@ -55,7 +55,7 @@ impl Schedule {
     }
 }
 
-/// When there was a place for each task under a limit, given when each ran; none if it ran before there was one.
+/// When each task could get a slot under a limit, given when each ran; none if it ran before there was one.
 pub(super) fn admissions(schedule: &Schedule, run_starts: &[Millis]) -> Result<Vec<Option<Millis>>, Stuck> {
     let mut world = World::new(schedule, Some(run_starts));
     world.run()?;
@@ -68,29 +68,29 @@ enum Happening {
     Begins,
 }
 
-/// An actor, as far as it has come.
+/// An actor's progress.
 #[derive(Clone, Debug, Default)]
 struct Actor {
-    /// What it does next.
+    /// The next step.
     next: usize,
     started: Option<Millis>,
     started_by: Option<usize>,
-    /// When it came into the queue, while it is there.
+    /// When it joined the queue, while it is queued.
     queued: Option<Millis>,
     admitted: Option<Millis>,
     begun: Option<Millis>,
     over: Option<Millis>,
-    /// How many of those that it comes after are not over.
+    /// How many of its dependencies are not over.
     pending: usize,
-    /// Who waits for it.
+    /// The actors that wait for it.
     waiters: Vec<usize>,
-    /// Which tasks come after it.
+    /// The tasks that depend on it.
     dependents: Vec<usize>,
     slot: Slot,
-    /// Who waits in its place for which queued ones, which may run there, and whether one does.
+    /// Its donations: pairs of a waiter and a queued task that may use this actor's slot, and whether one does.
     wanted: Vec<(usize, usize)>,
     lends: bool,
-    /// Whether it goes on until it is ended, and whether it has been.
+    /// Whether it lingers until it is ended, and whether it has been ended.
     lingers: bool,
     stopped: bool,
     steps: Vec<(Millis, Millis)>,
@@ -106,12 +106,13 @@ enum Slot {
 
 struct World<'a> {
     schedule: &'a Schedule,
-    /// When each task ran, if that is not to be found out.
+    /// When each task ran, if the replay should not find that out.
     given: Option<&'a [Millis]>,
-    /// What happens next. Of what happens at once, those who go on are first: what they leave may be what another needs.
+    /// The next events. Among events at the same moment, actors that go on come first: another may need what they
+    /// release.
     agenda: BinaryHeap<Reverse<(Millis, Happening, usize)>>,
     actors: Vec<Actor>,
-    /// Those that a limit holds back, by when they came.
+    /// The tasks that a limit holds back, by when they came.
     queue: BTreeSet<(Millis, usize)>,
     taken: u32,
     donors: BTreeSet<usize>,
@@ -183,7 +184,7 @@ impl<'a> World<'a> {
         self.end(index, now);
     }
 
-    /// Ends the step in which an actor stood.
+    /// Ends the step in which an actor was waiting.
     fn wake(&mut self, index: usize, now: Millis) {
         let actor = &mut self.actors[index];
         actor.next += 1;
@@ -205,7 +206,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Nothing has to come before it any more.
+    /// The task has no pending dependencies any more.
     fn ready(&mut self, task: usize, now: Millis) {
         let Limit::Within(_) = self.schedule.tasks[task].place else {
             self.agenda.push(Reverse((now + self.schedule.tasks[task].lag, Happening::Begins, task)));
@@ -219,7 +220,7 @@ impl<'a> World<'a> {
         self.admit(now);
     }
 
-    /// Gives places to those whose turn it is.
+    /// Gives slots to the tasks whose turn it is.
     fn admit(&mut self, now: Millis) {
         loop {
             let lent = self.donors.iter().find_map(|&donor| {
@@ -262,7 +263,7 @@ impl<'a> World<'a> {
         self.actors[task].begun = Some(now);
     }
 
-    /// Whoever waits and has a place lends it to those that are queued and have to be over first.
+    /// A waiting actor with a slot donates it to the queued tasks that must end first.
     fn donate(&mut self, waiter: usize, awaited: usize, now: Millis) {
         let Some(donor) = self.with_place(waiter) else {
             return;
@@ -287,7 +288,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Who has the place in which that actor runs: what runs in its starter itself runs in that one's.
+    /// The actor whose slot that actor uses: a task that runs in its starter itself uses the starter's.
     fn with_place(&self, mut actor: usize) -> Option<usize> {
         while self.actors[actor].slot == Slot::None {
             let task = self.schedule.tasks.get(actor)?;

@@ -1,4 +1,4 @@
-//! What everybody in a run did, one thing after another, so that it can be done again with something changed.
+//! The steps of everyone in a run, in order, so that the run can be replayed with changes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,18 +7,17 @@ use super::run::{MAX_OFFSET, Run, TaskOutcome};
 use crate::clock::Millis;
 use crate::record::State;
 
-/// How often the places of a limit are worked out anew without those futures that ran though there was none for them.
+/// How often to recompute the slots of a limit without the futures that ran although no slot was free.
 const CALIBRATIONS: usize = 8;
 
-/// A run as what everybody in it did: the script, and each task. Both are **actors**: the tasks by their index in
-/// [`Run::tasks`], and after these the script.
+/// A run as the steps of its **actors**: the tasks, by their index in [`Run::tasks`], followed by the script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     pub(super) actors: Vec<Vec<Step>>,
     pub(super) tasks: Vec<Activity>,
 }
 
-/// What an actor did, with when that was in the recorded run, in ms from the run's start.
+/// A step of an actor, with its times in the recorded run, in ms from the run's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) action: Action,
@@ -28,29 +27,29 @@ pub(super) struct Step {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
-    /// Went on with its own, for that many ms.
+    /// Worked for that many ms.
     Work(Millis),
     /// Started that task.
     Start(usize),
-    /// Stood until that task was over, if it was not.
+    /// Waited until that task was over, if it was not.
     Wait(usize),
-    /// The same for a task that it ran itself.
+    /// The same for a task that ran in the actor itself.
     Return(usize),
-    /// Ended a task that would have gone on.
+    /// Ended a lingering task.
     Stop(usize),
-    /// Went on until somebody ended it.
+    /// Lingered until another actor ended it.
     Linger,
 }
 
 /// What a task needs before it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Activity {
-    /// The tasks that have to be over.
+    /// The tasks that must be over.
     pub(super) after: Vec<usize>,
     pub(super) place: Limit,
-    /// How long it takes to run after it has all of that, in ms.
+    /// How long it takes to start running once it has all of that, in ms.
     pub(super) lag: Millis,
-    /// How long it took to run though nothing held it back, in ms: it was not queued then.
+    /// How long it took to start running although nothing held it back, in ms: it was not queued then.
     pub(super) start_up: Millis,
     /// Whether it ran in its starter itself.
     pub(super) synchronous: bool,
@@ -58,14 +57,14 @@ pub(super) struct Activity {
     pub(super) ran: bool,
 }
 
-/// What a task has to do with a limit.
+/// How a limit applies to a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Limit {
-    /// Takes none.
+    /// It takes no slot.
     None,
-    /// Takes one whether or not there is one: the records say that it ran when, by the rules, there was none.
+    /// It takes a slot whether or not one is free: the records say that it ran when, by the rules, there was none.
     Anyway,
-    /// Takes one as soon as it is its turn and fewer than that many are taken.
+    /// It takes a slot when its turn comes and fewer than that many are taken.
     Within(u32),
 }
 
@@ -85,7 +84,7 @@ impl Schedule {
         for (steps, ends) in schedule.actors.iter_mut().zip(ends) {
             *steps = with_stops(std::mem::take(steps), ends);
         }
-        // Who ends what is a guess, which may be wrong where all happens in one millisecond.
+        // Which actor ended which task is a guess, which may be wrong if everything happens in one millisecond.
         schedule.calibrated(run).or_else(|_| plain.calibrated(run))
     }
 
@@ -120,8 +119,8 @@ impl Schedule {
         let untils: Vec<Millis> = run.tasks.iter().map(|task| task.until(length)).collect();
         let mut actors = Vec::with_capacity(script + 1);
         for (actor, mut events) in events.into_iter().enumerate() {
-            // What was started at that very moment is started before it is waited for; any other wait was over before
-            // that start.
+            // A task that starts at the same moment starts before the wait for it; any other wait was over before that
+            // start.
             events.sort_by_key(|event| {
                 let rank = match event.action.awaited() {
                     None => 1,
@@ -138,8 +137,8 @@ impl Schedule {
         Self { actors, tasks }
     }
 
-    /// Has a task end when it is ended: by whoever waited for it, before that wait, and else by the script. Adds that to the
-    /// `ends` of that actor.
+    /// Makes a task end when an actor ends it: the one that waited for it, before that wait, or else the script. Adds
+    /// that to the `ends` of that actor.
     fn let_linger(&mut self, run: &Run, task: usize, ends: &mut [Vec<Stop>]) {
         let stopper = run.waiter(task).unwrap_or(self.script());
         let until = run.tasks[task].until(run.length());
@@ -161,14 +160,14 @@ impl Schedule {
         self.tasks.len()
     }
 
-    /// How long an actor was busy with its own, in ms.
+    /// How long an actor worked, in ms.
     pub(super) fn own(&self, actor: usize) -> Millis {
         self.actors[actor].iter().map(|step| step.action.work()).sum()
     }
 
-    /// Nothing but faster tasks or a faster script makes the run shorter than this, in ms, however early its futures are
-    /// started and however late they are waited for: the own stretches of the script, or those of a future together with
-    /// those of what it has to come after.
+    /// The run can't get shorter than this, in ms, unless its tasks or its script get faster, however early futures
+    /// start and however late they are waited for: the longest among the script's work and each future's work together
+    /// with that of its dependencies.
     #[must_use]
     pub fn bound(&self) -> Millis {
         let mut chains = Vec::<Millis>::with_capacity(self.tasks.len());
@@ -179,7 +178,7 @@ impl Schedule {
         chains.into_iter().max().unwrap_or(0).max(self.own(self.script()))
     }
 
-    /// Finds out how long each future took to run after there was a place for it.
+    /// Finds out how long each future took to run once it had a slot.
     fn calibrated(mut self, run: &Run) -> Result<Self, Stuck> {
         let recorded: Vec<Millis> = run.tasks.iter().map(|task| task.run_start).collect();
         for attempt in 0.. {
@@ -210,7 +209,7 @@ impl Action {
         if let Self::Work(length) = self { length } else { 0 }
     }
 
-    /// The task that it stood for.
+    /// The task that this step waited for.
     pub(super) fn awaited(self) -> Option<usize> {
         match self {
             Self::Wait(task) | Self::Return(task) => Some(task),
@@ -219,7 +218,7 @@ impl Action {
     }
 }
 
-/// Something that an actor was done with at a moment; a wait began before that.
+/// Something that an actor completed at a moment; a wait began before that.
 #[derive(Clone, Copy, Debug)]
 struct Event {
     at: Millis,
@@ -227,7 +226,7 @@ struct Event {
     action: Action,
 }
 
-/// What lies between these events is the actor's own.
+/// Everything between these events is the actor's own work.
 fn steps(events: &[Event], begin: Millis, end: Millis, untils: &[Millis]) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut now = begin;
@@ -241,7 +240,7 @@ fn steps(events: &[Event], begin: Millis, end: Millis, untils: &[Millis]) -> Vec
     steps
 }
 
-/// Adds a stretch of its own, if there is any time for one, and gives the moment after it.
+/// Adds a stretch of work, if there is any time for it, and returns the moment after it.
 fn work(steps: &mut Vec<Step>, from: Millis, to: Millis) -> Millis {
     if to > from {
         steps.push(Step { action: Action::Work(to - from), from, to });
@@ -249,7 +248,7 @@ fn work(steps: &mut Vec<Step>, from: Millis, to: Millis) -> Millis {
     to.max(from)
 }
 
-/// The last moment up to that one at which an actor that began at `begin` did not stand waiting.
+/// The last moment up to `moment` at which an actor that began at `begin` was not waiting.
 fn free_moment(steps: &[Step], begin: Millis, moment: Millis) -> Millis {
     let place = steps.partition_point(|step| step.to <= moment);
     match steps.get(place) {
@@ -259,14 +258,14 @@ fn free_moment(steps: &[Step], begin: Millis, moment: Millis) -> Millis {
     }
 }
 
-/// The end that an actor makes to a task at a moment.
+/// The moment at which an actor ends a task.
 #[derive(Clone, Copy, Debug)]
 struct Stop {
     task: usize,
     moment: Millis,
 }
 
-/// Puts them between an actor's steps, each in front of the wait for its task.
+/// Inserts the stops into an actor's steps, each in front of the wait for its task.
 fn with_stops(steps: Vec<Step>, mut ends: Vec<Stop>) -> Vec<Step> {
     if ends.is_empty() {
         return steps;
@@ -300,7 +299,7 @@ fn with_stops(steps: Vec<Step>, mut ends: Vec<Stop>) -> Vec<Step> {
     all
 }
 
-/// Makes two of a stretch of work, with nothing lost, if there is one at that place and the moment is inside of it.
+/// Splits the work at that place in two without loss, if the moment lies inside it.
 pub(super) fn split(steps: &mut Vec<Step>, place: usize, moment: Millis) -> bool {
     let Some(&Step { action: Action::Work(length), from, to }) = steps.get(place) else {
         return false;
@@ -322,7 +321,7 @@ pub(super) fn share(length: Millis, part: Millis, whole: Millis) -> Millis {
 
 fn activity(run: &Run, index: usize, untils: &[Millis]) -> Activity {
     let task = &run.tasks[index];
-    // Whatever else the records say, nobody waits for what he is himself a part of.
+    // Even if the records say otherwise, nobody waits for a task that they are a part of.
     let around = |of: usize, wanted: usize| {
         std::iter::successors(Some(of), |&inner| run.tasks[inner].parent).any(|outer| outer == wanted)
     };
@@ -335,14 +334,14 @@ fn activity(run: &Run, index: usize, untils: &[Millis]) -> Activity {
         Some(jobs) if task.ran() && !task.synchronous => Limit::Within(jobs),
         _ => Limit::None,
     };
-    // How long one will be queued is not known while it is.
+    // How long a task will be queued is unknown while it is.
     let is_queued = task.status.state == State::Queued && !task.synchronous;
     let lag = if is_queued { 0 } else { task.run_start - ready(run, index, &after) };
     let start_up = if task.held { 0 } else { lag };
     Activity { after, place, lag, start_up, synchronous: task.synchronous, ran: task.ran() }
 }
 
-/// When a task had nothing more to come after.
+/// When the last dependency of a task was over, or its own start if that was later.
 fn ready(run: &Run, index: usize, after: &[usize]) -> Millis {
     let length = run.length();
     after.iter().map(|&before| run.tasks[before].until(length)).fold(run.tasks[index].start, Millis::max)

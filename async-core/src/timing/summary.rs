@@ -6,12 +6,12 @@ use crate::clock::Millis;
 
 /// The figures of a run's summary.
 ///
-/// All the background time would have come on top of the elapsed time, had the tasks run one after another; the time
-/// spent in waits is part of the elapsed time already, and nothing useful was done in it. So the run would have taken
-/// `elapsed + (background - waits)`. Divisions cut towards zero, as bash's do.
+/// One task after another, all background time would have come on top of the elapsed time. The time spent in waits is
+/// already a part of the elapsed time, and nothing useful was done in it. So the run would have taken `elapsed +
+/// (background - waits)`. Divisions round towards zero, as in bash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// The run times of all collected futures together, in ms.
+    /// The total run time of all collected futures, in ms.
     pub background_ms: Millis,
     /// The time spent in waits, in ms.
     pub waited_ms: Millis,
@@ -20,19 +20,19 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Background time less waits, in whole seconds. Negative when the waits cost more than the tasks.
+    /// Background time minus waits, in whole seconds. Negative when the waits cost more than the tasks.
     #[must_use]
     pub fn background_minus_waits_s(&self) -> i64 {
         self.background_ms.saturating_sub(self.waited_ms) / 1000
     }
 
-    /// How long the run would have taken one after another, in whole seconds.
+    /// How long the run would have taken one task after another, in whole seconds.
     #[must_use]
     pub fn serial_s(&self) -> i64 {
         self.elapsed_s.saturating_add(self.background_minus_waits_s())
     }
 
-    /// Serial over elapsed time; nothing when no time has elapsed.
+    /// Serial over elapsed time; none if no time has passed.
     #[must_use]
     pub fn speedup(&self) -> Option<Speedup> {
         #[allow(clippy::cast_precision_loss, reason = "seconds are far below 2^53")]
@@ -40,7 +40,7 @@ impl Summary {
     }
 }
 
-/// A ratio, displayed as awk's `print` displays a number: a whole number as it is, any other with `%.6g`.
+/// A ratio, displayed like awk's `print` displays a number: an integer as it is, any other with `%.6g`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Speedup(pub f64);
 
@@ -51,7 +51,7 @@ impl fmt::Display for Speedup {
         if value.fract() == 0.0 && value.abs() < 1e15 {
             return write!(f, "{value:.0}");
         }
-        // C's %g: rounded to six digits first; the exponent after that rounding decides the form.
+        // C's %g rounds to six digits first; the exponent after that decides the form.
         let scientific = format!("{value:.*e}", DIGITS - 1);
         let Some((mantissa, exponent)) = scientific.split_once('e') else {
             return f.write_str(&scientific);

@@ -1,34 +1,35 @@
-//! Who descends from a process.
+//! The descendants of a process.
 //!
-//! The kernel lists the children of each process, so a small tree costs the same on a machine with many others. Where it does
-//! not (`CONFIG_PROC_CHILDREN`), and for processes that are not this one's own, all processes are looked at.
+//! The kernel lists the children of each process, so a small tree costs the same on a busy machine. Without these lists
+//! (`CONFIG_PROC_CHILDREN`), and for processes other than this one's own, all processes are looked at.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 
 use crate::process::{self, ProcessEntry};
 
-/// How often a tree is walked that changes all the time.
+/// How often to walk a tree that keeps changing.
 const WALKS: usize = 20;
 
-/// A process that is looked for, and the number of the tree that it is of.
+/// A process to look for, and the number of its tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Root {
     pub(crate) pid: u32,
     pub(crate) tree: usize,
 }
 
-/// A process that was found, and no other that may have its id later.
+/// A process that was found, as opposed to one that may get its id later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Found {
     pub(super) pid: u32,
-    /// The number of the tree that it is of: of the first one that it was found in.
+    /// The number of its tree: the first one that it was found in.
     pub(super) tree: usize,
     /// When it was started, in clock ticks since boot.
     pub(super) start_ticks: u64,
 }
 
-/// The descendants of this process that run, nearest first. It must be the reaper of them all, and wait for none meanwhile.
+/// The running descendants of this process, nearest first. This process must be the reaper of them all, and must not
+/// wait for any of them meanwhile.
 pub(super) fn of_this_process() -> io::Result<Vec<Found>> {
     process::require_own_proc()?;
     match walked() {
@@ -43,9 +44,9 @@ pub(super) fn of_this_process() -> io::Result<Vec<Found>> {
     }
 }
 
-/// The known processes that are still there, the roots, and all their descendants, as far as they run, nearest first.
+/// The running processes among the known ones, the roots, and all their descendants, nearest first.
 pub(super) fn of(roots: impl FnOnce() -> io::Result<Vec<Root>>, known: &HashSet<Found>) -> io::Result<Vec<Found>> {
-    // Before the roots, or one of them might be another's in the table.
+    // Before the roots: otherwise a root's id could belong to another process in the table.
     let table = table()?;
     let is_same =
         |found: &&Found| table.get(&found.pid).is_some_and(|process| process.start_ticks == found.start_ticks);
@@ -55,7 +56,7 @@ pub(super) fn of(roots: impl FnOnce() -> io::Result<Vec<Root>>, known: &HashSet<
 
 /// All processes.
 fn table() -> io::Result<HashMap<u32, ProcessEntry>> {
-    // One that is gone by now has nothing to say.
+    // A process that is gone by now does not matter.
     Ok(process::all()?.into_iter().filter_map(|pid| Some((pid, process::look(pid)?))).collect())
 }
 
@@ -80,10 +81,10 @@ fn with_descendants(roots: Vec<Root>, table: &HashMap<u32, ProcessEntry>) -> Vec
     found.into_iter().filter_map(running).collect()
 }
 
-/// The descendants by the kernel's lists; none if they change too fast for these.
+/// The descendants by the kernel's lists; none if they change too fast.
 ///
-/// Whose parent ends during a walk is this process's child from then on, and may be missed. So a walk counts only if it met
-/// nobody dead, or gone, who was not so before it began: then nothing has moved.
+/// If a process's parent ends during a walk, the process becomes this one's child, and the walk may miss it. So a walk
+/// counts only if every process that it met dead or gone was so before it began: then nothing has moved.
 fn walked() -> io::Result<Option<Vec<Found>>> {
     let mut walk = Walk::default();
     for _ in 0..WALKS {
@@ -91,20 +92,20 @@ fn walked() -> io::Result<Option<Vec<Found>>> {
             return Ok(Some(walk.living));
         }
     }
-    // Whoever was seen will be looked for again.
+    // The caller looks at each of them again.
     Ok(Some(walk.living).filter(|living| !living.is_empty()))
 }
 
 #[derive(Default)]
 struct Walk {
-    /// Those that ran when they were met, nearest first.
+    /// The processes that were running when the walk met them, nearest first.
     living: Vec<Found>,
     met: HashSet<Found>,
     dead: HashSet<Found>,
 }
 
 impl Walk {
-    /// Walks the tree; gives whether somebody has ended since the walk before.
+    /// Walks the tree; returns whether a process has ended since the previous walk.
     fn again(&mut self) -> io::Result<bool> {
         let mut news = false;
         let mut next = process::children(None)?.unwrap_or_default();

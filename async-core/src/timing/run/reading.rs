@@ -1,4 +1,4 @@
-//! From records to the run that they tell of.
+//! Building a run from records.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,8 +10,8 @@ use crate::record::{Record, State};
 use crate::shares;
 use crate::store::{self, ScriptTimes, Store, StoreFile};
 
-/// How far the two clocks may tell different lengths of one task before the one on the wall counts as set meanwhile, in ms.
-/// They are read one after the other, and a busy machine may do something else in between.
+/// How far a task's lengths by the two clocks may differ before the wall clock counts as set meanwhile, in ms. The
+/// clocks are read one after the other, and a busy machine may do something else in between.
 const CLOCKS_AGREE: Millis = 100;
 
 /// One record of a run, as [`Run::from_records`] takes it.
@@ -19,21 +19,21 @@ const CLOCKS_AGREE: Millis = 100;
 pub struct Recorded {
     /// The future's name.
     pub name: FutureName,
-    /// What is known of it.
+    /// Its record.
     pub record: Record,
-    /// Where it stands.
+    /// Its state.
     pub state: State,
-    /// Its log, if that is still there.
+    /// Its log, if that still exists.
     pub log: Option<StoreFile>,
 }
 
 impl Run {
-    /// Reads the run of a store: the collected futures and the live ones. Comes with the errors of those live ones that can't
-    /// be read, which are left out.
+    /// Reads the run of a store: the collected futures and the live ones. Also returns the errors of live futures that
+    /// can't be read, which the run leaves out.
     pub fn of_store(store: &Store) -> Result<(Self, Vec<Error>)> {
         let mut recorded = Vec::new();
         let mut errors = Vec::new();
-        // The live ones first: one that is collected meanwhile is then seen twice, and not missed.
+        // Live futures first: one that is collected meanwhile then appears twice instead of never.
         let names = store.names()?;
         for (looked, name) in shares::each(&names, |name| store.look(name)).into_iter().zip(names) {
             match looked {
@@ -43,7 +43,7 @@ impl Run {
             }
         }
         let collected = store.collected_with_logs()?;
-        // Those of one name may have started in the same millisecond, but not as the same process.
+        // Two of one name may have started in the same millisecond, but not as the same process.
         let seen_twice: HashSet<_> =
             collected.iter().map(|(name, record, _)| (name, record.start_time, &record.pid)).collect();
         recorded.retain(|live| !seen_twice.contains(&(&live.name, live.record.start_time, &live.record.pid)));
@@ -72,11 +72,11 @@ impl Run {
         Self::of_script(recorded, None, now)
     }
 
-    /// Makes a run of the records in a script's own store, as of `now` in ms since the epoch.
+    /// Builds a run from the records in a script's own store, as of `now` in ms since the epoch.
     #[must_use]
     pub fn of_script(mut recorded: Vec<Recorded>, script: Option<ScriptTimes>, now: Millis) -> Self {
         let script = script.unwrap_or_default();
-        // One that was started in the same millisecond as its parent comes after it.
+        // A future that started in the same millisecond as its parent comes after it.
         recorded.sort_by(|a, b| {
             let key = |r: &Recorded| (r.record.start_time, r.record.parent.is_some());
             key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
@@ -111,7 +111,7 @@ fn offset(moment: Millis, start: Millis) -> Millis {
     moment.saturating_sub(start).clamp(0, MAX_OFFSET)
 }
 
-/// Numbers those that share a name.
+/// Numbers the tasks that share a name.
 fn number(tasks: &mut [Task]) {
     let mut counts = HashMap::new();
     for task in tasks.iter_mut() {
@@ -124,8 +124,8 @@ fn number(tasks: &mut [Task]) {
     }
 }
 
-/// Puts one on the axis. `latest` has those that started before it by their names. Comes with how far its clocks differ, if
-/// they do.
+/// Puts a task on the axis. `latest` maps names to the latest tasks before it. Also returns how far its clocks differ,
+/// if they do.
 fn place(recorded: Recorded, origin: Millis, now: Millis, latest: &HashMap<FutureName, usize>) -> (Task, Millis) {
     let Recorded { name, record, state, log } = recorded;
     let start = offset(record.start_time, origin);
@@ -139,7 +139,7 @@ fn place(recorded: Recorded, origin: Millis, now: Millis, latest: &HashMap<Futur
     };
     let recorded_run_time = record.run_time.filter(|_| over).map(|length| length.clamp(0, MAX_OFFSET));
     let step = match (record.end_time, recorded_run_time) {
-        // One that was never let go has no length of its own.
+        // A task that was never allowed to run has no length of its own.
         (Some(end), Some(length)) if record.run_start.is_some() || !record.is_held_back() => {
             let by_wall = end.saturating_sub(record.run_start.unwrap_or(record.start_time));
             by_wall.saturating_sub(length).saturating_abs().min(MAX_OFFSET)
@@ -190,7 +190,7 @@ fn place(recorded: Recorded, origin: Millis, now: Millis, latest: &HashMap<Futur
     (task, step)
 }
 
-/// Finds the logs of those that are not collected, and the newest one of a name where the file system has no links.
+/// Finds the logs of uncollected futures, and the newest log of a name if the file system has no links.
 fn find_logs(store: &Store, recorded: &mut [Recorded]) {
     let newest: HashMap<FutureName, Millis> = {
         let mut starts: Vec<_> = recorded.iter().map(|r| (r.name.clone(), r.record.start_time)).collect();

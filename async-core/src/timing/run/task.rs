@@ -10,35 +10,35 @@ use crate::store::StoreFile;
 pub struct Task {
     /// Its name.
     pub name: FutureName,
-    /// The how manyth of that name it is, from 1 on; none if there is no other.
+    /// Which task of that name it is, counting from 1; none if there is only one.
     pub number: Option<usize>,
-    /// Its command. May hold anything; see [`crate::text::printable`].
+    /// Its command. May contain any characters; see [`crate::text::printable`].
     pub command: String,
-    /// The future inside whose task it was started, as an index before its own.
+    /// Its parent future, as an index lower than its own.
     pub parent: Option<usize>,
     /// When it was started.
     pub start: Millis,
-    /// When its task was let go: later than that if it was queued, or its limit had to be looked at. If it was never let go, when
-    /// that was given up; if it is still queued, the end of the run.
+    /// When the task was allowed to run: later than its start if it was queued, or if its limit had to be checked. If
+    /// it never ran, when that was decided; if it is still queued, the end of the run.
     pub run_start: Millis,
     /// Whether it was held back until then.
     pub held: bool,
-    /// When its task was over. None while it runs or is queued, and for one that was lost and never collected.
+    /// When its task was over. None while it is running or queued, and if it was lost and never collected.
     pub end: Option<Millis>,
-    /// How long its task ran, in ms: from when it was let go to its end, or to the end of the run while it runs. For one that was
-    /// lost, up to when somebody saw that, and 0 if nobody has: see [`Task::known_run_time`].
+    /// How long its task ran, in ms: from `run_start` to its end, or to the end of the run while it runs. For a lost
+    /// task, up to when somebody noticed, and 0 if nobody has: see [`Task::known_run_time`].
     pub run_time: Millis,
-    /// Whether that is known. It is not of one that was lost and has left no record of its end.
+    /// Whether that is known. It is not if the task was lost and its record has no end.
     pub is_known: bool,
     /// The wait that collected it.
     pub wait: Option<Collected>,
-    /// How it ended, or stands.
+    /// How it ended, or its present state.
     pub status: Status,
     /// Whether it ran in the shell itself (not parallel).
     pub synchronous: bool,
-    /// The futures that had to be over before it could run, as indices.
+    /// The futures that had to end before it could run, as indices.
     pub after: Vec<usize>,
-    /// How many tasks could run at once, this one included, if there was a limit.
+    /// How many tasks could run at once, including this one, if there was a limit.
     pub jobs: Option<u32>,
     /// Where it ran, or is to run, if not here: the engine, with its job once there is one, as `slurm:42`.
     pub on: Option<String>,
@@ -46,7 +46,7 @@ pub struct Task {
     pub node: Option<String>,
     /// What it used, if that is known.
     pub usage: Option<Usage>,
-    /// Its log, if that is still there.
+    /// Its log, if that still exists.
     pub log: Option<StoreFile>,
 }
 
@@ -55,24 +55,24 @@ pub struct Task {
 pub struct Collected {
     /// When it began.
     pub start: Millis,
-    /// When it was over. Never before the end of the task.
+    /// When it ended. Never before the end of the task.
     pub end: Millis,
 }
 
-/// How a future ended, or stands.
+/// How a future ended, or its present state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// Where it stands.
+    /// Its state.
     pub state: State,
     /// The task's exit status, 0 to 255; none while it runs, or if nobody knows it.
     pub rc: Option<i32>,
     /// The number of the signal that ended it, if one did.
     pub signal: Option<i32>,
-    /// Why it ended, or never started, where that was not the task's own doing.
+    /// Why it ended or never started, if the task itself did not decide that.
     pub cause: Option<Cause>,
 }
 
-/// The same in one word.
+/// The status in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TaskOutcome {
     /// Its task is held back.
@@ -81,22 +81,22 @@ pub enum TaskOutcome {
     Running,
     /// It ended with status 0.
     Succeeded,
-    /// It ended with another status of its own, or by a signal that nobody here has sent.
+    /// It ended with another status of its own, or by a signal that nobody here sent.
     Failed,
     /// It was cancelled.
     Cancelled,
-    /// Its time was up.
+    /// It timed out.
     TimedOut,
     /// It never started, because a future that had to succeed first did not.
     Skipped,
-    /// It never started, because its program could not be.
+    /// It never started, because its program could not start.
     Unstartable,
-    /// Its process went away and left no result.
+    /// Its process went away without leaving a result.
     Lost,
 }
 
 impl Status {
-    /// How it ended, or stands, in one word.
+    /// How it ended, or its present state, in one word.
     #[must_use]
     pub fn outcome(&self) -> TaskOutcome {
         match (self.state, self.cause, self.rc) {
@@ -116,8 +116,8 @@ impl Status {
 }
 
 impl Task {
-    /// When its task was over; the end of a run of that length in ms if it is not, and the moment that it was let go if it
-    /// was lost and nobody knows.
+    /// When its task was over. If it is not, the end of a run of that length in ms; if it was lost and nobody knows,
+    /// the moment that it was allowed to run.
     #[must_use]
     pub fn until(&self, length: Millis) -> Millis {
         match (self.end, self.status.state) {
@@ -127,20 +127,20 @@ impl Task {
         }
     }
 
-    /// Whether its task was ever let go, as far as that can be told.
+    /// Whether its task was ever allowed to run, as far as known.
     #[must_use]
     pub fn ran(&self) -> bool {
         match self.status.outcome() {
             TaskOutcome::Succeeded | TaskOutcome::Running | TaskOutcome::TimedOut => true,
             TaskOutcome::Queued | TaskOutcome::Skipped | TaskOutcome::Unstartable => false,
-            // It may have been given up while it was queued.
+            // It may have ended while it was still queued.
             TaskOutcome::Failed | TaskOutcome::Cancelled | TaskOutcome::Lost => {
                 self.run_start == self.start || self.end.is_some_and(|end| end > self.run_start)
             }
         }
     }
 
-    /// How long its task ran, in ms; none if nobody knows, as it was lost.
+    /// How long its task ran, in ms; none if it was lost and nobody knows.
     #[must_use]
     pub fn known_run_time(&self) -> Option<Millis> {
         self.is_known.then_some(self.run_time)
@@ -152,8 +152,8 @@ impl Task {
         if self.held { self.run_start - self.start } else { 0 }
     }
 
-    /// How long it lay finished before somebody came for it, in ms. None while nobody has, and for one that ran in the shell
-    /// itself.
+    /// How long it was finished before somebody came for it, in ms. None while nobody has, and for a task that ran in
+    /// the shell itself.
     #[must_use]
     pub fn slack(&self) -> Option<Millis> {
         match (self.end, self.wait) {
