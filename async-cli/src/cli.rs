@@ -14,12 +14,12 @@ use crate::failure::Failure;
 use crate::shim::{self, Plumbing};
 use crate::suggestion;
 
-/// A command line that has been read.
+/// A parsed command line.
 #[derive(Debug)]
 pub(crate) enum CommandLine {
-    /// What a person types.
+    /// A command for people.
     Typed(Cli),
-    /// What a script calls.
+    /// A command for scripts.
     Plumbing(ContextArgs, Plumbing),
 }
 
@@ -63,7 +63,7 @@ impl From<Profile> for async_bash_shim::Profile {
 }
 
 impl CommandLine {
-    /// Reads a command line, the program's name first.
+    /// Parses a command line, which begins with the program's name.
     pub(crate) fn read(args: &[OsString]) -> Result<Self, clap::Error> {
         if let Some(read) = shim::read(args) {
             return read.map(|(context, command)| Self::Plumbing(context, command));
@@ -71,7 +71,7 @@ impl CommandLine {
         Cli::read(args).map(Self::Typed)
     }
 
-    /// Runs the command; the exit status is the command's.
+    /// Runs the command and returns its exit status.
     pub(crate) fn run(self) -> ExitCode {
         match self {
             Self::Typed(cli) => cli.run(),
@@ -97,8 +97,8 @@ impl Cli {
         )
     }
 
-    /// Reads a command line that begins with the command, by the definition of that one alone. None if it is another command
-    /// line, or a wrong one.
+    /// Parses a command line that begins with the command, using only that command's definition. None for any other
+    /// command line, or a wrong one.
     pub(crate) fn of_one_command(args: &[OsString]) -> Option<Self> {
         let [_, name, args @ ..] = args else {
             return None;
@@ -107,7 +107,7 @@ impl Cli {
         Some(Self { context, command })
     }
 
-    /// Where the command works.
+    /// The context of the command.
     #[cfg(feature = "fuzzing")]
     pub(crate) fn context(self) -> Context {
         Context::of(self.context)

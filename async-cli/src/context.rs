@@ -1,4 +1,4 @@
-//! Where a command works, and for whom.
+//! The context of a command: its store and its caller.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -18,7 +18,7 @@ use crate::shim::rendering::Rendering;
 const STORE_HELP: &str =
     "The directory of the store [default: $ASYNC_DIR, else the enclosing script's, else $XDG_STATE_HOME/async]";
 
-/// The variable that tells programs which script they run in, and where its store is, as [`ScriptStore`] has it.
+/// The variable that tells programs which script they run in and where its store is, as [`ScriptStore`] writes it.
 pub(crate) const SCRIPT_STORE: &str = "_ASYNC_STORE";
 
 const KEEP_RUNS: &str = "ASYNC_KEEP_RUNS";
@@ -68,11 +68,11 @@ pub(crate) struct ContextArgs {
     rendering: Rendering,
 }
 
-/// The shell of a script, and the store that its functions use. As text, its identity, a blank, and the directory with a
-/// slash, as a shell drops newlines at the end.
+/// The shell of a script, and the store that its functions use. The text form is its identity, a blank, and the
+/// directory with a trailing slash, because a shell drops trailing newlines.
 #[derive(Clone, Debug)]
 pub(crate) struct ScriptStore {
-    /// None where that can't be found out.
+    /// None if it can't be found out.
     pub(crate) shell: Option<ProcessIdentity>,
     pub(crate) dir: PathBuf,
 }
@@ -86,7 +86,7 @@ impl ScriptStore {
         dir.is_absolute().then_some(Self { shell, dir })
     }
 
-    /// What the variable says.
+    /// The value of the variable.
     pub(crate) fn of_environment() -> Option<Self> {
         Self::parse(&variable(SCRIPT_STORE)?)
     }
@@ -98,13 +98,13 @@ impl ScriptStore {
         text
     }
 
-    /// Whether its shell is there still.
+    /// Whether its shell still exists.
     fn is_alive(&self) -> bool {
         self.shell.as_ref().is_some_and(|shell| shell.is_alive().unwrap_or(false))
     }
 }
 
-/// What becomes at the end of a script of what its functions have started and it has not collected.
+/// What happens, at the end of a script, to futures that its functions started and it has not collected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnExit {
     Cancel,
@@ -112,14 +112,14 @@ pub(crate) enum OnExit {
     Leave,
 }
 
-/// Whose store it is.
+/// Who owns the store.
 #[derive(Clone, Debug)]
 enum Whose {
-    /// That of the directory that was named.
+    /// The store in the given directory.
     Named(PathBuf),
-    /// That which the functions of a script use.
+    /// The store that a script's functions use.
     Script(ScriptStore),
-    /// That of the prompt.
+    /// The prompt's store.
     Prompt(PathBuf),
 }
 
@@ -131,7 +131,7 @@ impl Whose {
     }
 }
 
-/// Where a command works.
+/// The context of a command.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
     args: ContextArgs,
@@ -142,7 +142,7 @@ impl Context {
         Self { args }
     }
 
-    /// The same with the store in that directory, if there is one.
+    /// The same with the store in that directory, if one is given.
     pub(crate) fn at(&self, dir: Option<PathBuf>) -> Self {
         let mut args = self.args.clone();
         args.dir = dir.or(args.dir);
@@ -163,19 +163,19 @@ impl Context {
         }
     }
 
-    /// The directory that the command line names.
+    /// The directory from the command line.
     pub(crate) fn dir_of_the_command_line(&self) -> Option<&Path> {
         self.args.dir.as_deref()
     }
 
-    /// The directory that an option or a variable names.
+    /// The directory from an option or a variable.
     pub(crate) fn named(&self) -> Result<Option<PathBuf>, Error> {
         let named = self.args.dir.clone().or_else(|| variable("ASYNC_DIR").map(PathBuf::from));
         let named = if named.is_none() && self.profile() == Profile::Devstack { self.dest()? } else { named };
         Ok(named.map(|dir| self.from(&dir)))
     }
 
-    /// devstack's.
+    /// The directory that devstack's functions use.
     fn dest(&self) -> Result<Option<PathBuf>, Error> {
         match self.args.dest.clone().or_else(|| std::env::var_os("DEST")) {
             Some(dest) if dest.is_empty() => {
@@ -185,7 +185,7 @@ impl Context {
         }
     }
 
-    /// The path, seen from where a relative one is meant from.
+    /// The path; a relative one starts at the calling directory.
     pub(crate) fn from(&self, path: &Path) -> PathBuf {
         self.args.from.as_ref().map_or_else(|| path.to_owned(), |from| from.join(path))
     }
@@ -206,7 +206,7 @@ impl Context {
             ))
     }
 
-    /// The stores of scripts, if the command works on that of the prompt.
+    /// The stores of scripts, if the command works on the prompt's store.
     pub(crate) fn scripts_beside(&self) -> Option<Scripts> {
         match self.whose() {
             Ok(Whose::Prompt(dir)) => Some(Scripts::beside(dir)),
@@ -214,7 +214,7 @@ impl Context {
         }
     }
 
-    /// Who may read what is made in the store. The original's is as the umask has it.
+    /// Who may read new files in the store. In the original's the umask decides.
     pub(crate) fn permissions(&self) -> Permissions {
         match self.profile() {
             Profile::Standalone => Permissions::Private,
@@ -222,17 +222,17 @@ impl Context {
         }
     }
 
-    /// What the functions that call are like.
+    /// The profile of the calling functions.
     pub(crate) fn profile(&self) -> Profile {
         self.args.rendering.profile
     }
 
-    /// The version of the functions that call, if it is another than the program's.
+    /// The version of the calling functions, if it differs from the program's.
     pub(crate) fn other_version(&self) -> Option<&str> {
         self.args.rendering.other_version()
     }
 
-    /// How many tasks may run at once, as the functions that call or the environment say; empty if they say nothing.
+    /// How many tasks may run at once, according to the calling functions or the environment; empty if neither says.
     pub(crate) fn limit(&self) -> Option<OsString> {
         self.args.limit.clone().or_else(|| variable("ASYNC_JOBS")).filter(|limit| !limit.is_empty())
     }
@@ -251,25 +251,25 @@ impl Context {
         Ok(yes_or_no("ASYNC_QUIET", &value)?.unwrap_or(false))
     }
 
-    /// Checks what the functions that call took for yes or no themselves: to them, anything else stands for the default.
+    /// Checks a variable that the functions have already read as yes or no: they take anything else for the default.
     pub(crate) fn check_parallel(&self) -> Result<(), Failure> {
         self.args.parallel.as_deref().map_or(Ok(()), |value| yes_or_no("ASYNC_PARALLEL", value).map(drop))
     }
 
-    /// The script that calls, if its functions do. Without a /proc it has no identity, and nor have the futures that it
-    /// started.
+    /// The calling script, if its functions call. Without a /proc neither it nor the futures that it started have an
+    /// identity.
     pub(crate) fn script(&self) -> Option<ProcessIdentity> {
         let pid = self.args.shell_pid?;
         let settled = self.args.store.as_deref().and_then(ScriptStore::parse).and_then(|store| store.shell);
         settled.filter(|shell| shell.pid() == pid).or_else(|| ProcessIdentity::of(pid).ok())
     }
 
-    /// The same by its process id alone.
+    /// The process id of the calling script.
     pub(crate) fn script_pid(&self) -> Option<u32> {
         self.args.shell_pid
     }
 
-    /// What becomes at the end of the script of what it leaves.
+    /// What happens at the end of the script to what it leaves.
     pub(crate) fn on_exit(&self) -> Result<OnExit, Failure> {
         match &*self.args.on_exit.as_deref().unwrap_or_default().to_string_lossy() {
             "" | "cancel" => Ok(OnExit::Cancel),
@@ -279,18 +279,18 @@ impl Context {
         }
     }
 
-    /// The script whose end is the end of what its functions start now, if they have it so.
+    /// The script that its functions' new futures must not outlive, if it is set up that way.
     pub(crate) fn script_to_end_with(&self) -> Result<Option<ProcessIdentity>, Failure> {
         let goes_on = self.profile() == Profile::Devstack || self.on_exit()? == OnExit::Leave;
         Ok(self.script().filter(|_| !goes_on))
     }
 
-    /// Who asks.
+    /// The caller of the store.
     pub(crate) fn caller(&self) -> Caller {
         self.script().map_or(Caller::Program, Caller::Script)
     }
 
-    /// Opens the store. That of a script is made at its first use.
+    /// Opens the store, making a script's own at its first use.
     pub(crate) fn store(&self) -> Result<Store, Failure> {
         let whose = self.whose()?;
         let dir = whose.dir();
@@ -303,7 +303,7 @@ impl Context {
                 let keep = Keep { runs: kept_runs()?.saturating_add(1), ..Keep::default() };
                 Ok(scripts.open_or_make(dir, permissions, shell, keep)?)
             }
-            // Most are there, and a look at what is in them is one more.
+            // Most stores exist, and looking through their contents would be one more step.
             _ => match Store::open(dir, permissions) {
                 Err(Error::NoStore(_)) => Ok(Store::open_or_make(dir, permissions)?),
                 store => Ok(store?),
@@ -311,7 +311,7 @@ impl Context {
         }
     }
 
-    /// The directory of the store that is to be initialized. That of a script is there then.
+    /// The directory of the store to initialize. A script's own store exists by then.
     pub(crate) fn dir_to_init(&self) -> Result<PathBuf, Failure> {
         let whose = self.whose()?;
         if let Whose::Script(_) = whose {
@@ -320,7 +320,7 @@ impl Context {
         Ok(whose.dir().to_owned())
     }
 
-    /// The same; one that is not there is made, whose ever it is.
+    /// The same, but makes any store that does not exist.
     pub(crate) fn store_to_start_in(&self) -> Result<Store, Failure> {
         match self.whose()? {
             Whose::Script(_) => self.store(),
@@ -329,13 +329,13 @@ impl Context {
     }
 }
 
-/// Whether this is root, in a directory of somebody else, where it would leave what is root's.
+/// Whether this is root in another user's directory, where it would leave root's files.
 fn is_of_another_user(dir: Option<PathBuf>) -> bool {
     let owner = dir.and_then(|dir| Some(dir.ancestors().find_map(|dir| dir.metadata().ok())?.uid()));
     geteuid().is_root() && owner.is_some_and(|owner| owner != 0)
 }
 
-/// The path from the root on.
+/// The absolute path.
 pub(crate) fn absolute(path: PathBuf) -> Result<PathBuf, Failure> {
     std::path::absolute(&path).map_err(|source| Failure::Directory { path, source })
 }
@@ -345,7 +345,7 @@ pub(crate) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// What a variable says, if anything.
+/// The value of a variable, if it is not empty.
 fn yes_or_no(variable: &str, value: &OsStr) -> Result<Option<bool>, Failure> {
     let value = value.to_string_lossy();
     match &*value {
@@ -356,7 +356,7 @@ fn yes_or_no(variable: &str, value: &OsStr) -> Result<Option<bool>, Failure> {
     }
 }
 
-/// How many earlier runs the environment says are to be kept.
+/// How many earlier runs to keep, according to the environment.
 pub(crate) fn kept_runs() -> Result<usize, Failure> {
     let Some(value) = variable(KEEP_RUNS) else {
         return Ok(KEPT_RUNS);

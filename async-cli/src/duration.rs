@@ -2,13 +2,13 @@
 
 use async_core::clock::Millis;
 
-/// What a duration may look like, for help and errors.
+/// The form of a duration, for help and errors.
 const EXAMPLES: &str = "write it as 90s, 5m, 1h30m or 500ms; a number alone means seconds";
 
-/// The longest duration, in ms: 100 years. The kernel's timers count in ns, and have 64 bits for them.
+/// The longest duration, in ms: 100 years. The kernel's timers count ns in 64 bits.
 const LONGEST: Millis = 100 * 365 * 24 * 60 * 60 * 1000;
 
-/// Reads a duration, in ms: `90s`, `5m`, `1h 30m`, `500ms`, or a number of seconds.
+/// Parses a duration into ms: `90s`, `5m`, `1h 30m`, `500ms`, or a number of seconds.
 pub(crate) fn parse(text: &str) -> Result<Millis, String> {
     let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     let unit = if is_number { "s" } else { "" };
@@ -20,7 +20,7 @@ pub(crate) fn parse(text: &str) -> Result<Millis, String> {
     ms.ok_or_else(|| format!("it is too long: the most is 100 years; {EXAMPLES}"))
 }
 
-/// The same for how long a task may run, which is never no time.
+/// The same for a limit on a task's run time, which can't be zero.
 pub(crate) fn parse_limit(text: &str) -> Result<Millis, String> {
     match parse(text)? {
         0 => Err(format!("the task would be stopped at once: {EXAMPLES}; for no limit leave --timeout out")),

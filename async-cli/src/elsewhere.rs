@@ -1,4 +1,4 @@
-//! Futures whose tasks run elsewhere: what the command line says of that, and who attends them.
+//! Futures whose tasks run on engines: their options on the command line, and their attendants.
 
 use std::ffi::OsStr;
 use std::io::{self, Read};
@@ -35,7 +35,7 @@ enum Where {
     At(Target),
 }
 
-/// Words of a shell.
+/// Words as a shell splits them.
 #[derive(Clone, Debug)]
 struct Words(Vec<String>);
 
@@ -43,7 +43,7 @@ fn read_where(text: &str) -> Result<Where, String> {
     if text == "here" { Ok(Where::Here) } else { text.parse().map(Where::At) }
 }
 
-/// sbatch(1) has options with which a job is none that is one task.
+/// Refuses options of sbatch(1) that make a job more than one task.
 fn words(text: &str) -> Result<Words, String> {
     let words = split(text).ok_or("a quote in it has no end")?;
     let is_array = |word: &String| word.starts_with("--array") || (word.starts_with("-a") && !word.starts_with("-ac"));
@@ -53,7 +53,7 @@ fn words(text: &str) -> Result<Words, String> {
     Ok(Words(words))
 }
 
-/// The words of a line, as a shell takes them without its expansions. None if a quote has no end.
+/// Splits a line into words like a shell, but without expansions. None if a quote is not closed.
 fn split(text: &str) -> Option<Vec<String>> {
     let (mut words, mut word) = (Vec::new(), None::<String>);
     let mut quote = None;
@@ -75,7 +75,7 @@ fn split(text: &str) -> Option<Vec<String>> {
 }
 
 impl On {
-    /// Where the task runs, if not here.
+    /// The engine that runs the task, if it does not run here.
     pub(crate) fn target(&self, context: &Context) -> Result<Option<Target>, Failure> {
         let at = match &self.on {
             Some(at) => at.clone(),
@@ -93,13 +93,13 @@ impl On {
         }
     }
 
-    /// The options of sbatch, each as one word.
+    /// The options for sbatch, each as one word.
     pub(crate) fn sbatch(&self) -> Vec<String> {
         self.sbatch.iter().flat_map(|words| words.0.clone()).collect()
     }
 }
 
-/// The directory that the folders of jobs are to be in, if the environment says so: one that the nodes see too.
+/// The directory for the folders of jobs, if the environment names one; the nodes must see it too.
 pub(crate) fn folders() -> Result<Option<PathBuf>, Failure> {
     match variable("ASYNC_JOB_DIR").map(PathBuf::from) {
         Some(path) if path.is_relative() => {
@@ -109,7 +109,7 @@ pub(crate) fn folders() -> Result<Option<PathBuf>, Failure> {
     }
 }
 
-/// A task that the script's own shell runs is here.
+/// Fails if the plan names an engine: the script's own shell can't run a task there.
 pub(crate) fn must_be_here(plan: Option<&Plan>) -> Result<(), Failure> {
     if plan.is_none_or(|plan| plan.on.is_none()) {
         return Ok(());
@@ -118,10 +118,10 @@ pub(crate) fn must_be_here(plan: Option<&Plan>) -> Result<(), Failure> {
     Err(Failure::Usage(what.to_owned()))
 }
 
-/// How long to wait until one who was called attends a job.
+/// How long to wait until a new attendant attends the job.
 const ON_THE_WAY: Timespec = Timespec { tv_sec: 3, tv_nsec: 0 };
 
-/// Starts a process that attends a job, and waits a moment until it has heard what that has to say.
+/// Starts a process that attends a job, and waits briefly until it has read the job's reports.
 pub(crate) fn call_attendant(store: &Path, name: &FutureName) -> io::Result<()> {
     let mut command = Command::new("/proc/self/exe");
     command.arg0("async").args([

@@ -1,4 +1,4 @@
-//! What the program says, and how it exits, when it can't do what it was asked to.
+//! Why the program could not do something: the message and the exit status.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -16,13 +16,13 @@ pub(crate) enum Failure {
     /// The store refused or failed.
     #[error("{0}")]
     Store(#[from] async_core::Error),
-    /// What was to be printed could not be, so it was not handed over.
+    /// The output could not be written, so nothing was handed over.
     #[error("can't write the output: {0}")]
     Output(#[source] io::Error),
-    /// The function of the shim that asked can't be answered.
+    /// The shim's calling function can't be answered.
     #[error("can't answer the shell: {0}: are the functions of another version?")]
     Answer(#[source] io::Error),
-    /// The functions and the program do not belong together.
+    /// The functions and the program do not fit together.
     #[error(
         "the functions are version {functions}, but the program is version {program}: source them again with `async shim`, or \
          set ASYNC_BIN to a program of their version"
@@ -33,7 +33,7 @@ pub(crate) enum Failure {
         /// The version of the program.
         program: &'static str,
     },
-    /// What the script has started is somebody else's by now.
+    /// Somebody else has taken the result of a future that the script started.
     #[error(
         "the result of `{name}`, which this script has started, is gone: {how}; `async log --list-runs {name}` may have it"
     )]
@@ -43,7 +43,7 @@ pub(crate) enum Failure {
         /// Who took it.
         how: String,
     },
-    /// A future has failed, and a later one has taken its name before the script waited for it.
+    /// A future has failed, and a later one took its name before the script waited for it.
     #[error("`{name}` ended {how}, and a later future has its name; see `async log --list-runs {name}`")]
     Superseded {
         /// The future.
@@ -53,16 +53,16 @@ pub(crate) enum Failure {
         /// Its exit status; none if nobody knows.
         rc: Option<i32>,
     },
-    /// What is waited for is a future that the script could not start.
+    /// The script waits for a future that it could not start.
     #[error("`{}` was not started, so there is nothing to wait for", async_core::text::printable(.0))]
     NotStarted(OsString),
-    /// What was to be started only if it is absent is queued or running.
+    /// A future that should only start if absent is queued or running.
     #[error(
         "`{}` is {} already{}, so nothing was started", .0.name, .0.state,
         .0.record.pid.as_ref().map(|pid| format!(" (pid {pid})")).unwrap_or_default()
     )]
     Present(Box<Entry>),
-    /// The user's keys can't be read.
+    /// The keyboard can't be read.
     #[error("can't read the keyboard: {0}")]
     Keyboard(#[source] io::Error),
     /// A log could not be read or passed on.
@@ -70,15 +70,15 @@ pub(crate) enum Failure {
     Log {
         /// The future.
         name: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A log could not be read or passed on to somebody who only looks.
+    /// A log could not be read or passed on to a command that does not collect.
     #[error("can't pass on the log of `{name}`: {source}")]
     PassOn {
         /// The future.
         name: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// No future of that name is known, not even an earlier one.
@@ -92,9 +92,9 @@ pub(crate) enum Failure {
     /// No script of that name has left anything.
     #[error("there are no runs of a script `{name}`{instead}")]
     NoScript {
-        /// The name, printable.
+        /// The name, made printable.
         name: String,
-        /// What may have been meant, or what there is.
+        /// What the user may have meant, or what exists.
         instead: String,
     },
     /// There are fewer runs of that name.
@@ -102,18 +102,18 @@ pub(crate) enum Failure {
     NoSuchRun {
         /// The future.
         name: String,
-        /// The number asked for.
+        /// The requested number.
         number: usize,
         /// How many there are.
         count: usize,
     },
-    /// The time is up; these are still not over.
+    /// The wait timed out; these are not over yet.
     #[error("the time was up before the end of {}: wait again, or longer", quoted(.0))]
     TimeUp(Vec<String>),
-    /// Somebody else has collected all that was waited for.
+    /// Somebody else has collected everything that the wait was for.
     #[error("somebody else has collected all that was waited for")]
     NothingLeft,
-    /// The task's process can't be waited for.
+    /// Waiting for the task's process failed.
     #[error("can't wait for the task: {0}")]
     Task(#[source] io::Error),
     /// There is no such program.
@@ -121,7 +121,7 @@ pub(crate) enum Failure {
     NoProgram {
         /// The program, as given.
         program: OsString,
-        /// What may have been meant.
+        /// What the user may have meant.
         what_to_type: String,
     },
     /// The shell has no function, builtin or program of that name.
@@ -130,19 +130,19 @@ pub(crate) enum Failure {
         async_core::text::printable(.command)
     )]
     NoCommand {
-        /// The future that was to be started.
+        /// The future that should have started.
         name: String,
         /// The command, as given.
         command: OsString,
-        /// What may have been meant.
+        /// What the user may have meant.
         what_to_type: String,
     },
-    /// What a script has called wrongly, and where.
+    /// A wrong call in a script, and its location.
     #[error("{place}: {failure}")]
     At {
         /// The script's file and line.
         place: String,
-        /// What is wrong with it.
+        /// What is wrong.
         failure: Box<Failure>,
     },
     /// The program can't be executed.
@@ -150,7 +150,7 @@ pub(crate) enum Failure {
     NotExecutable {
         /// The program, as given.
         program: OsString,
-        /// What the system said.
+        /// The system's error.
         why: String,
     },
     /// A directory can't be used.
@@ -158,7 +158,7 @@ pub(crate) enum Failure {
     Directory {
         /// The directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The task's input can't be read.
@@ -166,37 +166,37 @@ pub(crate) enum Failure {
     Input {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A future that was to come first did not succeed.
+    /// A future that had to succeed first did not.
     #[error("`{name}` was not started: {why}")]
     Skipped {
-        /// The future that was to be started.
+        /// The future that should have started.
         name: String,
-        /// What became of the other one.
+        /// What happened to the other one.
         why: String,
     },
-    /// The process that was to start the task did not say whether it did.
+    /// The supervisor did not say whether it started the task.
     #[error("its supervisor did not say whether the task was started: {0}; see `async status`")]
     Unheard(#[source] io::Error),
-    /// The process that was to start the task failed before it did.
+    /// The supervisor failed before it started the task.
     #[error("the task was not started: its supervisor failed: {0}")]
     Supervisor(String),
-    /// What is to run the task does not take it.
+    /// The engine refused the task.
     #[error("the task was not started: {0}")]
     NotSubmitted(String),
     /// The records of a run make no sense together.
     #[error("the records of this run contradict each other: {0}")]
     Contradiction(String),
-    /// A run could not be written in some form.
+    /// A run could not be exported.
     #[error("can't write the {what} to {}: {source}", .path.display())]
     Export {
-        /// What it is.
+        /// The kind of file.
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The command line is wrong in a way that clap can't see.
@@ -205,12 +205,12 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Tells the user, and gives the exit status.
+    /// Tells the user and returns the exit status.
     pub(crate) fn report(&self) -> u8 {
         self.report_of("`async log --script", true)
     }
 
-    /// The same, of a command that has an option `--script`.
+    /// The same for a command with an option `--script`.
     pub(crate) fn report_with_script(&self) -> u8 {
         self.report_of("`--script", false)
     }
@@ -235,23 +235,23 @@ impl Failure {
         }
     }
 
-    /// That of a future whose record is gone.
+    /// The failure for a future whose record is gone.
     pub(crate) fn removed(name: &async_core::FutureName, store: &async_core::Store) -> Self {
         let how = format!("somebody has removed its record from {}", store.dir().display());
         Self::Taken { name: name.to_string(), how }
     }
 
-    /// Whether what was called can't be right, wherever and whenever that is.
+    /// Whether the call itself is wrong, wherever and whenever it is made.
     pub(crate) fn is_of_the_call(&self) -> bool {
         self.status() == USAGE || matches!(self, Self::NoCommand { .. })
     }
 
-    /// Whether it is about one future, and others may be waited for all the same.
+    /// Whether it concerns one future, and the wait for others can go on.
     pub(crate) fn is_about_one(&self) -> bool {
         matches!(self, Self::Store(_) | Self::Taken { .. } | Self::NotStarted(_))
     }
 
-    /// What the user may have meant, as the end of the message.
+    /// What the user may have meant, for the end of the message.
     fn suggestion(&self, option: &str, with_name: bool) -> String {
         let (Self::Store(async_core::Error::Unknown { name, dir }) | Self::NothingKept { name, dir }) = self else {
             return String::new();
@@ -264,14 +264,15 @@ impl Failure {
     }
 }
 
-/// Names in a sentence.
+/// A list of names for a sentence.
 pub(crate) fn quoted(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// Prints a remark, on one line and with nothing in it that a terminal acts on, whatever paths and records it quotes.
+/// Prints a message on one line, without anything that a terminal acts on, even in the paths and records that it
+/// quotes.
 pub(crate) fn warn(text: &str) {
     let text = async_core::text::printable(text.as_ref());
-    // In one write, so that lines of several programs don't mix. With standard error gone, nobody is left to tell.
+    // One write, so that lines of several programs don't mix. Without a standard error there is nobody left to tell.
     let _ = io::stderr().write_all(format!("async: {text}\n").as_bytes());
 }

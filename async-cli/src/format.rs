@@ -1,9 +1,9 @@
-//! Times as people read them.
+//! Times for people.
 
 use async_core::clock::Millis;
 use chrono::{DateTime, Datelike, Local, Utc};
 
-/// A duration of that many ms in its two largest units: `5s`, `1m 05s`, `2h 05m`, `3d 04h`.
+/// A duration in ms in its two largest units: `5s`, `1m 05s`, `2h 05m`, `3d 04h`.
 pub(crate) fn duration(ms: Millis) -> String {
     let seconds = ms / 1000;
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
@@ -18,7 +18,7 @@ pub(crate) fn duration(ms: Millis) -> String {
     }
 }
 
-/// A moment, in ms since the epoch, as the clock on the wall shows it: the time if it is of today, else the date.
+/// A moment, in ms since the epoch, in local time: the time of day if it is today, else the date.
 pub(crate) fn moment(ms: Millis) -> String {
     let Some(moment) = at(ms).map(|moment| moment.with_timezone(&Local)) else { return UNKNOWN.to_owned() };
     let form = if moment.date_naive() == Local::now().date_naive() { "%H:%M:%S" } else { "%Y-%m-%d" };
@@ -36,15 +36,15 @@ pub(crate) fn utc(ms: Millis) -> String {
     formatted(ms, "%Y-%m-%dT%H:%M:%SZ")
 }
 
-/// A moment of that form, by the clock that is the same everywhere.
+/// A moment in that format, in UTC.
 pub(crate) fn formatted(ms: Millis, form: &str) -> String {
     at(ms).map_or_else(|| UNKNOWN.to_owned(), |moment| moment.format(form).to_string())
 }
 
-/// Stands for a moment that no clock shows.
+/// Stands for a moment that no clock can show.
 const UNKNOWN: &str = "?";
 
-/// A moment whose year has four digits.
+/// A moment, if its year has four digits.
 fn at(ms: Millis) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_millis(ms).filter(|moment| (0..=9999).contains(&moment.year()))
 }

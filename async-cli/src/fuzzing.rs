@@ -1,4 +1,4 @@
-//! What the fuzz targets in `tests/fuzz` reach of the inside. Only with the feature `fuzzing`. Nothing of a command is run.
+//! Internals for the fuzz targets in `tests/fuzz`. Only with the feature `fuzzing`. Runs no command.
 
 use std::ffi::OsString;
 
@@ -7,8 +7,8 @@ use clap::Parser;
 use crate::cli::{Cli, CommandLine};
 use crate::shim::call::Call;
 
-/// A command line, the program's name first, as one definition of its command reads it and as that of all together does;
-/// none where that one leaves it to all together.
+/// Parses a command line, which begins with the program's name, once by the definition of its command alone and once by
+/// the whole definition. The first is none if that definition leaves the command line to the whole one.
 #[allow(clippy::must_use_candidate, reason = "a part of it has to be used")]
 pub fn read(args: &[OsString]) -> (Option<String>, Result<String, Refused>) {
     let alone = Cli::of_one_command(args).map(|cli| format!("{cli:?}"));
@@ -16,10 +16,10 @@ pub fn read(args: &[OsString]) -> (Option<String>, Result<String, Refused>) {
     (alone, together.map_err(|_| refused(args)))
 }
 
-/// What a command line that is wrong, or asks for help, comes to.
+/// The result of a command line that is wrong or asks for help.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// What is printed.
+    /// The printed text.
     pub text: String,
     /// The exit status.
     pub status: i32,
@@ -35,20 +35,21 @@ fn refused(args: &[OsString]) -> Refused {
     }
 }
 
-/// What `async_run` makes of its words.
+/// How `async_run` reads its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     /// The name of the future.
     pub name: String,
     /// The command.
     pub command: Vec<OsString>,
-    /// How many words come before that.
+    /// How many words come before the command.
     pub skip: usize,
-    /// How it is to be run, as a record has it.
+    /// How to run it, as a record writes it.
     pub plan: Option<async_core::Plan>,
 }
 
-/// Reads the words of `async_run`, as devstack's functions or the others do; the error is what is said and the exit status.
+/// Reads the words of `async_run` like devstack's functions or the others; the error is the message and the exit
+/// status.
 pub fn words(words: &[OsString], devstack: bool) -> Result<Asked, (String, u8)> {
     let told = |failure: crate::failure::Failure| (failure.to_string(), failure.status());
     let profile: &[&str] = if devstack { &["async", "--for=devstack", "status"] } else { &["async", "status"] };

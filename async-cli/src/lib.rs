@@ -31,14 +31,14 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use cli::CommandLine;
 
-/// The version, with the commit that it is built from where that is known.
+/// The version, with the commit that it was built from, if known.
 pub const VERSION: &str = env!("ASYNC_VERSION");
 
-/// Runs a command line, the program's name first, and gives the exit status.
+/// Runs a command line, which begins with the program's name, and returns the exit status.
 ///
 /// Wrong usage, `--help` and `--version` end the process, as usual with clap.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    // An error can be reported, a death can't; and it can fail only where the signal would not come.
+    // The program can report an error but not its death. This only fails if the signal would not come anyway.
     let _ = async_core::process::outlive_file_size_limit();
     async_core::store::call_attendants_with(elsewhere::call_attendant);
     let args: Vec<OsString> = args.into_iter().collect();
@@ -54,14 +54,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// The error for arguments that are as wrong, and have nothing in them that a terminal acts on: it quotes them as they are.
+/// The same error for the same arguments made printable: clap quotes them as they are.
 fn shown(error: clap::Error, args: &[OsString]) -> clap::Error {
     let printable: Vec<OsString> = args.iter().map(|arg| async_core::text::printable(arg).into()).collect();
     if printable == args {
         return error;
     }
     CommandLine::read(&printable).err().unwrap_or_else(|| {
-        // Only the bytes that they spell out were wrong.
+        // Only the bytes that were made printable were wrong.
         let text = error.render().to_string();
         let lines: Vec<String> = text.lines().map(|line| async_core::text::printable(line.as_ref())).collect();
         clap::Error::raw(error.kind(), lines.join("\n").trim_start_matches("error: ").to_owned() + "\n")
@@ -82,12 +82,12 @@ mod tests {
 
     #[test]
     fn no_error_has_what_a_terminal_acts_on() {
-        // A tab, as clap leaves others out where it does not print on a terminal.
+        // A tab, because clap drops other control characters unless it prints to a terminal.
         for line in ["wait", "status", "run t", "collect --answer 1 --report 3 --shell 9"] {
             for odd in [&b"--x\t"[..], b"--x\t\xff", b"--resum\xff\t", b"-\xff\t"] {
                 let args: Vec<OsString> = ["async"].into_iter().chain(line.split(' ')).map(OsString::from).collect();
                 let args = [&args[..], &[OsString::from_vec(odd.to_vec())]].concat();
-                // The last command takes for a name what is UTF-8.
+                // The last command takes any UTF-8 for a name.
                 let Err(error) = CommandLine::read(&args) else { continue };
                 let error = shown(error, &args);
                 assert!(!error.to_string().contains('\t'), "{args:?}: {error}");

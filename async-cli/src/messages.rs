@@ -1,4 +1,4 @@
-//! The lines that scripts and their users know from the original, and how they get out.
+//! The lines that scripts and their users know from the original, and where they go.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -13,27 +13,27 @@ use crate::failure::{Failure, warn};
 use crate::kernel_copy::copy_what_goes;
 use crate::standard_output;
 
-/// `[Async NAME:PID]: TEXT`, with a newline. The pid is empty where none is known.
+/// `[Async NAME:PID]: TEXT`, with a newline. The pid is empty if it is unknown.
 pub(crate) fn line(name: &FutureName, pid: Option<&str>, text: &str) -> String {
     format!("[Async {name}:{}]: {text}\n", text::printable(pid.unwrap_or_default().as_ref()))
 }
 
-/// The same for a future whose record is at hand.
+/// The same for a future with that record.
 pub(crate) fn record_line(name: &FutureName, record: &Record, text: &str) -> String {
     line(name, record.process_or_job().as_deref(), text)
 }
 
-/// What is said in a cleanup of a future that is left.
+/// A cleanup's message about a future that nobody waited for.
 pub(crate) fn uncollected(name: &FutureName) -> String {
     format!("WARNING: uncollected async future {name}\n")
 }
 
-/// The command of a record, printable whoever wrote the record.
+/// The command of a record, made printable in case something else wrote the record.
 pub(crate) fn command(record: &Record) -> String {
     text::printable(record.command.as_ref())
 }
 
-/// ` (killed by signal 9, SIGKILL)` or ` (cancelled)` where there is such a reason for a status, else nothing.
+/// ` (killed by signal 9, SIGKILL)` or ` (cancelled)` if there is such a reason for a status, else nothing.
 pub(crate) fn why(signal: Option<i32>, cause: Option<Cause>) -> String {
     let killed = signal.map(|n| format!("killed by {}", process::signal_name(n)));
     let cause = cause.map(|cause| match cause {
@@ -50,7 +50,7 @@ pub(crate) fn why(signal: Option<i32>, cause: Option<Cause>) -> String {
     if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join("; ")) }
 }
 
-/// What an outcome's line says behind `result`.
+/// The text after `result` in an outcome's line.
 pub(crate) fn result(outcome: &Outcome) -> String {
     let time = outcome.run_time.map(|ms| format!(" in {} seconds", ms / 1000)).unwrap_or_default();
     match outcome.rc {
@@ -59,11 +59,11 @@ pub(crate) fn result(outcome: &Outcome) -> String {
     }
 }
 
-/// Says how the task ended. The result is safe by then, so a failure to say so changes nothing.
+/// Reports how the task ended. The result is already recorded, so it does not matter if this fails.
 pub(crate) fn announce(lines: Lines, name: &FutureName, pid: &str, end: &End) {
     let text = match (end.rc, end.cause) {
         (0, _) => "finished successfully".to_owned(),
-        // Somebody has wanted that.
+        // Somebody asked for that.
         (rc, Some(Cause::Cancelled)) => format!("cancelled, with rc {rc}"),
         (rc, cause) => format!("FAILED with rc {rc}{}", why(end.signal, cause)),
     };
@@ -71,7 +71,7 @@ pub(crate) fn announce(lines: Lines, name: &FutureName, pid: &str, end: &End) {
     lines.mention(About::end(Some(end.rc)), &line);
 }
 
-/// How a future failed, behind its name.
+/// How a future failed, for a text that begins with its name.
 pub(crate) fn failed(outcome: &Outcome) -> String {
     match outcome.rc {
         Some(rc) => format!("with status {rc}{}", why(outcome.signal, outcome.cause)),
@@ -79,10 +79,10 @@ pub(crate) fn failed(outcome: &Outcome) -> String {
     }
 }
 
-/// How long a process that was killed has to be gone, in ms.
+/// How long to wait for a killed process to be gone, in ms.
 const DEATH_TIMEOUT: u32 = 200;
 
-/// What is said of a future that left no result.
+/// The message about a future that left no result.
 pub(crate) fn lost(record: &Record) -> String {
     let is_alive = |&pid: &u32| process::is_alive_since(pid, record.start_boot);
     let survivor = record.task.filter(is_alive).filter(|pid| {
@@ -103,36 +103,36 @@ pub(crate) const QUIET_HELP: &str =
 /// Where the lines about futures go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lines {
-    /// Where the logs go, as in the original.
+    /// To the same place as the logs, as in the original.
     AmongLogs,
-    /// To standard error, so that standard output is what the tasks have printed and nothing else. If `quiet`, only those of what
-    /// failed.
+    /// To standard error, so that standard output contains only the output of the tasks. If `quiet`, only lines about
+    /// failures.
     Apart {
-        /// Whether to keep still about what goes well.
+        /// Whether to say nothing about successes.
         quiet: bool,
     },
     /// Nowhere.
     Nowhere,
 }
 
-/// What a line is about.
+/// The subject of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum About {
-    /// What goes well, as far as is known.
+    /// A success, or progress as far as known.
     Progress,
     /// A future that has failed.
     Failure,
 }
 
 impl About {
-    /// One that ended with that status.
+    /// The end of a future with that status.
     pub(crate) fn end(rc: Option<i32>) -> Self {
         if rc == Some(0) { Self::Progress } else { Self::Failure }
     }
 }
 
 impl Lines {
-    /// As the functions that call have them; `quiet` if an option says so.
+    /// The lines of the calling functions; `quiet` if an option says so.
     pub(crate) fn of(context: &Context, quiet: bool) -> Result<Self, Failure> {
         Ok(match context.profile() {
             Profile::Devstack => Self::AmongLogs,
@@ -140,7 +140,7 @@ impl Lines {
         })
     }
 
-    /// Whether anybody is told what that is about.
+    /// Whether lines on that subject are printed.
     pub(crate) fn are_heard(self, about: About) -> bool {
         match self {
             Self::AmongLogs => true,
@@ -149,8 +149,8 @@ impl Lines {
         }
     }
 
-    /// Prints one where no log is. Only one that was to go to standard output can fail to: the other one may be closed, or full,
-    /// and nobody need read it.
+    /// Prints a line that is not next to a log. Only fails for standard output: standard error may be closed or full,
+    /// and nobody has to read it.
     pub(crate) fn say(self, about: About, line: &str) -> Result<(), Failure> {
         match self {
             Self::AmongLogs => Output::stdout()?.print(line)?,
@@ -162,23 +162,23 @@ impl Lines {
         Ok(())
     }
 
-    /// Prints one about what is so whether or not that can be said.
+    /// Prints a line about something that is true whether or not the line gets out.
     pub(crate) fn mention(self, about: About, line: &str) {
         if let Err(failure) = self.say(about, line) {
             warn(&failure.to_string());
         }
     }
 
-    /// Prints one beside the logs that go to that output.
+    /// Prints a line among the logs on that output.
     pub(crate) fn say_beside(self, logs: &mut Output, about: About, line: &str) -> Result<(), Failure> {
         if self == Self::AmongLogs { logs.print(line) } else { self.say(about, line) }
     }
 }
 
-/// How much of a log is passed on at a time, in bytes, where it has to come through here.
+/// How much of a log to pass on at a time, in bytes, if the kernel can't copy it.
 const PIECE: usize = 1 << 17;
 
-/// An output that whole messages are written to, one write each.
+/// An output that gets each message in one write.
 pub(crate) struct Output {
     file: File,
 }
@@ -186,7 +186,7 @@ pub(crate) struct Output {
 impl Output {
     pub(crate) fn stdout() -> Result<Self, Failure> {
         let file = if standard_output::was_closed() {
-            // What is written there fails as it would have, and nothing that writes nothing.
+            // A write to it fails as it would have, and writing nothing succeeds.
             File::open("/dev/null")
         } else {
             io::stdout().as_fd().try_clone_to_owned().map(File::from)
@@ -203,27 +203,27 @@ impl Output {
         self.write_all(text.as_bytes()).map_err(Failure::Output)
     }
 
-    /// How many columns it has, if it is a terminal.
+    /// Its width in columns, if it is a terminal.
     pub(crate) fn columns(&self) -> Option<u16> {
-        // One that does not know is taken for the usual one.
+        // A terminal that does not tell gets the usual width.
         let size = rustix::termios::tcgetwinsize(&self.file).ok()?;
         Some(if size.ws_col == 0 { 80 } else { size.ws_col })
     }
 
-    /// Whether its reader wants colours: it is a terminal that has them, and no variable says otherwise.
+    /// Whether to use colours: it is a terminal that has them, and no variable forbids it.
     pub(crate) fn has_colors(&self) -> bool {
         AutoStream::choice(&self.file) != ColorChoice::Never
     }
 
-    /// Passes on a file from where it stands, to its end.
+    /// Passes on a file from its position to its end.
     pub(crate) fn pass_on(&mut self, mut file: &File) -> io::Result<()> {
         let length = file.metadata()?.len();
         let is_long = |length| length > PIECE as u64;
-        // In a pipe, whatever the kernel puts there takes the room of a page: short texts would soon fill it.
+        // In a pipe, each piece that the kernel puts there takes up a whole page: short texts would soon fill it.
         if is_long(length) && is_long(length.saturating_sub(file.stream_position()?)) {
             copy_what_goes(file, &self.file);
         }
-        // Most logs are shorter, and a large piece costs more than all else of a call.
+        // Most logs are shorter, and a large buffer costs more than the rest of a call.
         let length = usize::try_from(length).unwrap_or(PIECE);
         let mut piece = vec![0; length.clamp(1 << 12, PIECE)];
         loop {
@@ -245,7 +245,7 @@ impl Write for Output {
     }
 }
 
-/// What is said of a future that has begun.
+/// The message about a future that has begun.
 pub(crate) fn begun(store: &Store, name: &FutureName, begun: Begun) -> &'static str {
     match begun {
         Begun::Runs => "running",
@@ -257,7 +257,7 @@ pub(crate) fn begun(store: &Store, name: &FutureName, begun: Begun) -> &'static 
     }
 }
 
-/// What is said of a future that is paused while it is waited for.
+/// The message about a future that is paused while somebody waits for it.
 pub(crate) fn paused(paused: Paused) -> &'static str {
     match paused {
         Paused::Queue => "queued, and the queue paused (`async resume` lets it go on),",

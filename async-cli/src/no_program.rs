@@ -1,4 +1,4 @@
-//! What is said to somebody whose program is not there.
+//! Help for a user whose program does not exist.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -7,17 +7,17 @@ use async_core::text::shell_line;
 
 use crate::suggestion::NAME_MISSING;
 
-/// How a future is started, for what is said to people.
+/// The way a future is started, for messages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Typed {
-    /// `async run NAME -- COMMAND`. Somebody who has typed the `--` knows that a name goes before it.
+    /// `async run NAME -- COMMAND`. A user who types the `--` knows that a name goes before it.
     Program { with_dashes: bool },
     /// `async_run NAME COMMAND`
     Function,
 }
 
 impl Typed {
-    /// The line that starts that command as a future of that name.
+    /// The command line that starts that command as a future of that name.
     pub(crate) fn line<S: AsRef<OsStr>>(self, name: &str, command: &[S]) -> String {
         let command = shell_line(command);
         let name = shell_line(&[name]);
@@ -28,7 +28,8 @@ impl Typed {
     }
 }
 
-/// What to type instead, where the words show what was meant: those behind the future's `name`, called in the directory `cwd`.
+/// What to type instead, if the words after the future's `name` show what the user meant. `cwd` is the calling
+/// directory.
 pub(crate) fn what_was_meant(typed: Typed, name: &str, command: &[OsString], cwd: &Path) -> Option<String> {
     let word = command.first()?.to_str()?;
     let all = |first: &[&str], rest: &[OsString]| -> Vec<OsString> {
@@ -52,7 +53,7 @@ pub(crate) fn what_was_meant(typed: Typed, name: &str, command: &[OsString], cwd
     None
 }
 
-/// That the name is missing, with what to type to have that command run under its program's name.
+/// The message that the name is missing, with a command line that uses the program's name.
 pub(crate) fn name_missing(typed: Typed, command: &[OsString]) -> String {
     let Some(name) = command.first().and_then(|program| Path::new(program).file_name()) else {
         return NAME_MISSING.to_owned();
@@ -60,7 +61,7 @@ pub(crate) fn name_missing(typed: Typed, command: &[OsString]) -> String {
     format!("is the name missing? Type `{}`", typed.line(&name.to_string_lossy(), command))
 }
 
-/// Whether a shell takes the word for a variable with its value.
+/// Whether a shell takes the word for a variable assignment.
 fn is_assignment(word: &str) -> bool {
     let is_name = |name: &str| {
         name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && name.starts_with(|c: char| !c.is_ascii_digit())
@@ -74,13 +75,13 @@ const BUILTINS: &str = " . : alias bg bind break builtin caller cd command compg
                         pushd read readarray readonly return set shift shopt source suspend times trap type typeset ulimit \
                         umask unalias unset wait ";
 
-/// What to type instead, after the name of a program that is not there: that of the future `name`, with these arguments.
+/// What to type instead of the missing program of the future `name`, with these arguments.
 pub(crate) fn what_to_type(typed: Typed, name: &str, command: &[OsString], cwd: &Path) -> String {
     let Some(program) = command.first() else {
         return String::new();
     };
     let text = program.to_string_lossy();
-    // Options are no programs. In the place of one they are those of what was taken for the name.
+    // Options are not programs. In a program's place, they belong to the word that was taken for the name.
     if text.starts_with('-') {
         let all: Vec<OsString> = std::iter::once(name.into()).chain(command.iter().cloned()).collect();
         return name_missing(typed, &all);
@@ -118,7 +119,7 @@ pub(crate) fn is_command_line(word: &str) -> bool {
     word.contains(|c: char| c.is_whitespace() || ";|&<>()$`".contains(c))
 }
 
-/// As bash has it in the environment. Other functions nobody outside of their shell can know.
+/// As bash writes it to the environment. No other process can know a shell's other functions.
 fn is_exported_function(name: &str) -> bool {
     std::env::var_os(format!("BASH_FUNC_{name}%%")).is_some()
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-/// Reads a number that counts something.
+/// Parses a count.
 pub(crate) fn parse<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| "write a whole number, such as 3".to_owned())
 }

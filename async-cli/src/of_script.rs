@@ -26,7 +26,7 @@ impl OfScript {
         self.script.is_some()
     }
 
-    /// The place where these are.
+    /// The context of these futures.
     pub(crate) fn place<'a>(&self, context: &'a Context) -> Result<Cow<'a, Context>, Failure> {
         let Some(name) = &self.script else {
             return Ok(Cow::Borrowed(context));
@@ -36,7 +36,7 @@ impl OfScript {
     }
 }
 
-/// The names of the scripts that have left something, the newest first.
+/// The names of the scripts that have left something, newest first.
 pub(crate) fn names(context: &Context) -> Vec<String> {
     let runs = context.prompt().ok().and_then(|dir| Scripts::beside(dir).runs().ok());
     names_of(&runs.unwrap_or_default())
@@ -48,7 +48,7 @@ fn names_of(runs: &[ScriptRun]) -> Vec<String> {
     names.filter(|name| seen.insert(name.clone())).collect()
 }
 
-/// How many scripts are named to somebody who has named none of them.
+/// How many scripts to name to a user who has named none of them.
 const MOST_NAMED: usize = 5;
 
 /// What to type instead of the name of a script that has left nothing.
@@ -70,7 +70,7 @@ pub(crate) fn store(context: &Context, script: &str) -> Result<Store, Failure> {
     context.at(Some(run.dir().to_owned())).store()
 }
 
-/// The newest run of the script that is meant by that name, or by the path of its file.
+/// The newest run of the script with that name or file path.
 fn newest(scripts: &Scripts, name: &OsStr) -> Result<ScriptRun, Failure> {
     let runs = scripts.runs()?;
     let path = Path::new(name).canonicalize().ok().map(|path| ScriptKey::of_path(&path));
@@ -94,13 +94,13 @@ fn newest(scripts: &Scripts, name: &OsStr) -> Result<ScriptRun, Failure> {
     }
 }
 
-/// The newest run of each script; the newest of all come first.
+/// The newest run of each script, newest first.
 fn newest_of_each<'a>(runs: impl Iterator<Item = &'a ScriptRun>) -> Vec<&'a ScriptRun> {
     let mut seen = BTreeSet::new();
     runs.filter(|run| seen.insert(&run.key)).collect()
 }
 
-/// The script beside the prompt's store in that directory whose newest run has a future of that name, if one has.
+/// The script beside the prompt's store in that directory whose newest run has a future of that name, if there is one.
 pub(crate) fn with_future(name: &str, dir: &Path) -> Option<String> {
     let name: FutureName = name.parse().ok()?;
     let runs = Scripts::beside(dir.to_owned()).runs().ok()?;

@@ -1,7 +1,7 @@
-//! Whether there was a standard output when this program was started.
+//! Whether this program was started with a standard output.
 //!
-//! Before `main`, the standard library opens `/dev/null` in the place of a closed one, which would swallow a log. So this is
-//! looked at before that, as the dynamic linker (or, in a static program, the C library) calls what `.init_array` lists.
+//! Before `main`, the standard library opens `/dev/null` in place of a closed one, which would swallow a log. So this
+//! looks earlier: in `.init_array`, whose functions the dynamic linker (or, in a static program, the C library) calls.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,7 +12,7 @@ static CLOSED: AtomicBool = AtomicBool::new(false);
 
 #[allow(unsafe_code)]
 #[used]
-// SAFETY: what is called has the signature that the section's entries have, and needs nothing of the runtime.
+// SAFETY: the function has the signature that the section's entries need, and uses nothing of the runtime.
 #[unsafe(link_section = ".init_array")]
 static LOOK: extern "C" fn() = look;
 

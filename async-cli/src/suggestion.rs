@@ -1,4 +1,4 @@
-//! What the user may have meant by a word that means nothing.
+//! What the user may have meant by an unknown word.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -9,16 +9,16 @@ use clap::{Arg, ArgMatches, Command, Error};
 
 use crate::no_program::{Typed, name_missing};
 
-/// From where on two names are alike, as Jaro and Winkler measure it: 0 for nothing in common, 1 for the same.
+/// The least similarity of two names that are alike, by the Jaro-Winkler measure: 0 for nothing in common, 1 for equal.
 const ALIKE: f64 = 0.8;
 
-/// The live future of that store whose name is most like this one.
+/// The live future of that store with the most similar name.
 pub(crate) fn name_like(name: &str, dir: &Path) -> Option<String> {
     let names = Store::open(dir, Permissions::default()).ok()?.names().ok()?;
     most_alike(name, names.iter().map(FutureName::as_str))
 }
 
-/// The one that is most like this name, if one is.
+/// The name most similar to this one, if any is similar.
 pub(crate) fn most_alike<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> Option<String> {
     others
         .map(|other| (strsim::jaro_winkler(name, other), other))
@@ -27,13 +27,13 @@ pub(crate) fn most_alike<'a>(name: &str, others: impl Iterator<Item = &'a str>) 
         .map(|(_, other)| other.to_owned())
 }
 
-/// What is said of a command line of `async run` without a name.
+/// The help for an `async run` without a name.
 pub(crate) const NAME_MISSING: &str = "is the name missing? It goes first: async run [OPTIONS] NAME -- COMMAND";
 
-/// What is said of one with something else that is no option.
+/// The help for an `async run` with another word that is not an option.
 const ORDER: &str = "options and the name go first, the command after `--`: async run [OPTIONS] NAME -- COMMAND";
 
-/// Commands that other programs have, each with what is to be typed here.
+/// Commands of other programs, each with what to type here.
 const OF_OTHERS: [(&[&str], &str); 10] = [
     (&["stop", "kill", "abort", "terminate", "rm", "remove"], "cancel NAME"),
     (&["list", "ls", "jobs", "show", "info"], "status"),
@@ -47,12 +47,12 @@ const OF_OTHERS: [(&[&str], &str); 10] = [
     (&["version"], "--version"),
 ];
 
-/// Has clap's error for that command line suggest what helps, and nothing else, in a line or two where that will do.
+/// Makes clap's error suggest only what helps, in a line or two if possible.
 pub(crate) fn improve(mut error: Error, command: &Command, args: &[OsString]) -> Error {
     hide_the_hidden(&mut error, command);
-    // All that there are stand before it.
+    // The error lists all values already.
     error.remove(ContextKind::SuggestedValue);
-    // What begins with a dash is hardly ever a value.
+    // A word that begins with a dash is hardly ever a value.
     error.remove(ContextKind::Suggested);
     let parsed = command.clone().ignore_errors(true).try_get_matches_from(args).ok();
     let (name, matches) = parsed.as_ref().and_then(ArgMatches::subcommand).unzip();
@@ -72,7 +72,7 @@ pub(crate) fn improve(mut error: Error, command: &Command, args: &[OsString]) ->
                 .or_else(|| options_like(called, &word))
                 .or_else(|| (name == Some("run")).then(|| ORDER.to_owned()))
         }
-        // Without a word, all is missing, and clap has said so.
+        // Without any word everything is missing, and clap has said so.
         (ErrorKind::MissingRequiredArgument, Some("run")) => {
             let name = matches.and_then(|matches| matches.try_get_one::<OsString>("name").ok().flatten());
             name.map(|name| match which::which(name) {
@@ -88,7 +88,7 @@ pub(crate) fn improve(mut error: Error, command: &Command, args: &[OsString]) ->
     in_short(error)
 }
 
-/// The word that is wrong.
+/// The wrong word.
 fn invalid(error: &Error, kind: ContextKind) -> Option<String> {
     error.get(kind).map(ToString::to_string)
 }
@@ -101,7 +101,7 @@ fn of_others(word: &str, args: &[OsString]) -> Option<String> {
     Some(format!("type `async {command}`"))
 }
 
-/// What to type where an option of the command to be run stands behind its program, which was taken for the future's name.
+/// What to type if an option of the command comes after its program, which was taken for the future's name.
 fn option_of_command(option: &str, matches: Option<&ArgMatches>, args: &[OsString]) -> Option<String> {
     let name = matches?.try_get_one::<OsString>("name").ok()??;
     let at = args.iter().skip(2).position(|arg| arg.to_string_lossy().starts_with(option))? + 2;
@@ -112,13 +112,13 @@ fn option_of_command(option: &str, matches: Option<&ArgMatches>, args: &[OsStrin
     Some(name_missing(Typed::Program { with_dashes: false }, &args[from..]))
 }
 
-/// The options of the command that an option of one letter may be short for.
+/// The options of the command that a one-letter option may stand for.
 pub(crate) fn options_like(command: &Command, given: &str) -> Option<String> {
     let letter = given.strip_prefix('-').filter(|rest| rest.chars().count() == 1)?.to_ascii_lowercase();
     let is_like =
         |option: &&Arg| !option.is_hide_set() && option.get_long().is_some_and(|long| long.starts_with(&letter));
     let mut like: Vec<&Arg> = command.get_arguments().filter(is_like).collect();
-    // Most that have a letter elsewhere have a value too.
+    // Most options that have a letter elsewhere also have a value.
     if like.iter().any(|option| option.get_action().takes_values()) {
         like.retain(|option| option.get_action().takes_values());
     }
@@ -126,7 +126,7 @@ pub(crate) fn options_like(command: &Command, given: &str) -> Option<String> {
     (!like.is_empty()).then(|| format!("type {} for `{given}`", like.join(" or ")))
 }
 
-/// The error in a line or two, where clap has more: what is wrong, and what to type, or where that can be read.
+/// Shortens clap's error to a line or two: what is wrong, and what to type, or where to read that.
 fn in_short(error: Error) -> Error {
     use ErrorKind::{InvalidSubcommand, UnknownArgument, ValueValidation};
     let kind = error.kind();
@@ -142,7 +142,7 @@ fn in_short(error: Error) -> Error {
     Error::raw(kind, lines.join("\n").trim_start_matches("error: ").to_owned() + "\n")
 }
 
-/// Takes the commands that are hidden in the help out of what clap suggests.
+/// Removes commands that are hidden in the help from clap's suggestions.
 fn hide_the_hidden(error: &mut Error, command: &Command) {
     let is_hidden = |name: &String| command.find_subcommand(name).is_some_and(Command::is_hide_set);
     if let Some(ContextValue::Strings(names)) = error.remove(ContextKind::SuggestedSubcommand) {

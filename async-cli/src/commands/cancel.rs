@@ -1,4 +1,4 @@
-//! `async cancel`: stops futures, with all that they have started.
+//! `async cancel`: stops futures, with everything that they have started.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -99,7 +99,7 @@ impl Cancel {
     }
 }
 
-/// How a future stands after that; none if it was gone.
+/// The future after that; none if it was gone.
 fn entry_after(store: &Store, name: &FutureName, cancelled: &Cancelled) -> async_core::Result<Option<Entry>> {
     match cancelled {
         Cancelled::Unknown => Ok(None),
@@ -110,12 +110,12 @@ fn entry_after(store: &Store, name: &FutureName, cancelled: &Cancelled) -> async
     }
 }
 
-/// What is said of a future that nobody but its shell can stop.
+/// The message about a future that only its shell can stop.
 pub(crate) fn in_shell(name: &FutureName, pid: u32) -> String {
     format!("`{name}` runs in the shell {pid} itself, so it was left alone: end that shell")
 }
 
-/// What is said of one that was stopped, or was over.
+/// The message about a future that was stopped, or was over.
 pub(crate) fn describe(name: &FutureName, cancelled: &Cancelled) -> Option<String> {
     let (record, text) = match cancelled {
         Cancelled::Unknown | Cancelled::InShell(_) => return None,

@@ -1,4 +1,4 @@
-//! `async cleanup`: waits for whatever nobody waited for.
+//! `async cleanup`: waits for everything that nobody has waited for.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `async completions`: what makes a shell complete command lines.
+//! `async completions`: prints the script that makes a shell complete command lines.
 
 use std::process::ExitCode;
 

@@ -1,10 +1,11 @@
-//! What a list of commands has in common.
+//! What all lists of commands share.
 
 use clap::{ArgMatches, Args, Command, FromArgMatches as _, error::Error};
 
 use crate::context::ContextArgs;
 
-/// Declares the modules of commands, each a file, and the enum of what they define. A new command is a file and a line here.
+/// Declares the modules of the commands, one file each, and an enum of their arguments. A new command needs a file and
+/// a line here.
 macro_rules! commands {
     ($(#[$attribute:meta])* $list:ident { $($module:ident => $command:ident,)+ }) => {
         $(pub(crate) mod $module;)+
@@ -16,8 +17,8 @@ macro_rules! commands {
         }
 
         impl $list {
-            /// Reads the arguments of the command of that name by its definition alone, which is a tenth of the work of making
-            /// up those of all. None if there is no such command here.
+            /// Parses the arguments of the command of that name using only its definition, which takes a tenth of the
+            /// time of building all of them. None if there is no such command here.
             pub(crate) fn read(
                 name: &str,
                 args: &[std::ffi::OsString],
@@ -30,7 +31,7 @@ macro_rules! commands {
                 }
             }
 
-            /// Does what it is for; the exit status is the command's.
+            /// Runs the command and returns its exit status.
             pub(crate) fn run(
                 self,
                 context: &crate::context::Context,
@@ -44,7 +45,7 @@ macro_rules! commands {
 }
 pub(crate) use commands;
 
-/// Reads the arguments of one command.
+/// Parses the arguments of one command.
 pub(crate) fn read_alone<C: Args>(name: &str, args: &[std::ffi::OsString]) -> Result<(ContextArgs, C), Error> {
     let parser =
         Command::new("async").bin_name(format!("async {name}")).no_binary_name(true).disable_version_flag(true);

@@ -1,4 +1,4 @@
-//! `async log`: what tasks have printed.
+//! `async log`: prints the logs of tasks.
 
 mod events;
 mod follow;
@@ -67,7 +67,7 @@ pub(crate) struct Log {
 impl Log {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         match self.print(context) {
-            // Whoever reads has seen enough.
+            // The reader has seen enough.
             Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
             result => result,
         }
@@ -80,7 +80,7 @@ impl Log {
         if self.list_runs {
             return runs::list(&store, &names, self.json, &mut output);
         }
-        // All of them, before anything is printed.
+        // All of them, before printing anything.
         let sources: Vec<Source> =
             names.iter().map(|name| source::find(&store, name, self.run)).collect::<Result<_, _>>()?;
         let labels = Labels::of(&names, self.prefix || self.follow && names.len() > 1, output.has_colors());
@@ -94,7 +94,7 @@ impl Log {
             follow::follow(&store, &mut printers, &mut output)?;
         }
         for printer in &mut printers {
-            // After a follow, only what has never been there is left.
+            // After a follow, only logs that never existed are left.
             printer.finish(&mut output)?;
             if let Some(why) = printer.missing() {
                 warn(&why);

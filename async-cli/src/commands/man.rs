@@ -46,7 +46,7 @@ impl Man {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// That the folder is none that only somebody who wants to read a page would name.
+    /// Checks that the argument is a folder and not the name of a page, as somebody who wants to read one might type.
     fn is_folder(&self, pages: &[man::Page]) -> Result<(), Failure> {
         let is_page =
             |page: &str| pages.iter().any(|man::Page { path, .. }| Path::new(path).file_stem() == Some(page.as_ref()));

@@ -9,7 +9,7 @@ use async_core::{Caller, Error, FutureName, Record, Store, text};
 use crate::failure::warn;
 
 list::commands! {
-    /// What a person types.
+    /// A command for people.
     Command {
         run => Run,
         init => Init,
@@ -30,7 +30,7 @@ list::commands! {
     }
 }
 
-/// Checks a name that was given on the command line.
+/// Checks a name from the command line.
 pub(crate) fn name(arg: &OsStr) -> Result<FutureName, Error> {
     FutureName::from_arg(arg).map_err(|why| {
         let mut name = text::printable(arg);
@@ -42,19 +42,19 @@ pub(crate) fn name(arg: &OsStr) -> Result<FutureName, Error> {
     })
 }
 
-/// Checks names that were given on the command line.
+/// Checks names from the command line.
 pub(crate) fn names(args: &[OsString]) -> Result<Vec<FutureName>, Error> {
     args.iter().map(|arg| name(arg)).collect()
 }
 
-/// What is said of a future that another script, which has that process id, has started and not collected.
+/// The message about a future that another script (with that process id) started and has not collected.
 pub(crate) fn uncollected_by(name: &FutureName, script: u32) -> String {
     format!("`{name}` belongs to the script with process id {script}, which has not collected it")
 }
 
-/// Whether the future of that name is the caller's to take when it takes all there are; if not, says whose it is.
+/// Whether a caller that takes all futures may take the one of that name; if not, says whose it is.
 pub(crate) fn may_take(caller: &Caller, store: &Store, name: &FutureName) -> bool {
-    // One that can't be read is told of by whoever takes it.
+    // If the record can't be read, the command that takes the future reports it.
     let record = store.read(name).ok().flatten();
     let Some(script) = record.as_ref().and_then(|record| caller.other_script(record)) else {
         return true;
@@ -63,7 +63,7 @@ pub(crate) fn may_take(caller: &Caller, store: &Store, name: &FutureName) -> boo
     false
 }
 
-/// Says that a future of that name was never collected.
+/// Warns that a future of that name was never collected.
 pub(crate) fn warn_of_superseded(name: &FutureName, superseded: Option<&Record>) {
     let Some(record) = superseded else { return };
     match record.rc {

@@ -1,4 +1,4 @@
-//! `async pause`: keeps what is queued from starting.
+//! `async pause`: keeps queued futures from starting.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

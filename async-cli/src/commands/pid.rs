@@ -1,4 +1,4 @@
-//! `async pid`: the process behind a name.
+//! `async pid`: prints the process behind a name.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! `async queue`: what is queued, in its order, and changes of that.
+//! `async queue`: lists the queue and changes it.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -101,7 +101,7 @@ impl Queue {
 }
 
 impl Shown {
-    /// Prints what is queued, in its order.
+    /// Prints the queued futures, in order.
     pub(super) fn print(&self, store: &Store) -> Result<ExitCode, Failure> {
         if self.quiet {
             return Ok(ExitCode::SUCCESS);

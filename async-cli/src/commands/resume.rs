@@ -1,4 +1,4 @@
-//! `async resume`: lets what is queued go on.
+//! `async resume`: lets queued futures start again.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

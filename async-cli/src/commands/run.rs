@@ -95,7 +95,7 @@ impl Run {
             .map_err(|source| Failure::Directory { path: self.cwd.clone().unwrap_or_else(|| ".".into()), source })?;
         let plan = self.planning.plan(context)?;
         let elsewhere = self.elsewhere(plan.as_ref(), &variables, &cwd)?;
-        // What there is elsewhere is known there.
+        // Only the engine's node knows its programs.
         let program = match &elsewhere {
             None => find(name.as_str(), &self.command, &variables, &cwd)?,
             Some(_) => PathBuf::from(&self.command[0]),
@@ -114,7 +114,7 @@ impl Run {
             Err(present @ Failure::Present(_)) => return self.not_started(&store, present),
             started => started?,
         };
-        // Held on to, as somebody may collect it before this is done.
+        // Hold on to the future, as somebody may collect it before this is done.
         let told = if self.json { store.live(&name).inspect_err(|_| store.abandon(&name, started.id))? } else { None };
 
         let (report, answer) = io::pipe().map_err(Failure::Task)?;
@@ -131,7 +131,7 @@ impl Run {
                 std::process::exit(0);
             }
         };
-        // The supervisor alone holds the future's life, and can say whether it has begun.
+        // Only the supervisor may hold the future's life, and only it can say whether the future has begun.
         drop((started.record, answer));
         let mut report = BufReader::new(report);
         let mut reply = String::new();
@@ -143,7 +143,7 @@ impl Run {
             Some(("started", _)) => Begun::Runs,
             Some(("queued", _)) => Begun::Queued,
             Some(("never", _)) => Begun::Never,
-            // What makes the arguments and the environment too long is the command's.
+            // If the arguments and the environment are too long, that is the command's fault.
             Some(("failed", why)) => return Err(why_not(&self.command[0], why.trim_end())),
             Some(("refused", why)) => return Err(Failure::NotSubmitted(why.trim_end().to_owned())),
             Some(("error", why)) => return Err(Failure::Supervisor(why.trim_end().to_owned())),
@@ -169,7 +169,7 @@ impl Run {
             waiting.batch = self.json.then_some(&mut batch);
             let waited = waiting.run(sleeper).map(|()| waiting.status());
             if let (Ok(_), Some(Ok(told))) = (&waited, when_it_runs) {
-                // It is over, so it has been told by now.
+                // The future is over, so the other thread has finished too.
                 let _ = told.join();
             }
             waited
@@ -185,7 +185,7 @@ impl Run {
         Ok(waited?.into())
     }
 
-    /// What is to run elsewhere, if it is.
+    /// The task for the engine, if it should run on one.
     fn elsewhere(
         &self,
         plan: Option<&Plan>,
@@ -230,7 +230,7 @@ impl Run {
                     OsStr::from_bytes(&bytes[position + 1..]).into(),
                 ));
             }
-            // No variable has an empty name, or one that begins with what stands before a value.
+            // A variable's name is not empty, and no name begins with the `=` that separates it from its value.
             let set = std::env::var_os(pair).filter(|_| !bytes.starts_with(b"="));
             set.map(|value| (pair.clone(), value)).ok_or_else(|| {
                 let pair = async_core::text::printable(pair);
@@ -248,7 +248,7 @@ fn say_when_it_runs(mut report: impl BufRead, lines: Lines, line: &str) {
     }
 }
 
-/// Tells of the future, and with that hands it over if it has been waited for.
+/// Reports the future, and thereby hands it over if this command has waited for it.
 fn tell(store: &Store, live: &FutureHandle, batch: PendingBatch) -> Result<(), Failure> {
     let together = batch.claim(store, false)?;
     let entry = together.entries().next().cloned().map_or_else(|| live.entry(), Ok)?;
@@ -280,13 +280,13 @@ fn find(name: &str, command: &[OsString], variables: &[(OsString, OsString)], cw
     })
 }
 
-/// Whether the command line has `--` before the command, which is its end.
+/// Whether the command follows a `--`.
 fn has_dashes_before(command: &[OsString]) -> bool {
     let args: Vec<OsString> = std::env::args_os().collect();
     args.len().checked_sub(command.len() + 1).is_some_and(|at| args[at] == "--")
 }
 
-/// It need not be one that can be listed.
+/// Checks that the directory can be entered; it need not be readable.
 fn usable_directory(path: &Path) -> io::Result<()> {
     if !path.metadata()?.is_dir() {
         return Err(io::ErrorKind::NotADirectory.into());

@@ -1,4 +1,4 @@
-//! `async schema`: what the JSON of the other commands looks like.
+//! `async schema`: prints the schema of the other commands' JSON.
 
 use std::process::ExitCode;
 

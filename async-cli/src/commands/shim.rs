@@ -1,4 +1,4 @@
-//! `async shim`: the functions that a script sources.
+//! `async shim`: prints the functions that a script sources.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `async timing`: what running things in the background saved, and what it could save yet.
+//! `async timing`: what running tasks in the background saved, and what more it could save.
 
 mod analysis;
 mod comparison;
@@ -53,7 +53,7 @@ What can be different:
     what_if::changes!()
 );
 
-/// How wide a table is where there is no terminal, in columns.
+/// The width of a table without a terminal, in columns.
 const WIDTH: u16 = 80;
 
 /// Print how much time the futures saved
@@ -137,7 +137,7 @@ impl Timing {
         }
         let printed =
             if taken { self.analyse(&run, false).map(drop) } else { self.print(&store, &run, everything, &mut output) };
-        // What is asked wrongly is done in no part; where the records are wrong, the files are true all the same.
+        // A wrong request does nothing at all. If the records are wrong, the files are still true.
         if let Err(wrong @ Failure::Usage(_)) = printed {
             return Err(wrong);
         }
@@ -161,7 +161,7 @@ impl Timing {
             text += &report::clock(run);
         }
         let analysed = match self.analyse(run, everything) {
-            // The rest is true all the same.
+            // The rest is still true.
             contradiction @ Err(Failure::Contradiction(_)) => contradiction,
             result => Ok(result?),
         };
@@ -175,7 +175,7 @@ impl Timing {
         (!self.what_if.is_empty()).then(|| analysis::predict(analysis, &self.what_if)).transpose()
     }
 
-    /// What takes doing the run again.
+    /// The analyses that need a replay of the run.
     fn analyse(&self, run: &Run, everything: bool) -> Result<String, Failure> {
         let (path, advice) = (everything || self.path, everything || self.advice);
         let mut text = String::new();
@@ -201,7 +201,7 @@ impl Timing {
         Ok(text)
     }
 
-    /// What devstack's functions print: what they have added up, and the time until now.
+    /// What devstack's functions print: the sums that they kept, and the time until now.
     fn summary_of_devstack(&self, context: &Context) -> Result<Summary, Failure> {
         let collected = || -> Result<Vec<Record>, Failure> {
             Ok(context.store()?.collected()?.into_iter().map(|(_, record)| record).collect())

@@ -77,7 +77,7 @@ impl Wanted {
     }
 }
 
-/// That there is none of which the first could end.
+/// The error for a wait for the first of no futures.
 pub(crate) fn nothing_to_wait_for(store: &Store) -> Failure {
     Failure::Usage(format!("there is nothing to wait for in {}", store.dir().display()))
 }
@@ -146,7 +146,7 @@ impl Wait {
             drop(waiting);
             let together = batch.claim(store, self.wanted.keep)?;
             if self.wanted.any && waited.is_ok() && together.entries().next().is_none() {
-                // Somebody else was faster, so it is another one.
+                // Another process was faster, so another future will be the first.
                 continue;
             }
             let document = Waited::new(&together, &names, others, ended, status);
@@ -156,7 +156,7 @@ impl Wait {
         }
     }
 
-    /// All of which are there, or were; and those that are left alone.
+    /// The futures to wait for, and those that are left alone.
     fn targets(&self, store: &Store) -> Result<(Vec<Target>, Vec<FutureName>), Failure> {
         let Wanted { names, keep, .. } = &self.wanted;
         if names.is_empty() {

@@ -1,4 +1,4 @@
-//! What may stand where the cursor is.
+//! The words that can go where the cursor is.
 
 use std::ffi::OsString;
 
@@ -10,12 +10,12 @@ use clap_complete::engine::{ArgValueCandidates, CompletionCandidate, complete};
 use super::{Typed, programs};
 use crate::messages;
 
-/// A word to be offered.
+/// A word to offer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
     /// The whole word, without quotes.
     pub(crate) value: String,
-    /// What it means, on one line; empty where nothing is to be said.
+    /// What it means, on one line; may be empty.
     pub(crate) help: String,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Candidate {
 pub(crate) fn candidates(typed: &Typed, store: Option<&Store>, scripts: &[String]) -> Vec<Candidate> {
     let mut command = crate::command().mut_subcommands(|command| {
         let name = command.get_name().to_owned();
-        // Of a name and its aliases, the engine would offer only the first in the alphabet.
+        // Of a name and its aliases, the engine would only offer the alphabetically first.
         command.visible_alias(None).mut_args(|arg| match store {
             _ if name == "run" && arg.is_trailing_var_arg_set() => {
                 let typed = typed.clone();
@@ -39,7 +39,7 @@ pub(crate) fn candidates(typed: &Typed, store: Option<&Store>, scripts: &[String
                 let store = store.clone();
                 arg.add(ArgValueCandidates::new(move || changes(&store)))
             }
-            // The name of a new one is not there yet.
+            // A new future's name does not exist yet.
             Some(store) if is_name(&arg) && !(name == "run" && arg.is_positional()) => {
                 let (store, typed) = (store.clone(), typed.clone());
                 let which = match name.as_str() {
@@ -60,7 +60,7 @@ pub(crate) fn candidates(typed: &Typed, store: Option<&Store>, scripts: &[String
     words.push(OsString::from(&typed.current));
     let here = std::env::current_dir().ok();
     let mut found = complete(&mut command, words, typed.words.len(), here.as_deref()).unwrap_or_default();
-    // Hidden options and commands have an id, hidden files have none.
+    // Hidden options and commands have an id; hidden files have none.
     found.retain(|candidate| candidate.get_id().is_none() || !candidate.is_hide_set());
     let is_option = |candidate: &CompletionCandidate| candidate.get_value().as_encoded_bytes().starts_with(b"-");
     if !typed.current.starts_with('-') && !found.iter().all(is_option) {
@@ -69,20 +69,20 @@ pub(crate) fn candidates(typed: &Typed, store: Option<&Store>, scripts: &[String
     found.iter().filter_map(offered).collect()
 }
 
-/// Whether the argument stands for futures, by what the help calls it.
+/// Whether the argument stands for futures, judging by its name in the help.
 fn is_name(arg: &Arg) -> bool {
     arg.get_value_names().is_some_and(|names| matches!(names.first().map(Str::as_str), Some("NAME" | "NAMES")))
 }
 
-/// A candidate as it is passed on to shells, in one line each; none that can't be.
+/// A candidate as one line for the shells; none if it does not fit on one.
 fn offered(candidate: &CompletionCandidate) -> Option<Candidate> {
     let value = candidate.get_value().to_str().filter(|value| !value.contains(char::is_control))?.to_owned();
     let help = candidate.get_help().map(ToString::to_string).unwrap_or_default();
     Some(Candidate { value, help: text::printable(help.lines().next().unwrap_or_default().as_ref()) })
 }
 
-/// The programs that `async run` could start, where the next word is the program and no path. Elsewhere the shell's own
-/// completion knows what to do.
+/// The programs that `async run` could start, if the next word is the program and not a path. For anything else the
+/// shell's own completion knows what to do.
 fn started(typed: &Typed) -> Vec<CompletionCandidate> {
     if typed.words.last().is_none_or(|word| word != "--") || typed.current.contains('/') {
         return Vec::new();
@@ -90,7 +90,7 @@ fn started(typed: &Typed) -> Vec<CompletionCandidate> {
     programs::on_path(&typed.current).into_iter().map(CompletionCandidate::new).collect()
 }
 
-/// What `async timing --what-if` could change, up to the value.
+/// The changes for `async timing --what-if`, up to the value.
 fn changes(store: &Store) -> Vec<CompletionCandidate> {
     let of_each = names(store, Which::KeptToo).into_iter().flat_map(|name| {
         [format!("start:{name}="), format!("wait:{name}="), format!("run:{name}="), format!("parallel:{name}")]
@@ -152,7 +152,7 @@ mod tests {
         let all = values(&["async"], "");
         assert!(all.contains(&"wait".into()) && all.contains(&"shim".into()), "{all:?}");
         assert!(!all.iter().any(|value| value.starts_with('-') || value == "collect"), "{all:?}");
-        // Each that the help lists, also one that has an alias.
+        // Everything that the help lists, including what has an alias.
         let command = crate::command();
         let listed = command.get_subcommands().filter(|command| !command.is_hide_set());
         for name in listed.map(clap::Command::get_name) {

@@ -1,6 +1,6 @@
-//! Completion at a prompt: what may follow what was typed, and how each shell wants to be told.
+//! Completion at a prompt: what can follow the typed text, in the form that each shell expects.
 //!
-//! The shells' own scripts only pass on what was typed. Which words fit is worked out by `clap_complete`'s engine from the
+//! The shells' scripts only pass on the typed text. `clap_complete`'s engine works out the matching words from the
 //! definition of the command line, and the names of futures come from the store.
 
 mod candidates;
@@ -12,7 +12,7 @@ pub(crate) use typed::Typed;
 
 use clap::ValueEnum;
 
-/// A shell that can complete.
+/// A shell that supports completion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Shell {
     Bash,
@@ -21,7 +21,7 @@ pub(crate) enum Shell {
 }
 
 impl Shell {
-    /// The script to be sourced.
+    /// The script to source.
     pub(crate) fn script(self) -> &'static str {
         match self {
             Self::Bash => include_str!("async.bash"),

@@ -1,4 +1,4 @@
-//! What was typed so far, as bash reads it.
+//! The typed text, as bash reads it.
 
 use std::path::PathBuf;
 
@@ -9,16 +9,16 @@ pub(crate) struct Typed {
     pub(crate) words: Vec<String>,
     /// The word at the cursor, without quotes.
     pub(crate) current: String,
-    /// The quotes that are open at the cursor.
+    /// The open quote at the cursor, if any.
     quotes: Option<char>,
-    /// How many bytes of the current word, without quotes, stand before what readline replaces.
+    /// How many bytes of the current word, without quotes, come before the part that readline replaces.
     kept: usize,
     /// Whether the current word begins with a `~` that the shell expands.
     is_in_home: bool,
 }
 
 impl Typed {
-    /// Words that a shell has taken apart and unquoted already, but for the last one.
+    /// Words that a shell has already split and unquoted, except the last one.
     pub(crate) fn from_words(words: &[String]) -> Self {
         match words.split_last() {
             Some((current, words)) => Self { words: words.to_vec(), ..Self::parse(current, "") },
@@ -26,9 +26,9 @@ impl Typed {
         }
     }
 
-    /// A line, taken apart without the shell's help: that knows only how to do so for lines that are complete, and nothing
-    /// in this one may be run. Readline replaces the part of a word behind the last of the `breaks` outside of quotes,
-    /// or behind the quotes that are open.
+    /// Splits a line without the shell's help: the shell can only split complete lines, and nothing in this one may
+    /// run. Readline replaces the part of a word after the last of the `breaks` outside of quotes, or after an open
+    /// quote.
     pub(crate) fn parse(line: &str, breaks: &str) -> Self {
         let mut typed = Self::default();
         let mut is_in_word = false;
@@ -55,7 +55,7 @@ impl Typed {
                 }
                 (Some('"'), '\\') => match chars.next_if(|c| "$`\"\\".contains(*c)) {
                     Some(c) => typed.current.push(c),
-                    // One at the end is not done yet.
+                    // A backslash at the end is not complete yet.
                     None if chars.peek().is_none() => {}
                     None => typed.current.push('\\'),
                 },
@@ -72,7 +72,7 @@ impl Typed {
         typed
     }
 
-    /// What readline is to put in the place of what it replaces, so that the word becomes this one.
+    /// The text that readline has to insert to turn the word into this one.
     pub(crate) fn replacement(&self, word: &str) -> Option<String> {
         let kept = self.current.get(..self.kept)?;
         let mut rest = word.strip_prefix(kept)?;
@@ -84,7 +84,7 @@ impl Typed {
         for c in rest.chars() {
             match (self.quotes, c) {
                 (Some('\''), '\'') => quoted.push_str(r"'\''"),
-                // Inside of double quotes no backslash keeps it from naming a line of the history.
+                // Inside double quotes, no backslash keeps it from starting a history expansion.
                 (Some('"'), '!') => quoted.push_str(r#""'!'""#),
                 (Some('"'), '"' | '$' | '`' | '\\') => quoted.extend(['\\', c]),
                 (Some(_), _) => quoted.push(c),
@@ -110,7 +110,7 @@ impl Typed {
         given
     }
 
-    /// What `--dir` says, with the `~` that the shell has not expanded yet.
+    /// The value of `--dir`, with the `~` expanded that the shell has not expanded yet.
     pub(crate) fn directory(&self) -> Option<PathBuf> {
         let given = self.option("--dir")?;
         match (given.strip_prefix("~/"), std::env::home_dir()) {

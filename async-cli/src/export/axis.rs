@@ -1,4 +1,4 @@
-//! Times as a reader sees them: durations, and the ticks of an axis.
+//! Times for people: durations, and the ticks of an axis.
 
 use async_core::clock::Millis;
 
@@ -7,14 +7,14 @@ const MINUTE: Millis = 60 * SECOND;
 const HOUR: Millis = 60 * MINUTE;
 const DAY: Millis = 24 * HOUR;
 
-/// The distances that two ticks may have, in ms, shortest first: 1, 2 or 5 of a power of ten, except where clocks count
-/// otherwise. The page's script is handed these too.
+/// The possible distances between two ticks, in ms, shortest first: 1, 2 or 5 times a power of ten, except where clocks
+/// count differently. The page's script gets them too.
 pub(crate) fn steps() -> impl Iterator<Item = Millis> {
     let clock = [SECOND, MINUTE].into_iter().flat_map(|unit| [1, 2, 5, 10, 15, 30].map(|count| count * unit));
     decimal_steps(1, 3).chain(clock).chain([1, 2, 3, 6, 12].map(|hours| hours * HOUR)).chain(decimal_steps(DAY, 6))
 }
 
-/// 1, 2 and 5 of the first so many powers of ten.
+/// 1, 2 and 5 times the first `powers` powers of ten.
 fn decimal_steps(unit: Millis, powers: u32) -> impl Iterator<Item = Millis> {
     (0..powers).flat_map(move |power| [1, 2, 5].map(|count| count * 10_i64.pow(power) * unit))
 }
@@ -27,14 +27,14 @@ pub(crate) struct Tick {
     pub(crate) text: String,
 }
 
-/// Ticks for an axis of that length in ms, no more than `most` beside the one at its start.
+/// Ticks for an axis of that length in ms: no more than `most`, and one at its start.
 pub(crate) fn ticks(length: Millis, most: Millis) -> Vec<Tick> {
     let least = length / most + 1;
     let step = steps().find(|&step| step >= least).unwrap_or(least);
     (0..=length / step).map(|number| Tick { at: number * step, text: moment(number * step, step) }).collect()
 }
 
-/// A moment on an axis whose ticks are a step apart, both in ms: `1 min 30 s`.
+/// A moment on an axis with that step between its ticks, both in ms: `1 min 30 s`.
 fn moment(ms: Millis, step: Millis) -> String {
     if ms == 0 {
         return "0".into();
@@ -46,7 +46,7 @@ fn moment(ms: Millis, step: Millis) -> String {
     format!("{} {seconds} s", words(ms - ms % MINUTE)).trim_start().to_owned()
 }
 
-/// A duration in ms, rounded to three digits or so: `412 ms`, `8.2 s`, `1 min 30 s`, `2 h 5 min`.
+/// A duration in ms, rounded to about three digits: `412 ms`, `8.2 s`, `1 min 30 s`, `2 h 5 min`.
 pub(crate) fn duration(ms: Millis) -> String {
     let to = |unit: Millis| (ms.saturating_add(unit / 2)) / unit * unit;
     match ms {
@@ -71,7 +71,7 @@ fn words(ms: Millis) -> String {
     words.join(" ")
 }
 
-/// Seconds, cut to that many digits.
+/// Seconds, truncated to that many decimals.
 fn decimal(ms: Millis, digits: usize) -> String {
     let text = format!("{}.{:03}", ms / SECOND, ms % SECOND);
     text[..text.len() - 3 + digits].to_owned()

@@ -1,4 +1,5 @@
-//! What a picture of a run shows: a lane for the script, and one for each future below the one that started it.
+//! The contents of a picture of a run: a lane for the script, and one for each future, below the future that started
+//! it.
 
 use async_core::timing::{Run, Status, Task, TaskOutcome};
 use async_core::{clock::Millis, process, text};
@@ -10,7 +11,7 @@ use super::axis::duration;
 /// A run as lanes on one axis, in ms from its start.
 #[derive(Debug)]
 pub(crate) struct Chart {
-    /// What it is, in a line.
+    /// A title of one line.
     pub(crate) title: String,
     /// When it began, for people.
     pub(crate) begin: String,
@@ -32,26 +33,26 @@ pub(crate) struct Fact {
 /// The lane of the script or of a future.
 #[derive(Debug)]
 pub(crate) struct Lane {
-    /// Its future, as an index into those of the run; none for the script.
+    /// Its future, as an index into the run's; none for the script.
     pub(crate) task: Option<usize>,
     pub(crate) name: String,
-    /// How many futures are around it.
+    /// How deep the future is nested.
     pub(crate) depth: usize,
     pub(crate) look: LaneKind,
-    /// All of its time.
+    /// Its whole time.
     pub(crate) whole: Span,
-    /// The part before its task was let go, if it was held back.
+    /// The part before its task was allowed to run, if it was held back.
     pub(crate) queued: Option<Span>,
     /// Whether that was elsewhere, in the queue of a cluster.
     pub(crate) is_queued_elsewhere: bool,
     /// The part in which its task ran, if that was ever let go.
     pub(crate) run: Option<Span>,
-    /// Whether it is known when that was over.
+    /// Whether the end of that is known.
     pub(crate) is_known: bool,
     /// What it waited for.
     pub(crate) waits: Vec<Wait>,
     pub(crate) command: String,
-    /// How it ended, or stands.
+    /// How it ended, or its present state.
     pub(crate) status: String,
     /// How long somebody waited for it, for people; empty if nobody did.
     pub(crate) waited: String,
@@ -64,17 +65,17 @@ pub(crate) struct Span {
     pub(crate) end: Millis,
 }
 
-/// A wait, in the lane of whoever waited.
+/// A wait, in the lane of the waiter.
 #[derive(Debug)]
 pub(crate) struct Wait {
     pub(crate) span: Span,
-    /// The lane of what it was for.
+    /// The lane of the awaited future.
     pub(crate) lane: usize,
-    /// The name of that.
+    /// The name of the awaited future.
     pub(crate) of: String,
 }
 
-/// What kind of lane it is. Told by a sign and a word, and only then by colour.
+/// The kind of a lane. Signs and words show it, and colours only in addition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LaneKind {
     Script,
@@ -131,23 +132,23 @@ impl LaneKind {
 }
 
 impl Lane {
-    /// When it ran, if that is known.
+    /// When it ran, if known.
     pub(crate) fn ran(&self) -> Option<Span> {
         self.run.filter(|_| self.is_known)
     }
 
-    /// How long it ran, for people, or was held back if it never did; none if it was neither.
+    /// How long it ran, for people, or how long it was held back if it never ran; none if neither.
     pub(crate) fn took(&self) -> Option<String> {
         self.ran().or(self.queued).map(|span| duration(span.length()))
     }
 
-    /// The word that stands beside that; none where there is nothing to say.
+    /// The word beside that; none if there is nothing to say.
     pub(crate) fn remark(&self) -> Option<&'static str> {
         let silent = matches!(self.look, LaneKind::Script | LaneKind::Future(TaskOutcome::Succeeded));
         (!silent).then(|| self.look.word())
     }
 
-    /// Whether its run came to no end of its own.
+    /// Whether its run did not end by itself.
     pub(crate) fn is_striped(&self) -> bool {
         matches!(self.look, LaneKind::Future(TaskOutcome::Running | TaskOutcome::Cancelled))
     }
@@ -157,7 +158,7 @@ impl Lane {
         matches!(self.look, LaneKind::Future(TaskOutcome::Failed | TaskOutcome::TimedOut))
     }
 
-    /// All about it in a sentence.
+    /// A sentence with everything about it.
     pub(crate) fn sentence(&self) -> String {
         let queued = self.queued.map_or_else(String::new, |span| format!(", queued for {}", duration(span.length())));
         let ran = self.ran().map_or_else(String::new, |span| format!(", ran for {}", duration(span.length())));
@@ -166,7 +167,7 @@ impl Lane {
 }
 
 impl Wait {
-    /// All about it in a sentence.
+    /// A sentence with everything about it.
     pub(crate) fn sentence(&self, by: &str) -> String {
         format!(
             "{by} waits for {} from {} on, for {}",
@@ -206,7 +207,7 @@ impl Chart {
         }
     }
 
-    /// The kinds of futures that there are and how many are of each, in the order of their first ones.
+    /// The kinds of futures in the chart and the number of each, ordered by their first futures.
     pub(crate) fn looks(&self) -> Vec<(LaneKind, usize)> {
         let mut looks: Vec<(LaneKind, usize)> = Vec::new();
         for lane in self.futures() {
@@ -218,7 +219,8 @@ impl Chart {
         looks
     }
 
-    /// How many columns the texts beside the bars take at most: without their remarks, and with them. All bars leave that room.
+    /// The maximum width in columns of the texts beside the bars: without their remarks, and with them. All bars leave
+    /// that room.
     pub(crate) fn room(&self) -> (usize, usize) {
         let took = |lane: &Lane| lane.took().map_or(0, |took| took.width());
         let remark = |lane: &Lane| lane.remark().map_or(0, |remark| 1 + remark.width());
@@ -241,7 +243,7 @@ impl Chart {
         self.lanes.iter().any(|lane| lane.queued.is_some() && lane.is_queued_elsewhere)
     }
 
-    /// Whether anything was waited for.
+    /// Whether anybody waited for anything.
     pub(crate) fn has_waits(&self) -> bool {
         self.lanes.iter().any(|lane| !lane.waits.is_empty())
     }
@@ -251,7 +253,7 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// The futures and how deep each is nested: each right below the one that started it, else in the order of their starts.
+/// The futures with their nesting depths: each directly below its starter, otherwise in the order of their starts.
 fn nested(tasks: &[Task]) -> Vec<(usize, usize)> {
     let mut inside: Vec<Vec<usize>> = vec![Vec::new(); tasks.len()];
     let mut stack = Vec::new();
@@ -288,7 +290,7 @@ fn script_lane(length: Millis) -> Lane {
     }
 }
 
-/// The label as all may hold it that a chart is shown in.
+/// The label in a form that suits every format of a chart.
 fn printable_label(run: &Run, index: usize) -> String {
     text::printable(run.label(index).as_ref())
 }
@@ -296,7 +298,7 @@ fn printable_label(run: &Run, index: usize) -> String {
 fn future_lane(run: &Run, index: usize, depth: usize) -> Lane {
     let task = &run.tasks[index];
     let outcome = task.status.outcome();
-    // One that was lost ran for a time that nobody knows.
+    // Nobody knows how long a lost future ran.
     let end = task.known_run_time().map_or(task.run_start, |_| task.until(run.length()));
     let queued = Span { start: task.start, end: task.run_start };
     Lane {

@@ -1,4 +1,4 @@
-//! Writing a file so that nobody ever reads half of it, also in a directory that others may write to.
+//! Writing a file so that nobody ever reads half of it, even in a directory that others may write to.
 
 use std::ffi::OsString;
 use std::fs::{File, Permissions};
@@ -14,12 +14,12 @@ use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{Mode, SFlag};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
-/// The mode that a new file is asked for with; an old one's bits beyond that are not kept.
+/// The mode to request for a new file; an old file's bits beyond that are not kept.
 const MODE: u32 = 0o666;
 
-/// Puts a whole file in its place at once: a new one, beside what is there, takes its name. Of a file of this user's own, its
-/// permissions are kept. What is there and no file is refused, and so is what is reached through a symlink of another user;
-/// symlinks of this user and of root are followed.
+/// Replaces a file atomically: writes a new one beside it, which then takes its name. If the old file belongs to this
+/// user, its permissions stay. Refuses to replace anything but a file, and paths through another user's symlink;
+/// follows the symlinks of this user and of root.
 pub(crate) fn write(path: &Path, text: &[u8]) -> io::Result<()> {
     let (dir, name, found) = match Walk::default().along(path).map_err(reason)? {
         Reached::Directory(_) => return Err(Errno::EISDIR.into()),
@@ -42,7 +42,8 @@ pub(crate) fn write(path: &Path, text: &[u8]) -> io::Result<()> {
     written
 }
 
-/// A new file in that directory, and its name. The name has no ending, so that nothing that collects such files takes it for one.
+/// Makes a new file in that directory and returns its name. The name has no extension, so that programs that collect
+/// files by extension ignore it.
 fn make_beside(dir: &OwnedFd) -> io::Result<(File, OsString)> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     for number in 0.. {
@@ -55,7 +56,7 @@ fn make_beside(dir: &OwnedFd) -> io::Result<(File, OsString)> {
     unreachable!("the numbers have no end")
 }
 
-/// What has gone wrong, for a message that says where the file was to go.
+/// The reason, for a message that already names the file.
 fn reason(error: Error) -> io::Error {
     match error {
         Error::Io { source, .. } => source,

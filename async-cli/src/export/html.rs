@@ -1,4 +1,4 @@
-//! A page with the timeline that needs nothing but itself.
+//! A self-contained page with the timeline.
 
 use async_core::StoreFile;
 use std::io;
@@ -17,14 +17,14 @@ use super::tail::Tail;
 const STYLE: &str = include_str!("timeline.css");
 const SCRIPT: &str = include_str!("timeline.js");
 
-/// From how many lanes on the page draws only those in view; how many lanes, or waits of one, are a part of it.
+/// From how many lanes on the page only draws what is in view, and how many lanes, or waits of one lane, form a group.
 const LARGE: usize = 500;
 const GROUP: usize = 50;
 
-/// How much of each log is shown, in lines and in bytes.
+/// How much of each log to show, in lines and in bytes.
 const LOG_LINES: usize = 20;
 const LOG_BYTES: usize = 4 << 10;
-/// How much of all logs together, in bytes.
+/// How much of all logs together to show, in bytes.
 const LOGS_BYTES: usize = 1 << 20;
 
 /// `--html`
@@ -40,11 +40,11 @@ impl super::Exporter for Html {
     }
 }
 
-/// What is known of a log.
+/// What the page knows of a log.
 enum Log {
     None,
     End(Tail),
-    /// The page has enough of them.
+    /// The page has enough logs already.
     TooMany,
     Unreadable(io::Error),
 }
@@ -56,14 +56,14 @@ struct Page<'a> {
     chart: &'a Chart,
     logs: &'a [Log],
     policy: String,
-    /// The distances that the script may put between ticks, in ms.
+    /// The possible distances between ticks for the script, in ms.
     steps: String,
-    /// What the axis shows without the script.
+    /// The ticks that show without the script.
     ticks: Vec<Tick>,
 }
 
 impl Page<'_> {
-    /// A moment in ms as a part of the axis, in percent.
+    /// A moment in ms as a percentage of the axis.
     fn percent(&self, ms: Millis) -> String {
         percent(ms, self.chart.length)
     }
@@ -73,12 +73,13 @@ impl Page<'_> {
         percent(part.length(), lane.whole.length())
     }
 
-    /// The clock at a moment in ms from the start.
+    /// The clock time at a moment in ms from the start.
     fn clock(&self, ms: Millis) -> String {
         super::utc(self.run.start.saturating_add(ms))
     }
 
-    /// Whether only what is in view is drawn. Then all but the first group are text to the browser, as long as it runs the script.
+    /// Whether the page only draws what is in view. Then all groups but the first are just text to the browser while
+    /// the script runs.
     fn is_large(&self) -> bool {
         self.chart.lanes.len() > LARGE
     }
@@ -91,17 +92,17 @@ impl Page<'_> {
         self.is_large() && index >= GROUP && ((index + 1).is_multiple_of(GROUP) || index + 1 == self.chart.lanes.len())
     }
 
-    /// Whether the waits in that lane are drawn when they come into view too. Within a group, they are a part of its text.
+    /// Whether waits in that lane are also drawn only in view. Within a group, they are a part of its text.
     fn is_crowded(&self, index: usize) -> bool {
         self.is_large() && index < GROUP
     }
 
-    /// The waits in a lane, in parts where they are drawn part by part.
+    /// The waits in a lane, in groups if they are drawn group by group.
     fn waits(lane: &Lane, crowded: bool) -> Vec<&[Wait]> {
         lane.waits.chunks(if crowded { GROUP } else { usize::MAX }).collect()
     }
 
-    /// Where each wait is on the axis: its start and its length, in percent.
+    /// The position of each wait on the axis: its start and its length, in percent.
     fn spans(&self, waits: &[Wait]) -> String {
         let spans = waits.iter().flat_map(|wait| [wait.span.start, wait.span.length()]);
         spans.map(|ms| self.percent(ms)).collect::<Vec<_>>().join(" ")
@@ -122,7 +123,7 @@ fn percent(part: Millis, whole: Millis) -> String {
     format!("{percent:.7}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// What the page may do: run this script, apply this style, and nothing else, and never ask anybody for anything.
+/// What the page may do: run this script, apply this style, and nothing else, without any request to the network.
 fn policy() -> String {
     let hash = |text: &str| BASE64_STANDARD.encode(Sha256::digest(text));
     format!(
@@ -137,7 +138,7 @@ fn steps() -> String {
     axis::steps().map(|step| step.to_string()).collect::<Vec<_>>().join(" ")
 }
 
-/// The ends of the logs. If there are too many, those of futures that did not succeed go first.
+/// The ends of the logs. If there are too many, the logs of futures that did not succeed come first.
 fn logs(run: &Run) -> Vec<Log> {
     let mut order: Vec<usize> = (0..run.tasks.len()).collect();
     order.sort_by_key(|&task| run.tasks[task].status.outcome() == TaskOutcome::Succeeded);

@@ -1,4 +1,4 @@
-//! A report as test runners write it, which most build servers show: each future is a test case.
+//! A test report in the JUnit format, which most build servers show: each future is a test case.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use super::chart;
 use super::tail::Tail;
 
-/// How much of each log is reported, in bytes: build servers hold all of a report in memory.
+/// How much of each log to report, in bytes: build servers hold a whole report in memory.
 const LOG_BYTES: usize = 256 << 10;
 
 /// The name of the report, its suite, and the class of its test cases.
@@ -32,7 +32,7 @@ impl super::Exporter for Junit {
     }
 }
 
-/// A failure is what the task itself said; an error, that it could not say anything.
+/// A failure is what the task itself reported; an error means that it could not report anything.
 fn case(run: &Run, index: usize) -> TestCase {
     let task = &run.tasks[index];
     let mut status = match task.status.outcome() {

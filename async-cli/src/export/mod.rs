@@ -1,4 +1,4 @@
-//! A run in the forms that other programs read: one small file for each, behind one trait.
+//! Exporting a run in formats that other programs read: one small file each, behind one trait.
 
 mod axis;
 mod chart;
@@ -21,7 +21,7 @@ use clap::{Args, ValueHint};
 use crate::failure::Failure;
 use crate::messages::Output;
 
-/// A form that a run can be written in.
+/// An export format.
 trait Exporter {
     /// The whole file.
     fn export(&self, run: &Run) -> io::Result<String>;
@@ -49,7 +49,7 @@ pub(crate) struct Exports {
 }
 
 impl Exports {
-    /// What was asked for, and what it is.
+    /// The requested files, each with its description and format.
     fn asked(&self) -> Vec<(&Path, &'static str, &'static dyn Exporter)> {
         let all: [(&Option<PathBuf>, _, &dyn Exporter); 5] = [
             (&self.html, "timeline", &html::Html),
@@ -61,12 +61,12 @@ impl Exports {
         all.into_iter().filter_map(|(path, what, exporter)| Some((path.as_deref()?, what, exporter))).collect()
     }
 
-    /// Whether anything was asked for.
+    /// Whether any file was requested.
     pub(crate) fn is_asked(&self) -> bool {
         !self.asked().is_empty()
     }
 
-    /// Whether standard output is to be one of the files, and nothing else may go there.
+    /// Whether standard output is one of the files, so that nothing else may go there.
     pub(crate) fn takes_stdout(&self) -> Result<bool, Failure> {
         match self.asked().iter().filter(|(path, ..)| is_stdout(path)).count() {
             0 => Ok(false),
@@ -75,7 +75,8 @@ impl Exports {
         }
     }
 
-    /// Writes all of them, and says of each where it is, if `told`. One that can't be written does not keep the others from being.
+    /// Writes all of them and, if `told`, says where each one is. A file that can't be written does not prevent the
+    /// others.
     pub(crate) fn write(&self, run: &Run, output: &mut Output, told: bool) -> Result<(), Failure> {
         let mut result = Ok(());
         for (path, what, exporter) in self.asked() {
@@ -101,7 +102,7 @@ fn is_stdout(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// A moment in ms since the epoch as `2026-11-24 12:04:16 UTC`; `?` for one that no clock shows.
+/// A moment in ms since the epoch as `2026-11-24 12:04:16 UTC`; `?` if no clock can show it.
 fn utc(ms: Millis) -> String {
     crate::format::formatted(ms, "%Y-%m-%d %H:%M:%S UTC")
 }

@@ -1,7 +1,7 @@
-//! Metrics, as the textfile collector of Prometheus' node exporter reads them, and anything else that knows OpenMetrics.
+//! Metrics for the textfile collector of Prometheus' node exporter, and anything else that reads OpenMetrics.
 //!
-//! All are gauges, without time stamps: the collector reads the older text format, to which a metric of another kind of
-//! OpenMetrics is an error, and refuses time stamps.
+//! All are gauges without time stamps: the collector reads the older text format, which rejects OpenMetrics' other
+//! metric types and time stamps.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -102,7 +102,7 @@ fn in_bytes(kib: u64) -> f64 {
     (kib * 1024) as f64
 }
 
-/// How many there are of each kind, those of which there are none too, so that a series never ends.
+/// The number of futures of each kind, including zeros, so that a series never ends.
 fn counts(run: &Run) -> Values {
     let all = [
         TaskOutcome::Succeeded,
@@ -123,7 +123,7 @@ fn counts(run: &Run) -> Values {
         .collect()
 }
 
-/// What tells the futures apart: the name, and the how manyth of that name it is, from 1 on.
+/// What distinguishes the futures: the name, and which future of that name it is, counting from 1.
 fn labels(tasks: &[Task]) -> Vec<Vec<(&'static str, String)>> {
     let mut seen = HashMap::new();
     let mut number = |name| {

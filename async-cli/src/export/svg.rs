@@ -10,7 +10,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::axis::{self, Tick};
 use super::chart::{Chart, Lane, Span};
 
-/// Sizes in px. A picture can't measure text, so a column of it is taken for as wide as it is in any usual font.
+/// Sizes in px. A picture can't measure text, so this is the width of a column of text in any usual font.
 const WIDTH: usize = 800;
 const MARGIN: usize = 16;
 const NAMES: usize = 190;
@@ -19,14 +19,14 @@ const ROW: usize = 24;
 const NAME_COLUMN: usize = 8;
 const SMALL_COLUMN: usize = 7;
 const INDENT: usize = 12;
-/// Between a bar and its text.
+/// The gap between a bar and its text.
 const LABEL: usize = 6;
 const SIGN: usize = 20;
 
-/// Names of futures nested deeper than that stand where these do.
+/// The deepest indentation of names; deeper ones get the same.
 const DEEPEST: usize = 6;
 
-/// From so many lanes on, there is an axis at the end too.
+/// From that many lanes on, there is an axis at the end too.
 const TALL: usize = 25;
 
 /// `--svg`
@@ -53,7 +53,7 @@ struct Sample {
     x: usize,
     y: usize,
     class: &'static str,
-    /// The sign of a kind of futures; none for a stretch of a bar that has the same look as its class.
+    /// The sign of a kind of futures; none for a stretch of a bar, which looks like its class.
     sign: Option<&'static str>,
     text: String,
 }
@@ -61,7 +61,7 @@ struct Sample {
 impl Picture<'_> {
     const LEFT: usize = MARGIN + NAMES;
 
-    /// How long the axis is. Behind its end there is room for the text beside a bar.
+    /// The length of the axis. After its end there is room for the text beside a bar.
     fn axis(&self) -> f64 {
         #[allow(clippy::cast_precision_loss, reason = "a few hundred px")]
         let width = (WIDTH - MARGIN - Self::LEFT - LABEL - self.chart.room().1 * SMALL_COLUMN) as f64;
@@ -84,12 +84,12 @@ impl Picture<'_> {
         self.legend_top() + self.legend.last().map_or(0, |last| last.y) + 28
     }
 
-    /// Where a moment in ms is.
+    /// The position of a moment in ms.
     fn x(&self, ms: Millis) -> String {
         pixels(self.offset(ms))
     }
 
-    /// How wide a stretch is; never so narrow that it can't be seen.
+    /// The width of a stretch, never too narrow to see.
     fn width(&self, span: &Span) -> String {
         pixels((self.offset(span.end) - self.offset(span.start)).max(1.0))
     }
@@ -100,7 +100,7 @@ impl Picture<'_> {
         share * self.axis()
     }
 
-    /// Whether a tick's text ends before the picture does.
+    /// Whether a tick's text fits into the picture.
     fn has_room(&self, tick: &Tick) -> bool {
         #[allow(clippy::cast_precision_loss, reason = "a few hundred px")]
         let end = self.offset(tick.at) + (tick.text.len() * SMALL_COLUMN) as f64;
@@ -115,7 +115,7 @@ impl Picture<'_> {
         at_most(&lane.name, (NAMES - SIGN - Self::indent(lane) - 6) / NAME_COLUMN)
     }
 
-    /// What stands beside a bar.
+    /// The text beside a bar.
     fn label(lane: &Lane) -> String {
         let text: Vec<String> = lane.took().into_iter().chain(lane.remark().map(str::to_owned)).collect();
         text.join(" ")

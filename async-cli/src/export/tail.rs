@@ -1,4 +1,4 @@
-//! The end of a log, as a picture or a report shows it.
+//! The end of a log, for a picture or a report.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -9,29 +9,29 @@ use async_core::{StoreFile, text};
 /// What was read of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tail {
-    /// Its last lines. Nothing in them acts on a terminal.
+    /// Its last lines, without anything that a terminal acts on.
     pub(crate) text: String,
-    /// How large all of it is, in bytes, where that is not the whole log.
+    /// The size of the whole log in bytes, if the text is only a part of it.
     pub(crate) of: Option<u64>,
 }
 
 impl Tail {
-    /// Reads no more than that many bytes and lines.
+    /// Reads at most that many bytes and lines.
     pub(crate) fn read(log: &StoreFile, bytes: usize, lines: usize) -> io::Result<Self> {
         let opened = log.open().map_err(|error| io::Error::other(error.to_string()))?;
         Self::of(opened.ok_or(io::ErrorKind::NotFound)?, bytes, lines)
     }
 
-    /// The same of a file that is open.
+    /// The same for an open file.
     pub(crate) fn of(mut file: File, bytes: usize, lines: usize) -> io::Result<Self> {
-        // Measured once: a task that runs may write on.
+        // Measured once: a running task may go on writing.
         let size = file.metadata()?.len();
         let start = size.saturating_sub(bytes as u64);
         file.seek(SeekFrom::Start(start))?;
         let mut found = Vec::new();
         file.take(size - start).read_to_end(&mut found)?;
         let mut rest = found.as_slice();
-        // It most likely begins in the middle of a line, which need not be the only one.
+        // The text most likely begins in the middle of a line, which may be the only one.
         if start > 0
             && let Some(end) = rest.iter().position(|&byte| byte == b'\n').filter(|&end| end + 1 < rest.len())
         {
@@ -46,7 +46,7 @@ impl Tail {
     }
 }
 
-/// A line as a terminal would leave it on the screen: colours and bells are dropped, and a carriage return starts it over.
+/// A line as a terminal would show it: colours and bells are dropped, and a carriage return starts it over.
 fn as_seen(line: &[u8]) -> String {
     let line = String::from_utf8_lossy(line);
     let line = strip_str(line.trim_end_matches(['\r', '\n'])).to_string();

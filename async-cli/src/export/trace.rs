@@ -1,12 +1,12 @@
-//! A trace, for Perfetto, speedscope and whatever else reads the Trace Event Format.
+//! A trace, for Perfetto, speedscope and everything else that reads the Trace Event Format.
 //!
-//! The format is described in "Trace Event Format" (Nat Duca and Dan Sinclair, Google, "v2.1"), which is what
-//! <https://perfetto.dev/docs/getting-started/other-formats> refers to. What is used of it here:
+//! "Trace Event Format" (Nat Duca and Dan Sinclair, Google, "v2.1") describes the format;
+//! <https://perfetto.dev/docs/getting-started/other-formats> refers to it. This module uses:
 //!
 //! * The JSON object format: `traceEvents` is a list of events, `displayTimeUnit` is `ms`, other keys are metadata.
 //! * Each event has `ph`, `pid` and `tid`, and `name`. Times are in µs.
-//! * Complete events (`X`) have `ts` and `dur`. Those of one thread nest: two of them have no time in common, or one holds
-//!   the other.
+//! * Complete events (`X`) have `ts` and `dur`. Those of one thread nest: two of them either don't overlap, or one
+//!   contains the other.
 //! * Metadata events (`M`) named `process_name`, `thread_name` and `thread_sort_index` have their value in `args`.
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use super::chart::{Chart, Lane, Span};
 
-/// All of it is one process.
+/// Everything belongs to one process.
 const PID: usize = 1;
 
 /// `--trace`
@@ -33,7 +33,7 @@ impl super::Exporter for Trace {
         }
         let mut events = vec![Event::named("process_name", 0, "async")];
         events.extend(threads.metadata);
-        // Readers put one that begins with another inside it if it comes after it.
+        // If two begin together, readers nest the later one in the list inside the earlier one.
         threads.slices.sort_by_key(|slice| (slice.ts, std::cmp::Reverse(slice.dur)));
         events.extend(threads.slices);
         let figures = chart.figures.into_iter().map(|fact| (fact.what, fact.value)).collect();
@@ -53,7 +53,7 @@ struct File<'a> {
 
 #[derive(Serialize)]
 struct About {
-    /// When the time was 0.
+    /// The time of the zero.
     start: String,
     /// The figures of the whole run, for people.
     #[serde(flatten)]
@@ -104,7 +104,7 @@ impl<'a> Event<'a> {
     }
 }
 
-/// A thread for each lane, in their order.
+/// One thread for each lane, in order.
 #[derive(Default)]
 struct Threads<'a> {
     next: usize,
@@ -135,7 +135,7 @@ impl<'a> Threads<'a> {
     }
 
     /// Waits inside a run are slices of its thread. Several shells may wait at once for futures that the script has
-    /// started; those that would overlap, or stick out, get threads of their own.
+    /// started; waits that would overlap or stick out get threads of their own.
     fn add_waits(&mut self, lane: &Lane, tid: usize) {
         let Some(run) = lane.run else { return };
         let mut ends = vec![(tid, run.start)];

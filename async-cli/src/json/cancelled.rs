@@ -38,7 +38,7 @@ enum CancelResult {
 }
 
 impl Cancellation {
-    /// Of a future as it stands after that. None if it was gone.
+    /// The result for a future with that entry after the request. None if the future was gone.
     pub(crate) fn new(cancelled: &Cancelled, mut entry: Entry) -> Option<Self> {
         let result = match cancelled {
             Cancelled::Unknown => return None,

@@ -1,7 +1,7 @@
-//! JSON for programs: what `--json` prints, and the schema of it.
+//! JSON for programs: the output of `--json`, and its schema.
 //!
-//! The types are the contract. Within one [`VERSION`] fields may come, but none goes away or means something else. After
-//! a change `cargo xtask schema` writes the schema anew.
+//! The types are the contract. Within one [`VERSION`], new fields may appear, but none disappears or changes its
+//! meaning. After a change, `cargo xtask schema` writes the schema again.
 
 mod cancelled;
 mod future;

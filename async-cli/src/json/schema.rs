@@ -1,5 +1,5 @@
-//! The schema of the JSON, which is written down in `schema/async-1.json`: the program prints that file, and only tests make it
-//! of the types.
+//! The schema of the JSON, in the file `schema/async-1.json`: the program prints that file, and only tests derive it
+//! from the types.
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -28,7 +28,7 @@ enum Document {
     Cancel(Envelope<Cancellations>),
 }
 
-/// `cargo xtask schema` has it write the file.
+/// `cargo xtask schema` makes this test write the file.
 #[test]
 fn the_schema_that_is_written_down_is_that_of_the_types() {
     let schema = SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Document>();

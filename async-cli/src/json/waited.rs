@@ -41,7 +41,7 @@ pub(crate) enum WaitEnd {
 }
 
 impl Waited {
-    /// Of a wait for these names, while the `others` were left alone.
+    /// The result of a wait for these names that left the `others` alone.
     pub(crate) fn new(
         together: &ClaimedBatch<'_>,
         names: &[FutureName],
@@ -62,7 +62,7 @@ impl Waited {
 }
 
 impl WaitEnd {
-    /// Of a wait that failed as a whole, or had that score.
+    /// The outcome of a wait that failed as a whole, or ended with that score.
     pub(crate) fn of(failure: Option<&Failure>, how: How, score: &Score) -> Self {
         match failure {
             Some(Failure::TimeUp(_)) => Self::Timeout,

@@ -12,7 +12,7 @@ async_cleanup(1), async_print_timing(1), async_end(1), async_init(1), async_pido
 All that is known of futures is in a directory, the store. Each run of a script has a store of its own, and each user has one for \
 prompts, unless ASYNC_DIR or --dir names another.";
 
-/// Statuses and what they mean.
+/// Statuses and their meanings.
 const STATUSES: &[(&str, &str)] = &[
     ("0", "All is well; of a wait, the tasks have returned 0."),
     ("1", "async status: something failed; async pid: no such future is live."),
@@ -28,7 +28,7 @@ const STATUSES: &[(&str, &str)] = &[
     ("any other", "The task's own."),
 ];
 
-/// Variables, what each is for, and the default.
+/// Variables with their purposes and defaults.
 pub(super) const VARIABLES: &[(&str, &str)] = &[
     (
         "ASYNC_DIR",
@@ -81,7 +81,7 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
     ("TZ", "The time zone of the times in tables."),
 ];
 
-/// What the page is about.
+/// The subject of the page.
 pub(super) fn command() -> Command {
     Command::new("async").about("named futures for shell scripts").long_about(ABOUT).disable_help_flag(true)
 }

@@ -1,4 +1,4 @@
-//! The functions that `async shim` prints: a page for each.
+//! The functions that `async shim` prints, one page each.
 
 use clap::{Args, Command};
 
@@ -25,7 +25,7 @@ impl Function {
         Self { command: command.after_help(examples), operands }
     }
 
-    /// With these arguments; those that are no options are in the operands.
+    /// Adds these arguments. Those that are not options are in the operands already.
     fn with(mut self, args: impl Fn(Command) -> Command) -> Self {
         self.command = args(self.command).mut_args(|arg| {
             let is_operand = arg.is_positional();
@@ -38,7 +38,7 @@ impl Function {
 const SOURCED: &str = "It is one of the functions that source <(async shim) defines in a script for bash; async-shim(1) prints them. \
 The statuses and variables of all are in async(7).";
 
-/// All of them, in the order of a script.
+/// All of them, in the order in which a script uses them.
 pub(super) fn all() -> Vec<Function> {
     vec![
         Function::new(

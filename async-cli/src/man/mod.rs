@@ -1,6 +1,7 @@
-//! The man pages: of the program and each of its commands, of each function for scripts, and of what all have in common.
+//! The man pages: of the program and each of its commands, of each function for scripts, and of what they have in
+//! common.
 //!
-//! Options and their values are those of the definition of the command line.
+//! Options and their values come from the definition of the command line.
 
 mod common;
 mod functions;
@@ -42,7 +43,7 @@ fn of_command(command: &Command) -> io::Result<Page> {
     })
 }
 
-/// A page whose own sections come between its options and its examples.
+/// A page with sections of its own between its options and its examples.
 fn page(section: &str, command: &Command, operands: &[Inline], own: impl Fn(&mut Roff)) -> io::Result<Page> {
     let man = Man::new(command.clone())
         .section(section)
@@ -72,13 +73,14 @@ fn page(section: &str, command: &Command, operands: &[Inline], own: impl Fn(&mut
     Ok(Page { path: format!("man{section}/{}", man.get_filename()), text })
 }
 
-/// The date of the commit in the program's version. Without one it is the empty argument, which roff takes in quotes.
+/// The date of the commit in the program's version. Without a commit it is an empty argument, which roff wants in
+/// quotes.
 fn date(version: &str) -> &str {
     let commit = version.split_once('(').and_then(|(_, commit)| commit.strip_suffix(')'));
     commit.and_then(|commit| commit.split_once(' ')).map_or("\"\"", |(_, date)| date)
 }
 
-/// What is typed: the name, the options with what their values are called, and what follows them.
+/// The synopsis: the name, the options with the names of their values, and what follows them.
 fn synopsis(roff: &mut Roff, command: &Command, operands: &[Inline]) {
     let options = || command.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_hide_set());
     let (valued, switches): (Vec<_>, Vec<_>) = options().partition(|option| option.get_action().takes_values());
@@ -88,7 +90,7 @@ fn synopsis(roff: &mut Roff, command: &Command, operands: &[Inline]) {
         line.push(roman(" "));
     }
     line.extend_from_slice(operands);
-    // Words are neither spread nor broken, and further lines are indented.
+    // Neither justify nor hyphenate, and indent further lines.
     roff.control("SH", ["SYNOPSIS"]).control("ad", ["l"]).control("nh", []).control("HP", []).text(line);
     roff.control("hy", []).control("ad", []);
 }
@@ -120,7 +122,7 @@ fn option(option: &Arg) -> Vec<Inline> {
     parts
 }
 
-/// What the values of an argument are called.
+/// The names of an argument's values.
 fn values(arg: &Arg) -> String {
     match arg.get_value_names() {
         Some(names) => names.join(" "),
@@ -148,7 +150,7 @@ fn operands(command: &Command) -> Vec<Inline> {
     parts
 }
 
-/// What the help of the command ends with.
+/// The examples at the end of the command's help.
 fn examples(roff: &mut Roff, command: &Command) {
     let Some(examples) = command.get_after_help().map(ToString::to_string) else { return };
     roff.control("SH", ["EXAMPLES"]).control("nf", []);

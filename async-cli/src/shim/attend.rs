@@ -1,4 +1,4 @@
-//! `async attend`: attends a future whose task runs elsewhere, and that nobody attends.
+//! `async attend`: attends a future whose task runs on an engine and has no attendant.
 
 use std::ffi::OsString;
 use std::io;
@@ -25,7 +25,7 @@ impl Attend {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let name = commands::name(&self.name)?;
         let store = context.store()?;
-        // Whoever has called it waits for no more than that, and may end, and its group be ended.
+        // The caller waits no longer than this. It may end, and its process group may be killed.
         if let Side::Parent(_) = process::fork().map_err(Failure::Task)? {
             return Ok(ExitCode::SUCCESS);
         }

@@ -1,4 +1,4 @@
-//! `async begin-here`: the start of `async_run` where the script runs the task itself.
+//! `async begin-here`: the start of `async_run` if the script runs the task itself.
 
 use std::ffi::OsString;
 use std::os::fd::RawFd;

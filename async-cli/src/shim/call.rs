@@ -24,7 +24,7 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// Reads the words, and refuses what can't be run.
+    /// Parses the words, and refuses a command that can't run.
     pub(super) fn read(&self, words: &[OsString], context: &Context) -> Result<Call, Failure> {
         context.check_parallel()?;
         context.on_exit()?;
@@ -33,7 +33,7 @@ impl Origin {
         Ok(call)
     }
 
-    /// The failure, with where in the script the call is if that is wrong.
+    /// The failure, with the call's location in the script if the call is wrong.
     pub(super) fn at(&self, failure: Failure) -> Failure {
         let at = self.at.as_ref().filter(|_| failure.is_of_the_call()).map(|at| text::printable(at));
         let mut parts = at.iter().flat_map(|at| at.splitn(3, ' ').skip(1));
@@ -45,14 +45,14 @@ impl Origin {
         }
     }
 
-    /// Whether the shell has said that it can't run the word at that place.
+    /// Whether the shell has said that it can't run the word at that index.
     fn lacks(&self, index: usize) -> bool {
         let mask = self.at.as_ref().map_or(&[][..], |at| at.as_encoded_bytes());
         let mask = mask.split(|&byte| byte == b' ').next().unwrap_or_default();
         index > 0 && mask.first() == Some(&b'n') && mask.get(index) == Some(&b'n')
     }
 
-    /// That the shell can run the command. What it has not looked for may be there.
+    /// Checks that the shell can run the command. A word that it has not checked may exist.
     fn check(&self, call: &Call, words: &[OsString], context: &Context) -> Result<(), Failure> {
         let Some(command) = call.command.first().filter(|_| self.lacks(call.skip(words))) else {
             return Ok(());
@@ -81,7 +81,7 @@ fn parser() -> clap::Command {
     Call::augment_args(clap::Command::new("async_run").no_binary_name(true).disable_help_flag(true))
 }
 
-/// What a call of `async_run` asks for.
+/// A parsed call of `async_run`.
 #[derive(Args, Debug)]
 pub(crate) struct Call {
     #[command(flatten)]
@@ -92,7 +92,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// Reads the words. devstack's functions know no options, so there the first one is the name, whatever it looks like.
+    /// Parses the words. devstack's functions have no options, so there the first word is always the name.
     pub(crate) fn read(words: &[OsString], context: &Context) -> Result<Self, Failure> {
         if context.profile() == Profile::Standalone {
             return Self::with_options(words);
@@ -113,7 +113,7 @@ impl Call {
         })
     }
 
-    /// The name of the future, provided that there is a command too.
+    /// The name of the future, if there is a command too.
     pub(crate) fn name(&self, context: &Context) -> Result<FutureName, Failure> {
         let name = commands::name(&self.name)?;
         if self.command.is_empty() {
@@ -122,7 +122,7 @@ impl Call {
         Ok(name)
     }
 
-    /// What the store is asked for. `shortened` says that the words are not all there.
+    /// The request to the store. `shortened` says that some words are missing or cut.
     pub(super) fn request(&self, context: &Context, store: &Store, plan: Option<Plan>, shortened: bool) -> Request<'_> {
         Request {
             argv: &self.command,
@@ -141,7 +141,7 @@ impl Call {
     }
 }
 
-/// The failure of a call of that function whose options are wrong.
+/// The failure of a call of that function with wrong options.
 pub(super) fn refused(function: &str, parser: &clap::Command, error: &clap::Error, to_type: &str) -> Failure {
     if error.kind() == ErrorKind::UnknownArgument {
         let option = error.get(ContextKind::InvalidArg).map_or_else(String::new, ToString::to_string);
@@ -152,7 +152,8 @@ pub(super) fn refused(function: &str, parser: &clap::Command, error: &clap::Erro
     Failure::Usage(format!("{function}: {what}; {to_type}"))
 }
 
-/// Options that `async run` has, and `async_run` not, as its task is the script's own, each with what to type.
+/// Options of `async run` that `async_run` lacks, because its task belongs to the script, each with what to type
+/// instead.
 const OF_PROGRAM: [(&[&str], &str); 6] = [
     (&["-q", "--quiet"], "set ASYNC_QUIET=1"),
     (&["--wait"], "type `async_wait NAME` after it"),
@@ -177,7 +178,7 @@ fn no_option(function: &str, parser: &clap::Command, option: &str, to_type: &str
 
 const TO_TYPE: &str = "type `async_run [OPTION...] NAME COMMAND [ARGUMENT...]`";
 
-/// What to type where there are no options.
+/// What to type for functions without options.
 const TO_TYPE_IN_DEVSTACK: &str = "type `async_run NAME COMMAND [ARGUMENT...]`";
 
 fn to_type(context: &Context) -> &'static str {

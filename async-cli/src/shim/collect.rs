@@ -1,4 +1,4 @@
-//! `async collect`: what `async_wait` and `async_cleanup` ask, until nothing is left to wait for.
+//! `async collect`: the question of `async_wait` and `async_cleanup`, repeated until nothing is left to wait for.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -75,7 +75,7 @@ pub(crate) struct Collect {
     words: Vec<OsString>,
 }
 
-/// A sum of times in a variable of the script, in ms. What is no sum counts as nothing.
+/// A sum of times in a variable of the script, in ms. Anything else counts as zero.
 #[derive(Clone, Copy, Debug)]
 struct Sum(Millis);
 
@@ -87,7 +87,7 @@ impl FromStr for Sum {
     }
 }
 
-/// The word of an answer.
+/// The word from the previous answer.
 #[derive(Clone, Debug)]
 enum Resume {
     InOrder(InOrder),
@@ -102,14 +102,14 @@ impl FromStr for Resume {
     }
 }
 
-/// Where a wait goes on that takes the names in their order, up to the first that fails.
+/// Where to continue a wait that takes the names in order, up to the first that fails.
 #[derive(Clone, Debug)]
 struct InOrder {
-    /// The place in the list of names.
+    /// The position in the list of names.
     from: Position,
-    /// When the wait for that one began, in ms since the epoch.
+    /// When the wait for that future began, in ms since the epoch.
     since: Millis,
-    /// In a cleanup, that one's name, and the status so far.
+    /// In a cleanup, the name of that future, and the status so far.
     cleanup: Option<(FutureName, u8)>,
 }
 
@@ -146,17 +146,17 @@ impl FromStr for InOrder {
     }
 }
 
-/// How much is kept of what the script has noted, in bytes. A pipe has 64 KiB.
+/// How much of the script's notes to keep, in bytes. A pipe has 64 KiB.
 const MAX_NOTED_BYTES: usize = 30_000;
 
-/// How much all else may be, and all together.
+/// The limit for the rest, and for everything together, in bytes.
 const MAX_TEXT_BYTES: usize = 60_000;
 const MAX_BYTES: usize = 65_000;
 
-/// How far it got: the future to wait for, or none when done.
+/// How far the wait got: the future to wait for, or none when done.
 type Found = Result<Option<(Pending, InOrder)>, Failure>;
 
-/// What a shell is answered but for what all answers have.
+/// The part of an answer that differs between answers.
 enum Reply {
     Done(u8),
     List,
@@ -168,7 +168,7 @@ impl Collect {
         let store = context.store()?;
         let functions = Functions { context, noted: &self.noted };
         if self.block {
-            // It sleeps for its shell alone, and may have lost it already.
+            // This process only sleeps for its shell, which may be gone already.
             set_pdeathsig(Signal::SIGKILL).map_err(|errno| Failure::Task(errno.into()))?;
             if getppid().as_raw().cast_unsigned() != self.shell {
                 return Ok(ExitCode::SUCCESS);
@@ -189,25 +189,25 @@ impl Collect {
         let WaitSummary { background, waited, .. } = collecting.summary;
         let background = self.ran.0.saturating_add(background);
         let waited = self.waited.0.saturating_add(waited);
-        // What was collected before a failure still counts.
+        // Everything collected before a failure still counts.
         let reply = reply.unwrap_or_else(|failure| Reply::Done(failure.report()));
         let (reply, is_told) = self.with_what_is_missing(context, reply);
         let (what, rc, next) = match reply {
             Reply::Done(rc) => ("done", rc, "0\n0\n-".to_owned()),
             Reply::List => ("list", 0, "0\n0\n-".to_owned()),
             Reply::Wait { rc, pid, started, word } => {
-                // A number for the shell, whoever wrote the record.
+                // The shell gets a number, even if something else wrote the record.
                 let pid = pid.and_then(|pid| pid.parse::<u32>().ok()).unwrap_or(0);
                 ("wait", rc, format!("{pid}\n{started}\n{word}"))
             }
         };
-        // One that was started after all, and collected, is there for any later wait.
+        // A future that was started after all, and collected, is there for any later wait.
         let mut noted = if is_told { Vec::new() } else { self.noted.clone().into_encoded_bytes() };
         for name in &collecting.collected {
             noted = without(&without(&noted, &format!("/{name}/")), &format!("/={name}/"));
         }
         let mut text = format!("{what}\n{rc}\n{background}\n{waited}\n{next}\n").into_bytes();
-        // The shell reads it only after this process's end, so all of it has to fit in the pipe.
+        // The shell only reads after this process has ended, so everything has to fit into the pipe.
         if text.len() > MAX_TEXT_BYTES {
             return Err(Failure::Usage(format!("{} are too many futures to wait for at once", self.words.len())));
         }
@@ -217,8 +217,8 @@ impl Collect {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// A wait for all that the script has started does not end well if something could not be started, or is gone, unless another
-    /// failure ends it. That is told of once; gives whether what could not be started was.
+    /// If something could not start, or is gone, a wait for everything that the script has started fails, unless
+    /// another failure ends it. This is reported once; returns whether it reported something that could not start.
     fn with_what_is_missing(&self, context: &Context, reply: Reply) -> (Reply, bool) {
         let asked = Asked::read(&self.words, self.cleanup);
         let is_for_all = asked.as_ref().is_ok_and(Asked::is_for_all);
@@ -277,7 +277,7 @@ impl Collect {
         })
     }
 
-    /// Sleeps until the shell is to ask again.
+    /// Sleeps until the shell should ask again.
     fn sleep(&self, context: &Context, store: &Store, functions: Functions<'_>) -> Result<(), Failure> {
         match &self.resume {
             Some(Resume::Rounds(word)) => {
@@ -327,7 +327,7 @@ impl Collect {
         }))
     }
 
-    /// Goes through the live futures by their names. One that can't be collected must not keep the others from being.
+    /// Goes through the live futures by name. One that can't be collected does not prevent the others.
     fn clean_up(&self, functions: Functions<'_>, collecting: &mut Collecting<'_>) -> Found {
         let (mut at, mut status) = match self.in_order_from().and_then(|resume| resume.cleanup.clone()) {
             Some((name, status)) => (Some(name), status),
@@ -367,7 +367,7 @@ impl Collect {
             }
         }
         for name in functions.names_started().filter(|name| !collecting.collected.contains(name)) {
-            // One that the store knows nothing of may have been started in another store.
+            // A future that the store does not know may belong to another store.
             if collecting.store.read(&name)?.is_none()
                 && let Some((kept, false)) = collecting.kept_of(functions, &name)?
             {
@@ -379,7 +379,7 @@ impl Collect {
     }
 }
 
-/// What is noted without that, which stands between two slashes; the second one may be the next one's first.
+/// The notes without `that`, which stands between two slashes; the second slash may also begin the next note.
 fn without(noted: &[u8], that: &str) -> Vec<u8> {
     let mut left = Vec::with_capacity(noted.len());
     let mut rest = noted;

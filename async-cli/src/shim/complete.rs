@@ -1,4 +1,4 @@
-//! `async complete`: what the completion of a shell asks.
+//! `async complete`: the question of a shell's completion.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -38,7 +38,7 @@ impl Complete {
             Shell::Zsh | Shell::Fish => Some(format!("{value}\t{help}\n")),
         };
         let scripts = of_script::names(context);
-        // Of a script that is named, the futures are its own.
+        // If a script is named, the futures come from its store.
         let store = match typed.option("--script") {
             Some(script) => of_script::store(context, script).ok(),
             None => context.at(typed.directory()).store().ok(),

@@ -1,4 +1,4 @@
-//! `async end-script`: what a script has started and not collected is stopped at its end.
+//! `async end-script`: at the end of a script, stops what it has started and not collected.
 
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
@@ -34,7 +34,7 @@ impl EndScript {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let on_exit = context.on_exit()?;
         let store = match context.store() {
-            // The script has removed it, and does not want what is in it.
+            // The script has removed its store, and does not want what was in it.
             Err(Failure::Store(Error::NoStore(_)))
                 if on_exit != OnExit::Wait || self.started.iter().all(|word| word.is_empty()) =>
             {
@@ -42,7 +42,7 @@ impl EndScript {
             }
             store => store?,
         };
-        // Without an identity nothing says what it has started.
+        // Without an identity nothing says what the script has started.
         let Some(script) = context.script() else {
             return Ok(ExitCode::SUCCESS);
         };
@@ -51,12 +51,12 @@ impl EndScript {
             OnExit::Wait => self.wait(context, &store, &script),
             OnExit::Cancel => Self::stop(&store, &script),
         };
-        // Nothing but the length of the run hangs on it.
+        // Only the reported length of the run depends on it.
         let _ = store.note_end_of(&script);
         ended
     }
 
-    /// Waits for all, and gives the status of the first that failed.
+    /// Waits for all, and returns the status of the first that failed.
     fn wait(&self, context: &Context, store: &Store, script: &ProcessIdentity) -> Result<ExitCode, Failure> {
         let mut output = Output::stdout()?;
         let (targets, _) =
@@ -77,7 +77,7 @@ impl EndScript {
         self.started.first().map_or(OsStr::new(""), OsString::as_os_str)
     }
 
-    /// Tells of what failed without anybody having heard of it, and cancels the rest.
+    /// Reports failures that nobody has heard of, and cancels the rest.
     fn stop(store: &Store, script: &ProcessIdentity) -> Result<ExitCode, Failure> {
         for entry in of_script(store, script)? {
             if entry.state.is_over() && entry.has_failed() && entry.record.cause != Some(Cause::Cancelled) {
@@ -90,7 +90,7 @@ impl EndScript {
     }
 }
 
-/// A task that is just being stopped may start another one, so it takes another look until there are none.
+/// A task may start another one while it is being stopped, so look again until there are none.
 fn cancel(store: &Store, script: &ProcessIdentity) -> Result<ExitCode, Failure> {
     loop {
         let running =
@@ -108,7 +108,7 @@ fn cancel(store: &Store, script: &ProcessIdentity) -> Result<ExitCode, Failure> 
     }
 }
 
-/// The live futures that the script has started. One that can't be read is nobody's.
+/// The live futures that the script has started. An unreadable record belongs to nobody.
 fn of_script(store: &Store, script: &ProcessIdentity) -> Result<impl Iterator<Item = Entry>, Failure> {
     let entries = store.entries(&store.record_files(false)?).into_iter().filter_map(|entry| entry.ok().flatten());
     Ok(entries.filter(move |entry| entry.record.script.as_ref() == Some(script)))

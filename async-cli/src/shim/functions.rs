@@ -1,4 +1,4 @@
-//! What is said of a wrong call of a function, whose user knows nothing of the command behind it.
+//! Messages about wrong calls of a function, whose user knows nothing of the command behind it.
 
 use std::ffi::OsString;
 
@@ -6,7 +6,7 @@ use clap::error::{ContextKind, ErrorKind};
 
 use crate::failure::Failure;
 
-/// The functions that hand their arguments on as they are, by the command, each with what to type.
+/// The functions that pass on their arguments unchanged, by command, each with what to type.
 const FUNCTIONS: [(&str, &str); 5] = [
     ("init", "async_init"),
     ("end-script", "async_end"),
@@ -15,12 +15,12 @@ const FUNCTIONS: [(&str, &str); 5] = [
     ("message", "async_log NAME MESSAGE"),
 ];
 
-/// Whether a function calls: they say what they are right behind the command.
+/// Whether a function calls: functions identify themselves right after the command.
 pub(crate) fn call(args: &[OsString]) -> bool {
     args.get(2).is_some_and(|option| option == "--for")
 }
 
-/// The failure of that function, if one has called the program with these arguments.
+/// The failure of the function that called the program with these arguments, if one did.
 pub(crate) fn wrong_call(error: &clap::Error, args: &[OsString]) -> Option<Failure> {
     let (_, usage) = FUNCTIONS.iter().find(|(name, _)| call(args) && args[1] == *name)?;
     let function = usage.split(' ').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `async message`: a line about a future, as `async_log` prints it.
+//! `async message`: prints a line about a future, as `async_log` does.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! What only scripts call, one file for each command: the functions of the shim, and the completions of shells.
+//! The commands that only scripts call, one file each: the functions of the shim, and the completions of shells.
 
 pub(crate) mod answer;
 pub(crate) mod call;
@@ -13,7 +13,7 @@ use crate::commands::list::commands;
 use crate::context::ContextArgs;
 
 commands! {
-    /// What a person never types.
+    /// A command for scripts.
     Plumbing {
         supervise => Supervise,
         begin_here => BeginHere,
@@ -27,7 +27,7 @@ commands! {
     }
 }
 
-/// Reads a command line, the program's name first and the command next, if that is one of these.
+/// Parses a command line (the program's name, then the command) if the command is one of these.
 pub(crate) fn read(args: &[OsString]) -> Option<Result<(ContextArgs, Plumbing), clap::Error>> {
     let [_, name, args @ ..] = args else {
         return None;

@@ -1,8 +1,8 @@
-//! Which file of functions it is that calls the program.
+//! The functions that call the program: their profile and version.
 //!
-//! Functions and a program of one series work together: of the same major version, and of the same minor one as long as
-//! the major is 0. `async init` says so where they are not of the very same version. Functions of another series are
-//! refused, before anything else of what they say is looked at, as the program can't know what it means.
+//! Functions and a program of one series work together: they have the same major version and, while the major version
+//! is 0, the same minor one. `async init` warns if the versions differ at all. The program refuses functions of another
+//! series before it reads anything else from them, because it can't know what they mean.
 
 use std::ffi::OsString;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 
 const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What the functions say of themselves, as `PROFILE/VERSION`. Other callers give no version.
+/// The functions' own description: `PROFILE/VERSION`. Other callers give no version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rendering {
     pub(crate) profile: Profile,
@@ -32,13 +32,14 @@ impl FromStr for Rendering {
 }
 
 impl Rendering {
-    /// The version of the functions, if it is another than the program's.
+    /// The version of the functions, if it differs from the program's.
     pub(crate) fn other_version(&self) -> Option<&str> {
         self.version.as_deref().filter(|version| *version != OWN_VERSION)
     }
 }
 
-/// Fails if these are the arguments of functions of another series. They say what they are right behind the command.
+/// Fails if these arguments come from functions of another series. Functions identify themselves right after the
+/// command.
 pub(crate) fn check_series(args: &[OsString]) -> Result<(), Failure> {
     let [_, _, option, says, ..] = args else {
         return Ok(());

@@ -1,4 +1,5 @@
-//! `async_wait` and `async_cleanup` of the functions for any script: a wait in rounds, between which the shell waits itself.
+//! `async_wait` and `async_cleanup` of the standalone functions: a wait in rounds, between which the shell itself
+//! waits.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -21,24 +22,24 @@ use crate::wait::started::Started;
 use crate::wait::targets::{self, Scope, Target, is_usual};
 use crate::wait::{self, How, Pending, State, Waiting};
 
-/// What a call asks for.
+/// A parsed call.
 pub(super) struct Asked {
     wanted: Wanted,
     cleanup: bool,
 }
 
-/// Whom the shell is to wait for, if it knows that process, before it asks again with a word.
+/// The process that the shell should wait for, if it knows it, before it asks again with the word.
 pub(super) struct Answer {
     pub(super) pid: Option<String>,
-    /// What the shell remembers of its future.
+    /// What the shell remembers of that future.
     pub(super) started: String,
     pub(super) word: Word,
 }
 
-/// Where a wait goes on. The shell hands it on as it is.
+/// Where to continue a wait. The shell passes it on unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Word {
-    /// When the time is up, in ms since boot.
+    /// The deadline, in ms since boot.
     #[serde(rename = "e", default, skip_serializing_if = "is_usual")]
     deadline: Option<Millis>,
     #[serde(rename = "w", default, skip_serializing_if = "is_usual")]
@@ -47,20 +48,20 @@ pub(super) struct Word {
     state: State,
 }
 
-/// What comes before that.
+/// What to do before the next round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum What {
-    /// The end of the current one.
+    /// Wait for the end of the current future.
     #[default]
     One,
-    /// The end of any.
+    /// Wait for the end of any future.
     Any,
-    /// The rest is cancelled.
+    /// Cancel the rest.
     Cancel,
 }
 
 impl Asked {
-    /// Reads what `async_wait` was given. A cleanup is given nothing.
+    /// Parses the words of `async_wait`. A cleanup has none.
     pub(super) fn read(words: &[OsString], cleanup: bool) -> Result<Self, Failure> {
         if let (true, Some(word)) = (cleanup, words.first()) {
             let word = text::printable(word);
@@ -77,12 +78,12 @@ impl Asked {
         Ok(Self { wanted, cleanup })
     }
 
-    /// Whether it is for all that the script has started, or for more.
+    /// Whether it waits for everything that the script has started, or for more.
     pub(super) fn is_for_all(&self) -> bool {
         self.cleanup || self.wanted.names.is_empty()
     }
 
-    /// Whether nothing is left when it is over.
+    /// Whether nothing is left afterwards.
     pub(super) fn takes_all(&self) -> bool {
         self.is_for_all() && !self.wanted.any && !self.wanted.keep
     }
@@ -123,7 +124,8 @@ impl Asked {
         Ok(waiting)
     }
 
-    /// Hands over what is over. The status once all is done, else whom to wait for. `status` is what the shell's own wait has seen.
+    /// Hands over what is over. Returns the status once everything is done, else the process to wait for. `status`
+    /// comes from the shell's own wait.
     pub(super) fn round(
         &self,
         context: &Context,
@@ -157,7 +159,7 @@ impl Asked {
         answer
     }
 
-    /// Does what comes before the next round, in a process of its own, so that the shell's traps run meanwhile.
+    /// Sleeps or cancels before the next round, in a process of its own, so that the shell's traps can run meanwhile.
     pub(super) fn block(&self, context: &Context, collecting: Collecting<'_>, word: &Word) -> Result<(), Failure> {
         let store = collecting.store;
         let mut waiting = self.waiting(context, collecting, Some(word))?;
@@ -169,7 +171,7 @@ impl Asked {
                 if word.deadline.is_some() {
                     waiting.sleep(&Pending::One { pid: None, is_over: false }, &sleeper)?;
                 }
-                // Nobody waits for it once the time is up.
+                // After the deadline nobody waits for it.
                 if word.deadline.is_none_or(|deadline| clock::since_boot() < deadline) {
                     store.block(&current.name)?;
                 }
@@ -190,7 +192,7 @@ fn answer(waiting: &mut Waiting<'_>, pending: Pending, deadline: Option<Millis>)
     if is_up && !is_over {
         return Err(waiting.time_is_up()?);
     }
-    // The shell's own wait knows no limit.
+    // The shell's own wait has no time limit.
     let is_asked = deadline.is_none() || is_over;
     let pid = pid.filter(|_| is_asked);
     if let Some(current) = &mut waiting.state.current {

@@ -1,4 +1,4 @@
-//! `async settle`: where a script's store is, once and for all.
+//! `async settle`: determines, once and for all, where a script's store is.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -58,7 +58,7 @@ impl Settle {
                 Failure::Usage(format!("ASYNC_SCRIPT is `{name}`, which can't be the name of a script: {why}"))
             });
         }
-        // What comes from a command line or a pipe is known by where it was started.
+        // A script from a command line or a pipe is identified by its working directory.
         let file = if self.flags.contains(['c', 's']) { None } else { script_file(context, pid, &self.zero) };
         Ok(ScriptKey::of_path(&file.unwrap_or_else(|| context.from(Path::new(".")))))
     }
@@ -66,7 +66,8 @@ impl Settle {
 
 /// The file of the script that a shell reads.
 fn script_file(context: &Context, pid: u32, zero: &OsStr) -> Option<PathBuf> {
-    // There bash has the script open, wherever that has changed to; unless the limit on descriptors is lower.
+    // bash holds the script open at descriptor 255, even if its path has changed, unless the limit on descriptors is
+    // lower.
     let open = fs::read_link(format!("/proc/{pid}/fd/255")).ok();
     let is_it = |path: &PathBuf| {
         path.is_file() && path.file_name().is_some_and(|_| !path.as_os_str().as_bytes().ends_with(b" (deleted)"))

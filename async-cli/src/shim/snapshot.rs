@@ -1,8 +1,9 @@
-//! A copy of a script's shell, for a task that runs elsewhere: a script for bash that has the functions, variables, options and
-//! aliases of that shell, and runs the task. This process has its umask and directory.
+//! A copy of a script's shell for a task on an engine: a bash script that restores the shell's functions, variables,
+//! options and aliases, and runs the task. This process has the shell's umask and working directory.
 //!
-//! What the shell writes of itself (see `_async_task` of the functions) is texts with a NUL character behind each: commands for
-//! its `shopt` options and aliases; what `declare -p` prints; its functions and `set` options; and the words of the task.
+//! The shell's snapshot of itself (see `_async_task` in the functions) consists of texts, each followed by a NUL
+//! character: commands for its `shopt` options and aliases; the output of `declare -p`; its functions and `set`
+//! options; and the words of the task.
 
 use std::ffi::OsString;
 use std::io;
@@ -10,7 +11,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use async_core::text::shell_line;
 
-/// The variables that are bash's own, or the node's: those of the copy are its own too.
+/// Variables that belong to bash or to the node, so the copy keeps its own.
 const OWN: [&[u8]; 38] = [
     b"_",
     b"BASH",
@@ -52,7 +53,7 @@ const OWN: [&[u8]; 38] = [
     b"UID",
 ];
 
-/// Variables of the place where the copy runs, and of ours.
+/// Variables that belong to the copy's environment, or to async.
 const OWN_TOO: [&[u8]; 3] = [b"TMPDIR", b"ASYNC_FUTURE", b"ASYNC_ON"];
 const OWN_PREFIXES: [&[u8]; 4] = [b"SLURM_", b"SLURMD_", b"_ASYNC_", b"_async_"];
 
@@ -75,7 +76,7 @@ pub(super) fn script(texts: &[u8], other_host: bool) -> io::Result<Vec<u8>> {
     }
     let mut script = BEGINS.as_bytes().to_vec();
     for line in settings.split(|&byte| byte == b'\n').filter(|line| line.starts_with(b"shopt ")) {
-        // A bash on the node may not have all of them, and some can't be set.
+        // The node's bash may lack some of them, and some can't be set.
         script.extend([line, b" 2>/dev/null\n"].concat());
     }
     let mut flags = &b""[..];
@@ -97,7 +98,7 @@ pub(super) fn script(texts: &[u8], other_host: bool) -> io::Result<Vec<u8>> {
         script.push(b' ');
         script.extend(shell_line(&[OsString::from_vec(word.to_owned())]).bytes());
     }
-    // The shell itself was asked in a place where some of them do not hold.
+    // Some of the options were switched off where the shell took its snapshot.
     let set = |flag: u8| if flags.contains(&flag) { '-' } else { '+' };
     script.extend(format!("\nset {}e {}E {}T {}x\n\"$@\"\n", set(b'e'), set(b'E'), set(b'T'), set(b'x')).bytes());
     Ok(script)
@@ -114,7 +115,7 @@ esac
 ";
 
 fn is_carried(name: &[u8]) -> bool {
-    // What `local -` keeps is called `-`.
+    // `local -` keeps its options under the name `-`.
     let is_name = name.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
     let is_own = !is_name || OWN.contains(&name) || OWN_TOO.contains(&name);
     !is_own && !OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
@@ -135,10 +136,10 @@ fn declarations(text: &[u8]) -> Vec<(&[u8], &[u8])> {
     entries(text, |_| true).into_iter().filter_map(named).collect()
 }
 
-/// The commands of a text, one on each line but where a line ends within quotes.
+/// The commands of a text, one per line; a line that ends inside quotes continues on the next.
 fn entries(text: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Vec<&[u8]> {
     let (mut entries, mut start, mut at) = (Vec::new(), 0, 0);
-    // What ends the quotes, and whether a backslash means something in them.
+    // The closing quote, and whether a backslash escapes inside the quotes.
     let mut quotes: Option<(u8, bool)> = None;
     while at < text.len() {
         match (text[at], quotes) {
@@ -159,7 +160,7 @@ fn entries(text: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Vec<&[u8]> {
     entries
 }
 
-/// The value in `declare -- name="value"`, if it is a plain one.
+/// The value in `declare -- name="value"`, if it is a simple one.
 fn value(declaration: &[u8]) -> &[u8] {
     let equals = declaration.iter().position(|&byte| byte == b'=').unwrap_or(declaration.len().saturating_sub(1));
     let value = &declaration[equals + 1..];

@@ -75,14 +75,14 @@ impl Supervise {
         };
         let request = call.request(context, &store, plan, self.shortened);
         let started = call.planning.begin(&store, &name, &request, Start::Supervised(self.task))?;
-        // Whoever lists processes need not see what the task was given. It is in the record, for who may read that.
+        // Not everyone who lists processes should see the task's arguments. The record has them, for its readers.
         let _ = process::hide_arguments(&["async".as_ref(), "supervise".as_ref(), name.as_str().as_ref()]);
         let pid = std::process::id().to_string();
         let mut report = |result: io::Result<Begun>| {
             let Ok(begun) = result else {
                 return Ok(());
             };
-            // The original knows of nothing that is queued.
+            // The original has no queue.
             if answer.is_given() && lines == Lines::AmongLogs {
                 return Ok(());
             }

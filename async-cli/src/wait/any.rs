@@ -1,7 +1,8 @@
-//! Sleeping until the first of many futures may be over, of more than could each be held open and have a thread.
+//! Sleeping until the first of many futures may be over: more than can each have a descriptor and a thread.
 //!
-//! The store tells of changes. What it does not tell is looked for: that a lock was let go of, which comes right after the record
-//! was closed; that a shell is gone that ran a task itself; and what happens where nobody can listen, or on another machine.
+//! The store reports changes. This module looks for everything else: a released lock, which comes right after the
+//! record was closed; the end of a shell that ran a task itself; and changes when nothing can listen, or on another
+//! machine.
 
 use std::collections::HashSet;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -17,32 +18,33 @@ use crate::format;
 use crate::wait::progress::Progress;
 use crate::wait::sleeper::{Sleeper, Woken};
 
-/// How long after a change the first look is that it asks for. Each later one is twice as late, up to [`LOOK_AGAIN`].
+/// How long after a change to look first. Each further look is twice as late, up to [`LOOK_AGAIN`].
 const SOON: Duration = Duration::from_millis(10);
 
-/// How often all are looked at where not all is told; less often if that takes more than a part of the time.
+/// How often to look at all futures if the store does not report everything; less often if that takes too much of the
+/// time.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const PART: u32 = 20;
 
-/// How often they are where all is told, as far as anybody knows.
+/// How often to look at all futures if the store reports everything, as far as anybody knows.
 const SELDOM: Duration = Duration::from_secs(10);
 
-/// How many the terminal shows by name.
+/// How many futures to name on the terminal.
 const NAMED: usize = 10;
 
-/// Futures of which the first to end is waited for.
+/// Futures to wait for until the first ends.
 pub(crate) struct Many<'a> {
     store: &'a Store,
-    /// Those that are not known to be over, each with its start in ms since the epoch.
+    /// Futures that may not be over, each with its start in ms since the epoch.
     left: Vec<(FutureName, Millis)>,
     changes: Receiver<Vec<Change>>,
-    /// Keeps the channel, where nobody can listen.
+    /// Keeps the channel open if nothing can listen.
     sender: Sender<Vec<Change>>,
     is_listening: bool,
-    /// Those to be looked at next; none for all.
+    /// The futures to look at next; none for all.
     doubtful: Option<HashSet<FutureName>>,
     pause: Duration,
-    /// How long after a look at all the next one is.
+    /// How long after a look at all futures the next one follows.
     rest: Duration,
 }
 
@@ -51,19 +53,19 @@ pub(crate) struct Candidate {
     pub(crate) name: FutureName,
     /// Its start, in ms since the epoch.
     pub(crate) started: Millis,
-    /// When it ended; of one that left no result it is not known.
+    /// When it ended; unknown if it left no result.
     ended: Millis,
 }
 
 impl<'a> Many<'a> {
-    /// These, each with its start in ms since the epoch.
+    /// These futures, each with its start in ms since the epoch.
     pub(crate) fn new(store: &'a Store, left: Vec<(FutureName, Millis)>) -> Self {
         let (sender, changes) = channel();
         let (doubtful, pause, rest) = (None, SOON, LOOK_AGAIN);
         Self { store, left, changes, sender, is_listening: false, doubtful, pause, rest }
     }
 
-    /// Those of the doubtful ones that are over, or gone, the one that ended first first. They are not looked at again.
+    /// The doubtful futures that are over or gone, earliest end first. They are not looked at again.
     pub(crate) fn over(&mut self) -> Result<Vec<Candidate>, Failure> {
         let (begin, doubtful) = (Instant::now(), self.doubtful.as_ref());
         let is_doubtful = |name: &FutureName| doubtful.is_none_or(|doubtful| doubtful.contains(name));
@@ -80,7 +82,7 @@ impl<'a> Many<'a> {
             over.push(Candidate { name: name.clone(), started: *started, ended: ended.unwrap_or(Millis::MAX) });
         }
         if doubtful.is_none() {
-            // That a shell ends is no change of the store.
+            // The end of a shell does not change the store.
             self.rest = if in_shells { LOOK_AGAIN } else { self.rest }.max(begin.elapsed() * PART);
             self.doubtful = Some(HashSet::new());
         }
@@ -90,17 +92,17 @@ impl<'a> Many<'a> {
         Ok(over)
     }
 
-    /// Whether all were over.
+    /// Whether all are over.
     pub(crate) fn is_empty(&self) -> bool {
         self.left.is_empty()
     }
 
-    /// Sleeps until there is somebody to look at.
+    /// Sleeps until there is a future to look at.
     pub(crate) fn sleep(&mut self, sleeper: &Sleeper) -> Woken {
         if !self.is_listening {
             self.is_listening = true;
             self.rest = if listen(self.store, self.sender.clone()) { SELDOM } else { LOOK_AGAIN };
-            // Much may have happened before.
+            // Anything may have happened before.
             self.doubtful = None;
             return Woken::Over;
         }
@@ -141,7 +143,8 @@ impl<'a> Many<'a> {
     }
 }
 
-/// Has the store tell until this process ends. False if nobody can listen, as when too many do.
+/// Makes the store report changes until this process ends. False if nothing can listen, for example because too many
+/// do.
 fn listen(store: &Store, sender: Sender<Vec<Change>>) -> bool {
     let Ok(mut changes) = store.changes(false) else {
         return false;

@@ -1,7 +1,7 @@
-//! An account of a wait, for futures that are told of together when it is over.
+//! A batch of futures that a wait reports together when it is over.
 //!
-//! No future is taken out of the live ones before it has been told of: whoever is stopped before that, or fails, leaves it
-//! to be waited for again.
+//! No future leaves the live ones before it has been reported: if the wait is stopped or fails before that, the future
+//! can be waited for again.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::failure::Failure;
 
-/// How many files are open for anything else, or will be.
+/// How many files are open for other purposes, or will be.
 const OTHER_FILES: usize = 32;
 
-/// What has come of a wait so far.
+/// The result of a wait so far.
 #[derive(Debug, Default)]
 pub(crate) struct PendingBatch {
     over: Vec<(FutureName, Over)>,
@@ -27,25 +27,25 @@ struct Over {
     wait: Wait,
 }
 
-/// Futures that are over, locked against everybody else who would collect them.
+/// Futures that are over, locked against all other collectors.
 pub(crate) struct ClaimedBatch<'a> {
     store: &'a Store,
     held: Vec<Held<'a>>,
-    /// The names of which there was no future any more.
+    /// The names without a future.
     pub(crate) not_there: Vec<FutureName>,
 }
 
 struct Held<'a> {
-    /// None where there are more of them than may be open: then somebody else may take it, and tell of it too.
+    /// None if there are more futures than may be open: then another process may collect it, and report it too.
     ready: Option<Ready<'a>>,
     wait: Wait,
     outcome: Outcome,
-    /// How it stands once it has been handed over.
+    /// Its state once it has been handed over.
     entry: Entry,
 }
 
 impl PendingBatch {
-    /// The wait for that one, which began at `since` (ms since the epoch), has just ended.
+    /// The wait for that future, which began at `since` (ms since the epoch), has just ended.
     pub(crate) fn over(&mut self, name: &FutureName, started: Millis, since: Millis) {
         let wait = Wait { start: since, end: clock::wall().max(since) };
         self.over.push((name.clone(), Over { started, wait }));
@@ -56,11 +56,11 @@ impl PendingBatch {
         self.not_there.push(name.clone());
     }
 
-    /// Takes hold of those that are over, so that they can be told of; after that they `stay`, or are collected.
+    /// Locks the futures that are over for reporting; after that they stay live if `stay`, or are collected.
     pub(crate) fn claim(self, store: &Store, stay: bool) -> Result<ClaimedBatch<'_>, Failure> {
         let most = most_open_files();
         let Self { over, mut not_there } = self;
-        // In the order of their names: two that do this at once would wait for each other otherwise.
+        // Ordered by name: otherwise two processes that do this at once could wait for each other.
         let by_name: BTreeMap<_, _> = over.iter().map(|(name, over)| (name, over)).collect();
         let mut held = BTreeMap::new();
         for (name, &Over { started, wait }) in by_name {
@@ -85,16 +85,16 @@ impl PendingBatch {
 }
 
 impl ClaimedBatch<'_> {
-    /// How they stand once they have been handed over, in the order in which they were waited for.
+    /// Their states once they have been handed over, in the order of the wait.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.held.iter().map(|held| &held.entry)
     }
 
-    /// Takes those that do not stay out of the live ones, now that they have been told of.
+    /// Moves those that do not stay out of the live ones, now that they have been reported.
     pub(crate) fn finish(self) -> Result<(), Failure> {
         let Self { store, held, .. } = self;
         let collected = held.into_iter().filter(|held| held.entry.state == State::Collected);
-        // Whoever waits for one more must not hold any that another may wait for.
+        // While waiting for one more future, this process must not hold any that another may wait for.
         let (open, others): (Vec<_>, Vec<_>) = collected.partition(|held| held.ready.is_some());
         for Held { ready, wait, outcome, entry } in open.into_iter().chain(others) {
             let ready = match ready {
@@ -110,10 +110,10 @@ impl ClaimedBatch<'_> {
     }
 }
 
-/// How many may be open for this, after as many are allowed as can be: there may be more than the thousand that are usual at first.
+/// How many files this may open, after raising the limit as far as possible: at first it is usually about a thousand.
 fn most_open_files() -> usize {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // Else it has to do with those that are allowed.
+    // Otherwise the present limit has to do.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     let most = getrlimit(Resource::Nofile).current.and_then(|most| usize::try_from(most).ok());
     most.unwrap_or(usize::MAX).saturating_sub(OTHER_FILES)

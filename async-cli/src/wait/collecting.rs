@@ -1,4 +1,4 @@
-//! Collecting by name, as `async_wait` does: one after another, until one fails.
+//! Collecting by name, as `async_wait` does: one future after another, until one fails.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -17,16 +17,16 @@ use crate::format;
 use crate::messages::{self, About, Lines, Output};
 use crate::wait::dump;
 
-/// What has been collected so far.
+/// The result so far.
 #[derive(Debug, Default)]
 pub(crate) struct WaitSummary {
-    /// The exit status of the last one; 125 for one whose status nobody knows.
+    /// The exit status of the last one; 125 if it is unknown.
     pub(crate) rc: u8,
-    /// Their run times together, in ms.
+    /// Their total run time, in ms.
     pub(crate) background: Millis,
     /// The time spent waiting for them, in ms.
     pub(crate) waited: Millis,
-    /// Those that did not succeed.
+    /// The ones that did not succeed.
     pub(crate) failed: Vec<Failed>,
 }
 
@@ -34,35 +34,35 @@ pub(crate) struct WaitSummary {
 #[derive(Debug)]
 pub(crate) struct Failed {
     pub(crate) name: FutureName,
-    /// Its exit status, or what stands for one; none if it could not be waited for.
+    /// Its exit status, or a substitute; none if it could not be waited for.
     pub(crate) rc: Option<u8>,
-    /// What became of it, for a person: `with status 3`.
+    /// What happened to it, for a person: `with status 3`.
     pub(crate) how: String,
 }
 
-/// What is done with a future that is over.
+/// What to do with a future that is over.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WaitOptions {
-    /// Where the lines about it go.
+    /// Where to print the lines about it.
     pub(crate) lines: Lines,
-    /// Whether its log is printed.
+    /// Whether to print its log.
     pub(crate) log: bool,
-    /// Whether it stays, to be collected by a later wait.
+    /// Whether to keep it for a later wait.
     pub(crate) keep: bool,
 }
 
 impl WaitOptions {
-    /// That of `async_wait`.
+    /// The options of `async_wait`.
     pub(crate) fn usual(lines: Lines) -> Self {
         Self { lines, log: true, keep: false }
     }
 
-    /// That of somebody who keeps an account of it: nothing is said or collected yet.
+    /// For a batch: nothing is printed or collected yet.
     pub(crate) const BATCHED: Self = Self { lines: Lines::Nowhere, log: false, keep: true };
 }
 
-/// A place in the list of names: the argument, the name in it where it stands for several, and which future of that name
-/// was there, by its start in ms since the epoch.
+/// A position in the list of names: the argument, the name in it if it stands for several, and the start (ms since the
+/// epoch) of the future that had that name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Position {
     argument: usize,
@@ -71,12 +71,12 @@ pub(crate) struct Position {
 }
 
 impl Position {
-    /// The only one, of that start.
+    /// The only argument, for a future with that start.
     pub(crate) fn of(started: Millis) -> Self {
         Self { started: Some(started), ..Self::default() }
     }
 
-    /// The start of the future there, in ms since the epoch, if one was found.
+    /// The start of the future at that position, in ms since the epoch, if one was found.
     pub(crate) fn started(self) -> Option<Millis> {
         self.started
     }
@@ -104,10 +104,10 @@ impl FromStr for Position {
     }
 }
 
-/// A future that has to be waited for first.
+/// A future that must end first.
 #[derive(Debug)]
 pub(crate) struct Pending {
-    /// Its place in the list of names.
+    /// Its position in the list of names.
     pub(crate) from: Position,
     /// The process that runs it, as recorded.
     pub(crate) pid: Option<String>,
@@ -115,40 +115,41 @@ pub(crate) struct Pending {
     pub(crate) since: Millis,
 }
 
-/// The functions of a script that wait.
+/// The functions of a waiting script.
 #[derive(Clone, Copy)]
 pub(crate) struct Functions<'a> {
     pub(crate) context: &'a Context,
-    /// What they have noted of futures that were not collected since: `/NAME/` of what did not start, and `/=NAME/` of what
-    /// did, where that matters.
+    /// Their notes on futures that were not collected since: `/NAME/` for one that did not start, and `/=NAME/` for one
+    /// that did, where that matters.
     pub(crate) noted: &'a OsStr,
 }
 
 impl Functions<'_> {
-    /// Whether an argument is a name, and one that is none an error. To devstack it is what the original takes it for.
+    /// Whether arguments are names, and anything else is an error. In devstack they mean what they mean to the
+    /// original.
     fn knows_names(&self) -> bool {
         self.context.profile() == Profile::Standalone
     }
 
-    /// Whether the script has given that name to a future that did not start.
+    /// Whether the script has used that name for a future that did not start.
     fn has_not_started(&self, name: &OsStr) -> bool {
-        // The functions for any script put that in the place of a slash.
+        // The standalone functions write this for a slash.
         let without_slashes = name.as_encoded_bytes().iter().map(|&byte| if byte == b'/' { 1 } else { byte });
         self.have_noted("/", name) || self.have_noted("/", &OsString::from_vec(without_slashes.collect()))
     }
 
-    /// Whether the script has given that name to a future that started.
+    /// Whether the script has used that name for a future that started.
     fn has_started(&self, name: &OsStr) -> bool {
         self.have_noted("/=", name)
     }
 
-    /// The names that the script has given to futures that started.
+    /// The names that the script has used for futures that started.
     pub(crate) fn names_started(&self) -> impl Iterator<Item = FutureName> {
         let noted = self.noted.to_str().unwrap_or_default();
         noted.split('/').filter_map(|name| name.strip_prefix('=')?.parse().ok())
     }
 
-    /// Whether it may be one that the script wanted to start only if it was absent: a call has both words.
+    /// Whether the script may have wanted to start it only if absent: a call has both words.
     fn has_found_there(&self, name: &OsStr) -> bool {
         let noted = self.noted.to_string_lossy();
         let has = |call: &str, wanted: &str| call.split('/').any(|word| word == wanted);
@@ -161,47 +162,47 @@ impl Functions<'_> {
     }
 }
 
-/// A wait for several names that may be left when one of them still runs, and taken up again.
+/// A wait for several names. It can stop while one of them is running, and continue later.
 pub(crate) struct Collecting<'a> {
     pub(crate) store: &'a Store,
-    /// The names, as they came on the command line.
+    /// The names, as on the command line.
     pub(crate) words: &'a [OsString],
     pub(crate) output: &'a mut Output,
-    /// The shell that asks, if one does: its own wait may know the status of a future that left no result.
+    /// The asking shell, if any: its own wait may know the status of a future that left no result.
     pub(crate) shell: Option<u32>,
-    /// The functions that ask, if they do. What their script has started and somebody else has taken is an error.
+    /// The asking functions, if any. A future that their script has started and somebody else has taken is an error.
     pub(crate) functions: Option<Functions<'a>>,
-    /// The future inside whose task this happens, which lends its place to one that is waited for.
+    /// The parent future, in whose task this happens. It donates its slot to an awaited one.
     pub(crate) parent: Option<FutureName>,
     pub(crate) options: WaitOptions,
-    /// When the wait began, in ms since the epoch, if before its turn came.
+    /// When the wait began, in ms since the epoch, if that was before this name's turn.
     pub(crate) began: Option<Millis>,
-    /// Whether it may end before what is waited for does.
+    /// Whether the wait may end before the awaited future does.
     pub(crate) has_limit: bool,
     pub(crate) summary: WaitSummary,
-    /// The names of those that were taken out of the live ones.
+    /// The names of those that have left the live ones.
     pub(crate) collected: Vec<FutureName>,
 }
 
-/// What was known of the future at hand when the wait was left.
+/// What the wait knew of the current future when it stopped.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Resumed {
-    /// When the wait began, in ms since the epoch; its waiting line is out already.
+    /// When the wait began, in ms since the epoch; its waiting line has been printed.
     pub(crate) since: Option<Millis>,
-    /// What the shell's own wait saw.
+    /// The status that the shell's own wait saw.
     pub(crate) status: Option<i32>,
-    /// Whether the shell was told whom to wait for.
+    /// Whether the shell knew which process to wait for.
     pub(crate) asked: bool,
 }
 
-/// What became of one name.
+/// The result for one name.
 pub(crate) enum Step {
     NotThere,
     Collected {
         started: Millis,
         since: Millis,
     },
-    /// Its task runs; or it `is_over`, and its shell may know more about that, or somebody else has it.
+    /// Its task is running; or it `is_over`, and its shell may know more about that, or another process has it.
     StillRuns {
         pid: Option<String>,
         started: Millis,
@@ -228,7 +229,7 @@ impl Collecting<'_> {
         }
     }
 
-    /// Collects from there on. Comes back with the first one that still runs, or with none when done.
+    /// Collects from that position on. Returns the first future that is still running, or none when done.
     pub(crate) fn run(&mut self, from: Position, mut resumed: Resumed) -> Result<Option<Pending>, Failure> {
         let mut expected = from.started;
         for (argument, given) in self.words.iter().enumerate().skip(from.argument) {
@@ -258,7 +259,7 @@ impl Collecting<'_> {
         Ok(None)
     }
 
-    /// The name at that place in the words, if it is one.
+    /// The name at that position in the words, if it is one.
     pub(crate) fn name_at(
         store: &Store,
         functions: Option<Functions<'_>>,
@@ -272,8 +273,8 @@ impl Collecting<'_> {
         Ok(names.get(at.word).and_then(|name| FutureName::from_arg(name).ok()))
     }
 
-    /// One name. If one future of it is `expected`, by its start, another one is none of ours: somebody else has collected
-    /// the first, and the name was used again.
+    /// Handles one name. If `expected` gives a start, a future with another start is not the one: somebody has
+    /// collected the first, and another has its name now.
     pub(crate) fn step(
         &mut self,
         name: &FutureName,
@@ -317,7 +318,7 @@ impl Collecting<'_> {
                 if self.shell.is_none() || clock::length(clock::wall() - over) >= HAND_OVER {
                     return Err(async_core::Error::HandedOver(name.to_string()).into());
                 }
-                // The shell's own wait would tell of its child's end, which is none of the other's.
+                // The shell's own wait would report the end of its child, which belongs to the first future.
                 Ok(Step::StillRuns { pid: None, started, since, is_over: false })
             }
             Claim::Ready(ready)
@@ -332,7 +333,7 @@ impl Collecting<'_> {
         }
     }
 
-    /// How many other futures run. The original counts all records, that of the one that is waited for too.
+    /// How many other futures are running. The original counts all records, including the awaited future's.
     fn others(&self, name: &FutureName) -> Result<String, Failure> {
         if self.options.lines == Lines::AmongLogs {
             return Ok(self.store.live_count()?.to_string());
@@ -341,7 +342,7 @@ impl Collecting<'_> {
         Ok(if may_be_more { format!("at least {count}") } else { count.to_string() })
     }
 
-    /// Lends the place of the task that waits, if one does, to a future that is held back.
+    /// Donates the waiting task's slot, if there is one, to a future that is held back.
     pub(crate) fn donate_to(&self, name: &FutureName) -> Result<(), Failure> {
         let Some(inside) = &self.parent else {
             return Ok(());
@@ -350,7 +351,7 @@ impl Collecting<'_> {
         Ok(self.store.donate(inside, name, self.waiter())?)
     }
 
-    /// That what is waited for does not itself wait for the task that this wait is in.
+    /// Checks that the awaited future does not itself wait for the task of this wait.
     fn must_end(&self, name: &FutureName) -> Result<(), Failure> {
         let Some(inside) = &self.parent else {
             return Ok(());
@@ -365,13 +366,13 @@ impl Collecting<'_> {
         self.shell.unwrap_or_else(std::process::id)
     }
 
-    /// Who waits. Asked only where it matters: most waits need not know.
+    /// The caller. Most waits do not need it, so it is found only when it matters.
     pub(crate) fn caller(&self) -> Caller {
         self.functions.map_or(Caller::Program, |functions| functions.context.caller())
     }
 
-    /// What is told of a name that no live future has, or that can't be a name. A wait for that future may have begun before,
-    /// which has the start that is `expected`.
+    /// Reports a name without a live future, or an invalid name. A wait may already have begun, for the future with the
+    /// start `expected`.
     pub(crate) fn is_not_there(&mut self, text: &OsStr, expected: Option<Millis>) -> Result<(), Failure> {
         if let (Ok(name), true) = (FutureName::from_arg(text), expected.is_some()) {
             return self.has_been_collected(&name, expected);
@@ -383,7 +384,7 @@ impl Collecting<'_> {
         self.tell_again(&name, &kept)
     }
 
-    /// The future of a name that no live one has, if it was collected before: as with bash's own wait, it has its status again.
+    /// A collected future of a name without a live one: as in bash's own wait, it returns its status again.
     pub(crate) fn kept(&self, text: &OsStr) -> Result<(FutureName, Record), Failure> {
         if self.functions.is_some_and(|functions| functions.has_not_started(text)) {
             return Err(Failure::NotStarted(text.to_owned()));
@@ -395,7 +396,7 @@ impl Collecting<'_> {
         };
         match kept {
             Some((kept, false)) => Err(taken(&name, &kept)),
-            // One that the script has cleared away is one no more.
+            // A future that the script has cleared away does not count.
             Some((kept, true)) if kept.wait_end.is_some() => Ok((name, kept)),
             _ => Err(self.store.unknown(&name).into()),
         }
@@ -415,14 +416,14 @@ impl Collecting<'_> {
         }
     }
 
-    /// What is kept of the last future of that name that the script has to do with, and whether it has collected that itself.
+    /// The record of the last future of that name that concerns the script, and whether the script itself collected it.
     pub(crate) fn kept_of(
         &self,
         functions: Functions<'_>,
         name: &FutureName,
     ) -> Result<Option<(Record, bool)>, Failure> {
         let Some(script) = functions.context.script() else {
-            // Nobody can be told from anybody else.
+            // Nothing tells one caller from another.
             return Ok(self.store.last_kept(name, None)?.map(|kept| (kept, true)));
         };
         let kept = self.store.last_of(&script, name)?;
@@ -432,7 +433,7 @@ impl Collecting<'_> {
         }))
     }
 
-    /// A wait that began never ends as if nothing had been there: the future has the status that its collector recorded.
+    /// Once begun, a wait never ends as if the future had not existed: it gets the status that its collector recorded.
     pub(crate) fn has_been_collected(&mut self, name: &FutureName, started: Option<Millis>) -> Result<(), Failure> {
         match self.store.last_kept(name, started)? {
             Some(kept) => self.tell_again(name, &kept),
@@ -440,7 +441,7 @@ impl Collecting<'_> {
         }
     }
 
-    /// Tells how a future ended that was collected before.
+    /// Reports the end of a future that was collected before.
     fn tell_again(&mut self, name: &FutureName, kept: &Record) -> Result<(), Failure> {
         let outcome = kept.outcome(None, clock::wall());
         let text = format!("collected before: {}, with result {}", messages::command(kept), messages::result(&outcome));
@@ -449,12 +450,12 @@ impl Collecting<'_> {
         Ok(())
     }
 
-    /// The script's own future of that name must not have made room for this one, which somebody else has started.
+    /// Checks that this future, if somebody else started it, has not replaced the script's own future of that name.
     pub(crate) fn must_not_be_replaced(&self, name: &FutureName, live: &Record) -> Result<(), Failure> {
         let Some(functions) = self.functions else {
             return Ok(());
         };
-        // The process id will do: a later process that has it can't have started what this script waits for.
+        // The process id suffices: a later process with the same id can't have started what this script waits for.
         if live.script.is_some() && live.script.as_ref().map(ProcessIdentity::pid) == functions.context.script_pid() {
             return Ok(());
         }
@@ -487,7 +488,7 @@ impl Collecting<'_> {
         self.options.lines.say_beside(self.output, about, line)
     }
 
-    /// Prints log and result, then takes the future out of the live ones.
+    /// Prints log and result, then moves the future out of the live ones.
     fn hand_over(
         &mut self,
         name: &FutureName,
@@ -540,8 +541,8 @@ impl Collecting<'_> {
     }
 }
 
-/// The names that an argument stands for. The original splits arguments at blanks, so in devstack one that names no future is
-/// taken for several names; `word` is past 0 only if that was seen before.
+/// The names that an argument stands for. The original splits arguments at blanks, so in devstack an argument that
+/// names no future stands for several names; `word` is beyond 0 only if an earlier call found that.
 fn names_in(
     store: &Store,
     functions: Option<Functions<'_>>,
@@ -556,7 +557,7 @@ fn names_in(
         let Ok(name) = FutureName::from_arg(given) else {
             return Ok(is_noted);
         };
-        // The one that is waited for may have been collected meanwhile.
+        // The awaited future may have been collected meanwhile.
         let is_kept = || expected.map_or(Ok(false), |_| Ok::<_, Failure>(store.last_kept(&name, expected)?.is_some()));
         Ok(is_noted || store.read(&name)?.is_some() || is_kept()?)
     };
@@ -566,7 +567,7 @@ fn names_in(
     }
 }
 
-/// The failure of a wait for a future of the script's own that is somebody else's by now.
+/// The failure of a wait for the script's own future that somebody else has taken.
 pub(crate) fn taken(name: &FutureName, kept: &Record) -> Failure {
     let how = match (kept.wait_end, &kept.taken_by) {
         (Some(end), Some(taker)) => format!("process {} has collected it at {}", taker.pid(), format::moment(end)),

@@ -1,4 +1,4 @@
-//! What devstack's functions print when a wait has failed, as its own do: what helps to find out why.
+//! What devstack's functions print when a wait has failed, as the original does: details that help to find the reason.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -9,18 +9,19 @@ use async_core::{FutureName, Outcome, Store, text};
 use crate::export::tail::Tail;
 use crate::messages;
 
-/// How much is shown of a log's end, which is in its place before that: in bytes, and in lines.
+/// How much of a log's end to repeat, in bytes and in lines; the whole log has been printed before.
 const MAX_LOG: usize = 4000;
 const MAX_LINES: usize = 20;
 
-/// How much is shown of a command line, in characters.
+/// How much of a command line to show, in characters.
 const MAX_COMMAND: usize = 200;
 
-/// How many processes, and how many other futures, are listed.
+/// How many processes, and how many other futures, to list.
 const MAX_LISTED: usize = 50;
 
-/// Prints it on standard error, in one piece: what the store knows of the future, which of its processes still run, which futures
-/// nobody has waited for yet, and the last lines of its log. What can't be found out is left out, with a word why.
+/// Prints it on standard error, in one piece: the store's record of the future, its processes that are still running,
+/// the futures that nobody has waited for yet, and the last lines of its log. Says why if it has to leave something
+/// out.
 pub(crate) fn print(store: &Store, name: &FutureName, outcome: &Outcome, log: Option<File>) {
     let how = outcome.rc.map_or_else(|| "was lost".to_owned(), |rc| format!("with status {rc}"));
     let mut text = format!("=== Wait failure dump: `{name}` {how} ===\n");
@@ -50,7 +51,7 @@ pub(crate) fn print(store: &Store, name: &FutureName, outcome: &Outcome, log: Op
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// Puts each on a line of its own, with nothing in it that a terminal acts on.
+/// Writes each on a line of its own, without anything that a terminal acts on.
 fn put(text: &mut String, lines: impl Iterator<Item = impl AsRef<str>>) {
     let before = text.len();
     for line in lines.take(MAX_LISTED) {
@@ -61,7 +62,7 @@ fn put(text: &mut String, lines: impl Iterator<Item = impl AsRef<str>>) {
     }
 }
 
-/// A process by its id and command line; none if it is gone by now.
+/// A process, by id and command line; none if it is gone by now.
 fn process(pid: u32) -> Option<String> {
     let command = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let words = String::from_utf8_lossy(&command).replace('\0', " ");
@@ -69,7 +70,7 @@ fn process(pid: u32) -> Option<String> {
     Some(format!("{pid}  {words}"))
 }
 
-/// The other live futures, each with what it does and where it stands.
+/// The other live futures, each with its command and state.
 fn others(store: &Store, name: &FutureName) -> async_core::Result<Vec<String>> {
     let names = store.names()?.into_iter().filter(|other| other != name);
     let shown = |other: FutureName| {

@@ -1,4 +1,4 @@
-//! A line on the terminal that is there while nothing else is printed.
+//! A line on the terminal while nothing else is printed.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,17 +15,18 @@ use unicode_width::UnicodeWidthChar;
 
 use crate::failure::warn;
 
-/// What ends this process, or stops it, while the line may be there.
+/// The signals that end or stop this process while the line may be there.
 const SIGNALS: [Signal; 5] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGTSTP];
 
 /// The width of a terminal that does not tell, in columns.
 const USUAL_WIDTH: u16 = 80;
 
-/// How many columns stay empty: two for the `^C` that the terminal adds, and the last, where the cursor may go on to the
-/// next line.
+/// How many columns stay empty: two for the `^C` that the terminal adds, and the last one, after which the cursor may
+/// wrap.
 const RESERVED: u16 = 3;
 
-/// A line on standard error. The cursor stays visible, and the terminal as it is, so the line is all there is to clean up.
+/// A line on standard error. The cursor stays visible and the terminal's mode unchanged, so only the line needs
+/// cleaning up.
 pub(crate) struct LiveLine(Arc<Mutex<Shown>>);
 
 #[derive(Default)]
@@ -34,14 +35,15 @@ struct Shown {
 }
 
 impl LiveLine {
-    /// One, if standard error is a terminal that can show it. On any terminal, `notice` is said when Ctrl-C ends this process.
+    /// A line, if standard error is a terminal that can show it. On any terminal, prints `notice` when Ctrl-C ends this
+    /// process.
     pub(crate) fn on_terminal(notice: Option<String>) -> Option<Self> {
         if !io::stderr().is_terminal() {
             return None;
         }
         let line = Self(Arc::default());
         if std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb") {
-            // Where nobody can listen for that, it ends as it would have.
+            // If nothing can listen for the signal, the process ends without the notice.
             let _ = notice.map(|notice| line.at_signals(&[Signal::SIGINT], Some(notice)));
             return None;
         }
@@ -49,10 +51,10 @@ impl LiveLine {
         Some(line)
     }
 
-    /// Shows that text in place of what was there, cut to the width of the terminal.
+    /// Replaces the line with that text, cut to the width of the terminal.
     pub(crate) fn show(&self, text: &str) {
         let mut shown = self.lock();
-        // The terminal is somebody else's while this process runs in the background.
+        // While this process runs in the background, the terminal belongs to another.
         if tcgetpgrp(io::stderr()).is_ok_and(|group| group != getpgrp()) {
             return;
         }
@@ -60,13 +62,13 @@ impl LiveLine {
         let width = size.ok().filter(|columns| *columns > 0).unwrap_or(USUAL_WIDTH);
         let text = cut(text, usize::from(width.saturating_sub(RESERVED)));
         let mut bytes = Vec::new();
-        // In one write, and to memory that can't fail.
+        // In one write; writing to memory can't fail.
         let _ = queue!(bytes, MoveToColumn(0), Print(text), Clear(ClearType::UntilNewLine));
         let _ = io::stderr().write_all(&bytes);
         shown.is_there = true;
     }
 
-    /// Takes the line away.
+    /// Removes the line.
     pub(crate) fn erase(&self) {
         self.lock().erase();
     }
@@ -75,7 +77,8 @@ impl LiveLine {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has a thread take the signals, erase the line, say the notice at the one of Ctrl-C, and let the signal do what it does.
+    /// Starts a thread that takes the signals, erases the line, prints the notice on Ctrl-C, and lets the signal have
+    /// its effect.
     fn at_signals(&self, signals: &[Signal], notice: Option<String>) -> nix::Result<()> {
         let signals: SigSet = signals.iter().copied().collect();
         signals.thread_block()?;
@@ -87,7 +90,7 @@ impl LiveLine {
                 if let Some(notice) = notice.as_ref().filter(|_| signal == Signal::SIGINT) {
                     warn(notice);
                 }
-                // Held until it has had its effect, which may be to stop until SIGCONT.
+                // Held until it has had its effect, which may be a stop until SIGCONT.
                 let only: SigSet = [signal].into_iter().collect();
                 let _ = only.thread_unblock();
                 let _ = raise(signal);
@@ -108,7 +111,7 @@ impl Shown {
     }
 }
 
-/// As much of the text as fits in that many columns, with a mark where it is not all there.
+/// As much of the text as fits into that many columns, with a mark if it was cut.
 fn cut(text: &str, columns: usize) -> String {
     let mut used = 0;
     // Where the text ends if the mark has to follow.

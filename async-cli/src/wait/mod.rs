@@ -1,7 +1,8 @@
 //! Waiting for futures: for each in turn, for any, or for all up to the first that fails.
 //!
-//! A wait goes in rounds. A round hands over what is over, and comes back with what is to be slept on, or with nothing once all is
-//! done. So the program's own waits sleep in this process, and those of a script in its shell, between two calls of the program.
+//! A wait goes in rounds. A round hands over what is over, and returns what to sleep on, or nothing once everything is
+//! done. So the program's own waits sleep in this process, and a script's waits in its shell, between two calls of the
+//! program.
 
 pub(crate) mod any;
 pub(crate) mod batch;
@@ -30,45 +31,45 @@ use crate::wait::collecting::{Collecting, Resumed, Step, WaitOptions, WaitSummar
 use crate::wait::sleeper::{Sleeper, Woken};
 use crate::wait::targets::{Rank, Target, is_usual};
 
-/// How the futures are waited for.
+/// How to wait for the futures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum How {
-    /// Each in turn, also after one has failed.
+    /// For each in turn, even after one has failed.
     Each,
     /// The same, with a warning for each.
     CleanUp,
     /// The first to end.
     Any,
-    /// All, as they end; when the first has failed, the others are cancelled.
+    /// For all, as they end; when one fails, the others are cancelled.
     FailFast,
 }
 
-/// How far a wait has got.
+/// The progress of a wait.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct State {
-    /// Where all are waited for at once, when that began or the last was dealt with, in ms since the epoch.
+    /// When a wait for all at once began, or the last future was dealt with, in ms since the epoch.
     #[serde(rename = "b", default, skip_serializing_if = "is_usual")]
     pub(crate) began: Option<Millis>,
-    /// The one that is being waited for.
+    /// The future that the wait is for at the moment.
     #[serde(rename = "c", default, skip_serializing_if = "is_usual")]
     pub(crate) current: Option<Current>,
-    /// The last of those that are dealt with in turn.
+    /// The last future that was dealt with in turn.
     #[serde(rename = "l", default, skip_serializing_if = "is_usual")]
     pub(crate) last: Option<Rank>,
-    /// Those that were dealt with out of turn.
+    /// The futures that were dealt with out of turn.
     #[serde(rename = "d", default, skip_serializing_if = "is_usual")]
     pub(crate) done: BTreeSet<Rank>,
-    /// Whether one has failed where that is the end of all.
+    /// Whether one has failed, if that ends the whole wait.
     #[serde(rename = "x", default, skip_serializing_if = "is_usual")]
     pub(crate) stopping: bool,
     #[serde(rename = "s", default, skip_serializing_if = "is_usual")]
     pub(crate) score: Score,
 }
 
-/// What has come of those that were dealt with.
+/// The results so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Score {
-    /// How many there were.
+    /// How many futures were dealt with.
     #[serde(rename = "n", default, skip_serializing_if = "is_usual")]
     pub(crate) count: usize,
     /// The status of the first that failed, if one has.
@@ -80,12 +81,12 @@ pub(crate) struct Score {
     /// Which failed and how, for a person: `t` with status 3.
     #[serde(rename = "f", default, skip_serializing_if = "is_usual")]
     pub(crate) failures: Vec<String>,
-    /// How many more did.
+    /// How many more failed.
     #[serde(rename = "m", default, skip_serializing_if = "is_usual")]
     pub(crate) more: usize,
 }
 
-/// The one that is being waited for.
+/// The future that the wait is for at the moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Current {
     #[serde(rename = "r", default, skip_serializing_if = "is_usual")]
@@ -98,18 +99,18 @@ pub(crate) struct Current {
     /// When the wait for it began, in ms since the epoch.
     #[serde(rename = "t")]
     pub(crate) since: Millis,
-    /// Whether its shell was not told whom to wait for, and may know more.
+    /// Whether its shell did not know which process to wait for, and may know more.
     #[serde(rename = "u", default, skip_serializing_if = "is_usual")]
     pub(crate) untold: bool,
 }
 
-/// What is to be slept on, or done, before the next round.
+/// What to sleep on, or do, before the next round.
 pub(crate) enum Pending {
-    /// The end of that one. The process, if its shell knows more about it.
+    /// The end of that future. The process, if its shell knows more about it.
     One { pid: Option<String>, is_over: bool },
     /// The end of the first of those that are left.
     Any,
-    /// The rest is to be cancelled.
+    /// The rest has to be cancelled.
     Cancel(Vec<FutureName>),
 }
 
@@ -119,14 +120,14 @@ pub(crate) struct Waiting<'a> {
     pub(crate) targets: Vec<Target>,
     pub(crate) how: How,
     pub(crate) state: State,
-    /// The account that is kept of it, if one is.
+    /// The batch for a wait that reports its futures together.
     pub(crate) batch: Option<&'a mut PendingBatch>,
     is_first: bool,
     many: Option<Many<'a>>,
     over: VecDeque<Candidate>,
-    /// What the shell's own wait has seen of the one that is being waited for.
+    /// The status that the shell's own wait saw of the current future.
     pub(crate) shell_status: Option<i32>,
-    /// The one that ended first, where that is what was waited for.
+    /// The future that ended first, if the wait was for that.
     pub(crate) first: Option<FutureName>,
 }
 
@@ -137,7 +138,7 @@ impl<'a> Waiting<'a> {
         Self { collecting, targets, how, state, batch, is_first: true, many, over, shell_status, first }
     }
 
-    /// The program's own, of futures that are to be handed over in that manner.
+    /// A wait of the program itself, with those options.
     pub(crate) fn of_program(
         store: &'a Store,
         output: &'a mut Output,
@@ -161,12 +162,12 @@ impl<'a> Waiting<'a> {
         Self::new(collecting, targets, how)
     }
 
-    /// Goes on with a wait that had got that far.
+    /// Continues a wait from that state.
     pub(crate) fn go_on_from(&mut self, state: State) {
         (self.state, self.is_first) = (state, false);
     }
 
-    /// Waits in this process until all is done.
+    /// Waits in this process until everything is done.
     pub(crate) fn run(&mut self, sleeper: &Sleeper) -> Result<(), Failure> {
         while let Some(pending) = self.round()? {
             match pending {
@@ -181,7 +182,7 @@ impl<'a> Waiting<'a> {
         Ok(())
     }
 
-    /// Sleeps until there may be something to be done.
+    /// Sleeps until there may be something to do.
     pub(crate) fn sleep(&mut self, pending: &Pending, sleeper: &Sleeper) -> Result<Woken, Failure> {
         if let (Pending::One { .. }, Some(current)) = (pending, &self.state.current) {
             let store = self.collecting.store;
@@ -203,10 +204,10 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    /// Hands over what is over. None once all is done.
+    /// Hands over what is over. None once everything is done.
     pub(crate) fn round(&mut self) -> Result<Option<Pending>, Failure> {
         if matches!(self.how, How::Any | How::FailFast) {
-            // All are waited for from then on.
+            // From now on the wait is for all.
             self.collecting.began = Some(*self.state.began.get_or_insert_with(clock::wall));
         }
         if let Some(current) = self.state.current.take() {
@@ -238,7 +239,7 @@ impl<'a> Waiting<'a> {
         Ok(None)
     }
 
-    /// Those that nothing has come of yet.
+    /// The futures without a result yet.
     fn left(&self) -> Vec<Target> {
         let State { last, done, .. } = &self.state;
         let is_left =
@@ -279,7 +280,7 @@ impl<'a> Waiting<'a> {
         if names.is_empty() { Ok(None) } else { Ok(Some(Pending::Cancel(names))) }
     }
 
-    /// The next of those that may be over, the one that ended first first.
+    /// The next future that may be over, earliest end first.
     fn next_over(&mut self) -> Result<Option<Candidate>, Failure> {
         if self.over.is_empty() {
             let over = self.many()?.over()?;
@@ -288,7 +289,7 @@ impl<'a> Waiting<'a> {
         Ok(self.over.pop_front())
     }
 
-    /// Sleeps until the first of those that are left may have ended, and tells of none.
+    /// Sleeps until the first of those that are left may have ended, and reports nothing.
     pub(crate) fn only_sleep(&mut self, sleeper: &Sleeper) -> Result<(), Failure> {
         let found: Vec<_> = self.left().iter().map(|target| self.start_of(target)).collect();
         let all_are_there = found.iter().all(|found| matches!(found, Ok(Some(_))));
@@ -300,12 +301,12 @@ impl<'a> Waiting<'a> {
         self.sleep(&Pending::Any, sleeper).map(drop)
     }
 
-    /// The names of those that nothing has come of yet.
+    /// The names of the futures without a result yet.
     pub(crate) fn names_left(&self) -> Vec<FutureName> {
         self.left().iter().filter_map(|target| FutureName::from_arg(&target.text).ok()).collect()
     }
 
-    /// Those of which the first to end is waited for. What is not there is dealt with at once.
+    /// The futures to wait for until the first ends. Deals with missing ones at once.
     fn many(&mut self) -> Result<&mut Many<'a>, Failure> {
         if self.many.is_none() {
             let mut live = Vec::new();
@@ -314,7 +315,7 @@ impl<'a> Waiting<'a> {
                     (Ok(Some((name, started))), _) => live.push((name, started)),
                     (Err(failure), How::Any) => return Err(failure),
                     (Ok(None), How::Any) => self.is_passed_over(&target)?,
-                    // It has failed, or was collected before; or it is there after all.
+                    // It has failed, or was collected before; or it exists after all.
                     _ => {
                         self.one(&target, None, Resumed::default())?;
                         live.extend(self.state.current.take().map(|current| (current.name, current.started)));
@@ -329,7 +330,7 @@ impl<'a> Waiting<'a> {
         self.many.as_mut().ok_or(Failure::NothingLeft)
     }
 
-    /// The name and the start of one that is live, and what it was when the script started it.
+    /// The name and start of a live target. Fails if another future has replaced the one that the script started.
     fn start_of(&self, target: &Target) -> Result<Option<(FutureName, Millis)>, Failure> {
         let Ok(name) = FutureName::from_arg(&target.text) else {
             return Ok(None);
@@ -341,7 +342,7 @@ impl<'a> Waiting<'a> {
         Ok(Some((name, record.start_time)))
     }
 
-    /// One that is not there, where another one will do. One that was never there is an error.
+    /// Handles a missing target when another one will do. One that never existed is an error.
     fn is_passed_over(&mut self, target: &Target) -> Result<(), Failure> {
         if target.is_named() && self.is_first {
             self.collecting.kept(&target.text)?;
@@ -366,7 +367,7 @@ impl<'a> Waiting<'a> {
         self.one(&target, Some(current.started), resumed)
     }
 
-    /// One of them. What could not be done with it is told of, and does not keep the others from being waited for.
+    /// Handles one target. If that fails, reports it and goes on with the others.
     fn one(&mut self, target: &Target, expected: Option<Millis>, resumed: Resumed) -> Result<Option<Pending>, Failure> {
         let name = FutureName::from_arg(&target.text).ok();
         let step = name.as_ref().map_or(Ok(Step::NotThere), |name| self.collecting.step(name, expected, resumed));
@@ -398,7 +399,7 @@ impl<'a> Waiting<'a> {
         if let (Some(batch), Some(name)) = (&mut self.batch, name) {
             batch.not_there(name);
         }
-        // Another one will do; and of those that were just found, somebody else may be faster.
+        // Another future will do; and another process may have taken a future that was only found.
         if self.how == How::Any || expected.is_none() && !target.is_named() {
             return Ok(());
         }
@@ -414,7 +415,7 @@ impl<'a> Waiting<'a> {
         }
         score.count += 1;
         if self.how == How::FailFast {
-            // What is waited for next has its own share of the time.
+            // The next future gets its own share of the time.
             *began = Some(clock::wall());
             self.collecting.began = *began;
         }
@@ -431,7 +432,7 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    /// That the time is up, with those that still run.
+    /// The failure of a wait that has timed out, with the futures that are still running.
     pub(crate) fn time_is_up(&self) -> Result<Failure, Failure> {
         let store = self.collecting.store;
         let current = self.state.current.iter().map(|current| current.name.clone());
@@ -446,7 +447,7 @@ impl<'a> Waiting<'a> {
         Ok(Failure::TimeUp(running))
     }
 
-    /// The status of the wait. Says which of several failed.
+    /// The status of the wait. Says which of several futures failed.
     pub(crate) fn status(&self) -> u8 {
         let score = &self.state.score;
         if score.count > 1 && self.how != How::Any {
@@ -458,7 +459,7 @@ impl<'a> Waiting<'a> {
     }
 }
 
-/// How much is told of failures one by one, in bytes.
+/// How much to say about individual failures, in bytes.
 const TOLD: usize = 8000;
 
 impl Score {
@@ -482,7 +483,7 @@ impl Score {
     }
 }
 
-/// Stops those, and returns when they are over. What can't be stopped is told of.
+/// Cancels these futures, and returns when they are over. Reports those that can't be cancelled.
 pub(crate) fn cancel(store: &Store, names: Vec<FutureName>) {
     for (name, result) in store.cancel_all(names, None) {
         match result {

@@ -1,4 +1,4 @@
-//! What is said of futures while they are waited for.
+//! The progress line for futures that somebody is waiting for.
 
 use std::fmt::Write;
 use std::fs::File;
@@ -12,17 +12,17 @@ use async_core::{FutureHandle, Store, text};
 
 use crate::{format, messages};
 
-/// How much of the end of a log is looked at for its last line, in bytes.
+/// How much of a log's end to search for its last line, in bytes.
 const END_OF_LOG: u64 = 4096;
 
-/// What is known from the beginning of a wait on.
+/// Everything that is known from the beginning of a wait.
 pub(crate) struct Progress {
     usual: Option<Millis>,
     more: usize,
 }
 
 impl Progress {
-    /// Of a wait for these, after which there are `more`.
+    /// For a wait for these futures, after which there are `more`.
     pub(crate) fn of(store: &Store, futures: &[FutureHandle], more: usize) -> Self {
         let usual = match futures {
             [only] => store.usual_run_time(only.name()),
@@ -31,8 +31,8 @@ impl Progress {
         Self { usual, more }
     }
 
-    /// How it stands, on one printable line: what is waited for, how long it has taken and usually takes, and what it has
-    /// printed last.
+    /// The progress on one printable line: the awaited futures, how long they have taken and usually take, and their
+    /// last output.
     pub(crate) fn now(&self, futures: &mut [FutureHandle]) -> String {
         let mut line = if let [only] = futures { self.of_one(only) } else { of_any(futures) };
         if self.more > 0 {
@@ -46,7 +46,7 @@ impl Progress {
     }
 
     fn of_one(&self, future: &mut FutureHandle) -> String {
-        // What was known stays true enough.
+        // The previous state is still good enough.
         let _ = future.refresh();
         let what = match future.paused() {
             Ok(Some(paused)) => messages::paused(paused),
@@ -66,7 +66,7 @@ fn of_any(futures: &[FutureHandle]) -> String {
 
 /// The last line of the log that was written to last.
 fn last_line(futures: &[FutureHandle]) -> Option<String> {
-    // One that was just made is as new as another that holds something.
+    // A new empty log may be as recent as another one with contents.
     let holds_something = |log: &File| log.metadata().is_ok_and(|metadata| metadata.len() > 0);
     let logs = futures.iter().filter_map(|future| future.log().ok().flatten()).filter(holds_something);
     let written =
@@ -81,7 +81,7 @@ fn end_of(log: &File) -> io::Result<Vec<u8>> {
     let length = log.metadata()?.len();
     let mut bytes = vec![0; usize::try_from(length.min(END_OF_LOG)).unwrap_or_default()];
     log.read_exact_at(&mut bytes, length.saturating_sub(END_OF_LOG))?;
-    // A carriage return begins a line anew, as progress bars do.
+    // A carriage return starts a line over, as progress bars do.
     let lines = bytes.split(|byte| matches!(byte, b'\n' | b'\r'));
     Ok(lines.map(<[u8]>::trim_ascii).rfind(|line| !line.is_empty()).unwrap_or_default().to_owned())
 }

@@ -1,4 +1,4 @@
-//! Sleeping until a future is over, or until the time is up, with a line on the terminal meanwhile.
+//! Sleeping until a future is over or a deadline has passed, with a line on the terminal meanwhile.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -11,13 +11,13 @@ use crate::failure::Failure;
 use crate::wait::live_line::LiveLine;
 use crate::wait::progress::Progress;
 
-/// How long a wait has to last before the terminal shows it, so that a short one does not flicker.
+/// How long a wait has to last before the terminal shows it, so that short ones do not flicker.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// How often what the terminal shows is renewed.
+/// How often to update the terminal.
 const RENEWAL: Duration = Duration::from_millis(250);
 
-/// How a wait is slept through.
+/// Sleeps for a wait.
 pub(crate) struct Sleeper {
     begin: Instant,
     deadline: Option<Instant>,
@@ -29,15 +29,15 @@ pub(crate) struct Sleeper {
 pub(crate) enum Woken {
     /// A future is over, or may be.
     Over,
-    /// The time is up.
+    /// The deadline has passed.
     TimeUp,
 }
 
 impl Sleeper {
-    /// One that sleeps for that many ms at most, all its sleeps together, from now on. `notice` is said when Ctrl-C ends it.
+    /// A sleeper for at most that many ms from now, over all of its sleeps. `notice` is printed when Ctrl-C ends it.
     pub(crate) fn new(timeout: Option<Millis>, notice: Option<String>) -> Self {
         let length = timeout.map(clock::length);
-        // An end that is too far off to be reckoned with is none.
+        // A deadline too far off to represent is no deadline.
         let begin = Instant::now();
         Self {
             begin,
@@ -46,15 +46,15 @@ impl Sleeper {
         }
     }
 
-    /// One for a shell, until that time, in ms since boot; what its terminal shows is the shell's.
+    /// A sleeper for a shell, until that time, in ms since boot; the terminal belongs to the shell.
     pub(crate) fn of_shell(deadline: Option<Millis>) -> Self {
         let left = deadline.map(|deadline| clock::length(deadline.saturating_sub(clock::since_boot()).max(0)));
         let begin = Instant::now();
         Self { begin, deadline: left.and_then(|left| begin.checked_add(left)), line: None }
     }
 
-    /// Sleeps until something is received, or for `longest`: then there is none. The error is why else it woke up. The terminal shows
-    /// what `progress` says.
+    /// Sleeps until something arrives or `longest` has passed, which gives none. The error is any other reason to wake
+    /// up. The terminal shows what `progress` says.
     pub(crate) fn sleep_on<T>(
         &self,
         receiver: &Receiver<T>,
@@ -81,14 +81,14 @@ impl Sleeper {
         }
     }
 
-    /// Takes the line away, before anything else is printed.
+    /// Removes the line before anything else is printed.
     pub(crate) fn erase(&self) {
         if let Some(line) = &self.line {
             line.erase();
         }
     }
 
-    /// Sleeps until that one ends. After that, `more` are to be waited for.
+    /// Sleeps until that future ends. After it, the wait is for `more`.
     pub(crate) fn sleep(&self, store: &Store, future: FutureHandle, more: usize) -> Result<Woken, Failure> {
         if self.deadline.is_none() && self.line.is_none() {
             future.wait()?;
@@ -133,9 +133,9 @@ impl Sleeper {
 
 type End = async_core::Result<()>;
 
-/// The lock on its record is what tells the end of a future, however it ends, and a lock can only be slept on: a process
-/// id may be another's by now, and a process that is gone may have left the lock to others. Nobody waits for the thread,
-/// which ends with the future or with this process.
+/// Only the lock on its record reliably tells the end of a future, and the only way to wait for a lock is to sleep on
+/// it: another process may have its process id by now, and a process that is gone may have left the lock to others.
+/// Nobody joins the thread, which ends with the future or with this process.
 fn wait_in_thread(future: FutureHandle, sender: Sender<End>) -> Result<(), Failure> {
     let wait = move || {
         let _ = sender.send(future.wait());

@@ -1,4 +1,4 @@
-//! What a shell remembers of the futures that it has started, beside what their store knows.
+//! What a shell remembers of the futures that it has started, beyond what their store knows.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -11,7 +11,7 @@ use crate::failure::{Failure, warn};
 use crate::messages;
 use crate::wait::collecting::taken;
 
-/// A future that a shell has started, which the shell remembers as `SHELL-START/NAME`.
+/// A future that a shell has started and remembers as `SHELL-START/NAME`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Started {
     /// In ms since the epoch.
@@ -20,12 +20,12 @@ pub(crate) struct Started {
 }
 
 impl Started {
-    /// What the shell is told to remember.
+    /// The text for the shell to remember.
     pub(crate) fn to_text(start: Millis, name: &FutureName) -> String {
         format!("{start}/{name}")
     }
 
-    /// None for what is no such word.
+    /// None unless the word has that form.
     fn parse(word: &OsStr) -> Option<Self> {
         let (_, text) = word.to_str()?.split_once('-')?;
         let (start, name) = text.split_once('/')?;
@@ -33,9 +33,10 @@ impl Started {
     }
 }
 
-/// Tells of each that has left the store and whose result the script never got, unless that is known to be a success.
+/// Reports each future that has left the store and whose result the script never got, unless it is known to be a
+/// success.
 ///
-/// Gives the exit status of the first of them, 0 if there is none.
+/// Returns the exit status of the first of them, or 0 if there is none.
 pub(crate) fn tell_of_missing(
     store: &Store,
     script: Option<&ProcessIdentity>,
@@ -45,7 +46,7 @@ pub(crate) fn tell_of_missing(
     if started.is_empty() {
         return Ok(0);
     }
-    // All at once, as a look for each at all that is kept would take its square.
+    // All at once: to look for each one among everything that is kept would take quadratic time.
     let entries = store.entries(&store.record_files(true)?).into_iter().filter_map(|entry| entry.ok().flatten());
     let known: HashMap<Started, (bool, Box<Record>)> = entries
         .map(|entry| {
@@ -58,7 +59,7 @@ pub(crate) fn tell_of_missing(
         let missing = match known.get(one) {
             Some((true, _)) => None,
             Some((false, record)) => missing(&one.name, record, script),
-            // An init may have made it one of an earlier run.
+            // An init may have moved it to an earlier run.
             None => match store.last_kept(&one.name, Some(one.start))? {
                 Some(record) => missing(&one.name, &record, script),
                 None => {
@@ -74,7 +75,7 @@ pub(crate) fn tell_of_missing(
     Ok(status)
 }
 
-/// What is to be told of one that is not live any more.
+/// What to report about a future that is not live any more.
 fn missing(name: &FutureName, record: &Record, script: Option<&ProcessIdentity>) -> Option<Failure> {
     let is_collected = record.wait_end.is_some();
     if is_collected && (script.is_none() || record.taken_by.as_ref() == script) {
@@ -90,9 +91,9 @@ fn missing(name: &FutureName, record: &Record, script: Option<&ProcessIdentity>)
     Some(Failure::Superseded { name: name.to_string(), how: messages::failed(&outcome), rc: outcome.rc })
 }
 
-/// Tells of each call that the script has noted as one that has started nothing, as `/WORD/WORD/`, and gives how many there are.
+/// Reports each call that the script has noted as having started nothing (`/WORD/WORD/`), and returns their number.
 pub(crate) fn tell_of_failed_starts(noted: &OsStr) -> usize {
-    // The functions put that in the place of a slash.
+    // The functions write this for a slash.
     let word = |word: &str| text::printable(word.replace('\x01', "/").as_ref());
     let noted = noted.to_string_lossy();
     let call = |call: &str| call.trim_matches('/').split('/').map(word).collect::<Vec<_>>().join(" ");

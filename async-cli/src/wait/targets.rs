@@ -1,4 +1,4 @@
-//! Which futures a wait is for.
+//! The futures that a wait is for.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -13,7 +13,7 @@ use crate::cli::Context;
 use crate::commands;
 use crate::failure::Failure;
 
-/// Where one stands among all: by its number where names were given, else by its start, in ms since the epoch, and its name.
+/// The rank of a target: its index if names were given, else its start, in ms since the epoch, and its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Rank {
     #[serde(rename = "n", default, skip_serializing_if = "is_usual")]
@@ -22,27 +22,27 @@ pub(crate) struct Rank {
     pub(crate) name: String,
 }
 
-/// Whether a word need not say it: bash reads each byte by itself.
+/// Whether a word can leave it out: bash reads words byte by byte.
 pub(crate) fn is_usual<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// One that is waited for.
+/// A future to wait for.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) rank: Rank,
-    /// Its name, or what was given for one.
+    /// Its name, or the word given as one.
     pub(crate) text: OsString,
 }
 
 impl Target {
-    /// Whether somebody has named it, and not just found it among others.
+    /// Whether somebody named it, as opposed to finding it among others.
     pub(crate) fn is_named(&self) -> bool {
         self.rank.name.is_empty()
     }
 }
 
-/// Those that were named.
+/// The targets with these names.
 pub(crate) fn named(names: &[OsString]) -> Vec<Target> {
     let target = |(number, text): (usize, &OsString)| {
         let number = Millis::try_from(number).unwrap_or(Millis::MAX);
@@ -51,10 +51,10 @@ pub(crate) fn named(names: &[OsString]) -> Vec<Target> {
     names.iter().enumerate().map(target).collect()
 }
 
-/// More names than that are not repeated to whoever has typed them.
+/// A message does not repeat more names than this.
 const MANY: usize = 10;
 
-/// What is said when a wait is interrupted, for these names or for all: what is waited for does not end with it.
+/// The notice when a wait for these names, or for all, is interrupted: the awaited futures go on.
 pub(crate) fn go_on(context: &Context, names: &[OsString]) -> String {
     let dir = context.dir_of_the_command_line().map_or_else(Vec::new, |dir| vec!["--dir".into(), dir.into()]);
     let command = text::shell_line(&[vec![OsString::from("async")], dir].concat());
@@ -68,16 +68,17 @@ pub(crate) fn go_on(context: &Context, names: &[OsString]) -> String {
     )
 }
 
-/// Those that are taken where none was named.
+/// The futures to take if none was named.
 pub(crate) enum Scope<'a> {
-    /// What this script has started; in a task of its own, what that has.
+    /// What this script has started, or in a task what that task has started.
     Script(Option<&'a ProcessIdentity>),
-    /// The whole store, but for what others that run have started.
+    /// The whole store, except what other running scripts have started.
     Store,
 }
 
-/// Those that are live and in that scope, in the order of their starts, and those that are left alone as they are others'. No task
-/// waits for itself, nor for one that it runs in: those `around` it, the innermost first. What is to be kept is nobody's loss.
+/// The live futures in that scope, in the order of their starts, and those left alone because they belong to others. A
+/// task waits neither for itself nor for its parents: these are the `ancestors`, innermost first. With `keep` the
+/// futures of others are in the scope too, as the wait takes nothing from them.
 pub(crate) fn found(
     store: &Store,
     caller: &Caller,
@@ -93,7 +94,7 @@ pub(crate) fn found(
         }
         let record = match (store.read(&name), scope) {
             (Ok(Some(record)), _) => Some(record),
-            // One whose record says nothing comes first, for that to be told at once.
+            // A future with an unreadable record comes first, so that it is reported at once.
             (Err(Error::BadRecord { .. } | Error::Planted { .. }), Scope::Store) => None,
             (Ok(None) | Err(Error::BadRecord { .. } | Error::Planted { .. }), _) => continue,
             (Err(error), _) => return Err(error.into()),
@@ -119,7 +120,7 @@ pub(crate) fn found(
     Ok((targets, others))
 }
 
-/// The futures inside whose tasks this happens, the innermost first.
+/// The parents of this process, innermost first.
 pub(crate) fn ancestors(store: &Store, parent: Option<FutureName>) -> Vec<FutureName> {
     let mut found: Vec<FutureName> = Vec::new();
     let mut seen = BTreeSet::new();
@@ -132,7 +133,7 @@ pub(crate) fn ancestors(store: &Store, parent: Option<FutureName>) -> Vec<Future
     found
 }
 
-/// Says of those that they were left alone.
+/// Says that these futures were left alone.
 pub(crate) fn tell_of_others(store: &Store, caller: &Caller, others: &[FutureName]) {
     for name in others {
         let _ = commands::may_take(caller, store, name);

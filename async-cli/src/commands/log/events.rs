@@ -1,4 +1,4 @@
-//! What a follower is woken by.
+//! The events that wake a follower.
 
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
@@ -12,28 +12,28 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::failure::Failure;
 
-/// Something that happened.
+/// Something that wakes a follower.
 pub(super) enum Event {
-    /// The log or the record of that name has changed, or is another one.
+    /// The log or the record of that name has changed or been replaced.
     Changed(FutureName),
-    /// More has changed than could be told.
+    /// More has changed than the kernel could tell.
     AllChanged,
     /// The future with that number is over.
     Over(usize),
     /// Nobody reads the output any more.
     ReaderGone,
-    /// Nothing more can be seen.
+    /// Watching has failed.
     Failed(Failure),
 }
 
-/// Where the events arrive; each kind comes from a thread of its own, which sleeps in the kernel.
+/// The events; each kind comes from a thread of its own, which sleeps in the kernel.
 pub(super) struct Events {
     sender: Sender<Event>,
     pub(super) receiver: Receiver<Event>,
 }
 
 impl Events {
-    /// Begins to look at the store's files, and at the output.
+    /// Starts watching the store's files and the output.
     pub(super) fn of(store: &Store) -> Result<Self, Failure> {
         let (sender, receiver) = channel();
         let events = Self { sender, receiver };
@@ -63,7 +63,7 @@ impl Events {
         Ok(())
     }
 
-    /// A follower may have nothing to write for hours, and would not notice.
+    /// Notices a closed output even if there is nothing to write for hours.
     fn watch_output(&self) -> Result<(), Failure> {
         if io::stdout().is_terminal() {
             return Ok(());
@@ -71,7 +71,7 @@ impl Events {
         let output = io::stdout().as_fd().try_clone_to_owned().map_err(Failure::Output)?;
         let sender = self.sender.clone();
         thread::spawn(move || {
-            // Only errors are waited for, and a file has none.
+            // Polls only for errors, which a file does not have.
             let mut fds = [PollFd::new(output.as_fd(), PollFlags::empty())];
             while poll(&mut fds, PollTimeout::NONE) == Err(Errno::EINTR) {}
             let _ = sender.send(Event::ReaderGone);
@@ -79,7 +79,7 @@ impl Events {
         Ok(())
     }
 
-    /// Begins to wait for the end of a future. The lock on its record is what tells, and a lock can't be polled for.
+    /// Starts waiting for the end of a future. Only the lock on its record tells, and poll(2) can't watch a lock.
     pub(super) fn watch_life(&self, number: usize, live: &FutureHandle) -> Result<(), Failure> {
         let (sender, live) = (self.sender.clone(), live.try_clone()?);
         thread::spawn(move || {

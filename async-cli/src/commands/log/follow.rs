@@ -10,7 +10,7 @@ use super::source::Future;
 use crate::failure::Failure;
 use crate::messages::Output;
 
-/// A log that is followed.
+/// A log to follow.
 struct Followed<'a> {
     printer: &'a mut Printer,
     runs: bool,
@@ -19,7 +19,7 @@ struct Followed<'a> {
 
 /// Passes on what is there and what comes, until all of the futures are over.
 pub(super) fn follow(store: &Store, printers: &mut [Printer], output: &mut Output) -> Result<(), Failure> {
-    // First, so that nothing that happens after the first look is missed.
+    // Before the first look, so that nothing after it is missed.
     let events = Events::of(store)?;
     let mut followed: Vec<Followed> =
         printers.iter_mut().map(|printer| Followed { printer, runs: false, changed: true }).collect();

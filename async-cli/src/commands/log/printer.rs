@@ -1,4 +1,4 @@
-//! Passing a log on: as it is, or a line at a time with a name before it.
+//! Passing on a log: as it is, or line by line with a name in front.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -13,20 +13,20 @@ use super::tail::start_of_last;
 use crate::failure::Failure;
 use crate::messages::Output;
 
-/// How much is read at a time, in bytes.
+/// How much to read at a time, in bytes.
 const CHUNK: usize = 1 << 16;
 
-/// How long a line may be, in bytes, before it is passed on in parts.
+/// The longest line to pass on whole, in bytes; a longer one goes out in parts.
 const MAX_LINE: usize = 1 << 20;
 
 const COLOURS: [AnsiColor; 6] =
     [AnsiColor::Cyan, AnsiColor::Yellow, AnsiColor::Green, AnsiColor::Magenta, AnsiColor::Blue, AnsiColor::Red];
 
-/// What stands before the lines of each future.
+/// The labels in front of each future's lines.
 pub(super) struct Labels(Vec<Option<String>>);
 
 impl Labels {
-    /// Of these names, if any are wanted: all of one width.
+    /// The labels for these names, if wanted, all of the same width.
     pub(super) fn of(names: &[FutureName], wanted: bool, in_colour: bool) -> Self {
         let widest = names.iter().map(|name| name.as_str().width()).max().unwrap_or(0);
         let label = |(number, name): (usize, &FutureName)| {
@@ -42,14 +42,14 @@ impl Labels {
     }
 }
 
-/// A log on its way out.
+/// A log to pass on.
 pub(super) struct Printer {
     pub(super) source: Source,
     label: Option<String>,
-    /// How many lines of the end are wanted of what is there at first.
+    /// How many of the last lines to print of what is there at first.
     lines: Option<usize>,
     log: Option<File>,
-    /// The beginning of a line, where lines have labels.
+    /// The beginning of an unfinished line, if lines have labels.
     pending: Vec<u8>,
     was_there: bool,
 }
@@ -59,13 +59,13 @@ impl Printer {
         Self { source, label, lines, log: None, pending: Vec::new(), was_there: false }
     }
 
-    /// Passes on what has come since the last time.
+    /// Passes on what is new since the last time.
     pub(super) fn pass_on_new(&mut self, output: &mut Output) -> Result<(), Failure> {
         self.open(output)?;
         self.pass_on(output)
     }
 
-    /// Opens the log, if there is one by now and it is not open yet, or if it is another one than before.
+    /// Opens the log if it exists by now and is not open yet, or if another log has replaced it.
     fn open(&mut self, output: &mut Output) -> Result<(), Failure> {
         let Some(log) = self.source.open()? else {
             return Ok(());
@@ -84,7 +84,7 @@ impl Printer {
         Ok(())
     }
 
-    /// Passes on what is in the open log and has not been passed on yet.
+    /// Passes on the new part of the open log.
     fn pass_on(&mut self, output: &mut Output) -> Result<(), Failure> {
         let Some(log) = self.log.take() else {
             return Ok(());
@@ -95,7 +95,7 @@ impl Printer {
     }
 
     fn copy(&mut self, mut log: &File, output: &mut Output) -> Result<(), Failure> {
-        // Somebody has cut it off, to begin anew.
+        // The log was truncated to start over.
         if self.result(log.stream_position())? > self.result(log.metadata())?.len() {
             self.result(log.rewind())?;
         }
@@ -123,7 +123,7 @@ impl Printer {
         }
     }
 
-    /// Passes on the rest of a log that has come to its end.
+    /// Passes on the rest of a log that has ended.
     pub(super) fn finish(&mut self, output: &mut Output) -> Result<(), Failure> {
         self.pass_on_new(output)?;
         if let (Some(label), false) = (&self.label, self.pending.is_empty()) {
@@ -152,7 +152,7 @@ impl Printer {
     }
 
     fn failed(&self, source: io::Error) -> Failure {
-        // Which of the two ends of a copy has failed is not told; this error can only be the output's.
+        // A failed copy does not tell which end failed; this error can only come from the output.
         if source.kind() == io::ErrorKind::BrokenPipe {
             return Failure::Output(source);
         }
@@ -160,7 +160,7 @@ impl Printer {
     }
 }
 
-/// Each line with the label before it and a newline at its end.
+/// Puts the label in front of each line and a newline at its end.
 fn labelled(label: &str, text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + text.len() / 8 + label.len());
     for line in text.split_inclusive(|byte| *byte == b'\n') {

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::json::{self, Envelope, NumberedRun, Runs};
 use crate::messages::Output;
 
-/// How many columns the numbers take.
+/// The width of the numbers, in columns.
 const NUMBERS: u16 = 5;
 
 /// Prints the runs of each name, newest first, with the number that --run takes.

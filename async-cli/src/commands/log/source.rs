@@ -1,4 +1,4 @@
-//! Which log is meant.
+//! Finding the log to print.
 
 use std::fs::File;
 use std::num::NonZeroUsize;
@@ -18,7 +18,7 @@ pub(super) enum Future {
     Over(Entry),
 }
 
-/// The future of that name, the newest being number 1.
+/// The future of that name; the newest is number 1.
 pub(super) fn find(store: &Store, name: &FutureName, number: NonZeroUsize) -> Result<Source, Failure> {
     let source = |future| Source { name: name.clone(), future };
     let live = store.live(name)?;
@@ -38,7 +38,7 @@ pub(super) fn find(store: &Store, name: &FutureName, number: NonZeroUsize) -> Re
 }
 
 impl Source {
-    /// The record, as it was last looked at.
+    /// The record, as of the last look.
     pub(super) fn record(&self) -> &Record {
         match &self.future {
             Future::Live(live) => live.record(),
@@ -46,7 +46,7 @@ impl Source {
         }
     }
 
-    /// The log, from its start, if there is one by now.
+    /// The log, for reading from its start, if it exists by now.
     pub(super) fn open(&mut self) -> Result<Option<File>, Failure> {
         Ok(match &mut self.future {
             Future::Live(live) => {

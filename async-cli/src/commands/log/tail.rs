@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// How much is read at a time, in bytes.
+/// How much to read at a time, in bytes.
 const CHUNK: u64 = 1 << 16;
 
-/// Where the last `lines` lines of a file begin, in bytes from its start. A last line may lack its newline.
+/// Where the last `lines` lines of a file begin, in bytes from its start. The last line may lack its newline.
 pub(super) fn start_of_last(file: &File, lines: usize) -> io::Result<u64> {
     let length = file.metadata()?.len();
     if lines == 0 {
@@ -21,7 +21,7 @@ pub(super) fn start_of_last(file: &File, lines: usize) -> io::Result<u64> {
         file.read_exact_at(chunk, start)?;
         for (at, _) in chunk.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n') {
             let after = start + at as u64 + 1;
-            // The newline at the very end is that of the last line.
+            // A newline at the very end belongs to the last line.
             found += usize::from(after < length);
             if found == lines {
                 return Ok(after);

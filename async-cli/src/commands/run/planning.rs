@@ -1,4 +1,4 @@
-//! The options that say how a future is to be run.
+//! The options that say how to run a future.
 
 use std::ffi::OsString;
 use std::thread::available_parallelism;
@@ -49,7 +49,7 @@ pub(crate) struct Planning {
     if_absent: bool,
 }
 
-/// A number of tasks, or a percentage of the cores, rounded down; never less than one.
+/// A number of tasks, or a percentage of the cores, rounded down; at least one.
 pub(crate) fn jobs(text: &str) -> Result<u32, String> {
     let wrong = || format!("it is a number from 1 to {MAX_JOBS}, or a percentage of the cores like 50%");
     let number = |text: &str| text.parse::<u32>().ok().filter(|&number| number > 0).ok_or_else(wrong);
@@ -64,7 +64,7 @@ pub(crate) fn jobs(text: &str) -> Result<u32, String> {
 }
 
 impl Planning {
-    /// Begins the future that was asked for.
+    /// Begins the requested future.
     pub(crate) fn begin(
         &self,
         store: &Store,
@@ -84,7 +84,7 @@ impl Planning {
         Ok(started)
     }
 
-    /// The plan, if there is anything to it.
+    /// The plan, if any option asks for one.
     pub(crate) fn plan(&self, context: &Context) -> Result<Option<Plan>, Failure> {
         let names = |args: &[OsString]| args.iter().map(|arg| commands::name(arg)).collect::<Result<Vec<_>, _>>();
         let on = self.on.target(context)?;
@@ -112,7 +112,8 @@ fn jobs_of_variable(context: &Context) -> Result<Option<u32>, Failure> {
     jobs(&text).map(Some).map_err(|why| Failure::Usage(format!("ASYNC_JOBS can't be `{text}`: {why}")))
 }
 
-/// The live future of that store inside whose task this process runs, if any, as the environment says (see [`INSIDE`]).
+/// The live future of that store in whose task this process runs, if any, according to the environment (see
+/// [`INSIDE`]).
 pub(crate) fn parent(store: &Store) -> Option<FutureName> {
     store.inside(&variable(INSIDE)?)
 }

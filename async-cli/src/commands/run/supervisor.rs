@@ -10,7 +10,7 @@ use async_core::{Begun, Elsewhere, Error, FutureName, RecordId, Store, Task, des
 
 use crate::failure::Failure;
 
-/// What it is told by the process that it is a fork of.
+/// What it gets from the process that forked it.
 pub(super) struct Supervisor<'a> {
     pub(super) store: &'a Store,
     pub(super) name: &'a FutureName,
@@ -20,22 +20,22 @@ pub(super) struct Supervisor<'a> {
     /// Whether the record has a plan.
     pub(super) planned: bool,
     pub(super) command: Box<Command>,
-    /// In place of that, what is to run elsewhere.
+    /// The task for an engine, in place of a local program.
     pub(super) elsewhere: Option<Elsewhere>,
     /// The program's input.
     pub(super) stdin: File,
-    /// Where the program, and this process, work.
+    /// The working directory of the program and of this process.
     pub(super) cwd: &'a Path,
     pub(super) caller: Caller,
 }
 
 impl Supervisor<'_> {
-    /// Does its work. What comes of it is in the record, or told to the caller while that listens.
+    /// Does its work. The results are in the record; the caller also hears of them while it listens.
     pub(super) fn run(self) {
         let Self { store, name, id, record, planned, mut command, elsewhere, stdin, cwd, mut caller } = self;
         let detached = detach(store, &record, &stdin, &caller, cwd).map_err(Failure::Task);
         command.stdin(stdin);
-        // Its arguments are the program's, and may be secrets, as may the variables that it is to have.
+        // The arguments and the variables are the program's, and may contain secrets.
         let _ = process::hide_arguments(&["async".as_ref(), "run".as_ref(), name.as_str().as_ref()]);
         let mut report = |result: io::Result<Begun>| {
             match result {
@@ -61,7 +61,7 @@ impl Supervisor<'_> {
     }
 }
 
-/// Lets go of all that is the caller's: its session, its directory, and whatever it has open.
+/// Leaves the caller's session and directory, and closes everything that the caller had open.
 fn detach(store: &Store, record: &File, stdin: &File, caller: &Caller, cwd: &Path) -> io::Result<()> {
     nix::unistd::setsid()?;
     let answer = caller.answer.as_ref().map(AsFd::as_fd);
@@ -77,9 +77,9 @@ fn detach(store: &Store, record: &File, stdin: &File, caller: &Caller, cwd: &Pat
 /// The process that waits to hear whether the task runs.
 pub(super) struct Caller {
     answer: Option<PipeWriter>,
-    /// Whether it wants to hear when a task that was queued runs.
+    /// Whether it wants to know when a queued task starts to run.
     waits: bool,
-    /// Whether it has heard anything.
+    /// Whether it has been told anything.
     knows: bool,
 }
 
@@ -88,7 +88,7 @@ impl Caller {
         Self { answer: Some(answer), waits, knows: false }
     }
 
-    /// It hears no more after that.
+    /// Tells the caller for the last time.
     fn hears(&mut self, text: &str) {
         self.hears_for_now(text);
         self.answer = None;

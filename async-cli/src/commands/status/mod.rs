@@ -1,4 +1,4 @@
-//! `async status`: what there is, and how it stands.
+//! `async status`: lists the futures and their states.
 
 mod row;
 mod screen;
@@ -61,9 +61,9 @@ pub(crate) struct Status {
 /// Which futures to list.
 #[derive(Debug)]
 struct Selection {
-    /// All if there are none.
+    /// All if empty.
     names: BTreeSet<FutureName>,
-    /// The collected ones too.
+    /// Whether to list collected ones too.
     collected: bool,
 }
 
@@ -72,7 +72,7 @@ impl Selection {
         self.names.is_empty() || self.names.contains(file.name())
     }
 
-    /// The records of those futures that are there.
+    /// The records of those futures that exist.
     fn files(&self, store: &Store) -> async_core::Result<Vec<RecordFile>> {
         let mut files = store.record_files(self.collected)?;
         files.retain(|file| self.has(file));
@@ -80,9 +80,9 @@ impl Selection {
     }
 }
 
-/// What is listed of one store.
+/// The part of the list for one store.
 struct Section {
-    /// The script whose it is, if it is not the one that was asked for.
+    /// The script that owns the store, unless it is the store of the command itself.
     script: Option<ScriptRun>,
     entries: Vec<Entry>,
 }
@@ -98,7 +98,7 @@ impl Status {
         };
         let context = &*self.of.place(context)?;
         let store = match context.store() {
-            // Whoever has started nothing here may still have scripts that run.
+            // A user who has started nothing here may still have running scripts.
             Err(Failure::Store(Error::NoStore(_))) if !scripts.is_empty() => None,
             store => Some(store?),
         };
@@ -109,7 +109,7 @@ impl Status {
         let dir = store.as_ref().map_or_else(|| context.prompt(), |store| Ok(store.dir().to_owned()))?;
         let (mut sections, mut complete) = (Vec::new(), true);
         let own = store.map(|store| (None, store));
-        // A script may end, and its store go, meanwhile.
+        // A script may end, and its store may go away, at any moment.
         let theirs = scripts.into_iter().filter_map(|run| run.store().ok().map(|store| (Some(run), store)));
         for (script, store) in own.into_iter().chain(theirs) {
             let (entries, is_complete) = entries(&store, &selection)?;
@@ -144,7 +144,7 @@ fn exit_code(complete: bool, failed: bool) -> ExitCode {
     }
 }
 
-/// The scripts that run now, the newest first, if their futures are to be listed too: at the prompt.
+/// The running scripts, newest first, if their futures are to be listed too: at the prompt.
 fn running_scripts(context: &Context) -> Result<Vec<ScriptRun>, Failure> {
     let Some(scripts) = context.scripts_beside() else {
         return Ok(Vec::new());
@@ -164,7 +164,7 @@ fn document(sections: Vec<Section>, queue_paused_ms: Option<Millis>) -> Futures 
     document
 }
 
-/// The futures, in the order of their starts, and whether none is missing: those that can't be read are only told of.
+/// The futures, in the order of their starts, and whether all could be read; unreadable ones get a warning.
 fn entries(store: &Store, selection: &Selection) -> Result<(Vec<Entry>, bool), Failure> {
     let (mut entries, mut complete) = (Vec::new(), true);
     let mut unknown: BTreeSet<FutureName> = selection.names.iter().cloned().collect();
@@ -213,12 +213,12 @@ pub(super) fn print(entries: &[Entry], output: &mut Output) -> Result<(), Failur
     output.print(&(lines.join("\n") + "\n"))
 }
 
-/// The lines of a table for people, the titles first.
+/// The lines of a table for people, titles first.
 pub(crate) fn lines(entries: &[Entry], width: u16, colors: bool) -> Vec<String> {
     table::lines(entries.iter(), width, colors)
 }
 
-/// A line for each, for programs.
+/// One line for each future, for programs.
 pub(crate) fn plain_lines(entries: &[Entry]) -> Vec<String> {
     entries.iter().map(|entry| row::plain_cells(entry).join("\t")).collect()
 }

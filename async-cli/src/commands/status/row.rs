@@ -7,13 +7,13 @@ use async_core::{Entry, State, text};
 
 use crate::{format, messages, signal};
 
-/// What a row has, in this order.
+/// The cells of a row, in this order.
 pub(super) const TITLES: [&str; 7] = ["NAME", "STATE", "STATUS", "PID", "STARTED", "ELAPSED", "COMMAND"];
 
-/// The title of the column that is only there where somebody looks from another directory.
+/// The title of a column that only exists if a future was started in another directory.
 pub(super) const DIRECTORY: &str = "DIRECTORY";
 
-/// What the colour of a row's state says.
+/// The meaning of the colour of a row's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tone {
     Waits,
@@ -33,7 +33,7 @@ impl Tone {
     }
 }
 
-/// The cells of a future for people.
+/// The cells of a future, for people.
 pub(super) fn cells(entry: &Entry) -> [String; 7] {
     let started = format::moment(entry.record.start_time);
     let elapsed = entry.run_time().map_or_else(nothing, format::duration);
@@ -53,19 +53,19 @@ fn with_times(entry: &Entry, started: String, elapsed: String) -> [String; 7] {
     [entry.name.to_string(), entry.state.to_string(), status(entry), pid, started, elapsed, command]
 }
 
-/// The directory that it was started in, on one printable line, if that is another one than this process's.
+/// The directory that it was started in, on one printable line, if it differs from this process's.
 pub(super) fn other_directory(entry: &Entry) -> Option<String> {
     let cwd = PathBuf::from(OsString::from(entry.record.cwd.clone()?));
     let is_here = std::env::current_dir().is_ok_and(|here| here == cwd);
     (!is_here).then(|| text::printable(cwd.as_os_str()))
 }
 
-/// What is known of how it ended: `0`, `143 TERM cancelled`.
+/// How it ended, as far as known: `0`, `143 TERM cancelled`.
 fn status(entry: &Entry) -> String {
     if entry.paused.is_some() {
         return "paused".to_owned();
     }
-    // Why it is held back elsewhere.
+    // Why the engine holds it back.
     if entry.state == State::Queued
         && let Some(reason) = &entry.record.reason
     {

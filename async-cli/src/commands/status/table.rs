@@ -5,18 +5,17 @@ use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, 
 
 use super::row::{DIRECTORY, TITLES, Tone, cells, other_directory};
 
-/// The columns that are cut where there is no room, and how much of each is to be read at least: the name, the command, the
-/// directory.
+/// The columns that are cut when space is short, each with its minimum width: the name, the command, the directory.
 const ELASTIC: [(usize, u16); 3] = [(0, 12), (6, 12), (7, 24)];
 
-/// The columns that others are worth more than, the least worthy first: the directory, the start, the process, the elapsed
+/// The columns that are dropped when space is short, in this order: the directory, the start, the process, the elapsed
 /// time, the command.
 const DISPENSABLE: [usize; 5] = [7, 4, 3, 5, 6];
 
-/// How much of a command is looked at, in characters. No terminal is that wide.
+/// How much of a command to look at, in characters. No terminal is that wide.
 const MAX_CHARACTERS: usize = 2000;
 
-/// The blank columns between two of the table's.
+/// The number of blanks between two columns.
 const GAP: u16 = 2;
 
 impl Tone {
@@ -30,7 +29,7 @@ impl Tone {
     }
 }
 
-/// Which futures were started in which other directory, if there is a column for that.
+/// The directories in which futures were started, if any differs from this one.
 fn directories(entries: &[&Entry]) -> Option<Vec<String>> {
     let others: Vec<Option<String>> = entries.iter().map(|entry| other_directory(entry)).collect();
     others
@@ -39,7 +38,7 @@ fn directories(entries: &[&Entry]) -> Option<Vec<String>> {
         .then(|| others.into_iter().map(|other| other.unwrap_or_else(|| ".".into())).collect())
 }
 
-/// The lines of a table that is at most `width` columns wide, the titles first. What is cut ends with `…`.
+/// The lines of a table that is at most `width` columns wide, titles first. Cut cells end with `…`.
 pub(super) fn lines<'a>(entries: impl Iterator<Item = &'a Entry>, width: u16, colors: bool) -> Vec<String> {
     let mut table = Table::new();
     table

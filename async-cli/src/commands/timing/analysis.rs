@@ -1,4 +1,4 @@
-//! What is found out about a run.
+//! The analysis of a run.
 
 use async_core::timing::{Analysis, Change, Moved, Replay, Run, Stuck, Unchangeable};
 
@@ -6,11 +6,11 @@ use super::report;
 use super::what_if::WhatIf;
 use crate::failure::Failure;
 
-/// What comes of doing something differently.
+/// The result of some changes.
 pub(super) struct Prediction {
-    /// The changes, as they were asked for.
+    /// The changes, as requested.
     pub(super) asked: Vec<String>,
-    /// The same one by one, with how far something was moved in fact.
+    /// The individual changes, with how far each really moved something.
     pub(super) done: Vec<(Change, Option<Moved>)>,
     pub(super) replay: Replay,
 }
@@ -22,7 +22,7 @@ pub(super) fn of(run: &Run) -> Result<Analysis<'_>, Failure> {
     })
 }
 
-/// Does the run again with these changes.
+/// Replays the run with these changes.
 pub(super) fn predict(analysis: &Analysis<'_>, what_ifs: &[WhatIf]) -> Result<Prediction, Failure> {
     let mut schedule = analysis.schedule.clone();
     let mut done = Vec::new();
@@ -40,7 +40,7 @@ pub(super) fn predict(analysis: &Analysis<'_>, what_ifs: &[WhatIf]) -> Result<Pr
 fn why_not(run: &Run, asked: &str, stuck: Stuck) -> String {
     let is_unfinished = |&task: &usize| !run.tasks[task].status.state.is_over();
     let unfinished: Vec<usize> = (0..run.tasks.len()).filter(is_unfinished).collect();
-    // What would never end may just not have ended yet.
+    // A wait that would never end may simply not be over yet.
     if unfinished.is_empty() {
         return format!("with {asked} the run would not end: {}", because(run, stuck));
     }

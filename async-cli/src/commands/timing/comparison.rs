@@ -1,4 +1,4 @@
-//! What takes longer than it did.
+//! What got slower.
 
 use std::cmp::Reverse;
 use std::fmt::Write;
@@ -14,7 +14,7 @@ use crate::failure::{Failure, warn};
 /// Differences below this, in ms, are not worth a line.
 const LEAST: i64 = 100;
 
-/// What a run is compared with.
+/// What to compare a run with.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Against {
     /// The run before this one
@@ -23,7 +23,7 @@ pub(super) enum Against {
     Median,
 }
 
-/// Compares a run with those before it in that store.
+/// Compares a run with earlier ones in that store.
 pub(super) fn of(run: &Run, store: &Store, against: Against) -> Result<Comparison, Failure> {
     let past = store.past_runs()?;
     let count = match against {
@@ -46,7 +46,7 @@ pub(super) fn of(run: &Run, store: &Store, against: Against) -> Result<Compariso
     Ok(Comparison::of(run, &earlier.collect::<Result<Vec<_>, async_core::Error>>()?))
 }
 
-/// What got slower and faster, the most first.
+/// What got slower and faster, the largest differences first.
 pub(super) fn text(comparison: &Comparison) -> String {
     let Comparison { total, futures } = comparison;
     let length = total.now.unwrap_or(0).max(total.before.unwrap_or(0));

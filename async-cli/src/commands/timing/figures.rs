@@ -1,13 +1,13 @@
-//! Figures as people read them.
+//! Numbers for people.
 
 use async_core::clock::Millis;
 
-/// Seconds with one digit behind the point.
+/// Seconds with one decimal.
 pub(super) fn tenths(ms: Millis) -> String {
     fixed(ms, Millis::MAX)
 }
 
-/// Seconds, with as many digits as are worth reading beside a run of that length in ms.
+/// Seconds, with as many decimals as make sense next to a run of that length in ms.
 pub(super) fn fixed(ms: Millis, beside: Millis) -> String {
     let (unit, decimals) = match beside {
         ..10_000 => (1, 3),

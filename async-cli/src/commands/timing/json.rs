@@ -1,4 +1,4 @@
-//! A run as the JSON has it.
+//! A run for the JSON.
 
 use async_core::text::printable;
 use async_core::FutureName;

@@ -1,4 +1,4 @@
-//! What a run hangs on, and what could make it shorter, in words.
+//! What determines the length of a run, and what could make it shorter, in words.
 
 use std::fmt::Write;
 
@@ -10,10 +10,10 @@ use super::analysis::Prediction;
 use super::figures::{fixed, percent, seconds, tenths};
 use super::what_if;
 
-/// How many names are listed before the rest is counted.
+/// How many names to list before counting the rest.
 const LISTED: usize = 4;
 
-/// How much of a name is shown, in characters.
+/// How much of a name to show, in characters.
 const MAX_NAME: usize = 40;
 
 /// The figures of a run.
@@ -22,7 +22,7 @@ pub(super) fn summary(figures: &Figures) -> String {
     in_words([figures.background - figures.waited, figures.elapsed, figures.serial()].map(tenths), speedup)
 }
 
-/// Those of the original.
+/// The figures of the original.
 pub(super) fn summary_of_devstack(summary: &Summary) -> String {
     let seconds = [summary.background_minus_waits_s(), summary.elapsed_s, summary.serial_s()];
     in_words(seconds.map(|seconds| seconds.to_string()), summary.speedup().map(|speedup| speedup.to_string()))
@@ -40,7 +40,7 @@ fn in_words([background_minus_waits, elapsed, serial]: [String; 3], speedup: Opt
     )
 }
 
-/// What to bear in mind where the clock was set.
+/// A warning if the clock was set during the run.
 pub(super) fn clock(run: &Run) -> String {
     if run.clock_step == 0 {
         return String::new();
@@ -48,7 +48,7 @@ pub(super) fn clock(run: &Run) -> String {
     format!(" The clock was set meanwhile: a START may be off by {} s.\n", exact(run.clock_step))
 }
 
-/// The critical path, with short stretches one after another in one line.
+/// The critical path, with consecutive short stretches on one line.
 pub(super) fn path(run: &Run, path: &[Stretch]) -> String {
     let length = run.length();
     let mut text = format!("\n Critical path: {}\n", seconds(length, length));
@@ -86,7 +86,7 @@ fn named(run: &Run, task: usize) -> String {
     }
 }
 
-/// The first of them by name, and how many more there are.
+/// The first few by name, and the number of the others.
 pub(super) fn list(run: &Run, tasks: &[usize]) -> String {
     let names: Vec<String> = tasks.iter().take(LISTED).map(|&task| named(run, task)).collect();
     let names = names.join(", ");
@@ -181,7 +181,7 @@ fn earlier_or_later(by: Millis) -> String {
     }
 }
 
-/// What the changes come to: the predicted length, and what was moved in fact.
+/// The result of the changes: the predicted length, and what really moved.
 pub(super) fn prediction(run: &Run, prediction: &Prediction) -> String {
     let length = run.length();
     let (total, difference) = (prediction.replay.total, prediction.replay.total - length);

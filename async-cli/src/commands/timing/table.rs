@@ -14,10 +14,10 @@ use super::figures;
 
 const TITLES: [&str; 7] = ["NAME", "START", "QUEUED", "RUN", "BLOCKED", "SLACK", "STATUS"];
 
-/// The place among them of what is shown only where something was queued.
+/// The index of the column that only exists if something was queued.
 const QUEUED: usize = 2;
 
-/// How much of a name is to be read at least, in columns.
+/// The minimum width of a name, in columns.
 const LEAST_NAME: u16 = 8;
 
 /// What the futures are sorted by; nested ones stay below theirs.
@@ -43,7 +43,7 @@ pub(super) fn table(run: &Run, sort: Sort, width: u16, colors: bool) -> String {
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(width)
-        // Names are cut, not wrapped at blanks.
+        // Cut names instead of wrapping them at blanks.
         .set_delimiter('\0');
     if colors {
         table.enforce_styling();
@@ -68,7 +68,7 @@ pub(super) fn table(run: &Run, sort: Sort, width: u16, colors: bool) -> String {
             status,
         ]));
     }
-    // What overlaps counts once, as in all other views.
+    // Overlapping times count once, as in all other views.
     let figures = run.figures();
     let slack = run.tasks.iter().filter_map(Task::slack).sum();
     table.add_row(row([
@@ -111,7 +111,7 @@ fn arrange(table: &mut Table, width: u16) {
     }
 }
 
-/// How a future ended, or stands, and whether it was parallel at all.
+/// How a future ended, or its present state, and whether it was parallel at all.
 pub(super) fn status(task: &Task) -> String {
     let word = word(&task.status);
     if task.synchronous { word + ", not parallel" } else { word }
@@ -143,7 +143,7 @@ fn color(outcome: TaskOutcome) -> Color {
     }
 }
 
-/// The futures, each with those that were started inside it below it, and how deep it lies.
+/// The futures, each followed by those that were started inside it, with their depths.
 fn order(run: &Run, sort: Sort) -> Vec<(usize, usize)> {
     let mut inside = vec![Vec::new(); run.tasks.len()];
     let mut outermost = Vec::new();

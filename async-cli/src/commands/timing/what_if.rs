@@ -1,4 +1,4 @@
-//! What could have been done differently, as the command line says it.
+//! Changes to a run, as the command line writes them.
 
 use async_core::clock::Millis;
 use async_core::timing::{Change, Length, Run, Shift};
@@ -7,7 +7,7 @@ use crate::commands::run::planning;
 use crate::duration;
 use crate::failure::Failure;
 
-/// The changes that there are, for the help.
+/// The possible changes, for the help.
 macro_rules! changes {
     () => {
         "  jobs=4            no more than 4 tasks run at once; jobs=none: no limit
@@ -20,13 +20,13 @@ macro_rules! changes {
 }
 pub(super) use changes;
 
-/// The error for what is none of them.
+/// The error for anything else.
 const NO_CHANGE: &str = concat!("a change is one of\n\n", changes!());
 
-/// The longest that a task may be made, in hundredths of what it was.
+/// The longest that a task may become, in percent of its old length.
 const MAX_PERCENT: u32 = 100_000;
 
-/// One change, and how it was written.
+/// One change, as written.
 #[derive(Clone, Debug)]
 pub(super) struct WhatIf {
     pub(super) text: String,
@@ -49,13 +49,13 @@ enum Kind {
     Run(Length),
 }
 
-/// Reads one.
+/// Parses a change.
 pub(super) fn parse(text: &str) -> Result<WhatIf, String> {
     let wanted = match text.split_once(':') {
         None if text == "parallel" => Wanted::Parallel,
         Some(("parallel", name)) if !name.is_empty() => Wanted::Each(name.to_owned(), Kind::Background),
         _ => {
-            // A name may have such signs of its own.
+            // A name may contain these signs too.
             let (what, value) = text.rsplit_once('=').ok_or_else(|| NO_CHANGE.to_owned())?;
             match what.split_once(':').unwrap_or((what, "")) {
                 ("jobs", "") => Wanted::Jobs(jobs(value)?),
@@ -73,7 +73,7 @@ fn jobs(value: &str) -> Result<Option<u32>, String> {
     if value == "none" { Ok(None) } else { planning::jobs(value).map(Some).map_err(|why| why + ", or none") }
 }
 
-/// A duration with a sign in front, if it is one.
+/// A signed duration, if it is one.
 fn signed(value: &str) -> Option<Result<Millis, String>> {
     match value.split_at_checked(1)? {
         ("-", length) => Some(duration::parse(length).map(|length| -length)),
@@ -103,7 +103,7 @@ fn length(value: &str) -> Result<Length, String> {
 }
 
 impl WhatIf {
-    /// The changes to that run.
+    /// The changes for that run.
     pub(super) fn changes(&self, run: &Run) -> Result<Vec<Change>, Failure> {
         let (name, kind) = match &self.wanted {
             Wanted::Jobs(jobs) => return Ok(vec![Change::Jobs(*jobs)]),
@@ -124,7 +124,7 @@ impl WhatIf {
     }
 }
 
-/// How a change is written.
+/// How to write a change.
 pub(super) fn text(change: Change, run: &Run) -> String {
     let shift = |shift: Shift| match shift {
         Shift::By(by) => signed_text(by),

@@ -1,4 +1,4 @@
-//! What the view knows, and what keys do to it.
+//! The state of the view, and what keys do to it.
 
 use std::process::ExitCode;
 use std::sync::mpsc::Sender;
@@ -15,14 +15,14 @@ use super::tail::Tail;
 use crate::commands::cancel;
 use crate::failure::Failure;
 
-/// What the keys do now.
+/// What keys do at the moment.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// They select.
+    /// They select futures.
     Browse,
-    /// They say whether that future is to be cancelled.
+    /// They answer whether to cancel that future.
     Confirm(FutureName),
-    /// Any of them puts the list of keys away.
+    /// Any key closes the list of keys.
     Help,
 }
 
@@ -31,11 +31,11 @@ pub(super) struct App {
     pub(super) model: Model,
     pub(super) tail: Tail,
     pub(super) mode: Mode,
-    /// The last thing to be said, until a key is pressed.
+    /// The last message, until a key is pressed.
     pub(super) note: Option<String>,
     /// How many futures fit on the screen.
     pub(super) page: u16,
-    /// Counts what changes the table, the time included.
+    /// Counts the changes to the table, including the passing of time.
     pub(super) generation: u64,
     events: Sender<Event>,
 }
@@ -48,13 +48,13 @@ impl App {
         app
     }
 
-    /// A second has gone by.
+    /// A second has passed.
     pub(super) fn tick(&mut self) {
         self.model.settle();
         self.generation += 1;
     }
 
-    /// Acts on an event; gives the exit status if it was the last.
+    /// Handles an event; returns the exit status if it was the last.
     pub(super) fn handle(&mut self, event: Event) -> Result<Option<ExitCode>, Failure> {
         match event {
             Event::Terminal(Ok(event::Event::Key(key))) if key.kind == KeyEventKind::Press => {
@@ -133,7 +133,7 @@ impl App {
         self.note = Some(format!("cancelling `{name}` ..."));
         let (store, events) = (self.model.store.clone(), self.events.clone());
         thread::spawn(move || {
-            // Nobody is told if the view has gone.
+            // If the view is gone, nobody needs the result.
             let _ = events.send(Event::Cancelled(cancelled(&store, &name)));
         });
     }
@@ -149,7 +149,7 @@ fn cancelled(store: &Store, name: &FutureName) -> String {
     }
 }
 
-/// The exit status of a program that a signal ends.
+/// The exit status of a program that died from a signal.
 fn killed_by(signal: Signal) -> ExitCode {
     ExitCode::from(u8::try_from(128 + signal as i32).unwrap_or(u8::MAX))
 }

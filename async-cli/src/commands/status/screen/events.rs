@@ -1,4 +1,4 @@
-//! What the view wakes up for: keys, changes in the store, signals. Each source sleeps in a thread of its own.
+//! The events that wake the view: keys, changes in the store, signals. Each source sleeps in a thread of its own.
 
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -9,7 +9,7 @@ use async_core::store::{Change, Changes};
 use nix::sys::signal::{SigSet, Signal};
 use ratatui::crossterm::event;
 
-/// How long further changes are gathered before the next are shown.
+/// How long to gather further changes before showing the next.
 const DEBOUNCE: Duration = Duration::from_millis(50);
 
 /// The signals that end the view.
@@ -18,17 +18,17 @@ const ENDING: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Si
 /// Something to act on.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// A key, or another size of the terminal.
+    /// A key press, or a new size of the terminal.
     Terminal(io::Result<event::Event>),
     /// The store.
     Changes(async_core::Result<Vec<Change>>),
-    /// This process is to end.
+    /// This process has to end.
     Signal(Signal),
-    /// A future was cancelled, or was not: what is to be said of it.
+    /// The message about a request to cancel a future.
     Cancelled(String),
 }
 
-/// Keeps the ending signals from ending the process by themselves. To be called before there is any other thread.
+/// Keeps the ending signals from killing the process. Must be called before there is any other thread.
 pub(super) fn hold_signals() -> io::Result<SigSet> {
     let mut signals = SigSet::empty();
     for signal in ENDING {
@@ -38,7 +38,7 @@ pub(super) fn hold_signals() -> io::Result<SigSet> {
     Ok(signals)
 }
 
-/// Begins to listen to all sources.
+/// Starts listening to all sources.
 pub(super) fn listen(signals: SigSet, mut changes: Changes) -> (Sender<Event>, Receiver<Event>) {
     let (sender, receiver) = channel();
     let of_signals = sender.clone();
@@ -67,7 +67,7 @@ pub(super) fn listen(signals: SigSet, mut changes: Changes) -> (Sender<Event>, R
             if of_store.send(Event::Changes(found)).is_err() || failed {
                 break;
             }
-            // A task that writes all the time is not to have the screen drawn all the time.
+            // A task that writes all the time must not keep the screen redrawing.
             thread::sleep(DEBOUNCE);
         }
     });

@@ -1,4 +1,4 @@
-//! `async status --watch`: the futures live, and the log of one of them.
+//! `async status --watch`: a live view of the futures and the log of one of them.
 
 mod app;
 mod events;
@@ -24,16 +24,16 @@ use app::App;
 use model::Model;
 use view::View;
 
-/// How often the elapsed times go on.
+/// How often to update the elapsed times.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Shows the futures until the user has seen enough, or a signal comes.
+/// Shows the futures until the user quits or a signal comes.
 pub(super) fn run(output: &Output, store: Store, selection: Selection) -> Result<ExitCode, Failure> {
     if output.columns().is_none() {
         return Err(Failure::Usage("--watch needs a terminal to draw on, and standard output is none".into()));
     }
     let signals = events::hold_signals().map_err(Failure::Output)?;
-    // First the changes, then the reading, or one in between would be missed.
+    // Listen before reading, or a change in between would be missed.
     let changes = store.changes(selection.collected)?;
     let model = Model::new(store, selection)?;
     let mut screen = Screen::take()?;
@@ -65,7 +65,7 @@ pub(super) fn run(output: &Output, store: Store, selection: Selection) -> Result
     }
 }
 
-/// The terminal while it is ours; it is given back however that ends.
+/// The terminal while the view owns it; released however the view ends.
 struct Screen(DefaultTerminal);
 
 impl Screen {

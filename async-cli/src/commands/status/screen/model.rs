@@ -1,4 +1,4 @@
-//! The futures on the screen. A record is read again only when it has changed.
+//! The futures on the screen. A record is only read again when it has changed.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -7,13 +7,13 @@ use async_core::{Entry, RecordFile, Store};
 
 use crate::commands::status::Selection;
 
-/// The futures that are listed, in the order of their starts, and the one that is selected.
+/// The listed futures, in the order of their starts, and the selected one.
 pub(super) struct Model {
     pub(super) store: Store,
     selection: Selection,
     futures: Vec<(RecordFile, Entry)>,
     unreadable: BTreeMap<RecordFile, String>,
-    /// Those that changed a moment ago: a task may have let go of its record since.
+    /// Records that changed a moment ago: a task may have released its record since.
     unsettled: HashSet<RecordFile>,
     selected: usize,
 }
@@ -36,7 +36,7 @@ impl Model {
         self.futures.iter().map(|(_, entry)| entry)
     }
 
-    /// What is wrong with a record that can't be read, if there is one.
+    /// The problem with an unreadable record, if there is one.
     pub(super) fn problem(&self) -> Option<&str> {
         self.unreadable.values().next().map(String::as_str)
     }
@@ -49,13 +49,13 @@ impl Model {
         self.futures.get(self.selected).map(|(_, entry)| entry)
     }
 
-    /// Selects the one that is so many rows below, or above if negative, or the last or first one there.
+    /// Selects the future that many rows below (above if negative), stopping at the ends.
     pub(super) fn select(&mut self, rows: isize) {
         let last = self.futures.len().saturating_sub(1);
         self.selected = self.selected.saturating_add_signed(rows).min(last);
     }
 
-    /// Reads what has changed.
+    /// Reads the changed records.
     pub(super) fn apply(&mut self, changes: &[Change]) -> async_core::Result<()> {
         if changes.contains(&Change::Anything) {
             return self.read_all();
@@ -71,19 +71,19 @@ impl Model {
         Ok(())
     }
 
-    /// Whether what is shown goes on without a change of the store: elapsed times, and those whose state is in doubt.
+    /// Whether the view changes without a change of the store: elapsed times, and futures whose state is in doubt.
     pub(super) fn is_moving(&self) -> bool {
         !self.unsettled.is_empty() || self.entries().any(|entry| !entry.state.is_over())
     }
 
-    /// Looks at those whose state may be another one without a change of the record.
+    /// Looks at the futures whose state may change without a change of the record.
     pub(super) fn settle(&mut self) {
         let mut doubtful = std::mem::take(&mut self.unsettled);
         for (file, entry) in &self.futures {
             if entry.state.is_over() {
                 doubtful.remove(file);
             } else if entry.record.life.is_some() {
-                // One that runs in a shell itself ends with the process.
+                // A task that runs in a shell itself ends with that process.
                 doubtful.insert(file.clone());
             }
         }
@@ -101,7 +101,7 @@ impl Model {
         Ok(())
     }
 
-    /// Reads those, of which there is none twice.
+    /// Reads these records, which must be distinct.
     fn read(&mut self, files: &[RecordFile]) {
         let selected = self.futures.get(self.selected).map(|(file, _)| file.clone());
         if !self.futures.is_empty() {

@@ -8,18 +8,18 @@ use std::os::unix::ffi::OsStrExt;
 use anstream::adapter::strip_str;
 use async_core::{Entry, text};
 
-/// How much of a log is looked at, in bytes. It has more lines than a screen, unless they are very long.
+/// How much of a log to look at, in bytes. That is more than a screenful, unless lines are very long.
 const WINDOW: u64 = 1 << 16;
 
-/// How much of a line is kept, in characters. No terminal is that wide.
+/// How much of a line to keep, in characters. No terminal is that wide.
 const MAX_CHARACTERS: usize = 2000;
 
-/// What a future's task printed last.
+/// The last output of a future's task.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
-    /// The last lines, without what only a terminal understands.
+    /// The last lines, without terminal control sequences.
     pub(super) lines: Vec<String>,
-    /// What is to be said instead.
+    /// A message to show instead.
     pub(super) remark: Option<String>,
 }
 
@@ -47,13 +47,13 @@ fn last_lines(mut log: File) -> io::Result<Vec<String>> {
     log.take(WINDOW).read_to_end(&mut bytes)?;
     let mut lines: Vec<String> = bytes.split_inclusive(|&byte| byte == b'\n').map(shown).collect();
     if start > 0 && lines.len() > 1 {
-        // Most likely it has no beginning.
+        // The first line is most likely incomplete.
         lines.remove(0);
     }
     Ok(lines)
 }
 
-/// A line as a terminal would leave it: what a carriage return goes back over is gone, and so are colours.
+/// A line as a terminal would show it, but without colours: a carriage return starts the line over.
 fn shown(line: &[u8]) -> String {
     let line = line.trim_ascii_end();
     let last = line.rsplit(|&byte| byte == b'\r').next().unwrap_or_default();

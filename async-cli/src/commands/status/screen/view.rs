@@ -13,7 +13,7 @@ use super::app::{App, Mode};
 use crate::commands::status::row::{TITLES, Tone, other_directory};
 use crate::commands::status::table;
 
-/// The keys, short.
+/// A short list of the keys.
 const KEYS: &str = "↑↓ select   c cancel   ? help   q quit";
 
 const HELP: &str = "\
@@ -26,7 +26,7 @@ q  Esc        quit
 
 All futures go on when this is closed.";
 
-/// How many lines are made before and after those in view, so that columns do not change their widths at each step.
+/// How many lines to make before and after those in view, so that columns do not change their widths at each step.
 const AROUND: usize = 100;
 
 /// What is kept from one drawing to the next.
@@ -35,10 +35,10 @@ pub(super) struct View {
     colors: bool,
     /// The index of the first future in view.
     first: usize,
-    /// The titles, the lines of the futures in view and around it, and the index of the first of these.
+    /// The titles, the lines in view and around it, and the index of the first of these lines.
     table: Vec<String>,
     from: usize,
-    /// What they were made for.
+    /// The generation and width that they were made for.
     made_for: Option<(u64, u16)>,
 }
 
@@ -95,7 +95,7 @@ impl View {
         }
     }
 
-    /// Makes the lines, unless those in view are there: they stay as they are while one goes through them.
+    /// Makes the lines unless those in view exist already, so that they do not change while the user scrolls.
     fn make_table(&mut self, app: &App, width: u16, view: Range<usize>) {
         let made_for = Some((app.generation, width));
         let has_view = self.from <= view.start && view.end < self.from + self.table.len();
@@ -122,14 +122,14 @@ impl Tone {
     }
 }
 
-/// Where a table's states and statuses are, by its titles.
+/// Where the states and statuses are in a table, according to its titles.
 fn state_columns(titles: &str) -> Option<Range<u16>> {
     let start = titles.find(TITLES[1])?;
     let end = TITLES[3..].iter().find_map(|title| titles.find(title)).unwrap_or(titles.len());
     Some(u16::try_from(start).ok()?..u16::try_from(end).ok()?)
 }
 
-/// The store, and how many futures there are of each kind.
+/// The store, and the number of futures of each kind.
 fn draw_summary(frame: &mut Frame<'_>, app: &App, area: Rect) {
     let count = |state: State| app.model.entries().filter(|entry| entry.state == state).count();
     let parts: Vec<String> = [State::Running, State::Queued, State::Finished, State::Lost, State::Collected]
