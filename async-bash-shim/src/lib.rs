@@ -1,7 +1,7 @@
 //! The bash front-end of `async`: renders the file that scripts source.
 //!
-//! The template is `async.bash` beside this file. Each profile's file holds what that profile needs and nothing else; the
-//! linters read what is rendered.
+//! The template is `async.bash` beside this file. Each profile's file contains only what that profile needs; the
+//! linters read the rendered files.
 
 #![forbid(unsafe_code)]
 
@@ -10,55 +10,55 @@ use askama::Template;
 /// How tasks behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
-    /// As devstack's own `inc/async`: tasks are traced, failing commands inside a task are ignored, and tasks run in the
-    /// background unless `DEVSTACK_PARALLEL` says no.
+    /// As in devstack's own `inc/async`: tasks are traced, failing commands inside a task are ignored, and tasks run in
+    /// the background unless `DEVSTACK_PARALLEL` says no.
     Devstack,
-    /// For any script: a script's `set -e` and tracing hold inside its tasks as they do outside, and tasks run in the
+    /// For any script: the script's `set -e` and tracing work inside its tasks as they do outside, and tasks run in the
     /// background unless `ASYNC_PARALLEL` or `DEVSTACK_PARALLEL` says no.
     Standalone,
 }
 
-/// What a file to be sourced is made for.
+/// The options of a rendered file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// How tasks behave.
     pub profile: Profile,
-    /// Whether tasks run in the background where no variable says so.
+    /// Whether tasks run in the background if no variable says so.
     pub parallel: bool,
-    /// The store, as a word of bash, for the standalone profile alone; without it a variable says it, or each script has one
-    /// of its own.
+    /// The store, as a word of bash, for the standalone profile only; without it a variable names the store, or each
+    /// script has its own.
     pub dir: Option<String>,
 }
 
 impl Options {
-    /// The options of a profile.
+    /// The default options of a profile.
     #[must_use]
     pub fn of(profile: Profile) -> Self {
         Self { profile, parallel: true, dir: None }
     }
 }
 
-/// The file, with what it is filled in with.
+/// The template and its values.
 #[derive(Template)]
 #[template(path = "async.bash", escape = "none")]
 struct File<'a> {
     devstack: bool,
     profile: &'a str,
-    /// The condition on which the variables of the script want tasks to run in the background.
+    /// The condition under which the script's variables make tasks run in the background.
     parallel_setting: &'a str,
-    /// What the program is told of a store that is named.
+    /// The arguments that name the store, if one is given.
     named_store: String,
-    /// What `async shim` is called with to make it.
+    /// The arguments of the `async shim` that renders this file.
     arguments: String,
-    /// The condition on which a task runs in the background.
+    /// The condition under which a task runs in the background.
     in_background: &'a str,
     version: &'a str,
 }
 
-/// The text of the file to be sourced.
+/// Renders the file.
 ///
 /// # Panics
-/// Never: the template is checked when this is compiled.
+/// Never: the template is checked at compile time.
 #[must_use]
 pub fn render(options: &Options) -> String {
     let Options { profile, parallel, ref dir } = *options;
@@ -67,7 +67,7 @@ pub fn render(options: &Options) -> String {
     let parallel_argument = if parallel { "" } else { " --parallel-default false" };
     let dir_argument = dir.as_ref().map_or_else(String::new, |dir| format!(" --dir {dir}"));
     let variable = if devstack { "${DEVSTACK_PARALLEL-}" } else { "${ASYNC_PARALLEL:-${DEVSTACK_PARALLEL-}}" };
-    // As devstack's trueorfalse has it: what is neither stands for the default.
+    // As in devstack's trueorfalse: anything else stands for the default.
     let parallel_setting = if parallel {
         format!("[[ {variable} != @(0|[nN]o|NO|[fF]alse|FALSE) ]]")
     } else {
@@ -85,6 +85,6 @@ pub fn render(options: &Options) -> String {
     }
     .render()
     .expect("text can be written to memory")
-        // Templates end without one.
+        // A rendered template ends without a newline.
         + "\n"
 }
