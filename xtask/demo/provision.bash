@@ -1,15 +1,15 @@
 #!/bin/bash
 #
-# Provisions a little web service: builds it, makes the data that it serves, starts it, and asks it something.
+# Provisions a small web service: builds it, makes its data, starts it, and sends it a request.
 #
 # Usage:
 #
 #  bash provision.bash linear      one thing after the other
 #  bash provision.bash parallel    the same, with the slow functions in the background
 #
-# The two runs differ in DEVSTACK_PARALLEL and in nothing else. What they make goes to the folder linear or parallel,
-# beside this file. Beside it are also what they work on, code/ and service.rs, and the program async; ASYNC_BIN names
-# another one.
+# The two runs differ only in DEVSTACK_PARALLEL. Their results go to the folder linear or parallel, beside
+# this file. The sources code/ and service.rs, and the program async, are there too; ASYNC_BIN names another
+# program.
 
 set -eu -o pipefail
 shopt -s globstar
@@ -33,16 +33,16 @@ cd "$1"
 # shellcheck source=/dev/null
 source <("$ASYNC_BIN" shim --profile devstack)
 
-# The slow functions. Each can be a task, so each says with && what must not go on after a failure: tasks with the
-# original's semantics go on after a failing command, even under set -e.
+# The slow functions. Each can be a task, so && marks what must not run after a failure: a task with the
+# original's semantics goes on after a failing command, even under set -e.
 
 function build_service {
     rustc --edition 2024 -O -C lto=fat -C codegen-units=1 -C strip=symbols -o service ../service.rs &&
         echo "service: $(wc -c <service) bytes"
 }
 
-# A day of requests, made up by plain arithmetic and so the same each time: somebody looks up a word of a page. The
-# pages are real, they are this project's own source files, and so are the words.
+# A day of requests, the same each time: users look up words of pages. The pages are this project's real
+# source files, and the words are real too.
 function make_log {
     awk -v count=500000 '
         function random(n) {
@@ -73,7 +73,7 @@ function compress_log {
         echo "access.log.gz: $(wc -c <access.log.gz) bytes"
 }
 
-# What the service reads: the words looked up, how often, and on which page.
+# The service's data: the words that were looked up, how often, and on which page.
 function index_log {
     awk '{ split($7, part, /[?=]/); print part[3], part[1] }' access.log |
         sort | uniq -c | awk '{ print $2, $1, $3 }' | sort -k 1,1 -k 2,2nr >index.txt &&
@@ -90,7 +90,7 @@ function report_traffic {
         cat traffic.txt
 }
 
-# Needs what build_service and index_log make.
+# Needs the results of build_service and index_log.
 function start_service {
     local i
     ./service index.txt service.port >service.log 2>&1 &
@@ -106,7 +106,7 @@ function start_service {
     echo "service: ready on port $(<service.port)"
 }
 
-# Print what the service answers to GET /WORD
+# Print the service's answer to GET /WORD
 function ask_service {
     local port socket
     read -r port <service.port || return
@@ -116,7 +116,7 @@ function ask_service {
     exec {socket}>&-
 }
 
-# However the script ends, nothing of it is left running.
+# However the script ends, nothing of it keeps running.
 function stop_all {
     async_cleanup
     [[ ! -s service.pid ]] || kill "$(<service.pid)" 2>/dev/null || true

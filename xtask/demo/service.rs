@@ -1,6 +1,6 @@
-//! A little web service, for the demo's script to compile, start and ask.
+//! A small web service for the demo's script to compile, start and ask.
 //!
-//! `service INDEX PORT_FILE` listens on a free port of this machine alone, writes the port's number to `PORT_FILE`,
+//! `service INDEX PORT_FILE` listens on a free port of the loopback interface, writes the port's number to `PORT_FILE`,
 //! and answers `GET /WORD` with the lines of INDEX that begin with that word.
 
 use std::collections::HashMap;
@@ -27,11 +27,11 @@ fn main() {
 fn serve(index: &str, port_file: &str) -> io::Result<()> {
     let index = read(index)?;
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
-    // Renamed into place, so that whoever sees the file finds the whole number in it.
+    // Renamed into place, so that a reader of the file finds the whole number in it.
     let unfinished = format!("{port_file}.new");
     fs::write(&unfinished, format!("{}\n", listener.local_addr()?.port()))?;
     fs::rename(&unfinished, port_file)?;
-    // The script stops its service. Should the script be killed before it can, this does.
+    // The script stops its service. If the script is killed first, this does.
     thread::spawn(|| {
         thread::sleep(Duration::from_secs(60));
         process::exit(0);
@@ -56,7 +56,7 @@ fn read(path: &str) -> io::Result<Index> {
 }
 
 fn answer(mut client: TcpStream, index: &Index) -> io::Result<()> {
-    // One client at a time: none may keep the others waiting.
+    // One client at a time, so none may keep the others waiting.
     client.set_read_timeout(Some(Duration::from_secs(2)))?;
     let mut request = String::new();
     let mut lines = BufReader::new(&client);

@@ -14,7 +14,7 @@ const SERVICE: &str = include_str!("../demo/service.rs");
 /// The folders whose source files the script works on.
 const CODE: [&str; 5] = ["async-bash-shim/src", "async-cli/src", "async-core/src", "xtask/trials/src", "xtask/src"];
 
-/// What the script leaves for the comparison of its two runs.
+/// The file by which the two runs of the script are compared.
 const MANIFEST: &str = "SHA512SUMS";
 
 /// Writes a little provisioning script, runs it linearly and in parallel, and shows the time saved
@@ -71,7 +71,7 @@ fn program() -> Result<PathBuf, String> {
 fn lay_out(dir: &Path, program: &Path) -> Result<usize, String> {
     let failed = |e: io::Error| format!("can't fill {}: {e}", dir.display());
     fs::create_dir_all(dir).map_err(failed)?;
-    // The link is also the mark of a demo's folder: in no other is anything changed.
+    // The link also marks a demo's folder: no other folder is changed.
     let link = dir.join("async");
     if link.is_symlink() {
         fs::remove_file(&link).map_err(failed)?;
@@ -93,7 +93,7 @@ fn lay_out(dir: &Path, program: &Path) -> Result<usize, String> {
     Ok(files)
 }
 
-/// Writes a file that the reader is invited to edit, so one that differs stays.
+/// Writes a file that the reader is invited to edit; keeps an edited one.
 fn write_unless_edited(path: &Path, text: &str) -> io::Result<()> {
     match fs::read(path) {
         Ok(found) if found != text.as_bytes() => {
@@ -104,7 +104,7 @@ fn write_unless_edited(path: &Path, text: &str) -> io::Result<()> {
     }
 }
 
-/// Copies a folder with all that is in it; returns how many files that were.
+/// Copies a folder with all its contents; returns the number of files.
 fn copy(from: &Path, to: &Path) -> io::Result<usize> {
     fs::create_dir_all(to)?;
     let mut files = 0;
@@ -121,7 +121,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<usize> {
     Ok(files)
 }
 
-/// Runs the script, its output going to ours; returns how long it took.
+/// Runs the script with its output passed through; returns how long it took.
 fn run(script: &Path, mode: &str) -> Result<Duration, String> {
     let command = format!("bash {} {mode}", shown(script));
     println!("\n---- {command}\n");
@@ -129,7 +129,7 @@ fn run(script: &Path, mode: &str) -> Result<Duration, String> {
     let status = Command::new("bash")
         .arg(script)
         .arg(mode)
-        // The script finds the one linked into its folder, as it will when the reader runs it.
+        // The script finds the program that is linked into its folder, as it will when the reader runs it.
         .env_remove("ASYNC_BIN")
         .status()
         .map_err(|e| format!("can't start bash: {e}"))?;
@@ -144,7 +144,7 @@ fn draw(program: &Path, store: &Path, form: &str, file: &Path) -> Result<(), Str
     if status.success() { Ok(()) } else { Err(format!("can't draw {}: {status}", shown(file))) }
 }
 
-/// Holds what the two runs made against each other; returns how many files that were.
+/// Compares the results of the two runs; returns the number of files.
 fn compare(dir: &Path) -> Result<usize, String> {
     let manifest = |mode: &str| {
         let path = dir.join(mode).join(MANIFEST);
@@ -166,7 +166,7 @@ fn saved(linear: Duration, parallel: Duration) -> String {
     }
 }
 
-/// A path as the reader would type it: short where it can be, quoted where it must be.
+/// A path as the reader would type it: short if possible, quoted if necessary.
 fn shown(path: &Path) -> String {
     let here = env::current_dir().unwrap_or_default();
     let path = path.strip_prefix(here).unwrap_or(path).display().to_string();

@@ -7,7 +7,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-/// A target, and the bug that is planted to see that it finds one. Its seeds must not.
+/// A target, and a bug that is planted to check that the target finds it. The seeds alone must not.
 struct Target {
     name: &'static str,
     file: &'static str,
@@ -16,14 +16,14 @@ struct Target {
 }
 
 const TARGETS: [Target; 3] = [
-    // What a signal has ended is read as a success.
+    // An end by a signal is read as a success.
     Target {
         name: "records",
         file: "async-core/src/record/codec.rs",
         right: "record.rc = Some(value.into()),",
         wrong: "record.rc = Some(if value > 199 { 0 } else { value.into() }),",
     },
-    // Who comes behind one that was started in a certain millisecond does not wait for it.
+    // A future does not wait for a predecessor that started in a certain millisecond.
     Target {
         name: "plans",
         file: "async-core/src/store/queue.rs",
@@ -39,10 +39,10 @@ const TARGETS: [Target; 3] = [
     },
 ];
 
-/// How long a planted bug may take to be found, in s.
+/// How long it may take to find a planted bug, in s.
 const BOUND: u64 = 600;
 
-/// How long one input may take before that counts as a hang, in s. The slowest take a hundredth of one.
+/// How long one input may take before it counts as a hang, in s. The slowest take a hundredth of a second.
 const PATIENCE: u64 = 20;
 
 /// The largest input, in bytes.
@@ -87,7 +87,7 @@ impl Fuzz {
     }
 }
 
-/// Each planted bug is found, and by looking for it: the seeds alone don't show it.
+/// Checks that fuzzing finds each planted bug, and that the seeds alone don't.
 fn self_test(targets: &[&Target], place: &Path) -> Result<(), String> {
     let failed = |error| format!("can't copy the sources: {error}");
     let copy = place.join("planted");
@@ -115,7 +115,7 @@ fn self_test(targets: &[&Target], place: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Copies what the targets are built from.
+/// Copies the sources of the targets.
 fn copy_sources(from: &Path, to: &Path) -> std::io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
@@ -130,12 +130,12 @@ fn copy_sources(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The triple that is built for, which names a folder.
+/// The triple of the build, which names a folder.
 fn triple() -> String {
     format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
 }
 
-/// Builds the targets of those sources. Nothing of it is `unsafe`, so no sanitizer watches memory.
+/// Builds the targets from those sources. They contain no `unsafe`, so no sanitizer watches memory.
 fn build(sources: &Path, place: &Path) -> Result<(), String> {
     let mut cargo = Command::new("cargo");
     cargo.args(["+nightly", "fuzz", "build", "--sanitizer", "none", "--target", &triple(), "--fuzz-dir"]);
@@ -173,11 +173,11 @@ impl Run {
         Ok(run)
     }
 
-    /// Runs it until it has found something, or as long as that option of libFuzzer says.
+    /// Runs it until it has found something, or until that option of libFuzzer ends it.
     fn go(&self, until: &str) -> Result<ExitStatus, String> {
         let failed = |error| format!("can't run {}: {error}", self.program.display());
         let log = File::create(&self.log).map_err(failed)?;
-        // What it makes is removed however it ends.
+        // Removed however the run ends.
         let scratch = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).map_err(failed)?;
         let mut findings = std::ffi::OsString::from("-artifact_prefix=");
         findings.push(self.findings.join(""));
@@ -192,7 +192,7 @@ impl Run {
         Ok(String::from_utf8_lossy(&said).into_owned())
     }
 
-    /// How far it came, in libFuzzer's terms: `cov` counts edges of the code, `ft` what was seen of them.
+    /// Its coverage in libFuzzer's terms: `cov` counts edges of the code, `ft` features.
     fn reached(&self) -> Result<String, String> {
         let said = self.said()?;
         let edges = said.lines().find_map(|line| Some(line.split_once(" modules ")?.1.trim().trim_matches('(')));
@@ -204,7 +204,7 @@ impl Run {
         Ok(format!("{inputs} inputs, cov {} of {edges} edges, ft {}", after("cov:"), after("ft:")))
     }
 
-    /// What it found, with where the input is.
+    /// Its finding, with the path of the input.
     fn finding(&self) -> Result<String, String> {
         let said = self.said()?;
         let is_why = |line: &&str| line.contains("panicked at") || line.contains("ERROR: libFuzzer");

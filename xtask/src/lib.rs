@@ -1,4 +1,4 @@
-//! What chores have in common: the workspace, and the builds of the program.
+//! What all chores share: the workspace, and the builds of the program.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ pub fn cargo() -> Command {
     command
 }
 
-/// Runs a command, which says itself what it does and what is wrong.
+/// Runs a command that reports its own progress and errors.
 ///
 /// # Errors
 ///
@@ -25,7 +25,7 @@ pub fn succeed(command: &mut Command) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", shown(command))) }
 }
 
-/// What a command prints.
+/// The output of a command.
 ///
 /// # Errors
 ///
@@ -39,13 +39,13 @@ pub fn output(command: &mut Command) -> Result<String, String> {
     Err(format!("{program} failed, {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim()))
 }
 
-/// A command with its arguments, for a reader.
+/// A command line for a reader.
 fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
-/// The folder where cargo puts what it builds, wherever it was told that is.
+/// The folder for cargo's builds, wherever it was configured to be.
 ///
 /// # Errors
 ///

@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         Task::Schema(task) => task.run(),
         Task::Shim(task) => task.run(),
         Task::Snapshots(task) => task.run(),
-        // Its last line is the summary.
+        // The summary must be the last line of the output.
         Task::Test(task) => return task.run(),
         Task::Torture(task) => task.run("torture"),
     };

@@ -1,4 +1,4 @@
-//! The program, built.
+//! Builds of the program.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::{output, root, succeed, target_dir};
 
-/// The machine's own target, as rustc calls it.
+/// The host's target, in rustc's terms.
 ///
 /// # Errors
 ///
@@ -17,7 +17,7 @@ pub fn target() -> Result<String, String> {
     host.map(str::to_owned).ok_or_else(|| format!("rustc does not say what its host is: {about}"))
 }
 
-/// Builds the program as its developers and the tests have it, which takes the least time, and gives its path.
+/// Makes a development build of the program, which takes the least time, and returns its path.
 ///
 /// # Errors
 ///
@@ -26,7 +26,7 @@ pub fn quick() -> Result<PathBuf, String> {
     build(&[], "debug")
 }
 
-/// Builds the program for this machine, linked to its C library, and gives its path.
+/// Makes an optimized build of the program, linked to this machine's C library, and returns its path.
 ///
 /// # Errors
 ///
@@ -35,13 +35,13 @@ pub fn optimized() -> Result<PathBuf, String> {
     build(&["--release"], "release")
 }
 
-/// Builds the program as users get it, statically linked, and gives its path.
+/// Makes a release build of the program, statically linked, and returns its path.
 ///
 /// # Errors
 ///
 /// It can't be built.
 pub fn static_for(target: &str) -> Result<PathBuf, String> {
-    // Without --target the flags would hold for procedural macros too, which can't be static.
+    // Without --target the flags would also apply to procedural macros, which can't be static.
     let target_args = ["--locked", "--release", "--target", target];
     build_with(&target_args, &[target, "release"], Some(rustflags(&["-Ctarget-feature=+crt-static"])))
 }
@@ -59,8 +59,8 @@ fn build_with(args: &[&str], folders: &[&str], flags: Option<OsString>) -> Resul
     if made.is_file() { Ok(made) } else { Err(format!("cargo made no {}", made.display())) }
 }
 
-/// These, and what keeps paths of this machine out of what is made: they say nothing to its users, and would make it
-/// another on each machine.
+/// These flags, and flags that keep this machine's paths out of the build: users don't need them, and builds on
+/// different machines would differ.
 fn rustflags(flags: &[&str]) -> OsString {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));

@@ -1,4 +1,4 @@
-//! `cargo xtask schema`: writes the schema of the JSON down.
+//! `cargo xtask schema`: writes the schema of the JSON.
 
 use clap::Args;
 

@@ -1,4 +1,4 @@
-//! `cargo xtask snapshots`: records what the original prints, and what the shim prints where that is another thing.
+//! `cargo xtask snapshots`: records the output of the original, and of the shim where it differs.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: the quick checks as one command, and with `--all` every check there is.
+//! `cargo xtask test`: the quick checks in one command, and with `--all` every check.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -16,7 +16,7 @@ use tempfile::NamedTempFile;
 struct Step {
     name: &'static str,
     command: &'static [&'static str],
-    /// Git's patterns for the files it is given.
+    /// Git's patterns for the files that it gets.
     files: &'static [&'static str],
     env: &'static [(&'static str, &'static str)],
     /// How to get the tool, if people may be without it.
@@ -27,20 +27,20 @@ struct Step {
 
 const NO_STEP: Step = Step { name: "", command: &[], files: &[], env: &[], install: None, all: &[] };
 
-/// How many tests the test runner of Rust runs at once.
+/// How many tests Rust's test runner runs at once.
 const THREADS: &str = "RUST_TEST_THREADS";
 
-/// The versions of bash that tests run under beside the system's, which is enough for the quick set.
+/// The bash versions to test besides the system's, which is enough for the quick set.
 const BASHES: &str = "ASYNC_TEST_BASHES";
 
-/// The file in which tests that skip something say so, a line each, as their harnesses can't.
+/// The file in which tests report what they skip, one line each, because their harnesses can't.
 const SKIPPED: &str = "ASYNC_TEST_SKIPPED";
 
-/// What linters take for bash. The template of the shim does not count: a test of its own has them read what is rendered.
+/// The files that linters take for bash. Not the shim's template: a test of its own lints the rendered files.
 const SHELL_FILES: &[&str] =
     &["async-bash-shim/inc/async", "*.bash", "*.sh", ".ci/*", ":!async-bash-shim/src/async.bash"];
 
-/// The tests come last, so that their results stand at the end of the output.
+/// The tests come last, so that their results are at the end of the output.
 const STEPS: &[Step] = &[
     Step {
         name: "fmt",
@@ -118,18 +118,18 @@ enum Outcome {
 }
 
 impl Outcome {
-    /// Of a step that can't run here. A gate must not pass for want of a tool.
+    /// The outcome of a step that can't run here. A gate must not pass because a tool is missing.
     fn lacking(reason: String) -> Self {
         let required = std::env::var_os("CI").is_some_and(|value| value == "true");
         if required { Self::Failed(reason) } else { Self::Skipped(reason) }
     }
 }
 
-/// How a step went, and how long that took.
+/// The outcome of a step, and how long it took.
 struct Ran {
     name: &'static str,
     outcome: Outcome,
-    /// The tests in it that were skipped, and why.
+    /// The tests that it skipped, and why.
     skipped: Vec<String>,
     time: Duration,
 }
@@ -149,7 +149,7 @@ impl Test {
 }
 
 impl Step {
-    /// Comes with the tests that were skipped.
+    /// Also returns the skipped tests.
     fn run_counting(&self, all: bool) -> (Outcome, Vec<String>) {
         let failed = |error| (Outcome::Failed(format!("can't count what is skipped: {error}")), Vec::new());
         let file = match NamedTempFile::new() {
@@ -174,7 +174,7 @@ impl Step {
         }
         let mut command = command(&with_signals(&words));
         command.env(SKIPPED, skipped);
-        // Most tests wait, for tasks, terminals or clusters, more than they compute.
+        // Most tests spend more time waiting (for tasks, terminals or clusters) than computing.
         if std::env::var_os(THREADS).is_none() {
             let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
             command.env(THREADS, (2 * cores).to_string());
@@ -193,7 +193,7 @@ impl Step {
         }
     }
 
-    /// Whether the tool answers. To be on PATH is not enough: rustup and pyenv put stand-ins there.
+    /// Whether the tool runs. Being on PATH is not enough: rustup and pyenv put stand-ins there.
     fn is_installed(&self) -> bool {
         let words = self.command.split(|word| word.starts_with('-')).next().unwrap_or_default();
         let status = command(words).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -201,8 +201,8 @@ impl Step {
     }
 }
 
-/// A command that heeds all signals: whoever starts this in the background, or by nohup(1), has it ignore some that tests wait
-/// for the effect of. Without GNU's env it is left as it is.
+/// A command with default signal handling: nohup(1), or a start in the background, makes it ignore signals whose
+/// effects some tests wait for. Without GNU's env it stays as it is.
 fn with_signals<'a>(words: &[&'a str]) -> Vec<&'a str> {
     let env = ["env", "--default-signal"];
     let status = command(&[&env[..], &["true"]].concat()).stderr(Stdio::null()).status();
@@ -239,7 +239,7 @@ fn tracked(patterns: &[&str]) -> Result<Vec<OsString>, String> {
     }
 }
 
-/// Prints a line for each step and one with the counts of steps, and of tests that were skipped; that is the last of the output.
+/// Prints a line for each step, and a last line with the numbers of steps and of skipped tests.
 fn summarize(steps: &[Ran]) -> ExitCode {
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     println!();

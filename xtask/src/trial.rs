@@ -1,4 +1,4 @@
-//! What the package `xtask/trials` does. It has a program of its own, so that nobody builds it who does not need it.
+//! The trials of the package `xtask/trials`. It has its own program, so that only those who need it build it.
 
 use std::ffi::OsString;
 
@@ -15,7 +15,7 @@ pub(crate) struct Trial {
 impl Trial {
     pub(crate) fn run(&self, name: &str) -> Result<(), String> {
         let mut cargo = xtask::cargo();
-        // Its arguments may name files from here on.
+        // From here on, its arguments may name files.
         cargo.current_dir(
             std::env::current_dir().map_err(|error| format!("can't find the current directory: {error}"))?,
         );

@@ -6,7 +6,7 @@ use std::process::Command;
 use super::files::{self, File};
 use xtask::output;
 
-/// Packs the files, and gives the name of what was made in that folder.
+/// Packs the files into that folder, and returns the name of the archive.
 pub(super) fn pack(files: &[File], target: &str, epoch: &str, dir: &Path) -> Result<String, String> {
     let architecture = target.split('-').next().unwrap_or(target);
     let folder = format!("async-{}-{architecture}", env!("CARGO_PKG_VERSION"));

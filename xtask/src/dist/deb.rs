@@ -1,4 +1,4 @@
-//! The package for Debian and what descends from it.
+//! The package for Debian and its derivatives.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,20 +7,20 @@ use super::failed;
 use super::files::{self, DOC, File, MAN, ZSH};
 use xtask::output;
 
-/// What the functions are for.
+/// The shell that the functions need.
 const BASH: &str = "bash (>= 4.4)";
 
-/// Packs the files, and gives the name of what was made in that folder.
+/// Packs the files into that folder, and returns the name of the package.
 pub(super) fn pack(files: &[File], target: &str, epoch: &str, dir: &Path) -> Result<String, String> {
     let architecture = architecture(target)?;
-    // Where cargo has `1.0.0-rc.1`, which comes before 1.0.0, Debian has `1.0.0~rc.1`.
+    // Cargo's pre-release `1.0.0-rc.1`, which comes before 1.0.0, is `1.0.0~rc.1` in Debian.
     let version = env!("CARGO_PKG_VERSION").replace('-', "~");
     let name = format!("async_{version}_{architecture}.deb");
 
     let mut files: Vec<File> = files.iter().cloned().map(at_home).collect();
     files.push(File::new(format!("usr/{DOC}/copyright"), COPYRIGHT));
     let stage = tempfile::tempdir_in(dir).map_err(failed("make a folder in", dir))?;
-    // Not the temporary folder itself, which is for its owner alone.
+    // Not the temporary folder itself, which only its owner can read.
     let tree = stage.path().join("tree");
     files::write(&files, &tree)?;
     let is_packed = |path: &str| path.contains(MAN) || path.ends_with("/changelog");
@@ -41,7 +41,7 @@ pub(super) fn pack(files: &[File], target: &str, epoch: &str, dir: &Path) -> Res
     Ok(name)
 }
 
-/// Debian's name of a target's machine.
+/// Debian's name for a target's architecture.
 fn architecture(target: &str) -> Result<&'static str, String> {
     match target.split('-').next().unwrap_or_default() {
         "x86_64" => Ok("amd64"),
@@ -55,7 +55,7 @@ fn architecture(target: &str) -> Result<&'static str, String> {
     }
 }
 
-/// A file where Debian has it.
+/// Moves a file to its place in Debian.
 fn at_home(file: File) -> File {
     let path = match file.path.as_str() {
         path if path.starts_with(ZSH) => path.replace(ZSH, "share/zsh/vendor-completions"),
@@ -65,7 +65,7 @@ fn at_home(file: File) -> File {
     File::new(format!("usr/{path}"), file.content)
 }
 
-/// The address is one that there can't be: the developers have none, and Debian wants one.
+/// The address can't exist: the developers have none, and Debian requires one.
 fn control(version: &str, architecture: &str, kib: usize, needed: &str) -> String {
     format!(
         "Package: async

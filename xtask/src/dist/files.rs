@@ -1,4 +1,4 @@
-//! The files that are installed, and where.
+//! The files to install, and their paths.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
@@ -9,15 +9,15 @@ use std::process::Command;
 use super::{failed, licences};
 use xtask::output;
 
-/// The folder of the man pages, with a folder for each of their sections.
+/// The folder of the man pages, with a folder for each section.
 pub(super) const MAN: &str = "share/man";
 const SECTIONS: [&str; 2] = ["man1", "man7"];
-/// The folder of what is to be read.
+/// The folder for documentation.
 pub(super) const DOC: &str = "share/doc/async";
 /// The folder where zsh looks for completions below /usr/local.
 pub(super) const ZSH: &str = "share/zsh/site-functions";
 
-/// A file to be installed.
+/// A file to install.
 #[derive(Clone)]
 pub(super) struct File {
     /// Its path below the prefix.
@@ -30,13 +30,13 @@ impl File {
         Self { path: path.into(), content: content.into() }
     }
 
-    /// Programs are what is in a folder `bin`.
+    /// Files in a folder `bin` are programs.
     fn mode(&self) -> u32 {
         if self.path.split('/').rev().nth(1) == Some("bin") { 0o755 } else { 0o644 }
     }
 }
 
-/// All files, with the program of that path.
+/// All files, including the program at that path.
 pub(super) fn collect(program: &Path, target: &str) -> Result<Vec<File>, String> {
     let read = |path: &Path| fs::read(path).map_err(failed("read", path));
     let completion = |shell| output(Command::new(program).args(["completions", shell]));
@@ -61,7 +61,7 @@ pub(super) fn collect(program: &Path, target: &str) -> Result<Vec<File>, String>
     Ok(files)
 }
 
-/// All files of a folder, to be put into the one at `path`.
+/// All files of a folder, for the folder at `path`.
 fn all_in(folder: &Path, path: &str) -> Result<Vec<File>, String> {
     let listed =
         fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed("list", folder))?;
@@ -72,7 +72,7 @@ fn all_in(folder: &Path, path: &str) -> Result<Vec<File>, String> {
     listed.iter().map(file).collect()
 }
 
-/// Writes files below a folder. Each appears whole, so that an older one of its name may be in use.
+/// Writes files below a folder. Each one replaces an older one atomically, so the older one may be in use.
 pub(super) fn write(files: &[File], below: &Path) -> Result<(), String> {
     for file in files {
         let path = below.join(&file.path);
@@ -89,7 +89,7 @@ pub(super) fn write(files: &[File], below: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes those folders that are missing, for all to read whatever the umask says.
+/// Makes missing folders, readable for all whatever the umask.
 fn make_folders(below: &Path, folder: &Path) -> Result<(), String> {
     if folder.is_dir() {
         return Ok(());

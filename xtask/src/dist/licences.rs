@@ -1,4 +1,4 @@
-//! The licences of what others wrote and what is linked into the program.
+//! The licences of the third-party code that is linked into the program.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -16,7 +16,7 @@ It is linked statically with the GNU C library (LGPL-2.1-or-later); from its sou
 The licenses of all further parts follow, each behind the parts that it is for.
 ";
 
-/// The text of them all.
+/// The text of all licences.
 pub(super) fn of_others(target: &str) -> Result<String, String> {
     let mut parts_by_text = BTreeMap::<String, BTreeSet<String>>::new();
     for (part, folder) in parts(target)? {
@@ -39,7 +39,7 @@ pub(super) fn of_others(target: &str) -> Result<String, String> {
     Ok(all)
 }
 
-/// The packages in the program, each with its licence's name, and the folders of their sources.
+/// The packages in the program with the names of their licences, and the folders of their sources.
 fn parts(target: &str) -> Result<Vec<(String, String)>, String> {
     let locked = ["--locked", "--quiet"];
     let mut tree = xtask::cargo();
@@ -57,7 +57,7 @@ fn parts(target: &str) -> Result<Vec<(String, String)>, String> {
     let part = |package: &Value| {
         let text = |key: &str| package[key].as_str().unwrap_or_default().to_owned();
         let (name, version) = (text("name"), text("version"));
-        // Those without a source are of this workspace.
+        // Packages without a source belong to this workspace.
         let is_part = linked.contains(&(name.as_str(), version.as_str())) && !package["source"].is_null();
         let folder = Path::new(&text("manifest_path")).parent().unwrap_or(Path::new("")).display().to_string();
         is_part.then(|| (format!("{name} {version} ({})", text("license")), folder))
@@ -65,7 +65,7 @@ fn parts(target: &str) -> Result<Vec<(String, String)>, String> {
     Ok(packages.iter().filter_map(part).collect())
 }
 
-/// The licence of a package: MIT where that is one of several to choose from, else all that it comes with.
+/// The licence of a package: MIT if it is one of several to choose from, else all that come with the package.
 fn texts(folder: &Path) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed("list", folder))? {

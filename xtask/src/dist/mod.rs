@@ -65,8 +65,8 @@ impl Dist {
     }
 }
 
-/// The time of all that is packed, in seconds since the epoch: `SOURCE_DATE_EPOCH`, else the commit's, else that of the
-/// lock file, which an unpacked tarball of the sources keeps.
+/// The time stamp of all packed files, in seconds since the epoch: `SOURCE_DATE_EPOCH`, else the commit's, else that of
+/// the lock file, which an unpacked tarball of the sources keeps.
 fn epoch() -> Result<String, String> {
     if let Ok(epoch) = std::env::var("SOURCE_DATE_EPOCH") {
         return Ok(epoch);
@@ -84,7 +84,7 @@ fn epoch() -> Result<String, String> {
     }
 }
 
-/// For `map_err`: what was tried, and on which path.
+/// For `map_err`: adds the action and the path.
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> String {
     move |error| format!("can't {action} {}: {error}", path.display())
 }

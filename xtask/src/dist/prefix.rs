@@ -1,7 +1,7 @@
-//! What is installed below a prefix, and how it is removed again.
+//! Installing below a prefix, and uninstalling.
 //!
-//! A list of it is kept there: the files with their checksums, so that those that others have changed are left alone, and the
-//! folders that were made for them.
+//! A list there names the installed files with their checksums, so that an uninstall leaves changed files alone, and
+//! the folders that were made for them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -15,26 +15,26 @@ use xtask::output;
 use super::failed;
 use super::files::{self, File};
 
-/// Where the list is. It is in none of the packages: others keep their books.
+/// Where the list is. Packages do not contain it: package managers keep their own lists.
 const LIST: &str = "share/async/installed";
 
 const HEAD: &str =
     "# What `cargo xtask dist --install` has put here; `cargo xtask dist --uninstall PREFIX` removes it.\n";
 
-/// These are nobody else's, whoever has made them.
+/// These belong to async, even if something else made them.
 const OURS: [&str; 4] = ["share/async/inc", "share/async", "share/doc/async/docs", "share/doc/async"];
 
-/// What was installed, by paths below the prefix.
+/// The installed files and folders, by paths below the prefix.
 #[derive(Default)]
 struct List {
     /// With their SHA-256.
     files: BTreeMap<String, String>,
-    /// Those that were not there before.
+    /// Folders that did not exist before.
     folders: BTreeSet<String>,
 }
 
 impl List {
-    /// Reads it; none if there is none.
+    /// Reads the list; none if there is none.
     fn read(prefix: &Path) -> Result<Option<Self>, String> {
         let path = prefix.join(LIST);
         let text = match fs::read_to_string(&path) {
@@ -66,7 +66,7 @@ fn is_below(path: &str) -> bool {
     path == "." || Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-/// Installs these files. What an older version has installed and this one does not is removed.
+/// Installs these files. Removes what an older version installed and this one does not.
 pub(super) fn install(files: &[File], prefix: &Path) -> Result<(), String> {
     let before = List::read(prefix)?.unwrap_or_default();
     let mut list = List { folders: before.folders.clone(), files: BTreeMap::new() };
@@ -98,7 +98,7 @@ pub(super) fn uninstall(prefix: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Removes files that are as they were installed, and says of others that they are left.
+/// Removes files that are unchanged since the installation, and reports the others, which stay.
 fn remove(list: &List, prefix: &Path) -> Result<(), String> {
     for (path, sum) in &list.files {
         let path = prefix.join(path);
@@ -111,12 +111,12 @@ fn remove(list: &List, prefix: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Removes those that are empty, the innermost first.
+/// Removes empty folders, innermost first.
 fn remove_folders<'a>(folders: impl Iterator<Item = &'a str>, prefix: &Path) -> Result<(), String> {
     let mut paths: Vec<PathBuf> = folders.map(|folder| prefix.join(folder)).collect();
     paths.sort();
     for path in paths.iter().rev() {
-        // The prefix itself is not removed by the name of a folder in it.
+        // Never the prefix itself, even under the name of a folder in it.
         let path: PathBuf = path.components().collect();
         match fs::remove_dir(&path) {
             Err(error)
@@ -142,7 +142,7 @@ fn folders_of(path: &str) -> Vec<String> {
     folders.map(|folder| if folder == Path::new("") { ".".to_owned() } else { folder.display().to_string() }).collect()
 }
 
-/// The checksum of a file; none if there is none, and an empty one for what is no file.
+/// The checksum of a file; none if it does not exist, and an empty one if it is not a file.
 fn sum_of_file(path: &Path) -> Result<Option<String>, String> {
     match path.symlink_metadata() {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
@@ -165,7 +165,7 @@ fn sum_from(input: Stdio) -> Result<String, String> {
     Ok(printed.split(' ').next().unwrap_or_default().to_owned())
 }
 
-/// Says what was put where, and what is left to do.
+/// Says which files went where, and what is left to do.
 pub(super) fn report(files: &[File], prefix: &Path) {
     let count = |part: &str| files.iter().filter(|file| file.path.starts_with(part)).count();
     let shown = prefix.display();
@@ -201,7 +201,7 @@ fn first_on_path() -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join("async")).find(|program| program.is_file())
 }
 
-/// A word, for a shell.
+/// A word, quoted for a shell.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,".contains(c);
     if word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }

@@ -1,9 +1,9 @@
-# async-cmd, with a server of its own.
+# async-cmd, with its own server.
 
 source "${BASH_SOURCE[0]%/*}/common.bash"
 trap '"$ASYNC_CMD" -s "$DEST/socket" server --stop' EXIT
 "$ASYNC_CMD" -s "$DEST/socket" server --start
-# It is not there yet when that returns.
+# The server is not ready yet when the command returns.
 until "$ASYNC_CMD" -s "$DEST/socket" cmd -- true 2>/dev/null; do
     sleep 0.05
 done

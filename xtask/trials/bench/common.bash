@@ -1,7 +1,8 @@
-# What the scripts of all contenders share: so many futures of one task, and what is measured from within.
+# What the scripts of all contenders share: the number of futures of one task, and the measurements from
+# within.
 #
-# Arguments: how many, then the task. $DEST is a folder for it all. Where $DELAYS is set, it is the file for the µs
-# between the end of each task and the return of the wait for it.
+# Arguments: the number, then the task. $DEST is a folder for everything. If $DELAYS is set, it names the file
+# for the µs between the end of each task and the return of the wait for it.
 
 count=$1
 task=("${@:2}")
@@ -11,13 +12,13 @@ function noop {
     :
 }
 
-# A task that takes a while, and whose last act is to look at the clock
+# A task that takes a while, and whose last act is to read the clock
 function ending {
     sleep 0.02
     builtin echo "$EPOCHREALTIME" >"$DEST/end"
 }
 
-# To be called when a wait has returned
+# For a script to call when a wait has returned
 function waited {
     local now=$EPOCHREALTIME end
     [[ -n ${DELAYS:-} ]] || return 0

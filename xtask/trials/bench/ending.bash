@@ -1,4 +1,4 @@
-# The function `ending` as a program, for those that start no functions.
+# The function `ending` as a program, for contenders that can't start functions.
 
 source "${BASH_SOURCE[0]%/*}/common.bash"
 ending

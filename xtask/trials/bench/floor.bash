@@ -1,4 +1,4 @@
-# Plain bash: no name, no record, no message. Nobody can do with less. Where $RUN_ONLY is set, nobody waits.
+# Plain bash: no name, no record, no message. Nothing can do with less. If $RUN_ONLY is set, nothing waits.
 
 source "${BASH_SOURCE[0]%/*}/common.bash"
 for ((i = 0; i < count; i++)); do

@@ -1,5 +1,5 @@
-# The functions of $FUNCTIONS: ours, or the original's with the $HELPERS that it needs.
-# Where $RUN_ONLY is set, nobody waits.
+# The functions of $FUNCTIONS: ours, or the original's with the $HELPERS that it needs. If $RUN_ONLY is set,
+# nothing waits.
 
 source "${BASH_SOURCE[0]%/*}/common.bash"
 [[ -z ${HELPERS:-} ]] || source "$HELPERS"

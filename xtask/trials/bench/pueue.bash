@@ -1,4 +1,4 @@
-# pueue, with a daemon and a configuration of its own.
+# pueue, with its own daemon and configuration.
 
 source "${BASH_SOURCE[0]%/*}/common.bash"
 mkdir "$DEST/data" "$DEST/run"

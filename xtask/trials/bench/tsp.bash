@@ -1,4 +1,4 @@
-# task-spooler, with a server of its own.
+# task-spooler, with its own server.
 
 source "${BASH_SOURCE[0]%/*}/common.bash"
 export TS_SOCKET=$DEST/socket TMPDIR=$DEST

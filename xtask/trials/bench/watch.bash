@@ -1,4 +1,4 @@
-# The most memory that the process has had that watches a running task, in KiB.
+# The peak memory of the process that supervises a running task, in KiB.
 
 function waiting {
     echo
@@ -9,7 +9,7 @@ source "$FUNCTIONS"
 async_init
 async_run t waiting
 watcher=$(async_pidof t)
-# The watcher has let the task go then, and sleeps itself.
+# By then the supervisor has let the task run, and sleeps itself.
 until [[ -s $DEST/async/t.log ]]; do
     :
 done

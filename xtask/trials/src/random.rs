@@ -1,4 +1,4 @@
-//! Numbers that a seed decides.
+//! Random numbers from a seed.
 
 /// A generator of numbers, the same on every machine.
 pub(crate) struct Random(fastrand::Rng);
@@ -13,7 +13,7 @@ impl Random {
         self.0.usize(..end)
     }
 
-    /// True that often in a hundred times.
+    /// True with a probability of that many percent.
     pub(crate) fn percent(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
@@ -22,7 +22,7 @@ impl Random {
         from[self.below(from.len())]
     }
 
-    /// Puts them into another order.
+    /// Shuffles the items.
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         self.0.shuffle(items);
     }

@@ -1,4 +1,4 @@
-//! One binary, as each is linked by itself.
+//! A single binary, because each test binary is linked separately.
 
 mod bench;
 mod torture;

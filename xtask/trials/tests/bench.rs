@@ -28,7 +28,7 @@ fn every_row_has_a_figure_or_says_what_is_missing() {
         ])
         .arg("--json")
         .arg(&json)
-        // Other tools take longer to come up than a test should.
+        // Other tools take longer to start than a test should.
         .args(
             ["function", "program/standalone", "run", "delay/standalone", "crowd", "status", "log", "start", "memory"]
                 .map(only),
@@ -57,7 +57,7 @@ fn only(row: &str) -> String {
     format!("--only={row}")
 }
 
-/// The program, as it is built beside trials.
+/// The program, built beside trials.
 fn build() -> String {
     let program = Path::new(env!("CARGO_BIN_EXE_trials")).with_file_name("async");
     let mut cargo = Command::new(env!("CARGO"));

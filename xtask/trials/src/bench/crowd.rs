@@ -43,7 +43,7 @@ impl Gather {
     }
 }
 
-/// Begins a future, which is alive as long as the file is open.
+/// Begins a future that is alive while the file is open.
 pub(crate) fn begin(store: &Store, name: &FutureName) -> Result<File, String> {
     let started = store.begin(name, &Request::new(&["task".into()]), Start::OnRecord);
     started.map(|started| started.record).map_err(|e| e.to_string())
@@ -52,7 +52,7 @@ pub(crate) fn begin(store: &Store, name: &FutureName) -> Result<File, String> {
 /// Each life is an open file.
 fn allow_many_files() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // With fewer, the first that can't be opened says so.
+    // With a lower limit, opening the files fails with a clear error.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
@@ -80,7 +80,7 @@ impl Crowd {
         if line == "ready\n" { Ok(crowd) } else { Err(format!("{command:?} failed")) }
     }
 
-    /// The folder that its store is in.
+    /// The folder that contains its store.
     pub(crate) fn dest(&self) -> &Path {
         self.dest.path()
     }

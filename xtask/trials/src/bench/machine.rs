@@ -1,4 +1,4 @@
-//! The machine that the figures are from.
+//! The machine of the measurements.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::thread::available_parallelism;
 
 use serde::Serialize;
 
-/// What figures depend on.
+/// What the measurements depend on.
 #[derive(Serialize)]
 pub(crate) struct Machine {
     cpu: String,
@@ -38,12 +38,12 @@ impl Machine {
         }
     }
 
-    /// The load when all is done.
+    /// Reads the load at the end.
     pub(crate) fn look_again(&mut self) {
         self.load[1] = load();
     }
 
-    /// Each with its name.
+    /// Each property with its name.
     pub(crate) fn lines(&self) -> [(&'static str, String); 8] {
         [
             ("processor", self.cpu.clone()),
@@ -63,7 +63,7 @@ fn load() -> String {
     text.split(' ').next().unwrap_or_default().to_owned()
 }
 
-/// The last line that a program prints; nothing if it fails.
+/// The last line of a program's output; empty if it fails.
 fn said(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).current_dir(xtask::root()).output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();

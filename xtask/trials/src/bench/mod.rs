@@ -1,15 +1,15 @@
-//! `cargo xtask bench`: what a future costs, side by side with what else there is.
+//! `cargo xtask bench`: what a future costs, side by side with the alternatives.
 //!
-//! Every row is measured once in each round, and every round has an order of its own, so that whatever else the machine
-//! does meanwhile hits all rows alike. Read the ratios to the floor, not the times: those are this machine's.
+//! Each round measures every row once, in an order of its own, so that other load on the machine hits all rows alike.
+//! Read the ratios to the floor, not the times, which depend on the machine.
 //!
-//! | file | has |
+//! | file | contents |
 //! | --- | --- |
-//! | [`rows`] and the files in it | what is measured, a file for each section |
-//! | [`place`] | folders and scripts to be measured in |
+//! | [`rows`] and the files in it | the measurements, one file for each section |
+//! | [`place`] | folders and scripts for measurements |
 //! | [`programs`] | the builds of `async`, and the other tools |
 //! | [`crowd`] | the stores with many futures |
-//! | [`stats`], [`machine`], [`report`] | what is made of it |
+//! | [`stats`], [`machine`], [`report`] | the evaluation |
 
 pub(crate) mod crowd;
 mod machine;
@@ -77,7 +77,7 @@ pub(crate) struct Bench {
     json: Option<PathBuf>,
 }
 
-/// A file that is there, whatever the directory that it is used in.
+/// An existing file, as an absolute path.
 fn there(path: &str) -> Result<PathBuf, String> {
     programs::absolute(path.as_ref())
 }
@@ -108,11 +108,11 @@ impl Bench {
         self.only.is_empty() || self.only.iter().any(|wanted| *wanted == row.id || *wanted == row.section.id)
     }
 
-    /// The samples of each row, and what failed. A row that fails is not measured again.
+    /// The samples of each row, and the failures. A row that fails is not measured again.
     fn measure(&self, rows: &mut [Row], place: &Place) -> (Vec<Vec<f64>>, Vec<String>) {
         let mut samples = vec![Vec::new(); rows.len()];
         let mut failures = Vec::new();
-        // The same orders in each run: what differs between two runs is not that.
+        // The same orders in each run, so that they don't explain a difference between two runs.
         let mut random = Random::new(1);
         for round in 1..=self.rounds {
             let mut order: Vec<usize> = (0..rows.len()).collect();

@@ -1,4 +1,4 @@
-//! Where things are measured: folders of their own, and scripts with nothing of the caller's environment.
+//! Where measurements take place: folders of their own, and scripts with nothing of the caller's environment.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ const STANDALONE: &str = "standalone.bash";
 /// The folder of a run of the bench.
 pub(crate) struct Place {
     dir: TempDir,
-    /// How many futures a measurement is of.
+    /// How many futures one measurement uses.
     pub(crate) futures: usize,
     log_mib: u64,
     log: OnceCell<PathBuf>,
@@ -46,7 +46,7 @@ impl Place {
         self.dir.path()
     }
 
-    /// What `async shim` prints.
+    /// The output of `async shim`.
     pub(crate) fn standalone(&self) -> PathBuf {
         self.dir.path().join(STANDALONE)
     }
@@ -56,13 +56,14 @@ impl Place {
         tempfile::tempdir_in(self.dir.path()).map_err(|e| format!("can't make a temporary folder: {e}"))
     }
 
-    /// Has a folder stay until the end of the run. For minutes after many files were removed, ext4 is slower to make new ones
-    /// (it does not reuse their inodes so soon), which would count against whoever makes the most of them.
+    /// Keeps a folder until the end of the run. For minutes after many files were removed, ext4 makes new ones more
+    /// slowly (it does not reuse their inodes so soon), which would count against the contender that makes the most
+    /// files.
     pub(crate) fn keep(&self, folder: TempDir) {
         self.kept.borrow_mut().push(folder);
     }
 
-    /// A program with nothing of the caller's environment but what it needs, with `dest` as its folder.
+    /// A program with only the parts of the caller's environment that it needs, and `dest` as its folder.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>, dest: &Path) -> Command {
         let mut command = Command::new(program);
         command
@@ -78,18 +79,18 @@ impl Place {
         command
     }
 
-    /// One of the scripts of this bench.
+    /// One of the bench's scripts.
     pub(crate) fn script(&self, name: &str, dest: &Path) -> Command {
         let mut command = self.command("bash", dest);
         command.arg(script(name));
         command
     }
 
-    /// How long a command takes, which has to succeed. Its output goes to a file.
+    /// How long a command takes. It has to succeed; its output goes to a file.
     pub(crate) fn time(&self, command: &mut Command) -> Result<Duration, String> {
         let path = self.dir.path().join("output");
         let make = || {
-            // What the one before has left running may still write to its own.
+            // Processes of the previous command may still write to their own file.
             let _ = fs::remove_file(&path);
             let output = File::create(&path)?;
             Ok::<_, std::io::Error>((output.try_clone()?, output))
@@ -114,13 +115,13 @@ impl Place {
         Err(format!("{command:?} failed, {what}:\n{last}"))
     }
 
-    /// The last line of what the last command that was timed has printed.
+    /// The last line of the last timed command's output.
     pub(crate) fn last_line(&self) -> String {
         let output = fs::read_to_string(self.dir.path().join("output")).unwrap_or_default();
         output.lines().last().unwrap_or_default().to_owned()
     }
 
-    /// A file with a large log, which has to be put back where it was.
+    /// A file with a large log, which must be put back after use.
     pub(crate) fn log(&self) -> Result<&Path, String> {
         if self.log.get().is_none() {
             let path = self.dir.path().join("large.log");
@@ -130,7 +131,7 @@ impl Place {
         self.log.get().map(PathBuf::as_path).ok_or_else(|| "the log is gone".into())
     }
 
-    /// The folder with that crowd; the crowd stays there as long as the place.
+    /// The folder of that crowd, which stays there as long as this place.
     pub(crate) fn crowd(&self, count: usize, finished: bool) -> Result<PathBuf, String> {
         let mut crowds = self.crowds.borrow_mut();
         if let Some(crowd) = crowds.get(&(count, finished)) {
@@ -144,7 +145,7 @@ impl Place {
     }
 }
 
-/// Where that script of this bench is.
+/// The path of that script.
 pub(crate) fn script(name: &str) -> PathBuf {
     xtask::root().join("xtask/trials/bench").join(name)
 }

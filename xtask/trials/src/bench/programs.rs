@@ -1,4 +1,4 @@
-//! The programs that are measured: builds of `async`, and the other tools on PATH.
+//! The measured programs: builds of `async`, and the other tools on PATH.
 
 use std::env::var_os;
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use xtask::program;
 #[derive(Clone)]
 pub(crate) enum Tool {
     There(PathBuf),
-    /// With how to get it.
+    /// How to get it.
     Missing(String),
 }
 
 /// A build of `async`.
 #[derive(Clone)]
 pub(crate) struct Build {
-    /// What tells it from the other build, as the end of a row's id.
+    /// What distinguishes it from the other build, at the end of a row's id.
     pub(crate) suffix: &'static str,
     /// The same for a reader.
     pub(crate) title: &'static str,
@@ -33,7 +33,7 @@ impl Build {
 
 /// All of them.
 pub(crate) struct Programs {
-    /// The build that is given to people, then the others.
+    /// The build for users, then the others.
     pub(crate) builds: Vec<Build>,
     pub(crate) tsp: Tool,
     pub(crate) pueue: Tool,
@@ -47,7 +47,7 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// `given` stands in for the builds.
+    /// `given` replaces the builds.
     pub(crate) fn find(given: Option<&Path>, async_cmd: Option<&Path>) -> Result<Self, String> {
         let builds = if let Some(given) = given {
             vec![Build { suffix: "", title: "the program given", path: absolute(given)? }]

@@ -1,4 +1,4 @@
-//! The results, to be read and to be reckoned with.
+//! The results, for people and for programs.
 
 use std::fmt::Write;
 
@@ -33,7 +33,7 @@ struct Line {
     missing: Option<String>,
     #[serde(flatten)]
     summary: Option<Summary>,
-    /// The median, with that of the section's base as 1.
+    /// The median, relative to that of the section's base.
     ratio: Option<f64>,
     /// In the order of the rounds.
     samples: Vec<f64>,
@@ -106,7 +106,7 @@ impl Line {
     }
 }
 
-/// Three digits that count, or all before the point.
+/// Three significant digits, or all before the decimal point.
 fn figure(value: f64) -> String {
     let size = value.abs();
     let places = if size >= 100.0 {

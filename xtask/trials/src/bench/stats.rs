@@ -1,8 +1,8 @@
-//! What is made of a row's samples.
+//! Statistics of a row's samples.
 
 use serde::Serialize;
 
-/// The middle of some samples, and how far they spread.
+/// The median of some samples, and their spread.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Summary {
     pub(crate) median: f64,
@@ -14,7 +14,7 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    /// None of no samples.
+    /// None for no samples.
     pub(crate) fn of(samples: &[f64]) -> Option<Self> {
         let mut sorted = samples.to_owned();
         sorted.sort_by(f64::total_cmp);
@@ -24,7 +24,7 @@ impl Summary {
     }
 }
 
-/// The value below which so many quarters of the sorted samples lie, between two samples where it falls between them.
+/// The quantile at that many quarters of the sorted samples, interpolated if it falls between two.
 fn quantile(sorted: &[f64], quarters: usize) -> f64 {
     let steps = (sorted.len() - 1) * quarters;
     let (below, rest) = (steps / 4, steps % 4);

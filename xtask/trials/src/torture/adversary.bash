@@ -1,13 +1,13 @@
-# What a torture run suffers beside the kills (its mode is the argument), over and over, until the shells are through.
+# What a torture run suffers besides the kills (its mode is the argument), repeated until the shells are done.
 
-# Nobody ever writes to it: a sleep without a process.
+# Nothing ever writes to it: a sleep without a process.
 exec {never}<>"$TORTURE_SILENCE"
 
 function nap {
     read -rt "$1" -u "$never" || :
 }
 
-# Something else has nearly all of the processes that the user may have
+# Something else takes nearly all of the processes that the user may have
 function processes {
     local i pids=()
     for ((i = 0; i < TORTURE_PROCESSES; i++)); do

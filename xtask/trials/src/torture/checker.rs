@@ -1,4 +1,4 @@
-//! Holds what the shells say against what the store has; the rules are in the documentation of the module above.
+//! Compares the shells' event logs with the store; the module above documents the rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,30 +11,30 @@ use super::report::{self, Report, Verdict};
 use super::runner::Aftermath;
 use super::script::Scene;
 
-/// How many futures came to which end.
+/// How many futures ended in each way.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) started: usize,
     pub(crate) refused: usize,
     pub(crate) reported: usize,
-    /// Collected by a waiter that was killed before it said so.
+    /// Collected by a waiter that was killed before it reported.
     pub(crate) in_flight: usize,
-    /// Kept, because their name was used again before anybody waited.
+    /// Kept because another future took the name before anybody waited.
     pub(crate) superseded: usize,
     pub(crate) collectable: usize,
-    /// Of all these, those that left no result.
+    /// Of all these, how many left no result.
     pub(crate) lost: usize,
-    /// Of all these, those that were cancelled.
+    /// Of all these, how many were cancelled.
     pub(crate) cancelled: usize,
-    /// Of all these, those that ended as planned.
+    /// Of all these, how many ended as planned.
     pub(crate) as_planned: usize,
-    /// How often the other script went round.
+    /// How many rounds the other script made.
     pub(crate) rounds: usize,
-    /// The same for what the run suffers beside the kills.
+    /// The same for what the run suffers besides the kills.
     pub(crate) blows: usize,
 }
 
-/// The evidence, and what was found wrong with it so far.
+/// The evidence, and the violations so far.
 pub(crate) struct Checker<'a> {
     plan: &'a Plan,
     pub(super) scene: &'a Scene,
@@ -42,13 +42,13 @@ pub(crate) struct Checker<'a> {
     pub(super) mode: Mode,
     diaries: Vec<EventLog>,
     pub(super) store: Store,
-    /// The futures that say that they were cancelled.
+    /// The futures whose records say that they were cancelled.
     cancelled: BTreeSet<Token>,
-    /// How often each future was reported by a wait that nobody disturbed.
+    /// How many undisturbed waits reported each future.
     pub(super) confirmed: BTreeMap<Token, usize>,
-    /// What each shell has heard of, by a step that may have been disturbed.
+    /// What each shell has heard of, in a step that may have been disturbed.
     heard: BTreeSet<(usize, Token)>,
-    /// The steps in which each shell has heard of an own future, with its name.
+    /// The steps in which each shell has heard of a future of its own, with its name.
     own: Vec<(Token, String)>,
     pub(crate) tally: Tally,
     pub(crate) violations: Vec<String>,
@@ -110,29 +110,29 @@ impl<'a> Checker<'a> {
         self.diaries[step.shell].entries.get(&step.step)
     }
 
-    /// Whether the shell was killed just in this step.
+    /// Whether the shell was killed in this very step.
     fn is_cut(&self, step: Token) -> bool {
         self.aftermath.killed[step.shell] && self.diaries[step.shell].cut_step() == step.step
     }
 
-    /// Whether the shell should have got to this step, and didn't.
+    /// Whether the shell should have reached this step, and didn't.
     pub(super) fn is_missing(&self, step: Token) -> bool {
         !self.aftermath.killed[step.shell] && self.entry(step).is_none()
     }
 
-    /// Whether a process of this future, or the shell that just started it, was killed.
+    /// Whether a process of this future, or the shell that was just starting it, was killed.
     pub(super) fn was_hit(&self, token: Token) -> bool {
         self.is_cut(token)
             || self.aftermath.kills.hit(token)
             || self.diaries.iter().any(|event_log| event_log.kills.contains(&token))
     }
 
-    /// Whether somebody who waits in this step was killed, or lacked something.
+    /// Whether a waiter in this step was killed, or lacked a resource.
     pub(super) fn is_disturbed(&self, step: Token) -> bool {
         self.is_cut(step) || self.aftermath.kills.hit_the_waiter(step) || self.is_in_want(step)
     }
 
-    /// Whether what the run suffers made the step fail.
+    /// Whether the run's mode made the step fail.
     fn is_in_want(&self, step: Token) -> bool {
         match self.entry(step) {
             Some(Entry::Waited { rc, why } | Entry::Cancelled { rc, why }) => self.mode.explains(*rc, why),
@@ -185,7 +185,7 @@ impl<'a> Checker<'a> {
             };
             let absent = rc == 125 && names.iter().any(is_told);
             if rc == 0 && manner != Manner::Program {
-                // Where an earlier one of its own ran, there was one to wait for.
+                // If the shell started an earlier one itself, there was one to wait for.
                 let is_own = |report: &Report| report.announced.shell == step.shell;
                 let is_told_of = |name: &String| reports.iter().any(|report| report.name == *name && is_own(report));
                 let counts =
@@ -203,7 +203,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// One that nobody disturbed comes back, and says what became of the future, or that there is none.
+    /// An undisturbed cancel returns, and says what became of the future, or that there is none.
     fn check_cancel(&mut self, step: Token, name: &str) {
         if self.is_missing(step) {
             self.accuse(step, "the shell was not killed, and never came back from this cancel");
@@ -225,7 +225,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Holds one whole report against the plan and the record.
+    /// Compares a whole report with the plan and the record.
     fn check_report(&mut self, step: Token, report: &Report, verdict: Verdict) {
         let token = verdict.token;
         let Some(task) = self.plan.task(token) else {
@@ -253,7 +253,7 @@ impl<'a> Checker<'a> {
         self.check_output(step, token, task, rc, &report.log);
     }
 
-    /// What is only repeated is what the record says.
+    /// A repeated report says what the record says.
     fn check_verdict(&mut self, step: Token, Verdict { token, rc, .. }: Verdict) {
         let recorded = self.store.records.get(&token).and_then(|found| found.first()).map(|record| record.rc);
         if recorded != Some(rc) {
@@ -266,7 +266,8 @@ impl<'a> Checker<'a> {
         self.starts_before(step, name).any(|token| !matches!(self.entry(token), Some(Entry::Started)))
     }
 
-    /// The last future of that name that the shell has started or was refused, if no wait has told it of that or may have.
+    /// The last future of that name that the shell started or was refused, unless a wait has told the shell of it, or
+    /// may have.
     fn unheard(&self, step: Token, name: &String) -> Option<Token> {
         let last = self.starts_before(step, name).last()?;
         let may_have_told = |other: usize| {
@@ -275,7 +276,7 @@ impl<'a> Checker<'a> {
                 && self.is_disturbed(Token { step: other, ..step })
         };
         let is_heard = self.heard.contains(&(step.shell, last)) || (last.step..step.step).any(may_have_told);
-        // What was refused has made no other of the shell's own void.
+        // A refused start has not replaced another future of the shell.
         let told_of_another = |(at, of): &(Token, String)| at.shell == step.shell && at.step > last.step && of == name;
         let is_refused = matches!(self.entry(last), Some(Entry::Refused { .. }));
         let is_heard = is_heard || is_refused && self.own.iter().any(told_of_another);
@@ -290,7 +291,8 @@ impl<'a> Checker<'a> {
         })
     }
 
-    /// The script beside the shells takes what nobody has a right to any more, and tells of it as any other.
+    /// The script beside the shells takes futures that no shell has a right to any more, and reports them like any
+    /// other.
     fn check_rival(&mut self) {
         let output = fs::read(self.scene.output_of("rival")).unwrap_or_default();
         let output = String::from_utf8_lossy(&output);
@@ -314,7 +316,7 @@ impl<'a> Checker<'a> {
         self.violations.extend(failures.map(|line| format!("to cancel all {line}")));
     }
 
-    /// A log has all that the task printed if the task got to its end, and the beginning of it otherwise.
+    /// A log has the task's whole output if the task completed, and the beginning of it otherwise.
     pub(super) fn check_output(&mut self, step: Token, token: Token, task: &Task, rc: Option<i32>, log: &str) {
         let whole = task.output();
         let printed = self.mode.without_complaints(log);
@@ -324,7 +326,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// No log holds what another task printed.
+    /// No log contains the output of another task.
     fn check_logs(&mut self) {
         for (name, path) in std::mem::take(&mut self.store.logs) {
             let log = report::untraced(&fs::read_to_string(&path).unwrap_or_default());
@@ -337,7 +339,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Records that were being made belong to starts that were cut short, and don't keep the store from being made anew.
+    /// Unfinished records belong to interrupted starts, and don't keep the store from being made again.
     fn check_strays(&mut self) {
         let cut = self.steps().iter().filter(|(step, _)| self.was_hit(*step)).count();
         let store = std::mem::take(&mut self.store);

@@ -7,18 +7,18 @@ use std::path::Path;
 
 use super::plan::Token;
 
-/// What became of one step.
+/// The result of a step.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
     /// A future was started.
     Started,
-    /// None was: the exit status, and what the program complained of.
+    /// No future was started: the exit status, and the program's complaints.
     Refused { rc: i32, why: String },
-    /// A wait came back: its exit status, and what the program complained of.
+    /// A wait returned: its exit status, and the program's complaints.
     Waited { rc: i32, why: String },
-    /// A cancel came back: the same.
+    /// A cancel returned: the same.
     Cancelled { rc: i32, why: String },
-    /// A step of which nothing is to be said.
+    /// A step without a result.
     Done,
 }
 
@@ -26,9 +26,9 @@ pub(crate) enum Entry {
 #[derive(Debug, Default)]
 pub(crate) struct EventLog {
     pub(crate) entries: BTreeMap<usize, Entry>,
-    /// The tasks for whose processes the shell sent a SIGKILL.
+    /// The tasks whose processes the shell sent a SIGKILL.
     pub(crate) kills: Vec<Token>,
-    /// Whether the shell got to the end of its script.
+    /// Whether the shell reached the end of its script.
     pub(crate) ended: bool,
 }
 

@@ -18,7 +18,7 @@ pub(crate) struct Remains {
     pub(crate) place: Place,
     /// The task's exit status; none if it was lost.
     pub(crate) rc: Option<i32>,
-    /// Whether somebody has asked for it to be cancelled, and whether it says that it was.
+    /// Whether somebody has asked to cancel it, and whether its record says that it was cancelled.
     pub(crate) asked_to_cancel: bool,
     pub(crate) cancelled: bool,
     /// How long the task ran, in ms.
@@ -28,7 +28,7 @@ pub(crate) struct Remains {
 /// Where a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// Among the live ones; `held` is whether somebody still holds its life.
+    /// Among the live ones; `held` says whether a process still holds its life.
     Live { held: bool },
     /// Among the collected ones, by a wait.
     Collected,
@@ -40,11 +40,11 @@ pub(crate) enum Place {
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     pub(crate) records: BTreeMap<Token, Vec<Remains>>,
-    /// The logs, with the name of their future.
+    /// The logs, with the names of their futures.
     pub(crate) logs: Vec<(String, PathBuf)>,
-    /// Files of futures that were being started, with their token where they have one already.
+    /// Files of futures that were being started, with their tokens if they have them already.
     pub(crate) unfinished: Vec<(PathBuf, Option<Token>)>,
-    /// Whatever else there is.
+    /// Everything else.
     pub(crate) strays: Vec<PathBuf>,
 }
 
@@ -64,9 +64,9 @@ impl Store {
             } else if file == ".starting" {
                 self.read_dir(&path, false)?;
             } else if [".count", ".queue", ".slots"].contains(&file) {
-                // Whether it is right is looked at by itself.
+                // Another check covers it.
             } else if file.starts_with("new.") || file.starts_with("gate.") {
-                // Nobody opens a fifo here that nobody writes to.
+                // Opening a fifo without a writer would hang.
                 let text = if file.starts_with("new.") { values(&path)? } else { BTreeMap::new() };
                 let token = text.get("command").and_then(|command| token(command));
                 self.unfinished.push((path, token));
@@ -83,7 +83,7 @@ impl Store {
     }
 }
 
-/// The future's name from the stem of a file; a collected one has its start behind the name.
+/// The future's name in the stem of a file; in a collected one the start follows the name.
 fn future(stem: &str, collected: bool) -> String {
     if collected { stem.rsplit_once('.').map_or(stem, |(name, _)| name).to_owned() } else { stem.to_owned() }
 }

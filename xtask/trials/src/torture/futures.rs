@@ -56,9 +56,9 @@ impl Checker<'_> {
             }
             Some(137) if hit => {}
             Some(rc) if rc == task.rc() => self.tally.as_planned += 1,
-            // What SIGTERM or SIGKILL ends, where the supervisor says that it has sent them.
+            // Ends by SIGTERM or SIGKILL, if the supervisor says that it has sent them.
             Some(137 | 143) if record.cancelled => {}
-            // It has lacked something, or its own commands have.
+            // It lacked a resource, or its own commands did.
             Some(rc) if rc != 0 && self.mode.is_want() => {}
             Some(rc) => self.accuse(token, &format!("ended with {rc}, and the plan was {}", task.rc())),
         }
@@ -74,7 +74,7 @@ impl Checker<'_> {
         if record.run_time.is_some_and(|ms| ms < 0) || record.rc.is_some() && record.run_time.is_none() {
             self.accuse(token, &format!("ran for {:?} ms", record.run_time));
         }
-        // What is reported is not handed over where that can't be recorded.
+        // A reported future is not handed over if that can't be recorded.
         let again = self.mode == Mode::Disk;
         match record.place {
             Place::Collected if confirmed == 1 || confirmed > 1 && again => self.tally.reported += 1,
@@ -122,11 +122,11 @@ impl Checker<'_> {
     }
 }
 
-/// Runs it, and gives its status and both its outputs in the order in which they were written.
+/// Runs it, and returns its status and both of its outputs in the order in which they were written.
 fn all_said(mut command: Command) -> io::Result<(ExitStatus, String)> {
     let (mut reader, writer) = io::pipe()?;
     let mut child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
-    // Its ends of the pipe go with it.
+    // This closes its ends of the pipe.
     drop(command);
     let mut said = Vec::new();
     reader.read_to_end(&mut said)?;

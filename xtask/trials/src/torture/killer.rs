@@ -9,7 +9,7 @@ use super::process::{self, Kind};
 use super::runner::Roster;
 use crate::random::Random;
 
-/// Whom to look for, as often as stated.
+/// The kinds to look for, as often as they occur here.
 const WANTED: [Kind; 25] = {
     use Kind::{Background, Begin, Block, Cancel, Collect, End, Shell, Subshell, Task, Wait};
     [
@@ -18,15 +18,15 @@ const WANTED: [Kind; 25] = {
     ]
 };
 
-/// How often the killer looks for a process of the kind before it takes another kind.
+/// How often to look for a process of one kind before trying another.
 const LOOKS: usize = 30;
 
-/// What was killed by whom.
+/// What was killed, and in which steps.
 #[derive(Debug, Default)]
 pub(crate) struct Kills {
     /// The number of processes that the killer killed, by their kind.
     pub(crate) by_kind: BTreeMap<Kind, usize>,
-    /// The steps that they belonged to, with what they were; none where a shell was between two steps.
+    /// The steps that they belonged to, with their kinds; none for a shell between two steps.
     pub(crate) list: Vec<(Kind, Token)>,
 }
 
@@ -36,13 +36,13 @@ impl Kills {
         self.list.iter().any(|&(_, killed)| killed == step)
     }
 
-    /// Whether somebody who was waiting in that step was killed. A blocker is none: the shell asks for another.
+    /// Whether a waiter in that step was killed. A blocker does not count: the shell starts another.
     pub(crate) fn hit_the_waiter(&self, step: Token) -> bool {
         self.list.iter().any(|&(kind, killed)| killed == step && kind != Kind::Block)
     }
 }
 
-/// Kills until `stop` says something or is gone. The pauses are `pause` long on average.
+/// Kills until `stop` gets a message or is gone. The pauses are `pause` long on average.
 pub(crate) fn run(roster: &Roster, seed: u64, pause: Duration, stop: &Receiver<()>) -> Kills {
     let mut random = Random::new(!seed);
     let mut kills = Kills::default();

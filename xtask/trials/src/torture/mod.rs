@@ -1,44 +1,48 @@
 //! `cargo xtask torture`: many shells share one store while processes of every kind are killed.
 //!
-//! A plan is made from a seed ([`plan`]) and rendered to bash scripts ([`script`]), which start futures, wait for their
-//! own and for each other's, cancel them, use names again, and kill what records speak of. A thread kills more
-//! ([`killer`]). When every process has ended ([`runner`]), the store ([`final_state`]) is held against what the shells say
-//! ([`event_log`], [`report`]) by [`checker`] and [`futures`]. The same seed makes the same plan; who gets killed when is up to
-//! the machine.
+//! A seed gives a plan ([`plan`]), which is rendered to bash scripts ([`script`]). The scripts start futures, wait for
+//! their own and for each other's, cancel them, reuse names, and kill processes that records name. A thread kills more
+//! ([`killer`]). When every process has ended ([`runner`]), [`checker`] and [`futures`] compare the store
+//! ([`final_state`]) with what the shells say ([`event_log`], [`report`]). The same seed gives the same plan; which
+//! processes are killed, and when, depends on the machine.
 //!
 //! # What "exactly once" means here
 //!
 //! A future that was begun has one record. To *hand it over* is to print its log and its result and then to move its
-//! record among the collected ones; the move is what counts, because a rename happens once or not at all. SIGKILL can
-//! fall between any two of these, so no tool can promise that somebody *reads* a report exactly once: after the print
-//! and before the move, the next waiter prints it again; after the move and before the waiter goes on, nobody is left to
-//! say what it saw. What can be promised, and is checked, is this:
+//! record to the collected ones; the move is what counts, because a rename happens once or not at all. SIGKILL can fall
+//! between any two of these, so no tool can promise that somebody *reads* a report exactly once: after the print and
+//! before the move, the next waiter prints it again; after the move and before the waiter goes on, nobody is left to
+//! say what it saw. What a tool can promise, and this run checks, is this:
 //!
-//! * A wait is *disturbed* if the shell, its subshell or a program in it was killed in that step, else it is
-//!   *undisturbed*. Whatever an undisturbed wait reports counts as reported.
-//! * **Never twice**: no future is reported by two undisturbed waits, nor by one if its record was not moved by a wait.
-//! * **Never another**: a wait reports the future that it has announced, or, when another waiter was faster, none.
-//! * **Never not at all**: a record that a wait has moved was reported by an undisturbed wait, or somebody who waited for
-//!   that name was killed (the report was in flight). A disturbed wait may leave a whole or a partial report, or none.
-//! * **Never gone**: every future whose start returned 0 has exactly one record for ever, in one of these states:
-//!   reported; in flight; superseded (nobody had waited when the name was used again; record and log are kept); or live,
-//!   and then the checker collects it. A start that failed has no record, unless a process of that start was killed.
+//! * A wait is *disturbed* if the shell, its subshell or a program in it was killed in that step, and otherwise
+//!   *undisturbed*. Everything that an undisturbed wait reports counts as reported.
+//! * **Never twice**: no two undisturbed waits report the same future, and none reports one whose record no wait has
+//!   moved.
+//! * **Never another**: a wait reports the future that it has announced, or none if another waiter was faster.
+//! * **Never not at all**: if a wait has moved a record, an undisturbed wait has reported it, or somebody who waited
+//!   for that name was killed (the report was in flight). A disturbed wait may leave a whole or a partial report, or
+//!   none.
+//! * **Never gone**: every future whose start returned 0 has exactly one record forever, in one of these states:
+//!   reported; in flight; superseded (nobody had waited when another future took the name; record and log are kept); or
+//!   live, and then the checker collects it. A start that failed has no record, unless a process of that start was
+//!   killed.
 //! * **Lost** is a result like others, for a future without a recorded status. It has to be true: one of the processes
-//!   of that future, or its shell in the very step that started it, was killed. Its status is reported as unknown (125),
-//!   or as 137 by the shell that was told so by its own `wait`.
-//! * A recorded status is the planned one, or 137 if one of the future's processes was killed, or 137 or 143 if the record
-//!   says that the future was cancelled; and it says so only if a shell was to cancel one of that name.
-//! * A cancel that nobody disturbed says what became of the future, or that there is none.
-//! * A wait that returns 0 without a report is of nothing that its shell has started and not heard of.
-//! * Beside the shells, another script runs `async_init`, `async_cleanup` and `async wait --all` in a loop. It
-//!   takes only what killed shells have left, and tells of that as any waiter.
-//! * Half of the shells limit how many of their tasks run at once. Whoever is killed in the queue keeps nobody waiting.
-//! * A log has exactly what its task printed, or the beginning of that if the task was killed or lost.
-//! * What else a run may suffer, its mode, explains no more than it does ([`mode`]): for want of processes, or of room on
-//!   the disk, starts and waits may fail, and a task may end with another failure, never with a success that was not
-//!   planned; where its end can't be recorded it is lost.
-//! * No time is negative, no process is left waiting, and what was left half-made does not keep `async init` from making
-//!   the store anew.
+//!   of that future, or its shell in the very step that started it, was killed. Its status is reported as unknown
+//!   (125), or as 137 by the shell whose own `wait` said so.
+//! * A recorded status is the planned one, or 137 if one of the future's processes was killed, or 137 or 143 if the
+//!   record says that the future was cancelled; and it says so only if the plan has a shell cancel one of that name.
+//! * An undisturbed cancel says what became of the future, or that there is none.
+//! * If a wait returns 0 without a report, its shell has no future of that name that it started and has not heard of.
+//! * Beside the shells, another script runs `async_init`, `async_cleanup` and `async wait --all` in a loop. It takes
+//!   only what killed shells have left, and reports that like any waiter.
+//! * Half of the shells limit how many of their tasks run at once. A process that is killed in the queue keeps nobody
+//!   waiting.
+//! * A log has exactly its task's output, or the beginning of it if the task was killed or lost.
+//! * The mode of a run, what it suffers besides the kills, excuses no more than it causes ([`mode`]): if processes or
+//!   disk space are missing, starts and waits may fail, and a task may end with another failure, but never with a
+//!   success that was not planned; if its end can't be recorded it is lost.
+//! * No time is negative, no process is left waiting, and unfinished files do not keep `async init` from making the
+//!   store again.
 
 mod checker;
 mod event_log;
@@ -112,7 +116,7 @@ impl Torture {
         violations.extend(too_little(&tally, self.futures, self.mode));
         print_summary(&tally, &aftermath.kills, begin.elapsed());
         if violations.is_empty() {
-            // The last proof destroys the evidence, so it waits until nothing else is wrong.
+            // The last check destroys the evidence, so it only runs if everything else is right.
             violations.extend(init_again(&scene).err());
         }
         if violations.is_empty() {
@@ -125,7 +129,7 @@ impl Torture {
     }
 }
 
-/// The program under test, as it is built beside this one.
+/// The program under test, built beside this one.
 fn build() -> Result<PathBuf, String> {
     let own = std::env::current_exe().map_err(|error| format!("this program has no path: {error}"))?;
     let dir = own.parent().ok_or("this program is nowhere")?;
@@ -133,7 +137,7 @@ fn build() -> Result<PathBuf, String> {
     if is_optimized { xtask::program::optimized() } else { xtask::program::quick() }
 }
 
-/// What there was too little of for a run to prove anything: of the plan, and of what others do beside it.
+/// What there was too little of for the run to prove anything: of the plan, and of what others do besides.
 fn too_little(tally: &Tally, futures: usize, mode: Mode) -> Vec<String> {
     let mut missing = Vec::new();
     if tally.as_planned * 100 < futures * mode.floor() {
@@ -167,17 +171,17 @@ fn init(scene: &Scene) -> Result<(), String> {
     if output.status.success() && said.is_empty() { Ok(()) } else { Err(format!("async init: {said}")) }
 }
 
-/// What may be in a store without futures.
+/// What a store without futures may contain.
 const OWN: [&str; 6] = [".collected", ".runs", ".starting", ".count", ".queue", ".slots"];
 
-/// `async init` works on what is left, and where an earlier one was killed before it had made the store anew.
+/// `async init` works on what is left, even if an earlier one was killed before it had finished.
 fn init_again(scene: &Scene) -> Result<(), String> {
     let gone = |error| format!("can't remove the collected futures: {error}");
     fs::remove_dir_all(scene.store().join(".collected")).map_err(gone)?;
     init(scene)?;
     let left = fs::read_dir(scene.store()).map_err(|error| error.to_string())?;
     let names: Vec<_> = left.flatten().map(|entry| entry.file_name()).collect();
-    // A log without a record that it belongs to might be anybody's, so it is left.
+    // A log without a record might belong to anybody, so it stays.
     let is_left = |name: &str| !OWN.contains(&name) && Path::new(name).extension() != Some("log".as_ref());
     let names: Vec<_> = names.into_iter().filter(|name| is_left(name.to_str().unwrap_or_default())).collect();
     if names.is_empty() { Ok(()) } else { Err(format!("async init left {names:?}")) }

@@ -1,4 +1,4 @@
-//! What goes on beside the kills, and what that explains.
+//! What happens besides the kills, and what that explains.
 
 use clap::ValueEnum;
 
@@ -35,27 +35,27 @@ impl Mode {
         matches!(self, Self::Processes | Self::Disk)
     }
 
-    /// Whether that is why a start was refused, or a wait or a cancel failed.
+    /// Whether the mode explains why a start was refused, or a wait or a cancel failed.
     pub(super) fn explains(self, rc: i32, why: &str) -> bool {
         match self {
-            // A shell says nothing of ours where its own fork fails, and has a status of its own for that.
+            // If a shell's own fork fails, there is no message of ours, and the shell has a status of its own for that.
             Self::Processes => rc == 254 || rc == 125 && (why.is_empty() || why.contains("os error 11)")),
             Self::Disk => rc == 125 && why.contains("(os error 28)"),
             _ => false,
         }
     }
 
-    /// Whether a future whose end can't be recorded is lost without anybody having been killed.
+    /// Whether a future whose end can't be recorded is lost although nothing was killed.
     pub(super) fn loses(self) -> bool {
         self == Self::Disk
     }
 
-    /// Whether a task that ended as planned may not have been able to print all.
+    /// Whether a task that ended as planned may not have been able to print everything.
     pub(super) fn cuts(self) -> bool {
         self == Self::Disk
     }
 
-    /// A log without what bash says in it of what a task lacked.
+    /// A log without bash's complaints about resources that a task lacked.
     pub(super) fn without_complaints(self, log: &str) -> String {
         let complaint = match self {
             Self::Processes => ": fork: ",
@@ -65,22 +65,23 @@ impl Mode {
         log.split_inclusive('\n').filter(|line| !line.contains(complaint)).collect()
     }
 
-    /// Whether a log has the beginning of what the task printed, or on a full disk what there was room for.
+    /// Whether a log has the beginning of the task's output, or on a full disk the part that had room.
     pub(super) fn is_part(self, log: &str, whole: &str) -> bool {
         let mut rest = whole.bytes();
         whole.starts_with(log) || self.cuts() && log.bytes().all(|byte| rest.any(|it| it == byte))
     }
 
-    /// How many of a hundred futures have to end as planned for a run to prove anything.
+    /// How many percent of the futures have to end as planned for a run to prove anything.
     pub(super) fn floor(self) -> usize {
         match self {
-            // The rest are those that are hit, or never started, as their shell is or their name is taken.
+            // The rest are hit, or never started because their shell is hit or their name is taken.
             Self::Kills => 66,
             // A run takes longer beside all of these scripts, and the killer kills by the clock.
             Self::Init => 40,
-            // All else fails while there is nothing to be had, which is a third of the time and longer on a busy machine.
+            // Everything else fails while a resource is missing, which is a third of the time, and longer on a busy
+            // machine.
             Self::Processes | Self::Disk => 20,
-            // Each time takes what runs at that moment, of the shells that run at a time one or two each.
+            // Each cancel hits what is running at that moment: one or two futures of each shell.
             Self::Cancel => 33,
         }
     }

@@ -1,4 +1,4 @@
-//! Where a run takes place, and as whom.
+//! Where a run takes place, and as which user.
 
 use std::env;
 use std::fs;
@@ -10,14 +10,14 @@ use nix::unistd::geteuid;
 
 use super::mode::Mode;
 
-/// The environment variable that says that this is the run itself, with the path of the program under test.
+/// The environment variable that marks the run itself; it has the path of the program under test.
 const PROGRAM: &str = "ASYNC_TORTURE_PROGRAM";
 
-/// The second user: one that has nothing else to do, so that no other process counts.
+/// The second user, who has no other processes, so that only the run's count.
 const USER: &str = "54321";
 
-/// Gives the program under test if the run can take place here. Else it takes place in a process of its own: there with a
-/// file system that nobody else sees, or as another user; then none.
+/// Returns the program under test if the run can take place in this process. Otherwise starts another process for it,
+/// with a file system that nothing else sees or as another user, and returns none.
 pub(super) fn start_elsewhere(
     mode: Mode,
     build: impl FnOnce() -> Result<PathBuf, String>,
@@ -43,7 +43,7 @@ pub(super) fn start_elsewhere(
         command = Command::new("unshare");
         command.args(["--mount", "--propagation", "private"]);
     }
-    // The second user may not be let in where they are.
+    // The second user may not have access to the originals.
     let copy = |from: &Path, name: &str| {
         let to = copies.path().join(name);
         fs::copy(from, &to).map(|_| to).map_err(failed)
@@ -85,7 +85,7 @@ impl Stage {
         Ok(Self { path, temporary: None })
     }
 
-    /// Leaves it where it is.
+    /// Leaves it in place.
     pub(super) fn keep(self) {
         let _ = self.temporary.map(tempfile::TempDir::keep);
     }

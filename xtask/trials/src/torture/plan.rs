@@ -1,4 +1,4 @@
-//! What the shells of a run are going to do, made from the seed alone.
+//! What the shells of a run will do, made from the seed alone.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub(crate) struct Plan {
 pub(crate) struct Shell {
     /// Whether it sources the shim in devstack's profile.
     pub(crate) devstack: bool,
-    /// Whether there is a limit on how many of its tasks, and of all that are limited, run at once.
+    /// Whether there is a limit on how many of its tasks, together with all other limited ones, run at once.
     pub(crate) limited: bool,
     pub(crate) steps: Vec<Step>,
 }
@@ -32,14 +32,14 @@ pub(crate) enum Step {
     Cancel {
         name: String,
     },
-    /// SIGKILL for a process that the record of that name speaks of.
+    /// SIGKILL for a process that the record of that name mentions.
     Kill {
         key: &'static str,
         name: String,
     },
 }
 
-/// Who waits.
+/// The waiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
     /// The shell, with `async_wait`.
@@ -60,7 +60,7 @@ impl fmt::Display for Manner {
     }
 }
 
-/// What a future is to run.
+/// The task of a future.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Task {
     pub(crate) name: String,
@@ -72,7 +72,7 @@ pub(crate) struct Task {
     pub(crate) ending: Ending,
 }
 
-/// How a task ends when it is let alone.
+/// How a task ends if nothing disturbs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Return(u8),
@@ -95,7 +95,7 @@ impl fmt::Display for Ending {
 }
 
 impl Task {
-    /// The exit status if nobody kills it.
+    /// The exit status if nothing kills it.
     pub(crate) fn rc(&self) -> i32 {
         match self.ending {
             Ending::Return(rc) | Ending::Exit(rc) => rc.into(),
@@ -104,13 +104,13 @@ impl Task {
         }
     }
 
-    /// All that it prints if nobody kills it.
+    /// Its whole output if nothing kills it.
     pub(crate) fn output(&self) -> String {
         (1..=self.lines).fold(String::new(), |text, i| text + &format!("{} line {i} of {}\n", self.token, self.lines))
     }
 }
 
-/// The one word that only one task of the run prints: where the plan starts it.
+/// A word that only one task of the run prints: the position of its start in the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Token {
     /// The index of the shell.
@@ -139,7 +139,7 @@ const SHARED_NAMES: usize = 10;
 const OWN_NAMES: usize = 6;
 
 impl Plan {
-    /// The plan of that seed: so many futures, by shells of which `neighbours` run at a time.
+    /// The plan for that seed: that many futures, by shells of which `neighbours` run at a time.
     pub(crate) fn generate(seed: u64, futures: usize, neighbours: usize) -> Self {
         let mut random = Random::new(seed);
         let mut shells = Vec::new();
@@ -152,7 +152,7 @@ impl Plan {
         Self { shells }
     }
 
-    /// The task that the plan has for a token.
+    /// The planned task for a token.
     pub(crate) fn task(&self, token: Token) -> Option<&Task> {
         match self.shells.get(token.shell)?.steps.get(token.step)? {
             Step::Start(task) => Some(task),
@@ -163,7 +163,7 @@ impl Plan {
 
 fn shell(random: &mut Random, index: usize, starts: usize, neighbours: usize) -> Shell {
     let mut steps = Vec::new();
-    // The own names that nobody has waited for since they were used; as far as the plan knows.
+    // The shell's own names that nobody has waited for since their last use, as far as the plan knows.
     let mut open = Vec::new();
     let mut started = 0;
     while started < starts {
@@ -187,7 +187,7 @@ fn shell(random: &mut Random, index: usize, starts: usize, neighbours: usize) ->
                 }
                 Step::Wait { manner, names }
             }
-            // Most of the time what has just been started: tasks are short.
+            // Usually the newest: tasks are short.
             84..93 => Step::Cancel { name: victim(random, 80, &open, index, neighbours) },
             _ => {
                 let name = victim(random, 50, &open, index, neighbours);
@@ -204,7 +204,7 @@ fn shell(random: &mut Random, index: usize, starts: usize, neighbours: usize) ->
     Shell { devstack: random.percent(50), limited: random.percent(50), steps }
 }
 
-/// Whom to do harm to: that often in a hundred times the newest own future, else any other.
+/// The target of a cancel or kill: with a probability of `own` percent the newest own future, else any other.
 fn victim(random: &mut Random, own: usize, open: &[usize], index: usize, neighbours: usize) -> String {
     let own = random.percent(own);
     match open.last() {
@@ -224,7 +224,7 @@ fn task(random: &mut Random, name: String, token: Token) -> Task {
     Task { name, token, lines: 1 + random.below(4), pause: random.pick(&[0, 0, 1, 3, 9]), ending }
 }
 
-/// A name that all use, or one of a shell that may run at the same time.
+/// A shared name, or a name of a shell that may be running at the same time.
 fn name_of_others(random: &mut Random, index: usize, neighbours: usize) -> String {
     if random.percent(60) {
         shared_name(random)

@@ -10,7 +10,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::script::{MARK, SHELL, STEP};
 
-/// What a process is to its future or to its shell.
+/// The role of a process for its future or its shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     /// A shell of the plan.
@@ -31,7 +31,7 @@ pub(crate) enum Kind {
     Other,
 }
 
-/// One process, held on to, so that its id can't become somebody else's.
+/// A process with an open handle, so that its id can't pass to another.
 pub(crate) struct Process {
     pub(crate) pid: i32,
     handle: OwnedFd,
@@ -48,7 +48,7 @@ impl Process {
         pidfd_send_signal(&self.handle, Signal::KILL).is_ok()
     }
 
-    /// Where it stands, for a person.
+    /// Its state, for a person.
     pub(crate) fn describe(&self) -> String {
         let read = |name| fs::read(entry(self.pid, name)).unwrap_or_default();
         let wchan = String::from_utf8_lossy(&read("wchan")).into_owned();
@@ -58,7 +58,7 @@ impl Process {
     }
 }
 
-/// All processes of the run with that mark. `shells` tells whether a process id is a shell's.
+/// All processes of the run with that mark. `shells` tells whether a process id belongs to a shell.
 pub(crate) fn all(mark: &str, shells: impl Fn(i32) -> bool) -> Vec<Process> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
@@ -68,14 +68,14 @@ pub(crate) fn all(mark: &str, shells: impl Fn(i32) -> bool) -> Vec<Process> {
 }
 
 fn look(pid: i32, mark: &str, shells: &impl Fn(i32) -> bool) -> Option<Process> {
-    // Most processes are none of ours, which is cheaper to see than to hold on to them.
+    // Most processes are not ours; seeing that is cheaper than opening a handle.
     environment(pid, MARK).filter(|found| found == mark)?;
     let handle = pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
-    // Only what is read from here on is certain to be about the process that the handle stands for.
+    // Only what is read from here on certainly concerns the process behind the handle.
     environment(pid, MARK).filter(|found| found == mark)?;
     let shell = environment(pid, SHELL)?.parse().ok()?;
     let step = target(pid, "9").and_then(|path| path.file_name()?.to_str()?.parse().ok());
-    // A supervisor has let go of it once its shell is gone.
+    // A supervisor closes it once its shell is gone.
     let step = step.or_else(|| environment(pid, STEP)?.parse().ok());
     let kind = if shells(pid) { Kind::Shell } else { kind(pid)? };
     Some(Process { pid, handle, kind, shell, step })
@@ -103,7 +103,7 @@ fn kind(pid: i32) -> Option<Kind> {
     Some(Kind::Subshell)
 }
 
-/// Whether it has a record open, as a supervisor has once its future has begun.
+/// Whether it has a record open, as a supervisor does once its future has begun.
 fn holds_record(pid: i32) -> bool {
     let open = fs::read_dir(entry(pid, "fd")).into_iter().flatten().flatten();
     let is_record = |path: PathBuf| path.extension() == Some(OsStr::new("ini"));
@@ -114,12 +114,12 @@ fn entry(pid: i32, name: &str) -> PathBuf {
     Path::new("/proc").join(pid.to_string()).join(name)
 }
 
-/// What a descriptor of a process stands for.
+/// The target of a process's descriptor.
 fn target(pid: i32, fd: &str) -> Option<PathBuf> {
     fs::read_link(entry(pid, "fd").join(fd)).ok()
 }
 
-/// A variable of the environment that a process was started with. None for a zombie: it has no memory any more.
+/// A variable of the environment with which a process started. None for a zombie, which has no memory any more.
 fn environment(pid: i32, name: &str) -> Option<String> {
     let variables = fs::read(entry(pid, "environ")).ok()?;
     variables

@@ -1,18 +1,18 @@
-//! What a wait has printed, taken apart.
+//! Parsing the output of a wait.
 
 use super::plan::Token;
 
-/// What was printed about one future.
+/// The output about one future.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Report {
     pub(crate) name: String,
-    /// The future that was there when the wait began.
+    /// The future that existed when the wait began.
     pub(crate) announced: Token,
-    /// The log as it was handed over, without the lines of a trace.
+    /// The log as printed, without the lines of a trace.
     pub(crate) log: String,
     /// None if the report was cut short, or if another waiter was faster.
     pub(crate) result: Option<Verdict>,
-    /// Whether it only repeats what became of a future that was handed over before.
+    /// Whether it only repeats the result of a future that was handed over before.
     pub(crate) again: bool,
 }
 
@@ -20,19 +20,19 @@ pub(crate) struct Report {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Verdict {
     pub(crate) token: Token,
-    /// The exit status; none if it says that nobody knows it.
+    /// The exit status; none if the line says that it is unknown.
     pub(crate) rc: Option<i32>,
     /// How long the task ran, in s.
     pub(crate) seconds: i64,
     pub(crate) lost: bool,
 }
 
-/// Takes the output of a wait apart; the error is the line that does not belong there.
+/// Parses the output of a wait; the error is the line that does not belong there.
 pub(crate) fn parse(output: &str) -> Result<Vec<Report>, String> {
     let mut reports: Vec<Report> = Vec::new();
     let mut is_dump = false;
     for line in output.lines().filter(|line| !is_message(line)) {
-        // What devstack's functions print of the store when a wait has failed is no report.
+        // The dump of devstack's functions after a failed wait is not a report.
         is_dump |= line.starts_with("=== Wait failure dump: ");
         if is_dump {
             is_dump = !line.starts_with("=== End of the dump");
@@ -76,7 +76,7 @@ pub(crate) fn parse(output: &str) -> Result<Vec<Report>, String> {
     Ok(reports)
 }
 
-/// Whether that is no report, but what the program, or bash itself, complains of. No task prints the like.
+/// Whether the line is a complaint of the program or of bash, not a report. No task prints such lines.
 pub(crate) fn is_message(line: &str) -> bool {
     let sources = ["./functions: ", ".bash: ", "/shim.standalone: ", "/shim.devstack: "];
     line.starts_with("async: ") || sources.iter().any(|source| line.contains(source))

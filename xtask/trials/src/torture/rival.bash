@@ -1,4 +1,5 @@
-# Another script in the store of a torture run, which takes all that it may, over and over, until the shells are through.
+# Another script in the store of a torture run, which takes everything it may, repeatedly, until the shells
+# are done.
 
 # shellcheck source=/dev/null
 source "$TORTURE_SHIM"

@@ -1,7 +1,7 @@
-//! Starts the shells of a plan, so many at a time, and waits for every process of the run to end.
+//! Starts the shells of a plan, a number of them at a time, and waits for every process of the run to end.
 //!
-//! This process adopts what its descendants leave behind (see `PR_SET_CHILD_SUBREAPER` in prctl(2)), so "all have ended"
-//! is an event, `ECHILD` of waitpid(2), and nothing has to be looked for.
+//! This process adopts the orphans of its descendants (see `PR_SET_CHILD_SUBREAPER` in prctl(2)), so the end of all is
+//! an event, `ECHILD` of waitpid(2), and nothing has to be searched.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -19,22 +19,23 @@ use super::plan::Plan;
 use super::process;
 use super::script::Scene;
 
-/// How long no process may end before those that are left count as hung. No task of a plan takes a tenth of a second.
+/// How long no process may end before the remaining ones count as hung. No planned task takes a tenth of a second.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The status of a shell that has found no process to be had.
+/// The status of a shell that could not fork.
 const NO_PROCESS: i32 = 254;
 
-/// The shells that run, and the mark of the run.
+/// The running shells, and the mark of the run.
 pub(crate) struct Roster {
     pub(crate) mark: String,
-    /// How many shells may be killed: with each of them the rest of its plan is gone, and a busy machine takes longer to it.
+    /// How many shells may be killed: each kill loses the rest of the shell's plan, and a busy machine takes longer
+    /// over it.
     pub(crate) mortal_shells: usize,
     shells: Mutex<HashMap<i32, usize>>,
 }
 
 impl Roster {
-    /// The indices of the running shells by their process ids. Nobody starts a shell while this is held.
+    /// The indices of the running shells by their process ids. No shell starts while this is locked.
     pub(crate) fn shells(&self) -> MutexGuard<'_, HashMap<i32, usize>> {
         self.shells.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -42,10 +43,10 @@ impl Roster {
 
 /// How the shells ended, and what was done to them.
 pub(crate) struct Aftermath {
-    /// For each shell whether it was killed.
+    /// Whether each shell was killed.
     pub(crate) killed: Vec<bool>,
     pub(crate) kills: Kills,
-    /// The processes that were still there when nothing moved any more.
+    /// The processes that were left when nothing moved any more.
     pub(crate) hung: Vec<String>,
 }
 
@@ -108,7 +109,7 @@ fn start_and_reap(
     }
 }
 
-/// Ends with the run, or kills what is left of it when nothing moves any more: then says what that was.
+/// Ends with the run, or kills what is left of it when nothing moves any more, and then says what that was.
 fn watch(roster: &Roster, movement: &Receiver<()>) -> Vec<String> {
     let mut hung = Vec::new();
     loop {

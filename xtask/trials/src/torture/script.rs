@@ -18,11 +18,11 @@ const FUNCTIONS: &str = include_str!("shell.bash");
 /// The script beside the shells.
 const RIVAL: &str = include_str!("rival.bash");
 
-/// What the run suffers beside the kills.
+/// What the run suffers besides the kills.
 const ADVERSARY: &str = include_str!("adversary.bash");
 
-/// How many processes the user of all shells may have where there is a limit, and how many of them something else has now and
-/// then. A shell needs three or four for each future that runs.
+/// How many processes the user of all shells may have, if there is a limit, and how many of them something else takes
+/// now and then. A shell needs three or four for each running future.
 const MOST_PROCESSES: u32 = 100;
 const TAKEN: u32 = 90;
 
@@ -43,7 +43,7 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Writes all that the shells need.
+    /// Writes all files that the shells need.
     pub(crate) fn set_up(dir: &Path, program: PathBuf, plan: &Plan, mode: Mode) -> io::Result<Self> {
         let scene = Self { dir: dir.to_owned(), program, mode };
         if mode == Mode::Disk {
@@ -73,7 +73,7 @@ impl Scene {
         if self.mode == Mode::Disk { self.dir.join("disk") } else { self.dir.clone() }
     }
 
-    /// The store, where it can still be looked at after the run: a disk goes with that.
+    /// The store, or a copy that survives the run: a disk does not.
     pub(crate) fn kept_store(&self) -> PathBuf {
         if self.mode != Mode::Disk {
             return self.store();
@@ -83,7 +83,7 @@ impl Scene {
         if copied.is_ok_and(|status| status.success()) { kept } else { self.store() }
     }
 
-    /// What a shell says that it has done.
+    /// The event log of a shell.
     pub(crate) fn event_log(&self, shell: usize) -> PathBuf {
         self.dir.join(format!("shell-{shell}.event_log"))
     }
@@ -118,7 +118,7 @@ impl Scene {
             .env("LANG", "C.UTF-8")
             .env("ASYNC_BIN", &self.program)
             .env("ASYNC_DIR", self.store())
-            // What a shell that is killed has started is to be accounted for, not cancelled with it.
+            // Futures of a killed shell must be accounted for, not cancelled with it.
             .env("ASYNC_ON_EXIT", "leave")
             .env("DEVSTACK_PARALLEL", "True")
             .env(MARK, mark)
@@ -134,12 +134,12 @@ impl Scene {
         Ok(command)
     }
 
-    /// The command that runs the script beside the shells; it is not one of those that may be killed.
+    /// The command that runs the script beside the shells, which is never killed.
     pub(crate) fn rival(&self) -> io::Result<Command> {
         self.beside("rival", &[])
     }
 
-    /// The command that makes the run suffer what it is to suffer beside the kills, if anything.
+    /// The command for what the run suffers besides the kills, if anything.
     pub(crate) fn adversary(&self) -> io::Result<Option<Command>> {
         if self.mode == Mode::Kills { Ok(None) } else { self.beside("adversary", &[self.mode.name()]).map(Some) }
     }
@@ -170,12 +170,12 @@ impl Scene {
         Ok(command)
     }
 
-    /// What a script beside the shells has printed: `rival` or `adversary`.
+    /// The output of a script beside the shells: `rival` or `adversary`.
     pub(crate) fn output_of(&self, script: &str) -> PathBuf {
         self.dir.join(format!("{script}.out"))
     }
 
-    /// Is there once the shells are through.
+    /// A file that appears once the shells are done.
     pub(crate) fn over(&self) -> PathBuf {
         self.dir.join("over")
     }
@@ -211,7 +211,7 @@ fn render(shell: &Shell) -> String {
     text
 }
 
-/// A number that stands for the whole plan (FNV-1a of all scripts).
+/// A hash of the whole plan (FNV-1a of all scripts).
 pub(crate) fn fingerprint(plan: &Plan) -> u64 {
     plan.shells
         .iter()

@@ -1,20 +1,20 @@
 # What every shell of a torture run sources: the functions that its steps call.
 #
-# Each function gets the number of its step first. What it prints goes to a file of the step, which is also open as
-# descriptor 9: so whoever looks at a process knows which step it belongs to, however it came about.
-# The diary has a line for each step that was done, written at once and after the step, so that the diary of a shell
-# that was killed is a shorter one and never a wrong one.
+# Each function gets the number of its step first. Its output goes to a file of the step, which is also open
+# as descriptor 9, so that the step of a process can be found, however the process came about. The event log
+# has a line for each completed step, written at once after the step, so that a killed shell leaves a shorter
+# log and never a wrong one.
 
 # shellcheck source=/dev/null
 source "$TORTURE_SHIM"
-# Nobody ever writes to it: a sleep without a process.
+# Nothing ever writes to it: a sleep without a process.
 exec {never}<>"$TORTURE_SILENCE"
 
 function note {
     printf '%s\n' "$*" >>"$TORTURE_DIARY"
 }
 
-# All that the program complained of in a step
+# All complaints of the program in a step
 function complaint {
     local line
     REPLY=
@@ -72,8 +72,8 @@ function collect {
     note "$1 waited $rc $REPLY"
 }
 
-# A function, as the other ways to the program are: a command's own redirections are made after the fork, and who is killed
-# before that is known by no step
+# A function, like the other ways to the program: a command's own redirections come after the fork, and a
+# process that is killed before them belongs to no known step
 function cancel_program {
     "$ASYNC_BIN" cancel --grace 100ms -- "$1"
 }
@@ -98,9 +98,9 @@ function murder {
         done 2>/dev/null <"$ASYNC_DIR/$3.ini" || :
     fi
     token=${token%% *}
-    # The process may be gone, and its id that of another process of this run.
+    # The process may be gone, and another process of this run may have its id.
     if [[ -n $pid && -n $token ]] && belongs "$pid" "$token"; then
-        # Before the deed: there may be no afterwards.
+        # Before the kill: there may be no afterwards.
         note "$1 kills $token"
         kill -KILL "$pid" 2>/dev/null || :
     fi

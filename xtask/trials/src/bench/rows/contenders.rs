@@ -1,4 +1,4 @@
-//! One future after another, by each who can.
+//! One future after another, with every tool that can do it.
 
 use std::ffi::OsString;
 use std::fs;
@@ -45,18 +45,18 @@ const DELAY: Section = Section {
     base: "floor",
 };
 
-/// How many futures there is time for where one takes a good part of a second.
+/// How many futures there is time for if one takes a good part of a second.
 const FEW: usize = 10;
 
-/// Someone who can start something and wait for it.
+/// A tool that can start something and wait for it.
 struct Contender {
     name: String,
     who: String,
     script: &'static str,
     env: Vec<(&'static str, OsString)>,
-    /// Whether it starts functions; programs it starts in any case.
+    /// Whether it can start functions; all can start programs.
     functions: bool,
-    /// How many futures a measurement may have at most.
+    /// The most futures for one measurement.
     at_most: usize,
     missing: Option<String>,
 }
@@ -91,7 +91,7 @@ impl Contender {
         Self { missing: Some(what), ..self }
     }
 
-    /// The row in that section, where `measure` gets the script that starts and waits.
+    /// A row in that section; `measure` gets the script that starts and waits.
     fn row(
         self,
         section: &'static Section,
@@ -117,7 +117,7 @@ struct Script<'a> {
 }
 
 impl Script<'_> {
-    /// How long it takes with so many futures.
+    /// How long it takes with that many futures.
     fn time(&self, place: &Place, count: usize, more: &[(&str, &Path)]) -> Result<Duration, String> {
         let dest = place.fresh()?;
         let mut command = place.script(self.contender.script, dest.path());
@@ -129,7 +129,7 @@ impl Script<'_> {
         Ok(elapsed)
     }
 
-    /// Waits for what nobody has waited for, so that it costs nobody else anything.
+    /// Waits for what nothing has waited for, so that it does not slow down anything else.
     fn settle(&self, place: &Place, dest: &Path) {
         if let Some((_, program)) = self.contender.env.iter().find(|(key, _)| *key == "ASYNC_BIN") {
             let _ = place.time(place.command(program, dest).arg("cleanup"));
@@ -141,7 +141,7 @@ impl Script<'_> {
         Ok(ms_each(self.time(place, self.count, more)?, start, self.count))
     }
 
-    /// The median of what the script has measured itself, in ms.
+    /// The median of the script's own measurements, in ms.
     fn delay(&self, place: &Place) -> Result<f64, String> {
         let file = place.dir().join("delays");
         let _ = fs::remove_file(&file);
@@ -156,14 +156,14 @@ pub(super) fn rows(bench: &Bench, programs: &Programs, place: &Place) -> Vec<Row
     let all = || contenders(bench, programs, place).into_iter();
     let functions = || all().filter(|contender| contender.functions);
     let ending = script("ending.bash").display().to_string();
-    // Bash has a `true` of its own.
+    // Bash has its own `true`.
     let program = programs.truth.display().to_string();
     let mut rows = Vec::new();
     rows.extend(functions().map(|c| c.row(&FUNCTION, &["noop"], |place, script| script.each(place, &[]))));
     rows.extend(all().map(|c| c.row(&PROGRAM, &[&program], |place, script| script.each(place, &[]))));
     rows.extend(
         functions()
-            // In today's devstack, a task stays until somebody waits for it.
+            // In today's devstack, a task stays until the script waits for it.
             .filter(|c| c.name != "today")
             .map(|c| c.row(&RUN, &["noop"], |place, script| script.each(place, &[("RUN_ONLY", Path::new("1"))]))),
     );

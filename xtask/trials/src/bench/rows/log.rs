@@ -1,4 +1,4 @@
-//! A large log on its way out.
+//! Passing on a large log.
 
 use std::fs;
 
@@ -42,7 +42,7 @@ pub(super) fn rows(programs: &Programs) -> Vec<Row> {
     rows
 }
 
-/// Makes a store with a future `log` that is over, and says where its log is.
+/// Makes a store with a future `log` that is over, and returns the path of its log.
 fn over(dir: &std::path::Path) -> Result<std::path::PathBuf, String> {
     let said = |error: async_core::Error| error.to_string();
     let (store, _) = Store::init(dir, Permissions::Private).map_err(said)?;

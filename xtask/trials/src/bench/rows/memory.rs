@@ -64,10 +64,10 @@ pub(super) fn rows(bench: &Bench, programs: &Programs, place: &Place) -> Vec<Row
     rows
 }
 
-/// Has GNU time print KiB, and nothing else, as the last line.
+/// Makes GNU time print only KiB, as the last line.
 const FORMAT: [&str; 2] = ["--format", r"\n%M"];
 
-/// What the command prints last, in KiB.
+/// The last line of a command's output, in KiB.
 fn peak(place: &Place, command: &mut std::process::Command) -> Result<f64, String> {
     place.time(command)?;
     let line = place.last_line();

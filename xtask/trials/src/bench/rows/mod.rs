@@ -1,4 +1,4 @@
-//! What is measured.
+//! The measurements.
 
 mod contenders;
 mod crowd;
@@ -18,28 +18,28 @@ pub(crate) struct Row {
     pub(crate) section: &'static Section,
     /// `SECTION/NAME`.
     pub(crate) id: String,
-    /// Who or what is measured, for a reader.
+    /// The contender, for a reader.
     pub(crate) who: String,
     pub(crate) source: Source,
 }
 
-/// Where a row's samples come from.
+/// The source of a row's samples.
 pub(crate) enum Source {
-    /// Gives one, in the section's unit.
+    /// Takes a sample, in the section's unit.
     Measure(Measure),
-    /// Nowhere: this is missing.
+    /// None: something is missing.
     Missing(String),
 }
 
 /// Takes one sample.
 pub(crate) type Measure = Box<dyn Fn(&Place) -> Result<f64, String>>;
 
-/// Rows of one unit, one of which the others are held against.
+/// Rows with one unit, compared with one of them.
 #[derive(Serialize)]
 pub(crate) struct Section {
     pub(crate) id: &'static str,
     pub(crate) title: &'static str,
-    /// How it is measured.
+    /// How the section is measured.
     pub(crate) note: &'static str,
     pub(crate) unit: &'static str,
     /// The name of the row that is 1.
@@ -62,7 +62,7 @@ impl Section {
 }
 
 impl Row {
-    /// Whether the others of its section are held against it.
+    /// Whether the other rows of its section are compared with it.
     pub(crate) fn is_base(&self) -> bool {
         self.id.strip_prefix(self.section.id).and_then(|rest| rest.strip_prefix('/')) == Some(self.section.base)
     }
@@ -79,7 +79,7 @@ pub(crate) fn all(bench: &Bench, programs: &Programs, place: &Place) -> Vec<Row>
     rows
 }
 
-/// Milliseconds for one of so many, of what a run with all of them took longer than one with none.
+/// Milliseconds per future: the difference between a run with all of them and one with none.
 fn ms_each(whole: std::time::Duration, start: std::time::Duration, count: usize) -> f64 {
     #[allow(clippy::cast_precision_loss, reason = "a few thousand at most")]
     let count = count as f64;
@@ -87,7 +87,7 @@ fn ms_each(whole: std::time::Duration, start: std::time::Duration, count: usize)
 }
 
 impl Tool {
-    /// What is measured with it, if it is there.
+    /// A measurement with a tool, if the tool is there.
     fn with<M: Fn(&Place) -> Result<f64, String> + 'static>(
         &self,
         measure: impl FnOnce(std::path::PathBuf) -> M,

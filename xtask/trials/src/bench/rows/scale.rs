@@ -1,4 +1,4 @@
-//! What grows with the number of futures: no row may take more than its share more than the one with fewer.
+//! Costs that grow with the number of futures: no row may grow by more than its share over the one with fewer.
 
 use super::super::Bench;
 use super::super::place::Place;
