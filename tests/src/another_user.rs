@@ -1,4 +1,4 @@
-//! Another user: whom files are given to, and who runs commands. Both take root.
+//! Another user, who gets files and runs commands. Both need root.
 
 use std::os::unix::fs::lchown;
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::process::Command;
 
 use crate::shell::{Sandbox, copy_program};
 
-/// Their user and group id, which most systems call nobody.
+/// That user's id and group id, which most systems call nobody.
 pub const THEM: u32 = 65534;
 
-/// Gives them what has that path, itself if it is a symlink.
+/// Gives them the file at that path; a symlink itself, not its target.
 ///
 /// # Panics
 /// If that fails.
@@ -17,13 +17,13 @@ pub fn give(path: &Path) {
     lchown(path, Some(THEM), Some(THEM)).expect("root can give it away");
 }
 
-/// A bash command line that they run, with a program of their own to use; not run yet.
+/// A bash command line for them to run, with their own copy of the program; not run yet.
 ///
 /// # Panics
 /// If the program can't be copied.
 #[must_use]
 pub fn bash(sandbox: &Sandbox, script: &str) -> Command {
-    // What was built may be where only root can read it.
+    // The build may be in a folder that only root can read.
     let bin = sandbox.path("bin");
     std::fs::create_dir_all(&bin).expect("a folder");
     copy_program(&bin.join("async"));

@@ -45,7 +45,8 @@ impl Browser {
     #[must_use]
     pub fn start() -> Self {
         let profile = tempfile::tempdir().expect("a temporary folder");
-        // It reads commands from descriptor 3 and answers on 4. Its sandbox is not for root, and its pages are ours.
+        // It reads commands from descriptor 3 and answers on 4. Its sandbox does not work for root, and the pages are
+        // our own.
         let mut child = Command::new("sh")
             .args(["-c", "exec \"$@\" 3<&0 4>&1 0</dev/null 1>/dev/null 2>&1", "sh", PROGRAM])
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
@@ -79,7 +80,7 @@ impl Browser {
         browser
     }
 
-    /// Calls a method and gives its result.
+    /// Calls a method and returns its result.
     ///
     /// # Panics
     /// If it fails.
@@ -116,20 +117,20 @@ impl Browser {
         }
     }
 
-    /// Gives the window another size, in px.
+    /// Resizes the window, in px.
     pub fn resize(&mut self, (width, height): (u32, u32)) {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.call("Emulation.setDeviceMetricsOverride", &size);
         self.settle();
     }
 
-    /// Has the system's theme be `light` or `dark`.
+    /// Sets the system's theme to `light` or `dark`.
     pub fn prefer(&mut self, theme: &str) {
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": theme}]});
         self.call("Emulation.setEmulatedMedia", &features);
     }
 
-    /// The value of an expression in the page; that of a promise once it has one.
+    /// The value of an expression in the page; for a promise, the value that it resolves to.
     ///
     /// # Panics
     /// If it throws.
@@ -140,7 +141,7 @@ impl Browser {
         result["result"]["value"].take()
     }
 
-    /// Waits until what was changed is laid out and drawn.
+    /// Waits until changes are laid out and drawn.
     pub fn settle(&mut self) {
         self.eval("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(0))))");
     }
@@ -148,7 +149,7 @@ impl Browser {
     /// Waits until an expression in the page is true.
     ///
     /// # Panics
-    /// If it does not become so.
+    /// If it never does.
     pub fn until(&mut self, expression: &str) {
         for _ in 0..600 {
             if self.eval(&format!("Boolean({expression})")) == json!(true) {
@@ -181,7 +182,7 @@ impl Browser {
         self.settle();
     }
 
-    /// Does something with the mouse at a place in px: `mouseMoved`, `mousePressed`, `mouseReleased`.
+    /// Does something with the mouse at a position in px: `mouseMoved`, `mousePressed`, `mouseReleased`.
     pub fn mouse(&mut self, kind: &str, (x, y): (f64, f64)) {
         let held = kind == "mouseMoved";
         let button = if held { "none" } else { "left" };
@@ -191,7 +192,7 @@ impl Browser {
         self.settle();
     }
 
-    /// Turns the wheel at a place in px, with the control key held down or not.
+    /// Turns the wheel at a position in px, with or without the control key.
     pub fn wheel(&mut self, (x, y): (f64, f64), by: f64, control: bool) {
         let modifiers = if control { 2 } else { 0 };
         let params = json!({"type": "mouseWheel", "x": x, "y": y, "deltaX": 0, "deltaY": by, "modifiers": modifiers});
@@ -199,7 +200,7 @@ impl Browser {
         self.settle();
     }
 
-    /// What it has asked anybody for since a page was opened.
+    /// The requests since a page was opened.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
         self.told("Network.requestWillBeSent", "/params/request/url")

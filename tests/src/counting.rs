@@ -8,11 +8,11 @@ use std::process::Stdio;
 
 use crate::shell::Sandbox;
 
-/// The call with which the program's own work begins, after what the loader and the runtime do: see
+/// The first call of the program's own work, after those of the loader and the runtime: see
 /// `async_core::process::outlive_file_size_limit`.
 const FIRST_OWN: &str = "rt_sigprocmask(SIG_BLOCK, [XFSZ]";
 
-/// Calls that a C library makes for memory, as it likes.
+/// Calls that a C library makes for memory, at its own discretion.
 const FOR_MEMORY: [&str; 5] = ["brk", "mmap", "munmap", "mremap", "madvise"];
 
 /// One system call.
@@ -20,7 +20,7 @@ const FOR_MEMORY: [&str; 5] = ["brk", "mmap", "munmap", "mremap", "madvise"];
 struct Call {
     pid: i32,
     name: String,
-    /// What strace printed from its name on.
+    /// What strace printed, from the call's name on.
     text: String,
 }
 
@@ -28,24 +28,24 @@ struct Call {
 #[derive(Debug)]
 pub struct Trace {
     calls: Vec<Call>,
-    /// Of each process but the first the parent, and how many calls there were before its start.
+    /// For each process but the first, its parent, and the number of calls before its start.
     births: BTreeMap<i32, (i32, usize)>,
     shell: i32,
 }
 
-/// How much there is of something.
+/// Counts of processes, programs and calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     /// Processes that were started.
     pub processes: usize,
-    /// Programs that a process turned into.
+    /// Programs that processes executed.
     pub programs: usize,
-    /// System calls, these included.
+    /// System calls, including those for processes and programs.
     pub calls: usize,
 }
 
 impl Trace {
-    /// Runs a bash script under strace. For each of its lines of output `heard` is called at once.
+    /// Runs a bash script under strace. Calls `heard` at once for each line of its output.
     ///
     /// # Panics
     /// If it fails, or strace does.
@@ -67,7 +67,7 @@ impl Trace {
         let mut trace = Self { calls: Vec::new(), births: BTreeMap::new(), shell: 0 };
         let mut starting = BTreeMap::new();
         for line in String::from_utf8_lossy(&text).lines() {
-            // PID NAME(ARGUMENTS) = RESULT, maybe in two lines: PID NAME(... <unfinished ...>, PID <... NAME resumed> ...
+            // PID NAME(ARGUMENTS) = RESULT, or in two lines: PID NAME(... <unfinished ...>, PID <... NAME resumed> ...
             let Some((pid, text)) = line.split_once(' ') else { continue };
             let (pid, text) = (pid.parse().expect("a process id"), text.trim_start());
             if trace.calls.is_empty() {
@@ -90,8 +90,8 @@ impl Trace {
         trace
     }
 
-    /// What the shell did between two marks, each a look at a file of that name, and what its children did that it
-    /// started there; but not those that became the supervisor of a task, nor their children.
+    /// What the shell did between two marks (each a look at a file of that name), and what the children did that it
+    /// started there; without those that became a task's supervisor, and without their children.
     ///
     /// # Panics
     /// If a mark is missing.
@@ -108,13 +108,13 @@ impl Trace {
         })
     }
 
-    /// What the background subshell did that the first task ran in, all its children included.
+    /// What the background subshell of the first task did, including all its children.
     #[must_use]
     pub fn of_task(&self) -> Count {
         self.count(|_, pid| self.child_of_the_shell(pid).is_some_and(|child| self.supervises(child)))
     }
 
-    /// The calls that the program made in its own code, of each run of that command.
+    /// The calls that the program made in its own code, for each run of that command.
     #[must_use]
     pub fn of_command(&self, command: &str) -> Vec<Vec<String>> {
         let runs = self.calls.iter().enumerate().filter(|(_, call)| runs(call, command));
@@ -142,7 +142,7 @@ impl Trace {
         })
     }
 
-    /// The shell's child that the process descends from, or is; none for the shell.
+    /// The shell's child that the process is or descends from; none for the shell.
     fn child_of_the_shell(&self, mut pid: i32) -> Option<i32> {
         loop {
             let (parent, _) = self.births.get(&pid)?;
@@ -153,7 +153,7 @@ impl Trace {
         }
     }
 
-    /// Whether it turns into the supervisor of a task.
+    /// Whether it turns into a task's supervisor.
     fn supervises(&self, pid: i32) -> bool {
         self.calls.iter().any(|call| call.pid == pid && runs(call, "supervise"))
     }

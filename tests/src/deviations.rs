@@ -1,10 +1,10 @@
-//! The list of what differs from the original, in docs/compatibility.md, and which scenarios show it.
+//! The list of deviations from the original in docs/compatibility.md, and the scenarios that show them.
 
 use std::collections::BTreeSet;
 
 use crate::markdown::{last_cells, page};
 
-/// The names of the scenarios that the list says differ.
+/// The names of the scenarios that differ, according to the list.
 ///
 /// # Panics
 /// If the page has no such list.

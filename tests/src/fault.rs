@@ -1,4 +1,4 @@
-//! Faults are tried in both profiles, under every bash at hand.
+//! Tests of faults, in both profiles and under every available bash.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -21,8 +21,8 @@ impl fmt::Display for Case {
     }
 }
 
-/// What each script begins with. `gate FIFO` is for tasks: it waits until `open_gate FIFO` is called; `quiet` turns a
-/// task's trace off.
+/// The beginning of each script. `gate FIFO` is for tasks: it waits until `open_gate FIFO` is called; `quiet` turns off
+/// a task's trace.
 pub const PRELUDE: &str = r#"
 function make_gate { mkfifo "$@"; }
 function gate { read -r _ <"$1" || :; } 2>/dev/null
@@ -41,7 +41,7 @@ pub fn in_each_case(test: impl Fn(&Case)) {
     }
 }
 
-/// The same in the profile for any script.
+/// The same in the standalone profile only.
 pub fn in_each_standalone_case(test: impl Fn(&Case)) {
     in_each_case(|case| {
         if case.profile == "standalone" {
@@ -63,19 +63,20 @@ impl Case {
         format!("source <(async shim --profile {} --parallel-default true)\n{PRELUDE}{script}", self.profile)
     }
 
-    /// The script with the shim sourced before it, and that done before, as where the store is may be settled by then.
+    /// The script, with `before` and then the shim in front of it, since sourcing the shim may settle where the store
+    /// is.
     #[must_use]
     pub fn sourced_after(&self, before: &str, script: &str) -> String {
         format!("{before}\n{}", self.sourced(script))
     }
 
-    /// The script with the shim sourced and the store made before it.
+    /// The script, with the shim sourced and the store made in front of it.
     #[must_use]
     pub fn script(&self, script: &str) -> String {
         self.sourced(&format!("async_init || exit\n{script}"))
     }
 
-    /// Runs a script in a sandbox of its own, the store made.
+    /// Runs a script in its own sandbox, with the store made.
     #[must_use]
     pub fn run(&self, script: &str) -> Finished {
         self.sandbox().run(&self.script(script))
@@ -84,7 +85,7 @@ impl Case {
 
 #[allow(clippy::must_use_candidate, reason = "they assert")]
 impl Finished {
-    /// Standard output has that text.
+    /// Checks that standard output contains that text.
     ///
     /// # Panics
     /// If not.
@@ -94,18 +95,18 @@ impl Finished {
         self
     }
 
-    /// A line about a future has that text, on whichever output such lines are: on standard output in devstack's profile, else
-    /// on standard error.
+    /// Checks that a line about a future contains that text, on the output where such lines go: standard output in
+    /// devstack's profile, else standard error.
     ///
     /// # Panics
-    /// If none has.
+    /// If no line does.
     #[track_caller]
     pub fn tells(&self, text: &str) -> &Self {
         assert!(has(&self.stdout, text) || has(&self.stderr, text), "not told: {text}\n{self}");
         self
     }
 
-    /// Standard error has that text.
+    /// Checks that standard error contains that text.
     ///
     /// # Panics
     /// If not.
@@ -115,20 +116,20 @@ impl Finished {
         self
     }
 
-    /// Neither output has that text.
+    /// Checks that neither output contains that text.
     ///
     /// # Panics
-    /// If one has.
+    /// If one does.
     #[track_caller]
     pub fn lacks(&self, text: &str) -> &Self {
         assert!(!has(&self.stdout, text) && !self.stderr.contains(text), "there is: {text}\n{self}");
         self
     }
 
-    /// The exit status.
+    /// Checks the exit status.
     ///
     /// # Panics
-    /// If it is another one.
+    /// If it differs.
     #[track_caller]
     pub fn exits(&self, status: i32) -> &Self {
         assert_eq!(self.status, status, "\n{self}");
@@ -136,7 +137,7 @@ impl Finished {
     }
 }
 
-/// What was said but for the lines about futures, and what devstack's functions print when a wait has failed.
+/// The output without the lines about futures and without the dumps of devstack's functions after a failed wait.
 #[must_use]
 pub fn without_lines(said: &str) -> String {
     let starts = ["[Async ", "WARNING: uncollected async future "];
@@ -149,7 +150,7 @@ pub fn without_lines(said: &str) -> String {
     said.split_inclusive('\n').filter(is_left).collect()
 }
 
-/// Whether the one has the other. A task that takes 0 seconds may take up to 30 where the machine has much else to do.
+/// Whether the output contains the text. A task that takes 0 seconds may take up to 30 on a busy machine.
 fn has(output: &str, text: &str) -> bool {
     static SECONDS: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"( result \S+ in )[12]?\d( seconds)").expect("a regular expression"));

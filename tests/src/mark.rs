@@ -1,4 +1,4 @@
-//! Processes that are known by a mark in their environment, whatever has become of their parents and sessions.
+//! Processes that are found by a mark in their environment, whatever has become of their parents and sessions.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,30 +9,30 @@ use std::process::Command;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// A mark that no other process has: a variable and its value. A shell's subshells have it in what the shell itself was
-/// started with.
+/// A mark that no other process has: a variable and its value. A shell's subshells have it from the environment in
+/// which the shell was started.
 #[derive(Clone, Debug)]
 pub struct Mark(&'static str, PathBuf);
 
 impl Mark {
-    /// One for that folder, which no other test has.
+    /// A mark for that folder, which belongs to one test.
     #[must_use]
     pub fn new(folder: &Path) -> Self {
         Self("ASYNC_TEST_MARK", folder.to_owned())
     }
 
-    /// That of all who have that folder for their temporary files.
+    /// The mark of all processes that have that folder for their temporary files.
     #[must_use]
     pub fn of_users(folder: &Path) -> Self {
         Self("TMPDIR", folder.to_owned())
     }
 
-    /// Puts it on whatever that command starts.
+    /// Puts it on everything that the command starts.
     pub fn put_on<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command.env(self.0, &self.1)
     }
 
-    /// The processes that have it and run, but for that one, with their command lines. One that is dying does not run.
+    /// The running processes with this mark, other than `but`, as command lines. A dying process does not count.
     ///
     /// # Panics
     /// If `/proc` can't be read.
@@ -45,7 +45,7 @@ impl Mark {
         self.running().iter().filter(|&&pid| pid != but).map(described).collect()
     }
 
-    /// The process ids of those that have it and run.
+    /// The process ids of the running processes with this mark.
     ///
     /// # Panics
     /// If `/proc` can't be read.
@@ -54,7 +54,7 @@ impl Mark {
         self.pids().into_iter().filter(|&pid| !is_dying(pid)).collect()
     }
 
-    /// Kills all of them, and what they have started meanwhile.
+    /// Kills all of them, and everything that they start meanwhile.
     ///
     /// # Panics
     /// If `/proc` can't be read.
@@ -85,12 +85,12 @@ impl Mark {
     }
 }
 
-/// Whether it is a zombie, or about to be one: its end is only a matter of the machine's load, and of its parent's.
+/// Whether it is a zombie or about to be one: then its end only depends on the machine's load and on its parent.
 fn is_dying(pid: u32) -> bool {
     /// See `PF_EXITING` in the kernel's `include/linux/sched.h`.
     const EXITING: u32 = 0x4;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // Behind its name come its state, five numbers and its flags.
+    // After its name come its state, five numbers and its flags.
     let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
     let state = fields.next().unwrap_or_default();
     let flags: Option<u32> = fields.nth(5).and_then(|flags| flags.parse().ok());

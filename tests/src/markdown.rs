@@ -22,7 +22,7 @@ pub fn blocks(text: &str, language: &str) -> Vec<String> {
     text.split(&begin).skip(1).map(|part| part.split("```").next().unwrap_or_default().to_owned()).collect()
 }
 
-/// What the first cells of the table of that name have in backticks.
+/// The texts in backticks in the first cells of the table of that name.
 ///
 /// # Panics
 /// If there is no such table.
@@ -32,7 +32,7 @@ pub fn first_cells(text: &str, name: &str) -> BTreeSet<String> {
     cells.map(str::to_owned).collect()
 }
 
-/// All that the last cells of the table of that name have in backticks.
+/// The texts in backticks in the last cells of the table of that name.
 ///
 /// # Panics
 /// If there is no such table.
@@ -51,8 +51,8 @@ fn table<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
     table.lines().filter(|line| line.starts_with('|'))
 }
 
-/// The links of a page that lead nowhere: to a file that is not in the folder `root`, or to a heading that is not on the
-/// page. Links to other sites are left out.
+/// The dead links of a page: to a file that is not in the folder `root`, or to a heading that is not on the page. Does
+/// not check links to other sites.
 ///
 /// # Panics
 /// If the page can't be read.
@@ -73,7 +73,7 @@ pub fn dead_links(root: &Path, page: &Path) -> Vec<String> {
     links.filter(|link| !leads_somewhere(link)).map(|link| format!("{}: {link}", page.display())).collect()
 }
 
-/// All that the page links to or shows.
+/// Everything that the page links to or shows.
 fn links(text: &str) -> Vec<String> {
     let code = Regex::new("`[^`\n]+`").expect("a pattern");
     let link = Regex::new(r"\]\(\s*([^)\s]+)[^)]*\)").expect("a pattern");
@@ -81,7 +81,7 @@ fn links(text: &str) -> Vec<String> {
     link.captures_iter(&prose).map(|found| found[1].to_owned()).collect()
 }
 
-/// What a link may have behind its `#`, made of the headings as GitHub and GitLab do.
+/// The anchors of the headings, built as GitHub and GitLab do.
 fn anchors(text: &str) -> BTreeSet<String> {
     let mut seen = BTreeMap::new();
     let prose = without_blocks(text);

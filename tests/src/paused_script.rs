@@ -1,4 +1,4 @@
-//! Scripts that start something and stay, while the test does something to it.
+//! Scripts that start something and pause while the test does something to it.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -11,7 +11,7 @@ use crate::fault::PRELUDE;
 use crate::mark::Mark;
 use crate::shell::{Finished, Sandbox, binary_dir};
 
-/// A script that has got to `stay`, which lets go of it later.
+/// A script that has called `stay` and waits there until the test lets it go on.
 pub struct PausedScript {
     /// Where it runs.
     pub sandbox: Sandbox,
@@ -34,7 +34,7 @@ impl PausedScript {
     #[must_use]
     pub fn start(sandbox: Sandbox, script: &str) -> Self {
         let mark = Mark::new(&sandbox.path(""));
-        // A reader of a fifo is only there once somebody writes, and so the other way round.
+        // Opening a fifo waits for the other end.
         assert_eq!(sandbox.run("mkfifo staying go.on").status, 0);
         let stay = "function stay { : >staying; read -r _ <go.on || :; }\n";
         let mut command = sandbox.bash(&format!("{stay}{script}"));
@@ -43,25 +43,25 @@ impl PausedScript {
         let child = command.spawn().expect("the script runs");
         let mut staying = Self { sandbox, mark, child };
         let came = staying.sandbox.command("timeout").args(["300", "bash", "-c", "read -r _ <staying"]).status();
-        // 1 is the end of what it reads.
+        // 1 means the end of the input.
         let came = came.expect("bash runs").code() == Some(1);
         assert!(came, "it does not get there:\n{}", staying.end());
         staying
     }
 
-    /// The same with the functions of gates, for a script without the shim.
+    /// The same with the functions of gates only, for a script without the shim.
     #[must_use]
     pub fn plain(script: &str) -> Self {
         Self::start(Sandbox::default(), &format!("{PRELUDE}{script}"))
     }
 
-    /// A call of the program.
+    /// Calls the program.
     #[allow(clippy::must_use_candidate, reason = "some are made for what they do")]
     pub fn call(&self, args: &[&str]) -> Finished {
         self.sandbox.finish(self.sandbox.command(binary_dir().join("async")).args(args))
     }
 
-    /// What still runs of what the script has started.
+    /// The processes that the script has started and that still run.
     #[must_use]
     pub fn left(&self) -> Vec<String> {
         self.mark.others(self.child.id())
@@ -78,10 +78,10 @@ impl PausedScript {
         self.end()
     }
 
-    /// Waits for its end, which has come about somehow.
+    /// Waits for its end, which something else has caused.
     ///
     /// # Panics
-    /// If it has not.
+    /// If it does not end.
     pub fn end(&mut self) -> Finished {
         let ended = self.child.wait_timeout(LIMIT).expect("it can be waited for");
         let read = |name| String::from_utf8_lossy(&fs::read(self.sandbox.path(name)).expect("its output")).into_owned();

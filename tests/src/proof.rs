@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// The records of a store by the names of their futures, live ones and collected ones. No name may be used twice.
+/// The records of a store by the names of their futures, live and collected ones. No name may occur twice.
 #[derive(Debug)]
 pub struct Records(BTreeMap<String, BTreeMap<String, String>>);
 
 impl Records {
-    /// Reads them, without the code under test.
+    /// Reads them without the code under test.
     ///
     /// # Panics
     /// If that fails.
@@ -38,7 +38,7 @@ impl Records {
         self.0.len()
     }
 
-    /// What a record says; none if it does not.
+    /// The value of a key in a record; none if it is missing.
     #[must_use]
     pub fn value(&self, name: &str, key: &str) -> Option<&str> {
         Some(self.0.get(name)?.get(key)?)
@@ -47,18 +47,18 @@ impl Records {
     /// A time in a record, in ms.
     ///
     /// # Panics
-    /// If it is not there.
+    /// If it is missing.
     #[must_use]
     pub fn time(&self, name: &str, key: &str) -> i64 {
         let value = self.value(name, key).and_then(|value| value.parse().ok());
         value.unwrap_or_else(|| panic!("{name} has no {key}: {:#?}", self.0.get(name)))
     }
 
-    /// The greatest number of tasks that ran at once, those not counted that were waiting for futures which they had
-    /// started themselves. All are over.
+    /// The largest number of tasks that ran at once, without those that were waiting for futures which they had started
+    /// themselves. All must be over.
     #[must_use]
     pub fn most_at_once(&self) -> i64 {
-        // At the same ms, what ends comes before what begins.
+        // Within one ms, ends come before beginnings.
         let mut events = Vec::new();
         for name in self.0.keys() {
             let mut from = self.time(name, "run_start");
@@ -85,7 +85,7 @@ impl Records {
             .unwrap_or(0)
     }
 
-    /// The waits of a task for what it had started, in the order of their starts.
+    /// The waits of a task for its own futures, in the order of their starts.
     fn waits_in(&self, parent: &str) -> Vec<(i64, i64)> {
         let children = self.0.keys().filter(|name| self.value(name, "parent") == Some(parent));
         let mut waits: Vec<_> =
@@ -94,7 +94,7 @@ impl Records {
         waits
     }
 
-    /// The names that begin with that, in the order in which their tasks were let go.
+    /// The names with that prefix, in the order in which their tasks started to run.
     #[must_use]
     pub fn in_order_of_starts(&self, prefix: &str) -> Vec<&str> {
         let mut names: Vec<_> = self.0.keys().map(String::as_str).filter(|name| name.starts_with(prefix)).collect();

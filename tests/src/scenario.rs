@@ -1,4 +1,4 @@
-//! Scenarios: small scripts that are run under the original and under the shim, and what is compared of the two runs.
+//! Scenarios: small scripts that run under the original and under the shim, and the comparison of the two runs.
 
 use std::fmt::Write;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::shell::{Bash, Sandbox};
 /// A script in `tests/scenarios`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Scenario {
-    /// The file's name without its ending.
+    /// The file's name without its extension.
     pub name: String,
     path: PathBuf,
 }
@@ -35,8 +35,9 @@ pub fn all() -> Vec<Scenario> {
 }
 
 impl Scenario {
-    /// Runs it with the given `inc/async`, and gives what is compared: standard output, exit status, the store's visible
-    /// files with the logs' contents, and the changes to the shell's options. Process ids and times are normalised.
+    /// Runs it with the given `inc/async`, and returns what tests compare: standard output, exit status, the store's
+    /// visible files with the logs' contents, and the changes to the shell's options. Process ids and times are
+    /// normalised.
     ///
     /// # Panics
     /// If it can't be run.
@@ -71,13 +72,13 @@ impl Scenario {
 /// What a run of a scenario showed.
 #[derive(Debug)]
 pub struct Seen {
-    /// What is compared.
+    /// What tests compare.
     pub compared: String,
     /// Standard error, which helps to see why it differs.
     pub stderr: String,
 }
 
-/// Text whose last line has an end, marked where it had none.
+/// The text with a newline at its end, and a mark if that was missing.
 fn lines(text: &str) -> String {
     if text.is_empty() || text.ends_with('\n') { text.to_owned() } else { format!("{text}<no newline>\n") }
 }
@@ -91,7 +92,7 @@ fn files_of(store: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Process ids and times, and nothing else, are replaced. A minus stays: no time is negative.
+/// Replaces process ids and times, and nothing else. A minus stays: no time is negative.
 fn normalised(text: &str) -> String {
     static RULES: LazyLock<[(Regex, &str); 3]> = LazyLock::new(|| {
         let rule = |pattern: &str, by| (Regex::new(pattern).expect("a regular expression"), by);

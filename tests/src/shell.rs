@@ -15,7 +15,7 @@ use wait_timeout::ChildExt;
 use crate::LIMIT;
 use crate::mark::Mark;
 
-/// The folder with the binary `async`, built if it is not up to date.
+/// The folder with the binary `async`, built if it is out of date.
 ///
 /// # Panics
 /// If it can't be built.
@@ -31,7 +31,8 @@ pub fn binary_dir() -> &'static Path {
 
 /// Copies the program.
 ///
-/// By cp(1), as what this process has open to write, another test's child may have inherited, and then nothing can execute it.
+/// Uses cp(1): if this process wrote the file, another test's child could inherit the open descriptor, and nothing can
+/// execute a file that is open for writing.
 ///
 /// # Panics
 /// If it can't be copied.
@@ -74,13 +75,13 @@ pub fn bashes() -> Vec<Bash> {
         .collect()
 }
 
-/// A folder for one test, with an empty `$DEST`, in which the store `$ASYNC_DIR` is to be, and an empty working directory.
+/// A folder for one test, with an empty `$DEST` for the store `$ASYNC_DIR`, and an empty working directory.
 pub struct Sandbox {
     dir: TempDir,
     bash: PathBuf,
 }
 
-/// What a script left.
+/// The result of a script.
 #[derive(Debug)]
 pub struct Finished {
     /// Standard output, with bytes that are not UTF-8 replaced.
@@ -92,7 +93,7 @@ pub struct Finished {
 }
 
 impl Drop for Sandbox {
-    /// Nothing outlives the test: it would be in the next one's way, and hold what it has inherited open.
+    /// Nothing outlives the test: it would disturb the next one, and keep inherited files open.
     fn drop(&mut self) {
         Mark::of_users(self.dir.path()).kill();
     }
@@ -130,7 +131,7 @@ impl Sandbox {
         self.path("dest/async")
     }
 
-    /// A command with nothing of the tests' own environment but what it needs.
+    /// A command with only the parts of the tests' environment that it needs.
     #[must_use]
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut path = binary_dir().as_os_str().to_owned();
@@ -159,8 +160,8 @@ impl Sandbox {
         command
     }
 
-    /// Runs a command to its end, in a process group of its own. Output goes to files, so nothing that a script leaves
-    /// running can hold it up.
+    /// Runs a command to its end, in its own process group. Output goes to files, so that processes which a script
+    /// leaves behind can't hold it up.
     ///
     /// # Panics
     /// If it can't be run, or does not end.

@@ -1,4 +1,4 @@
-//! A disk that is soon full. To mount one takes root.
+//! A disk that fills up soon. Mounting it needs root.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use nix::unistd::geteuid;
 
 use crate::tools::skip;
 
-/// A file system of 256 KiB that is unmounted in the end.
+/// A file system of 256 KiB, unmounted at the end.
 pub struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// One that is mounted there.
+    /// Mounts one there.
     ///
     /// # Panics
     /// If that fails.
@@ -21,7 +21,7 @@ impl SmallDisk {
         Self::with_inodes(path, 1000)
     }
 
-    /// The same with room for that many files and directories, itself included.
+    /// The same with room for that many files and directories, including itself.
     ///
     /// # Panics
     /// If that fails.
@@ -41,7 +41,7 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Whether this is root, who alone can do that. If not, says so.
+/// Whether this is root, who alone can mount it. If not, says so.
 ///
 /// # Panics
 /// As another user where `CI=true`.

@@ -1,8 +1,8 @@
 //! System calls made to fail, and programs killed between two of them, by strace.
 //!
-//! A command is first traced on a run where all goes well. The system calls of that run are numbered, each kind by
-//! itself, as strace's `when=` counts them; a later run, on a store that is prepared the same way, meets the same calls
-//! under the same numbers.
+//! A command is first traced in a run without faults. The system calls of that run are numbered separately for each
+//! kind, as strace's `when=` counts them; a later run, on a store that is prepared the same way, makes the same calls
+//! with the same numbers.
 
 use std::ffi::OsString;
 use std::fs;
@@ -18,11 +18,11 @@ pub struct Call {
     pub name: String,
     /// Its number among the calls of that name, from 1.
     pub number: usize,
-    /// What strace printed behind the name, with descriptors spelled out as paths.
+    /// What strace printed after the name, with descriptors as paths.
     pub text: String,
 }
 
-/// The arguments of strace, up to the command to be run under it. `inject` holds expressions such as
+/// The arguments of strace, up to the command to run under it. `inject` contains expressions such as
 /// `write:error=EIO:when=2`.
 #[must_use]
 pub fn arguments(log: &Path, inject: &[String]) -> Vec<OsString> {
@@ -34,8 +34,8 @@ pub fn arguments(log: &Path, inject: &[String]) -> Vec<OsString> {
     arguments
 }
 
-/// The calls of the program in what strace wrote to that file. The program is what the process ran last; what ran in it
-/// before, such as a shell, counts for the numbers alone. Other processes and threads are not traced.
+/// The calls of the program in that output file of strace. The program is what the process executed last; earlier
+/// calls, such as a shell's, only count for the numbers. Other processes and threads are not traced.
 ///
 /// # Panics
 /// If the file can't be read.
@@ -62,7 +62,7 @@ pub fn calls(log: &Path) -> Vec<Call> {
 }
 
 impl Call {
-    /// Whether it concerns a file below that folder, standard error apart, or a process that a record names.
+    /// Whether it concerns a file below that folder, other than standard error, or a process that a record names.
     ///
     /// # Panics
     /// If the folder's path is not UTF-8.
@@ -87,15 +87,15 @@ impl Call {
             })
     }
 
-    /// The errors that the kernel can give for this call, of those that are tried.
+    /// The errors to try that the kernel can give for this call.
     ///
     /// Left out are
     /// * `ENOSPC` for calls that store nothing new;
-    /// * `EACCES` for calls on an open descriptor: permissions are looked at when a path is followed. The exception is
-    ///   a lock by `fcntl(2)`, which POSIX lets fail so;
+    /// * `EACCES` for calls on an open descriptor: the kernel checks permissions when it follows a path. The exception
+    ///   is a lock by `fcntl(2)`, which POSIX allows to fail in this way;
     /// * `EINTR` for calls that neither sleep nor transfer data;
-    /// * all four for `fcntl(2)` on descriptors themselves, which fails for want of a free one (`EMFILE`), and for
-    ///   `lseek(2)` and `F_GETFD`/`F_SETFL`, which touch no disk and need nothing.
+    /// * all four for `fcntl(2)` on descriptors themselves, which fails if none is free (`EMFILE`), and for `lseek(2)`
+    ///   and `F_GETFD`/`F_SETFL`, which touch no disk and need nothing.
     #[must_use]
     pub fn errors(&self) -> &'static [&'static str] {
         match self.name.as_str() {
@@ -105,7 +105,7 @@ impl Call {
                 &["ENOSPC", "EIO", "EINTR"]
             }
             "read" | "pread64" | "flock" => &["EIO", "EINTR"],
-            // A copy-on-write file system may need room even to remove something, or to change its mode.
+            // A copy-on-write file system may need space even to remove something, or to change its mode.
             "rename" | "renameat" | "renameat2" | "link" | "linkat" | "mkdir" | "mkdirat" | "mknod" | "mknodat"
             | "unlink" | "unlinkat" | "rmdir" => &["ENOSPC", "EIO", "EACCES"],
             "fchmod" | "fchmodat" => &["ENOSPC", "EIO"],
@@ -121,7 +121,7 @@ impl Call {
         }
     }
 
-    /// Whether it can change the store, or what is printed.
+    /// Whether it can change the store or the output.
     #[must_use]
     pub fn changes(&self) -> bool {
         match self.name.as_str() {
@@ -135,7 +135,7 @@ impl Call {
     }
 }
 
-/// Runs the checks on all threads, and gives what each of them complains of, in the order of the cases.
+/// Runs the checks on all threads, and returns their complaints, in the order of the cases.
 ///
 /// # Panics
 /// If a check panics.

@@ -1,8 +1,8 @@
-//! Each command of the program on a store that is set up for it, and what must hold of that store afterwards, however
-//! the command ended.
+//! Each command of the program on a prepared store, and what must be true of that store afterwards, however the command
+//! ended.
 //!
-//! The futures on a stage are `other`, finished and none of the command's business unless it takes all; `busy`, which
-//! runs; and `t`, which the command is about.
+//! The prepared futures are `other`, finished and none of the command's business unless it takes all; `busy`, which is
+//! running; and `t`, which the command is about.
 
 mod checks;
 mod subjects;
@@ -30,31 +30,31 @@ use crate::shell::{Finished, Sandbox, bashes, binary_dir};
 use crate::strace::{self, Call};
 use crate::wait_until;
 
-/// What the log of `t` holds.
+/// The contents of the log of `t`.
 const LOG: &str = "one of t\ntwo of t\nthree of t\n";
-/// What the log of `other` holds.
+/// The contents of the log of `other`.
 const OTHER_LOG: &str = "one of other\n";
-/// What a task adds to the log of `t` that waits at a gate.
+/// What a task that waits at a gate adds to the log of `t`.
 const TASK_LOG: &str = "the task of t\n";
 
-/// What a command left.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Ran {
     /// Its exit status and outputs.
     pub finished: Finished,
     /// What `collect` reported.
     pub report: String,
-    /// What the shell was answered.
+    /// The answer to the shell.
     pub answer: String,
-    /// The processes that have run the task of `t`, of those that waited at a gate.
+    /// The processes that ran the task of `t`, of those that waited at a gate.
     pub tasks: Vec<u32>,
     /// Its system calls.
     pub calls: Vec<Call>,
-    /// The store's files, with figures replaced.
+    /// The store's files, with numbers replaced.
     store: BTreeMap<String, String>,
 }
 
-/// A store that is set up for a command.
+/// A store that is prepared for a command.
 pub struct Sweep {
     sandbox: Sandbox,
     bash: PathBuf,
@@ -62,17 +62,17 @@ pub struct Sweep {
     held: Vec<File>,
     record: Option<File>,
     process: Option<Child>,
-    /// What the program that is run waits at.
+    /// The gate at which the program waits.
     gate: Option<File>,
-    /// Where the shell reads what it is answered.
+    /// Where the shell reads its answer.
     answer: File,
     before: BTreeMap<String, String>,
 }
 
-/// Starts a task that waits at a gate, as the shim's background subshell does, and turns into the program, whose answer goes
-/// to the descriptor 9. The task ends once its supervisor sleeps, so that each run makes the same calls; or if it is to stay,
-/// with its supervisor. One whose supervisor is gone goes on for ever, in a group of its own, so that nobody ends it but who
-/// should: see [`checks`].
+/// Starts a task that waits at a gate, as the shim's background subshell does, and turns into the program, which
+/// answers on descriptor 9. The task ends once its supervisor sleeps, so that each run makes the same calls; or, if it
+/// should stay, with its supervisor. If its supervisor is gone the task goes on forever, in its own process group, so
+/// that only the intended process ends it: see [`checks`].
 const GATED: &str = r#"
 folder=$0
 exec 5<>"$folder/gate" 6<"$folder/gate" 8<>"$folder/life" 9>"$folder/answer"
@@ -109,8 +109,8 @@ exec "${@/#PID/$!}" 6<&- 8>&-
 /// Runs a command with an answer.
 const CALLER: &str = r#"exec "$@" 9>"$0/answer""#;
 
-/// Runs a command with an answer, and ends after the task that waits at the gate, or once that goes on without its supervisor.
-/// It says nothing of its own, as of a command that was killed.
+/// Runs a command with an answer, and ends after the task that waits at the gate, or once the task goes on without its
+/// supervisor. Prints nothing itself, for example about a killed command.
 const CALLER_OF_TASK: &str = r#"
 exec 7<>"$0/life" 8>"$0/life"
 exec 7<"$0/life"
@@ -134,19 +134,19 @@ pub struct Trial {
     pub subject: Subject,
     /// The bash that runs it, if one does.
     pub bash: PathBuf,
-    /// Which of the versions it is, and how many run the subject.
+    /// Its index among the versions, and how many versions run the subject.
     turn: (usize, usize),
 }
 
 impl Trial {
-    /// Those of the cases that are this version's to try. The program makes the same calls under each, so they take turns.
+    /// This version's share of the cases. The program makes the same calls under each version, so they take turns.
     pub fn share<T>(&self, cases: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
         let (first, versions) = self.turn;
         cases.into_iter().skip(first).step_by(versions)
     }
 }
 
-/// Each subject, and where a shell runs it under each bash that there is.
+/// Each subject; one that a shell runs, under each available bash.
 #[must_use]
 pub fn trials() -> Vec<Trial> {
     let bashes: Vec<PathBuf> = bashes().into_iter().map(|bash| bash.path).collect();
@@ -166,7 +166,7 @@ pub fn trials() -> Vec<Trial> {
 }
 
 impl Sweep {
-    /// Sets the stage.
+    /// Prepares the store.
     ///
     /// # Panics
     /// If that fails.
@@ -264,7 +264,7 @@ impl Sweep {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("its mode");
     }
 
-    /// Opens a record as its supervisor has it, with the lock that is its life.
+    /// Opens a record as its supervisor does, with the lock that is its life.
     fn hold(&self, name: &str) -> File {
         let file = OpenOptions::new().read(true).append(true).open(self.store().join(name)).expect("the record");
         file.lock().expect("a lock");
@@ -279,7 +279,7 @@ impl Sweep {
         self.sandbox.store()
     }
 
-    /// The folder with all that the command has to do with.
+    /// The folder with everything that concerns the command.
     ///
     /// # Panics
     /// Never: the store is in it.
@@ -294,7 +294,7 @@ impl Sweep {
             .arg("--dir")
             .arg(self.store())
             .args(args.iter().map(|arg| if *arg == "PID" && !pid.is_empty() { &pid } else { *arg }));
-        // Somewhere else, so that a call is known by its path.
+        // Another directory, so that a call is known by its path.
         self.sandbox.finish(command.current_dir("/"))
     }
 
@@ -302,7 +302,7 @@ impl Sweep {
         self.program(&mut self.sandbox.command(binary_dir().join("async")), args)
     }
 
-    /// Runs the command under strace, with that injected.
+    /// Runs the command under strace, with that injection.
     ///
     /// # Panics
     /// If it can't be run, or hangs.
@@ -345,11 +345,11 @@ impl Sweep {
             }
         }
         let mut finished = self.ending_meanwhile(|| self.program(&mut command, self.subject.args));
-        // Each stage has another one.
+        // Each sandbox has another one.
         finished.stdout = finished.stdout.replace(&*self.store().to_string_lossy(), "STORE");
-        // What it says of the whole machine is another thing each time.
+        // Information about the whole machine differs each time.
         finished.stderr = without_dump(&finished.stderr);
-        // Its end of the pipe goes with it.
+        // This closes its end of the pipe.
         drop(command);
         let report = if let Some(mut pipe) = pipe {
             let mut report = String::new();
@@ -368,7 +368,7 @@ impl Sweep {
         }
     }
 
-    /// The processes that have noted themselves in that file.
+    /// The processes that have recorded themselves in that file.
     fn noted(&self, file: &str) -> Vec<u32> {
         let pids = fs::read_to_string(self.sandbox.path(file)).unwrap_or_default();
         pids.lines().map(|pid| pid.parse().expect("a process id")).collect()
@@ -377,13 +377,13 @@ impl Sweep {
     /// What the shell can read of its answer.
     fn answered(&self) -> String {
         let mut answer = Vec::new();
-        // Where somebody still could write, it is an error that nobody has.
+        // An error means that a process could still write, but none has.
         let _ = (&self.answer).read_to_end(&mut answer);
-        // It leaves out newlines that come first.
+        // It skips leading newlines.
         String::from_utf8(answer).expect("text").trim_start_matches('\n').to_owned()
     }
 
-    /// Runs the command, and ends the task of `t`, or of `busy`, when the command sleeps until then.
+    /// Runs the command, and ends the task of `t` or `busy` once the command sleeps until then.
     fn ending_meanwhile(&self, run: impl FnOnce() -> Finished) -> Finished {
         let Some(record) = self.record.as_ref().or(self.held.first()).filter(|_| self.subject.sleeps) else {
             return run();
@@ -403,7 +403,7 @@ impl Sweep {
         })
     }
 
-    /// The store's files with their modes and contents, figures replaced.
+    /// The store's files with their modes and contents, numbers replaced.
     fn snapshot(&self) -> BTreeMap<String, String> {
         let entries = |folder: &str| {
             let entries = fs::read_dir(self.store().join(folder)).into_iter().flatten();
@@ -412,7 +412,7 @@ impl Sweep {
         let runs = entries(".runs").into_iter().flat_map(|run| entries(run.to_str().expect("UTF-8")));
         let mut paths: Vec<_> =
             entries("").into_iter().chain(entries(".collected")).chain(entries(".starting")).chain(runs).collect();
-        // Whether these are right is looked at by itself.
+        // Other checks cover these.
         paths.retain(|path| !path.ends_with(".count") && !path.ends_with(".slots"));
         paths.sort();
         let mut files: BTreeMap<String, String> = BTreeMap::new();
@@ -421,8 +421,8 @@ impl Sweep {
             let mode = metadata.permissions().mode();
             let content = if metadata.is_file() { read(&path) } else { String::new() };
             let name = path.strip_prefix(self.store()).expect("a file of the store").to_string_lossy().into_owned();
-            // Each stage has another folder; several may differ in figures alone. A future whose obstacle can't be read is not held
-            // back by it.
+            // Each sandbox has another folder; several may differ only in numbers. A future whose obstacle can't be
+            // read is not held back by it.
             let content = content.replace(&*self.folder().to_string_lossy(), "FOLDER").replace("at_once = true\n", "");
             let content = figures_apart(&content);
             let _ = write!(files.entry(figures_apart(&name)).or_default(), "{mode:o}\n{content}");
@@ -430,7 +430,7 @@ impl Sweep {
         files
     }
 
-    /// The tasks end, without a word.
+    /// Ends the tasks without recording results.
     fn release(&mut self) {
         for file in self.held.drain(..).chain(self.record.take()) {
             // Not by closing it: a child that another thread is just starting has a copy.
@@ -438,7 +438,7 @@ impl Sweep {
         }
         if let Some(mut gate) = self.gate.take() {
             gate.write_all(b"\n").expect("it is open for reading too");
-            // It is opened by then, or never.
+            // It has been opened by then, or never will be.
             self.held.push(gate);
         }
         if let Some(mut child) = self.process.take() {
@@ -448,7 +448,7 @@ impl Sweep {
     }
 }
 
-/// How many sleep until a lock on the file with that inode is free: see `/proc/locks` in proc(5).
+/// How many processes sleep until a lock on the file with that inode is free: see `/proc/locks` in proc(5).
 ///
 /// # Panics
 /// If that can't be read.
@@ -459,9 +459,9 @@ pub fn sleepers(inode: u64) -> usize {
     locks.lines().filter(|lock| lock.contains("-> FLOCK") && lock.contains(&inode)).count()
 }
 
-/// A record whose first lines are as `begin` makes them.
+/// A record whose first lines are those that `begin` writes.
 fn text(command: &str, more: &str) -> String {
-    // Long enough that messages fit where there is no room for more of a record.
+    // Long enough that messages fit where a record has no more room.
     let long = "x".repeat(500);
     format!("[job]\ncommand = {command}\nstart_time = 1700000000000\nargv = [\"{long}\"]\nstart_boot = 1000\n{more}")
 }
@@ -475,7 +475,7 @@ fn read(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).expect("a file of the store")).into_owned()
 }
 
-/// What was printed, but for the dumps of waits that failed.
+/// The output without the dumps of failed waits.
 fn without_dump(text: &str) -> String {
     let mut is_dump = false;
     let is_kept = |line: &&str| {
@@ -485,7 +485,7 @@ fn without_dump(text: &str) -> String {
     text.split_inclusive('\n').filter(is_kept).collect()
 }
 
-/// Figures that differ from run to run are replaced; statuses are not.
+/// Replaces numbers that differ from run to run, but not statuses.
 fn figures_apart(text: &str) -> String {
     static FIGURES: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"(?:\b(?:rc = |rc |result |finished\t)\d+)|(\d+(?:\.\d+)*)").expect("a regular expression")

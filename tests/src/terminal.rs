@@ -21,12 +21,12 @@ use crate::shell::Sandbox;
 /// How many rows a terminal has unless a test says otherwise.
 const ROWS: u16 = 24;
 
-/// A terminal with a script on it, which is the leader of its session, as a shell at a prompt is.
+/// A terminal with a script on it, which is the leader of its session, like a shell at a prompt.
 pub struct Terminal {
     keyboard: File,
     child: Child,
     screen: Parser,
-    /// All that was sent to the terminal.
+    /// Everything that was sent to the terminal.
     pub sent: Vec<u8>,
 }
 
@@ -57,7 +57,7 @@ impl Terminal {
         Self { keyboard, child, screen: Parser::new(rows, columns, 0), sent: Vec::new() }
     }
 
-    /// Makes it another size, as when its window is dragged.
+    /// Resizes it, as when its window is dragged.
     ///
     /// # Panics
     /// If that fails.
@@ -89,13 +89,13 @@ impl Terminal {
         fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("its threads").count()
     }
 
-    /// Whether it shows the screen that full-screen programs use.
+    /// Whether it shows the alternate screen of full-screen programs.
     #[must_use]
     pub fn shows_other_screen(&self) -> bool {
         self.screen.screen().alternate_screen()
     }
 
-    /// The text of the rows that stand out as the selected one does.
+    /// The text of the rows that are highlighted as selected.
     #[must_use]
     pub fn reversed(&self) -> String {
         let screen = self.screen.screen();
@@ -117,7 +117,7 @@ impl Terminal {
         self.keyboard.write_all(keys).expect("a keyboard");
     }
 
-    /// Waits until it shows what is wanted.
+    /// Waits until it shows the wanted text.
     ///
     /// # Panics
     /// If it does not.
@@ -131,7 +131,7 @@ impl Terminal {
         }
     }
 
-    /// Waits until the script is over, and gives its status.
+    /// Waits until the script is over, and returns its status.
     ///
     /// # Panics
     /// If it hangs.
@@ -144,7 +144,7 @@ impl Terminal {
         self.child.wait_timeout(LIMIT).expect("a child").expect("it ends")
     }
 
-    /// Reads once; false if nobody has the terminal open any more.
+    /// Reads once; false if no process has the terminal open any more.
     fn read(&mut self, deadline: Instant) -> bool {
         let left = deadline.saturating_duration_since(Instant::now());
         let mut fds = [PollFd::new(self.keyboard.as_fd(), PollFlags::POLLIN)];
@@ -159,13 +159,14 @@ impl Terminal {
                 self.screen.process(&bytes[..count]);
                 true
             }
-            // EIO says that the other side is closed.
+            // EIO means that the other side is closed.
             _ => false,
         }
     }
 }
 
-/// Both sides of a new terminal. No child inherits them that another thread starts: it would keep the terminal open.
+/// Both sides of a new terminal. Children that another thread starts do not inherit them: they would keep the terminal
+/// open.
 fn open() -> io::Result<(File, File)> {
     let ours: PtyMaster = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC)?;
     grantpt(&ours)?;

@@ -1,17 +1,17 @@
-//! What some tests need and not everybody has: programs, and to be root.
+//! Requirements of some tests that not everybody meets: programs, and being root.
 
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::thread;
 
-/// The file that `cargo xtask test` counts skipped tests by, a line for each.
+/// The file by which `cargo xtask test` counts skipped tests, one line each.
 const SKIPPED: &str = "ASYNC_TEST_SKIPPED";
 
-/// Whether a program of a Debian package of its name is there. If not, says how to get it.
+/// Whether a program from the Debian package of the same name is installed. If not, says how to get it.
 ///
 /// # Panics
-/// Without it where `CI=true`: there the tests that need it must not be skipped.
+/// If it is missing where `CI=true`: there the tests that need it must not be skipped.
 #[must_use]
 pub fn is_there(program: &str) -> bool {
     is_there_from(program, program)
@@ -32,19 +32,19 @@ pub fn is_there_from(program: &str, package: &str) -> bool {
     there
 }
 
-/// Says that a test, or a part of it, is skipped, and how it need not be.
+/// Says that a test, or a part of it, is skipped, and how to avoid that.
 ///
 /// # Panics
-/// Where `CI=true`: a gate must not pass for want of a tool.
+/// Where `CI=true`: a gate must not pass because a tool is missing.
 pub fn skip(reason: &str) {
     assert!(std::env::var_os("CI").is_none_or(|value| value != "true"), "{reason}");
     skip_even_in_ci(reason);
 }
 
-/// The same for what a gate can't have either.
+/// The same for requirements that a gate can't meet either.
 pub fn skip_even_in_ci(reason: &str) {
     eprintln!("skipped: {reason}");
-    // Harnesses know only passed and failed, and print nothing of a test that passes.
+    // Test harnesses know only passed and failed, and print nothing about a test that passes.
     let Some(list) = std::env::var_os(SKIPPED) else { return };
     let line = format!("{}: {reason}\n", thread::current().name().unwrap_or("a test"));
     let file = OpenOptions::new().append(true).open(&list);

@@ -1,5 +1,5 @@
-//! The supervisor that `async run` leaves behind, alone, so that it can be traced: `supervise --dir STORE [--planned] NAME
-//! PROGRAM ARGUMENT...`, with the record as its standard input.
+//! The supervisor that `async run` leaves behind, on its own, so that it can be traced: `supervise --dir STORE
+//! [--planned] NAME PROGRAM ARGUMENT...`, with the record as its standard input.
 
 use std::cell::Cell;
 use std::io::{self, Write};
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     let caller_knows = Cell::new(false);
     let hears = |text: &str| {
         if !caller_knows.replace(true) {
-            // As to one that has stopped listening.
+            // As if the caller had stopped listening.
             let _ = writeln!(io::stderr(), "{text}");
         }
     };

@@ -1,4 +1,4 @@
-//! What must hold after a command.
+//! What must be true after a command.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -15,31 +15,31 @@ use super::{Kind, LOG, OTHER_LOG, Ran, Sweep, TASK_LOG, Target, figures_apart, r
 use crate::mark::Mark;
 use crate::shell::Finished;
 
-/// What messages begin with: those to people, and those of a supervisor to the command that has started it.
+/// The prefixes of messages: to people, and from a supervisor to the command that started it.
 const OURS: [&str; 3] = ["async: ", "error ", "failed "];
 
-/// What lines about futures begin with.
+/// The prefixes of lines about futures.
 const LINES: [&str; 2] = ["[Async ", "WARNING: uncollected async future "];
 
-/// How long what is about to end may take to. What goes on for longer counts as going on for ever.
+/// How long something that is about to end may take. What goes on for longer counts as going on forever.
 const TO_END: Duration = Duration::from_secs(60);
 
-/// When what was there before has begun.
+/// When the earlier futures began.
 const BEFORE: i64 = 1_700_000_000_000;
 
-/// What the shell was answered when a task was to be started.
+/// The answer to a shell that wanted to start a task.
 #[derive(Debug)]
 enum Answer {
-    /// It was started or queued, then.
+    /// It was started or queued, at that time.
     Started(i64),
     /// It was refused, with that status.
     Refused(i32),
-    /// Nothing, so that the shell waits for the supervisor's end, and says that the task was not started.
+    /// No answer, so the shell waits for the supervisor's end and reports that the task was not started.
     None,
 }
 
-/// The outcomes of which it is known that a store is as good as new after them. It is the same for all that differ in figures
-/// alone, and to find it out takes longer than all else.
+/// The outcomes after which a store is known to be usable. Outcomes that differ only in numbers are the same, and this
+/// check takes longer than everything else.
 #[derive(Default)]
 pub struct Outcomes(Mutex<HashSet<u64>>);
 
@@ -67,7 +67,7 @@ impl Sweep {
         Ok(status.stdout.lines().filter_map(two).collect())
     }
 
-    /// Whether the future is among the collected.
+    /// How often the future is among the collected.
     fn collected(&self, name: &str) -> usize {
         let start = format!("{name}.");
         fs::read_dir(self.store().join(".collected"))
@@ -78,17 +78,18 @@ impl Sweep {
             .count()
     }
 
-    /// What must hold after the command, when it has `failed` or was killed (`ran.finished.status` is 137).
+    /// What must be true after the command, when it has `failed` or was killed (`ran.finished.status` is 137).
     ///
-    /// A future is handed over before it is taken out of the live ones, and the rename of its record is what takes it
-    /// out. So
-    /// * one whose record was not renamed is live: whoever waits for it next gets its whole log and its status, even if
+    /// The program hands a future over before it moves it out of the live ones, and the rename of its record is what
+    /// moves it. So
+    /// * if its record was not renamed, the future is live: the next wait gets its whole log and its status, even if
     ///   both had been printed before;
-    /// * one whose record was renamed had its whole log and its result printed before, and is not handed over again;
-    /// * there is none that is neither, or both.
+    /// * if its record was renamed, its whole log and its result had been printed before, and it is not handed over
+    ///   again;
+    /// * no future is neither, or both.
     ///
     /// The exception is a file system that can't rename without replacing: there the record has both names for a
-    /// moment, and who is killed in it leaves a future that is handed over once more.
+    /// moment, and a command that is killed then leaves a future that is handed over once more.
     pub fn check(&mut self, ran: &Ran, failed: bool, outcomes: &Outcomes) -> Result<(), String> {
         let killed = ran.finished.status == 137;
         if !self.store().exists() {
@@ -128,7 +129,7 @@ impl Sweep {
         Ok(())
     }
 
-    /// What has come of the command, but for figures.
+    /// The outcome of the command, without numbers.
     fn outcome(&self, ran: &Ran, states: &BTreeMap<String, String>) -> u64 {
         let mut hasher = DefaultHasher::new();
         let texts =
@@ -138,10 +139,10 @@ impl Sweep {
         hasher.finish()
     }
 
-    /// Nothing of the task of `t` outlives its supervisor without an end that is in sight: a supervisor that failed has ended
-    /// its task. One that was killed could not; then the future is lost, and to cancel it ends what is left.
+    /// No process of the task of `t` outlives its supervisor for good: a supervisor that failed has ended its task. One
+    /// that was killed could not; then the future is lost, and cancelling it ends what is left.
     ///
-    /// A task that nobody ends goes on for ever, so it is enough to wait for those that are about to end.
+    /// A task that nobody ends goes on forever, so it suffices to wait for those that are about to end.
     fn nobody_goes_on(&self, state: Option<&str>, killed: bool) -> Result<(), String> {
         let supervised = matches!(state, Some("running" | "queued"));
         if !matches!(self.subject.kind, Kind::Tasks | Kind::Runs | Kind::Supervises) || supervised {
@@ -158,8 +159,8 @@ impl Sweep {
         self.ensure(lingering.is_empty(), &format!("its task goes on without its supervisor: {lingering:?}"))
     }
 
-    /// The processes of the command that still run once none is about to end: those that go on for ever say so, if there may
-    /// be such.
+    /// The processes of the command that still run once none is about to end. Those that go on forever say so, if there
+    /// may be any.
     fn settled(&self, may_linger: bool) -> Vec<u32> {
         let own = self.process.as_ref().map(Child::id);
         let deadline = Instant::now() + TO_END;
@@ -174,7 +175,7 @@ impl Sweep {
         }
     }
 
-    /// The number of live futures is that of their records, whether or not it was noted before.
+    /// Checks that the number of live futures is the number of their records, whether or not it was recorded before.
     fn count_is_right(&self) -> Result<(), String> {
         let counts = || {
             let store = Store::open(&self.store(), Permissions::Private)?;
@@ -196,7 +197,7 @@ impl Sweep {
         if holds { Ok(()) } else { Err(format!("{otherwise}; the store: {:#?}", self.snapshot())) }
     }
 
-    /// Whether the future is handed over now, as it should be.
+    /// Checks that a wait now hands the future over properly.
     fn wait(&self, name: &str, status: i32, log: &str) -> Result<(), String> {
         let waited = self.call(&["wait", name]);
         let result = if status == 125 { "result unknown".to_owned() } else { format!("result {status} ") };
@@ -228,13 +229,13 @@ impl Sweep {
         self.ensure(kept.iter().all(is_kept), "`init` loses what is over")
     }
 
-    /// A begin that failed leaves no future; one that was killed at most one that is lost once nobody holds it. What
-    /// was there before under that name can be waited for, or is kept with its log.
+    /// A begin that failed leaves no future; one that was killed leaves at most one, which is lost once nothing holds
+    /// it. An earlier future of that name can be waited for, or is kept with its log.
     fn after_begin(&mut self, state: Option<&str>, ran: &Ran, failed: bool) -> Result<(), String> {
         let before = self.subject.target == Target::Finished;
         self.ensure(!failed || matches!(state, None | Some("finished")), "a future that failed to begin is there")?;
         self.ensure(before || state != Some("finished"), "finished before it began")?;
-        // Who has an answer runs the task.
+        // A shell with an answer runs the task.
         self.ensure(ran.answer.is_empty() || state == Some("running"), "the shell is to run what has not begun")?;
         self.ensure(ran.finished.status != 0 || ran.answer == "1\n", "it says that it has begun, without an answer")?;
         self.release();
@@ -247,9 +248,9 @@ impl Sweep {
         self.ensure(!before || self.is_kept(), "what was there before is lost")
     }
 
-    /// What the shell is told is true: a task that was refused, or of which nothing is heard, never ran and is no future's;
-    /// one that was started is that of a future, which tells how it ended, or is lost if its supervisor was killed or says
-    /// that it failed.
+    /// The shell's answer is true: a task that was refused, or whose supervisor did not answer, never ran and belongs
+    /// to no future; a task that was started belongs to a future, which tells how it ended, or is lost if its
+    /// supervisor was killed or says that it failed.
     fn after_task(&mut self, state: Option<&str>, ran: &Ran) -> Result<(), String> {
         let killed = ran.finished.status == 137;
         self.release();
@@ -287,7 +288,7 @@ impl Sweep {
         self.ensure(self.subject.target != Target::Finished || self.is_kept(), "what was there before is lost")
     }
 
-    /// What the future says that was started.
+    /// What the started future says.
     fn after_start(&self, record: &Record, state: Option<&str>, ran: &Ran, killed: bool) -> Result<(), String> {
         let Some(rc) = record.rc else {
             self.ensure(state == Some("lost"), "it has no end, and is not lost")?;
@@ -303,7 +304,7 @@ impl Sweep {
         let never =
             matches!(record.cause, Some(Cause::Skipped | Cause::Unstartable)) && record.attempts.unwrap_or(0) == 0;
         self.ensure(never == ran.tasks.is_empty(), "it does not say whether it ran")?;
-        // The record says of itself what it was to come after; for other reasons there is the log.
+        // The record itself names the failed dependency; for other reasons there is the log.
         let why = if record.cause == Some(Cause::Skipped) { "what it was to come after" } else { "can't be started: " };
         let waited = self.call(&["wait", "t"]);
         let text = waited.stdout.clone() + &waited.stderr;
@@ -317,7 +318,7 @@ impl Sweep {
         store.read(&"t".parse().expect("a name")).map_err(|error| error.to_string())
     }
 
-    /// Whether the record and the log from before are among what was collected.
+    /// Whether the earlier record and log are among the collected.
     fn is_kept(&self) -> bool {
         let store = self.snapshot();
         let mut kept = store.iter().filter(|(name, _)| name.starts_with(".collected/t."));
@@ -325,7 +326,7 @@ impl Sweep {
         log && kept.any(|(name, content)| has_extension(name, "ini") && content.contains("rc = 3"))
     }
 
-    /// Another one of that name, with a log of its own.
+    /// Starts another future of that name, with its own log.
     fn run_again(&self) -> Result<(), String> {
         let run = self.call(&["run", "t", "--", "true"]);
         if run.status != 0 {
@@ -349,7 +350,7 @@ impl Sweep {
         }
     }
 
-    /// A start that failed leaves no future. One that was killed leaves one that runs or is lost, if any.
+    /// A start that failed leaves no future. One that was killed leaves at most one, which is running or lost.
     fn after_run(&mut self, state: Option<&str>, ran: &Ran, failed: bool) -> Result<(), String> {
         let before = self.subject.target == Target::Finished;
         let is_new = !matches!(state, None | Some("finished"));
@@ -361,7 +362,7 @@ impl Sweep {
             Some("finished") => self.wait("t", 3, LOG)?,
             Some(_) => {
                 let waited = self.call(&["wait", "t"]);
-                // The supervisor may have been stopped with the command.
+                // The supervisor may have been stopped together with the command.
                 let lost = (ran.finished.status == 137 || unheard)
                     && waited.status == 125
                     && waited.stderr.contains("result unknown");
@@ -373,15 +374,15 @@ impl Sweep {
         self.ensure(!before || self.collected("t") >= 1, "the record from before is lost")
     }
 
-    /// It may say that it has failed before the program has run, and then there is no future.
+    /// It may report that it failed before the program ran, and then there is no future.
     fn after_supervising(&mut self, finished: &Finished) -> Result<(), String> {
         let never = ["error ", "failed "].iter().any(|word| finished.stderr.starts_with(word));
         self.release();
         match self.states()?.remove("t").as_deref() {
             Some("finished") if finished.status == 3 => self.wait("t", 3, ""),
-            // Recorded, and killed before it could exit with that.
+            // Recorded, and killed before it could exit with that status.
             Some("finished") if finished.status == 137 => self.wait("t", 3, ""),
-            // It could not be held back.
+            // The task could not be held back.
             Some("finished") if finished.status == 125 => {
                 let waited = self.call(&["wait", "t"]);
                 let says_why = waited.status == 125 && waited.stdout.contains("can't be started: ");
@@ -430,21 +431,21 @@ impl Sweep {
             self.wait(name, status, log)?;
         }
         let again = self.call(&["wait", name]);
-        // It has its status again, if it has not been cleared away, and no log.
+        // A repeated wait returns its status again, unless it has been cleared away, and no log.
         if again.status != status || !again.stdout.is_empty() || !again.stderr.contains("]: collected before: ") {
             return Err(told("handed over again", &again));
         }
         self.ensure(self.collected(name) == 1, "among the collected twice")
     }
 
-    /// All is over, and the store is as good as new.
+    /// Checks that everything is over and the store is usable.
     fn can_go_on(&mut self) -> Result<(), String> {
         self.release();
         if self.states()?.contains_key("other") {
             self.wait("other", 7, OTHER_LOG)?;
         }
         let cleanup = self.call(&["cleanup"]);
-        // What has failed may say so.
+        // A failure may be reported.
         let is_wrong = |line: &str| line.starts_with("async: ") && !line.contains(" failed: ");
         if cleanup.stderr.lines().any(is_wrong) || cleanup.stderr.contains("could not be waited for") {
             return Err(told("`cleanup` fails", &cleanup));
@@ -469,14 +470,14 @@ fn has_extension(name: &str, extension: &str) -> bool {
 }
 
 impl Ran {
-    /// Whether nothing of it differs from a run where all went well.
+    /// Whether it differs in nothing from a run without faults.
     #[must_use]
     pub fn is_like(&self, good: &Self) -> bool {
         let outputs = |ran: &Self| (figures_apart(&ran.finished.stdout), figures_apart(&ran.report));
         outputs(self) == outputs(good) && self.has_done_the_same(good)
     }
 
-    /// Each text of the answer, with figures replaced but in those that are statuses.
+    /// The texts of the answer, with numbers replaced except in statuses.
     fn answers(&self) -> Vec<String> {
         let ends = ['\0', '\n'];
         let statuses = if self.answer.contains('\0') { 1 } else { 2 };
@@ -484,12 +485,12 @@ impl Ran {
         texts.map(|(index, text)| if index < statuses { text.to_owned() } else { figures_apart(text) }).collect()
     }
 
-    /// What the shell makes of what a supervisor answers; none if it can't be made out.
+    /// The shell's reading of a supervisor's answer; none if it is unreadable.
     fn answered(&self) -> Option<Answer> {
         if self.answer.is_empty() {
             return Some(Answer::None);
         }
-        // Two dots go first, which a trap of the script's may have read.
+        // The two dots come first; a trap of the script may have read them.
         let (status, rest) = self.answer.trim_start_matches('.').split_once('\0')?;
         let (time, rest) = rest.split_once('\0')?;
         match (status.parse().ok()?, time.parse().ok()?, rest) {
@@ -499,18 +500,18 @@ impl Ran {
         }
     }
 
-    /// Whether it says that it failed, to people and to programs.
+    /// Whether it reports a failure, to people and to programs.
     #[must_use]
     pub fn says_that_it_failed(&self) -> bool {
         let replied = self.answer.starts_with("done\n125\n");
-        // A future of which another one has failed before has no status of its own here.
+        // If another future has failed before, this one has no status of its own here.
         let is_one_of_several = self.finished.status != 0 && self.finished.stderr.contains("` could not be waited for");
         let status =
             matches!(self.finished.status, 2 | 125) || self.finished.status == 0 && replied || is_one_of_several;
         status && self.complains()
     }
 
-    /// Whether standard error has a message of ours, and nothing but such and lines about futures.
+    /// Whether standard error has a message of ours, and nothing but messages and lines about futures.
     #[must_use]
     pub fn complains(&self) -> bool {
         let stderr = &self.finished.stderr;
@@ -519,13 +520,13 @@ impl Ran {
             && stderr.lines().all(|line| is_one_of(&OURS, line) || is_one_of(&LINES, line))
     }
 
-    /// Whether the store and the answer are as after a run where all went well.
+    /// Whether the store and the answer are the same as after a run without faults.
     #[must_use]
     pub fn has_done_the_same(&self, good: &Self) -> bool {
         self.results() == good.results() && self.store == good.store
     }
 
-    /// The same, where remarks in the log of `t` don't count.
+    /// The same, ignoring remarks in the log of `t`.
     #[must_use]
     pub fn lacks_only_remarks(&self, good: &Self) -> bool {
         let without = |ran: &Self| {

@@ -1,4 +1,4 @@
-//! The commands, and the stages they are set on.
+//! The commands, and the stores that they start from.
 
 /// What the command does with the futures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,20 +23,20 @@ pub enum Kind {
     Looks,
 }
 
-/// What `t` is at first.
+/// The initial state of `t`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// There is no store at all.
+    /// There is no store.
     NoStore,
     /// Unknown.
     Absent,
-    /// Runs, its life a lock on its record.
+    /// Running; its life is a lock on its record.
     Running,
-    /// Is held back by a limit, its life a lock on its record.
+    /// Held back by a limit; its life is a lock on its record.
     Queued,
-    /// Runs under a supervisor.
+    /// Running under a supervisor.
     Supervised,
-    /// Runs, its life a process.
+    /// Running; its life is a process.
     RunsInProcess,
     /// Ended without a result.
     Lost,
@@ -44,7 +44,7 @@ pub enum Target {
     Finished,
 }
 
-/// What the command has as its descriptor 0.
+/// The command's descriptor 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
     /// The null device.
@@ -62,36 +62,38 @@ pub enum Input {
 pub enum Host {
     /// The program.
     Program,
-    /// None but the supervisor that `async run` leaves behind, alone.
+    /// Only the supervisor that `async run` leaves behind.
     Supervisor,
-    /// The program, in the place of a shell that has started the task of `t`, which is the process `PID` and waits at a gate.
+    /// The program, in place of a shell that has started the task of `t`, which is the process `PID` and waits at a
+    /// gate.
     ProgramForShell,
 }
 
-/// A command on a stage.
+/// A command and the store that it starts from.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject {
-    /// What it is called in complaints.
+    /// Its name in complaints.
     pub title: &'static str,
-    /// Its arguments; `PID` stands for a process that lives as long as the stage, or for the task's. What the shell is
-    /// answered goes to the descriptor 9.
+    /// Its arguments; `PID` stands for a process that lives as long as the sandbox, or for the task's process. The
+    /// answer to the shell goes to descriptor 9.
     pub args: &'static [&'static str],
     /// What it does.
     pub kind: Kind,
-    /// What it does it to.
+    /// What it does that to.
     pub target: Target,
-    /// Whether a future `busy` runs beside it.
+    /// Whether a future `busy` is running too.
     pub busy: bool,
     /// Its descriptor 0.
     pub input: Input,
-    /// What fails or is made up in every run of it, as when a file system lacks something.
+    /// What fails or is faked in every run of it, for example because a file system lacks something.
     pub lacks: &'static [&'static str],
-    /// How many bytes more the record of `t` may have, where there is a limit; from when its task is let go, if it waits at a
-    /// gate.
+    /// How many bytes the record of `t` may still grow by, if there is a limit; counted from the opening of the gate if
+    /// the task waits at one.
     pub room: Option<u64>,
     /// What runs it.
     pub host: Host,
-    /// Whether the task of `t`, or of `busy` if there is no `t` yet, ends without a word once the command sleeps until it does.
+    /// Whether the task of `t`, or of `busy` if there is no `t` yet, ends without a result once the command sleeps
+    /// until it does.
     pub sleeps: bool,
 }
 
@@ -111,14 +113,14 @@ const fn subject(title: &'static str, args: &'static [&'static str], kind: Kind,
 }
 
 impl Subject {
-    /// Whether it may do its work with fewer calls than before: how often a cancel looks again, or what is held back, and how many
-    /// processes a dump looks at, is up to the machine.
+    /// Whether it may work with fewer calls than before: how often a cancel or a queued task looks again, and how many
+    /// processes a dump looks at, depends on the machine.
     #[must_use]
     pub fn may_make_fewer_calls(&self) -> bool {
         self.kind == Kind::Cancels || self.sleeps || self.args.contains(&"devstack")
     }
 
-    /// Whether it fails on a run where no call does.
+    /// Whether it fails even if no call does.
     #[must_use]
     pub fn is_to_fail(&self) -> bool {
         self.room.is_some() || self.kind == Kind::Tasks && self.target == Target::Running
@@ -146,7 +148,7 @@ impl Subject {
 }
 
 const INIT: Subject = subject("init, a store", &["init"], Kind::Inits, Target::Finished);
-/// What starts the task of `t`, with options of `async_run`.
+/// Starts the task of `t`, with options of `async_run`.
 macro_rules! supervise {
     ($title:expr $(, $option:expr)*) => {
         Subject {
@@ -168,7 +170,8 @@ const BEGIN_HERE: Subject = subject(
     Kind::Begins,
     Target::Absent,
 );
-/// A program that ends once its supervisor sleeps. Where that is gone, and another process its parent, it goes on for ever.
+/// A program that ends once its supervisor sleeps. If the supervisor is gone and another process is its parent, it goes
+/// on forever.
 const ENDS: &str = r#"
 while read -r stat </proc/$PPID/stat; do
     case ${stat#* } in
@@ -185,7 +188,7 @@ const PROGRAM: Subject = Subject {
     host: Host::Supervisor,
     ..subject(
         "the supervisor of a program",
-        // In a group of its own: the rest of the command's is killed after it.
+        // In its own process group: the rest of the command's group is killed after it.
         &["t", "/usr/bin/setsid", "sh", "-c", ENDS],
         Kind::Supervises,
         Target::Running,
@@ -209,7 +212,7 @@ const CLEANUP: Subject = Subject {
 }
 .alone();
 
-/// The word of a wait that is at `t`, which has that rank, and has dealt with others up to that one, with that score.
+/// The word of a wait that is at `t` (with that rank) and has dealt with others up to that one, with that score.
 macro_rules! word {
     ($rank:expr, $last:expr, $score:expr) => {
         concat!(
@@ -224,7 +227,8 @@ macro_rules! word {
     };
 }
 
-/// The words with which a wait for `t` alone, and a cleanup at `t`, go on; and the first of them in the words of devstack's waits.
+/// The words with which a wait for `t` alone, and a cleanup at `t`, continue; and the first of them as devstack's waits
+/// write it.
 const WORD: &str = word!("{}", "null", "{}");
 const WORD_OF_CLEANUP: &str =
     word!(r#"{"n":1700000000000,"m":"t"}"#, r#"{"n":1700000000000,"m":"other"}"#, r#"{"n":1,"r":7}"#);
@@ -238,11 +242,11 @@ const COLLECT_LOST: Subject = Subject {
     ..COLLECT
 };
 
-/// As another process of the shell's waits for it.
+/// As another process of the shell waits for it.
 const BLOCK: Subject =
     subject("collect --block", &["collect", "--block", "--resume", WORD, "--", "t"], Kind::Looks, Target::Lost);
 
-/// All commands that have to do with a store, each in the states that make a difference to it.
+/// All commands that use a store, each in the states that make a difference to it.
 pub const SUBJECTS: &[Subject] = &[
     subject("init, no store", &["init"], Kind::Inits, Target::NoStore).alone(),
     INIT,
@@ -259,7 +263,7 @@ pub const SUBJECTS: &[Subject] = &[
     supervise!("supervise, after another that failed", "--after", "other"),
     supervise!("supervise, held back", "--after-any", "busy").sleeping(),
     supervise!("supervise, twice", "--retry", "1"),
-    // Up to a figure that would be wrong: `end_time = 17`.
+    // Room only for a wrong number: `end_time = 17`.
     Subject { title: "supervise, no room", room: Some(13), ..SUPERVISE },
     // The same with the second attempt's `task = 12`.
     Subject { room: Some(9), ..supervise!("supervise, twice, no room", "--retry", "1") },
