@@ -1,4 +1,4 @@
-//! What `async timing` finds out about a run, held against arithmetic on the records.
+//! The analysis of a run by `async timing`, compared with arithmetic on the records.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -12,10 +12,10 @@ use async_tests::shell::Sandbox;
 use async_tests::terminal::Terminal;
 use serde_json::Value;
 
-/// When runs that a test has written begin, in ms since the epoch.
+/// When the runs that a test writes begin, in ms since the epoch.
 const BEGIN: i64 = 1_795_503_105_000;
 
-/// How far the clocks of a record may differ before the one that never steps counts, in ms.
+/// How far a record's clocks may differ before the one that never steps counts, in ms.
 const CLOCKS_AGREE: i64 = 100;
 
 /// The moments of a collected record, in ms from the start of the run.
@@ -45,7 +45,7 @@ impl Times {
         Self { start, end, wait_start: (value("wait_start") - begin).clamp(start, wait_end), wait_end }
     }
 
-    /// When whoever waited for it could go on.
+    /// When its waiter could go on.
     fn released(self) -> i64 {
         self.wait_start.max(self.end)
     }
@@ -83,7 +83,7 @@ sleep 0.1
 async_wait second
 ";
 
-/// The stretches of work of that script, and the lengths of its tasks, all taken from the records.
+/// The stretches of work of that script, and the lengths of its tasks, all from the records.
 struct Nested {
     script: [i64; 6],
     outer: [i64; 3],
@@ -93,14 +93,14 @@ struct Nested {
 }
 
 impl Nested {
-    /// The same without a limit, done again by hand.
+    /// The same without a limit, replayed by hand.
     fn total(&self) -> i64 {
         let script = self.script;
         let second_start = (script[0] + script[1]).max(self.first) + script[2];
         self.end(second_start, script[0], second_start)
     }
 
-    /// From the start of `second` on, the script going on at `now`.
+    /// From the start of `second`, with the script going on at `now`.
     fn end(&self, second_start: i64, outer_start: i64, now: i64) -> i64 {
         let Self { script, outer, .. } = self;
         let deep_start = outer_start + outer[0];
@@ -136,7 +136,7 @@ fn a_script_is_done_again_as_its_records_say() {
     let length = second.wait_end;
     assert_eq!(nested().total(), length, "the arithmetic below begins with the recorded run");
 
-    // What the waits cost.
+    // The cost of the waits.
     let document = json(&sandbox, &[]);
     assert_eq!(document["run"]["length_ms"], length);
     for (name, times) in [("first", first), ("outer", outer), ("deep", deep), ("second", second)] {
@@ -151,7 +151,7 @@ fn a_script_is_done_again_as_its_records_say() {
         assert_eq!(future["parent"], parent, "{name}");
     }
 
-    // The script stood waiting for the last one, and before it had started that, for the first.
+    // The script waited for the last one, and before it started that, for the first.
     let path: Vec<(Option<&str>, i64, i64)> = document["critical_path"]
         .as_array()
         .unwrap()
@@ -170,7 +170,7 @@ fn a_script_is_done_again_as_its_records_say() {
     ];
     assert_eq!(path, expected.into_iter().filter(|(_, start, end)| end > start).collect::<Vec<_>>());
 
-    // What something else would have come to.
+    // The results of other changes.
     let half = Nested { first: first.length() / 2, ..nested() };
     let long = Nested { deep: deep.length() + 2000, ..nested() };
     let [before, beside, behind] = nested().outer;
@@ -182,12 +182,12 @@ fn a_script_is_done_again_as_its_records_say() {
     };
     let script = nested().script;
     let met_first = (script[0] + script[1]).max(nested().first) + script[2];
-    // second is started in front of all else.
+    // second starts before everything else.
     let at_once = nested().end(0, script[0], met_first);
-    // first is waited for at the very end.
+    // The wait for first moves to the very end.
     let unmet = script[0] + script[1] + script[2];
     let at_last = nested().end(unmet, script[0], unmet).max(first.end);
-    // One at a time: outer runs when first is over, deep in its place while it waits, second after outer.
+    // One at a time: outer runs after first, deep in the slot that outer donates while it waits, second after outer.
     let one_place = {
         let [before, beside, behind] = nested().outer;
         let outer_end = first.end + before + beside + deep.length() + behind;
@@ -211,7 +211,7 @@ fn a_script_is_done_again_as_its_records_say() {
         assert_eq!(predicted["difference_ms"], expected - length, "{what_if}");
     }
 
-    // Each piece of advice is what --what-if says too.
+    // Each piece of advice says the same as --what-if.
     let bound = document["run"]["bound_ms"].as_i64().unwrap();
     let advice = document["advice"].as_array().unwrap();
     assert!(!advice.is_empty());
@@ -223,8 +223,8 @@ fn a_script_is_done_again_as_its_records_say() {
     }
 }
 
-/// A future that a test has written: its name; when it was started, ran and ended; when the wait for it began and ended,
-/// all in ms from [`BEGIN`]; and more lines of its record.
+/// A future that a test writes: its name; when it started, ran and ended; when the wait for it began and ended, all in
+/// ms from [`BEGIN`]; and more lines of its record.
 type Written = (&'static str, [i64; 3], [i64; 2], &'static str);
 
 /// A run in which the script waits for one thing after another.
@@ -262,7 +262,7 @@ fn a_build() -> Sandbox {
     sandbox
 }
 
-/// What comes after the summary.
+/// The output after the summary.
 fn report(sandbox: &Sandbox, options: &str) -> String {
     let finished = sandbox.run(&format!("async timing {options}"));
     assert_eq!((finished.status, finished.stderr.as_str()), (0, ""), "{options}");
@@ -313,13 +313,13 @@ fn what_can_not_be_changed_is_refused_with_a_reason() {
         ("jobs=0", "a number from 1 to 10000"),
         ("start:docs=30s", "-30s for 30 s earlier"),
         ("nonsense", "start:NAME=-30s"),
-        // What is only cancelled at the end never gives its place away.
+        // A future that is only cancelled at the end never gives up its slot.
         ("jobs=1", "async: with jobs=1 the run would not end: the script would wait for `build` for ever\n"),
     ] {
         let finished = sandbox.run(&format!("async timing --what-if {what_if}"));
         assert_eq!((finished.status, finished.stdout.as_str()), (2, ""), "{what_if}");
         assert!(finished.stderr.contains(why), "{what_if}: {}", finished.stderr);
-        // Then nothing is done at all.
+        // In that case nothing is done at all.
         for page in ["page.html", "-"] {
             let finished = sandbox.run(&format!("async timing --what-if {what_if} --html {page}"));
             assert_eq!((finished.status, finished.stdout.as_str()), (2, ""), "{what_if}");
@@ -359,10 +359,10 @@ fn on_a_terminal_all_of_it_is_shown_and_elsewhere_the_summary() {
     }
     let plain = shown("NO_COLOR=1 async timing");
     assert!(plain.contains("BLOCKED") && !plain.contains('\u{1b}'), "{plain:?}");
-    // What a script prints at its end is the summary.
+    // At its end a script prints the summary.
     let summary = shown("source <(async shim); async_print_timing");
     assert!(summary.contains("Async summary") && !summary.contains("BLOCKED"), "{summary}");
-    // There is nothing to say of a run without futures.
+    // A run without futures has nothing to report.
     let nothing = shown("export ASYNC_DIR=$HOME/another; async init && async timing");
     assert!(!nothing.contains("BLOCKED"), "{nothing}");
 }

@@ -1,4 +1,4 @@
-//! `async cancel`: whole trees are stopped, and what became of them is known.
+//! `async cancel`: it stops whole trees, and their ends are known.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -7,7 +7,7 @@ use async_tests::paused_script::PausedScript;
 use async_tests::shell::Sandbox;
 use async_tests::tools::is_there;
 
-/// A tree of processes that are hard to get rid of; it says when all of them are there.
+/// A tree of processes that are hard to stop; it reports when all of them exist.
 const TREE: &str = r"
 function tree {
     echo 'the log'
@@ -97,7 +97,7 @@ fn a_function_whose_supervisor_is_killed_is_stopped() {
 
 #[test]
 fn no_other_process_is_taken_for_a_survivor() {
-    // The task's process id in the record of a lost future is another's by now.
+    // The task's process id in the record of a lost future belongs to another process by now.
     let mut script = PausedScript::plain(
         "async init
         sleep 1000 &

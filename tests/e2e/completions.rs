@@ -1,7 +1,7 @@
 //! Completion, as it works at the prompts of real shells.
 //!
-//! In the shells of these tests `async` is a function that writes down its arguments, so each test sees what the shell
-//! makes of the completed line.
+//! In the shells of these tests `async` is a function that records its arguments, so each test sees how the shell reads
+//! the completed line.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -25,7 +25,7 @@ struct Prompt {
 }
 
 impl Prompt {
-    /// Starts a shell; its first commands are to make the prompt `ready> ` and to load the completion.
+    /// Starts a shell; its first commands must set the prompt to `ready> ` and load the completion.
     fn of(program: &Path, args: &[&str], first: &[&str]) -> Self {
         let sandbox = Sandbox::default();
         let start = |name: &str| format!("async_run {} true; ", shlex::try_quote(name).unwrap());
@@ -37,11 +37,11 @@ impl Prompt {
         );
         let made = sandbox.run(&script);
         assert_eq!(made.status, 0, "{}", made.stderr);
-        // What completion of files would make of the name `docs`.
+        // File completion would complete the name `docs` to this.
         fs::create_dir(sandbox.path("cwd/docs")).unwrap();
         fs::write(sandbox.path("cwd/input file"), "").unwrap();
         fs::create_dir(sandbox.path("programs")).unwrap();
-        // On the new PATH they are beside all others; what can't be run is none.
+        // On the new PATH they are next to all others; a file that can't be executed is not a program.
         for (name, mode) in [("frobnicate", 0o755), ("frobnicate-data", 0o644)] {
             let path = sandbox.path("programs").join(name);
             fs::write(&path, "#!/bin/sh\n").unwrap();
@@ -61,7 +61,7 @@ impl Prompt {
             .stdin(Stdio::inherit());
         let options = Options::new().timeout_ms(LIMIT.as_millis().try_into().ok()).strip_ansi_escape_codes(true);
         let mut session = spawn_with_options(command, options).unwrap();
-        // An interactive shell does not end by less than SIGKILL.
+        // Nothing less than SIGKILL ends an interactive shell.
         session.process_mut().set_kill_timeout(Some(0));
         for line in first {
             session.send_line(line).unwrap();
@@ -90,7 +90,7 @@ impl Prompt {
     }
 }
 
-/// What all shells agree on.
+/// What all shells do alike.
 const COMMON: &[(&str, &[&str])] = &[
     ("async stat\t", &["status"]),
     ("async ps do\t", &["ps", "docs"]),
@@ -98,7 +98,7 @@ const COMMON: &[(&str, &[&str])] = &[
     ("async status --script=bac\t", &["status", "--script=backup.sh"]),
     ("async completions f\t", &["completions", "fish"]),
     ("async shim --prof\tdev\t", &["shim", "--profile", "devstack"]),
-    // No future, but a file.
+    // Not a future but a file.
     ("async wait do\t", &["wait", "docs"]),
     ("async wait tw\t", &["wait", "two words"]),
     ("async wait two\\ w\t", &["wait", "two words"]),
@@ -147,7 +147,7 @@ fn bash_completes_names_whatever_is_in_them() {
             ("async run next -- ./inp\t", &["run", "next", "--", "./input file"]),
             ("async --dir=~/el\t wait", &["--dir=~/else where/", "wait"]),
         ]);
-        // Nothing of the line is run before its time.
+        // Nothing on the line runs too early.
         assert_eq!(prompt.arguments_of("async wait \"$(touch evil)\"\t\x15async x"), ["x"]);
         assert!(!prompt.sandbox.path("cwd/evil").exists());
     }
@@ -166,7 +166,7 @@ fn zsh_completes_names_whatever_is_in_them() {
     prompt.check(COMMON);
     prompt.check(&[("async run next -- ./inp\t", &["run", "next", "--", "./input file"])]);
 
-    // As a file that zsh looks for itself.
+    // As a file that zsh finds by itself.
     let loaded = "PS1='rea''dy> '; unset HISTFILE; mkdir ~/f; \"$ASYNC_BIN\" completions zsh >~/f/_async; \
                   fpath=(~/f $fpath); autoload -Uz compinit; compinit -u -D";
     let mut prompt = Prompt::of(Path::new("zsh"), &["-f", "-i"], &[loaded, first[1]]);

@@ -1,8 +1,9 @@
 //! What a future costs, counted and not timed: processes, and the system calls of the program and of all of them.
 //!
-//! Processes are the same in each run and everywhere. System calls differ a little, with the version of bash and of the C
-//! library and with who is faster; bash reads an answer byte by byte, so on a busy machine each digit more of a time is a
-//! call more. The bounds leave room for that, and none for a listing of the store or another start.
+//! The number of processes is the same in each run and everywhere. The number of system calls differs a little, with
+//! the versions of bash and of the C library and with the timing; bash reads an answer byte by byte, so on a busy
+//! machine each further digit of a time is one more call. The bounds leave room for that, but not for a listing of the
+//! store or another start.
 
 use std::fs;
 
@@ -12,25 +13,25 @@ use async_tests::counting::{Count, Trace};
 use async_tests::shell::Sandbox;
 use async_tests::tools::is_there;
 
-/// The most that may be counted: processes started, programs that a process turned into, and system calls, those of
-/// loaders and runtimes included. So a future takes 3 processes and 2 programs, and one more of each if it is waited for
-/// before its end. What `TASK` has comes to the bytes of the store's path: bash reads one at a time.
+/// The largest allowed counts: processes started, programs executed, and system calls, including those of loaders and
+/// runtimes. So a future takes 3 processes and 2 programs, and one more of each if somebody waits for it before its
+/// end. The bytes of the store's path are added to what `TASK` has: bash reads them one at a time.
 const RUN: Count = Count { processes: 1, programs: 0, calls: 235 };
 const TASK: Count = Count { processes: 1, programs: 1, calls: 362 };
 const WAIT: Count = Count { processes: 1, programs: 1, calls: 383 };
 const WAIT_WHILE_RUNNING: Count = Count { processes: 2, programs: 2, calls: 742 };
 
-/// The most system calls that the program may make in its own code. `collect` runs twice if the task runs at first. A
-/// subdirectory of the store that is used is opened, looked at and closed.
+/// The most system calls that the program may make in its own code. `collect` runs twice if the task is still running
+/// at first. Each used subdirectory of the store is opened, checked and closed.
 const SUPERVISE: usize = 96;
 const COLLECT: usize = 64;
 const COLLECT_WHILE_RUNNING: [usize; 2] = [25, 58];
 
-/// What comes to that for each component of the store's path, whenever the program starts: it is opened, looked at and
-/// closed. Before it closes anything, the library asks whether that is open, where debug assertions are on.
+/// How many calls each component of the store's path adds, whenever the program starts: the component is opened,
+/// checked and closed. With debug assertions, the library checks before each close whether the descriptor is open.
 const COMPONENT: usize = if cfg!(debug_assertions) { 4 } else { 3 };
 
-/// The task is over when it is waited for.
+/// The task is over before the wait.
 const FINISHED: &str = "
 ASYNC_QUIET=${quiet-}
 function task { :; }
@@ -43,7 +44,7 @@ async_wait t
 mark waited
 ";
 
-/// The task ends when `async_wait` has said that it waits.
+/// The task ends after `async_wait` has printed its waiting line.
 const RUNNING: &str = "
 ASYNC_QUIET=${quiet-}
 function task { read -r <go; }
@@ -53,7 +54,7 @@ async_wait t
 mark waited
 ";
 
-/// The state that others in the store are in.
+/// The state of the other futures in the store.
 #[derive(Clone, Copy, Debug)]
 enum Others {
     Running,
@@ -93,7 +94,7 @@ fn with_store(others: usize, state: Others) -> Sandbox {
             ready.archive(&async_core::Caller::Program, Wait::none(), &outcome).expect("it is collected");
         }
     }
-    // The logs were made by a stranger to the store, after whom somebody has to count once.
+    // Something foreign to the store made the logs, after which one process has to count again.
     assert_eq!(store.live_count().expect("a number"), if matches!(state, Others::Collected) { 0 } else { others });
     sandbox
 }
@@ -107,7 +108,7 @@ fn processes_and_system_calls_are_within_their_bounds() {
     let store = sandboxes[0].store();
     let way = COMPONENT * store.components().count();
     let task = Count { calls: TASK.calls + store.as_os_str().len(), ..TASK };
-    // The first call of the program has the shell look for it.
+    // At the first call of the program the shell searches for it.
     let [finished, running] = [(&sandboxes[0], FINISHED), (&sandboxes[1], RUNNING)]
         .map(|(sandbox, script)| trace(sandbox, &format!("async_init{script}")));
     let mut complaints = Vec::new();
@@ -148,7 +149,7 @@ fn other_futures_in_the_store_cost_nothing() {
     }
     let mut complaints = Vec::new();
     for state in [Others::Running, Others::Over, Others::Collected] {
-        // Who says how many others run looks at a hundred of them, and at the list of all.
+        // Counting the other running futures reads a hundred of them, and the list of all.
         for (script, quiet, commands, few, many) in [
             (FINISHED, "yes", &["supervise", "collect"][..], 10, 1000),
             (FINISHED, "no", &["supervise", "collect"], 200, 1000),
@@ -159,7 +160,7 @@ fn other_futures_in_the_store_cost_nothing() {
             for command in commands {
                 let [mut few, mut many] = [&few, &many].map(|trace| trace.of_command(command));
                 if *command == "supervise" {
-                    // It may be asleep when its task ends, or not yet.
+                    // The waiter may or may not be asleep when its task ends.
                     let is_sleep = |name: &String| matches!(name.as_str(), "read" | "ppoll" | "wait4");
                     few.iter_mut().chain(&mut many).for_each(|calls| calls.retain(|name| !is_sleep(name)));
                 }
@@ -185,7 +186,7 @@ fn a_list_opens_each_record_looks_whether_it_is_a_file_and_reads_it() {
         trace.of_command("status").first().map(Vec::len).expect("a list")
     };
     let [few, many] = [10, 110].map(calls_for);
-    // And closes it. The names come in a few lots.
+    // And closes it. The names come in a few batches.
     assert!(many - few <= 100 * (COMPONENT + 1) + 10, "{few} system calls for 10 futures, {many} for 110");
 }
 
@@ -203,11 +204,11 @@ fn other_processes_cost_a_cancel_nothing() {
             async cancel --quiet t
             kill \"${{others[@]}}\""
         );
-        // It may have to be told more than once, and looks at its record each time.
+        // It may need more than one signal, and reads its record each time.
         trace(&Sandbox::default(), &script).calls_with("supervise", "\"/proc/")
     };
     let [few, many] = [1, 200].map(calls_among);
-    // It may have to look at its tree once more.
+    // It may have to look at its tree again.
     assert!(0 < few && many < few + 100, "{few} looks of the supervisor at processes among few, {many} among many");
 }
 

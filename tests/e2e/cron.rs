@@ -1,4 +1,4 @@
-//! Scripts as cron runs them: by `sh -c`, with next to no environment, and without a terminal.
+//! Scripts as cron runs them: by `sh -c`, with almost no environment and no terminal.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -8,12 +8,12 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use async_tests::markdown;
 use async_tests::shell::{Finished, Sandbox, binary_dir};
 
-/// The blocks of code of that language in the page on cron.
+/// The code blocks of that language in the page on cron.
 fn blocks(language: &str) -> Vec<String> {
     markdown::blocks(&markdown::page("docs/cron.md"), language)
 }
 
-/// A home with the program, and with those scripts, in its `bin`.
+/// A home directory with the program and those scripts in its `bin`.
 fn home(scripts: &[(&str, &str)]) -> Sandbox {
     let sandbox = Sandbox::default();
     let bin = sandbox.path("home/bin");
@@ -44,7 +44,7 @@ fn line(sandbox: &Sandbox, shell: &str, line: &str) -> Finished {
 #[test]
 fn the_script_of_the_page_runs_from_a_line() {
     let [script] = &blocks("bash")[..] else { panic!("one script") };
-    // Stand-ins for what it works with.
+    // Stand-ins for the tools that it uses.
     let stand_ins = [
         ("nightly", script.as_str()),
         ("pg_dump", "#!/bin/sh\necho \"the tables of $1\"\n"),

@@ -1,4 +1,4 @@
-//! In a real devstack checkout, where `$DEVSTACK_DIR` names one.
+//! In a real devstack checkout, if `$DEVSTACK_DIR` names one.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -10,8 +10,8 @@ use async_tests::shell::{Finished, Sandbox};
 use async_tests::tools::skip_even_in_ci;
 use async_tests::{here, root};
 
-/// Runs a script in whose `$TOP_DIR` is a copy of the checkout, with our file in place of its own as docs/devstack.md says, and where no
-/// variable says how tasks run. None without a checkout.
+/// Runs a script with a copy of the checkout as its `$TOP_DIR`, with our file in place of devstack's own as
+/// docs/devstack.md says, and without variables that say how tasks run. None without a checkout.
 fn in_checkout(script: &str) -> Option<Finished> {
     let Some(devstack) = std::env::var_os("DEVSTACK_DIR").map(PathBuf::from) else {
         // Not every gate can fetch one.
@@ -26,7 +26,7 @@ fn in_checkout(script: &str) -> Option<Finished> {
     Some(sandbox.run(&format!("unset DEVSTACK_PARALLEL; TOP_DIR=$TMPDIR/devstack\n{script}")))
 }
 
-/// devstack's own `functions` sources our `inc/async` in place of its own, and nothing else is changed.
+/// devstack's own `functions` sources our `inc/async` in place of its own, with no other change.
 #[test]
 fn devstacks_functions_source_our_file() {
     let script = r#"set -o errexit
@@ -52,8 +52,8 @@ fn devstacks_functions_source_our_file() {
         .says("the end\n");
 }
 
-/// Its own functions that create accounts, called as its own stack.sh calls them: the first role that is added waits for
-/// something else to be done meanwhile.
+/// devstack's own functions that create accounts, called like its stack.sh calls them: the first role is added while
+/// something else happens, and then waited for.
 #[test]
 fn devstacks_accounts_are_created_in_parallel() {
     let script = format!("source '{}'", here().join("support/devstack_accounts.bash").display());

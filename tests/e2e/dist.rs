@@ -1,4 +1,4 @@
-//! What `cargo xtask dist` makes can be installed, works, and can be removed.
+//! The products of `cargo xtask dist` can be installed, work, and can be removed.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -12,14 +12,14 @@ use async_tests::shell::Sandbox;
 use async_tests::{root, tools};
 use nix::unistd::geteuid;
 
-/// Standard output of a command that succeeds.
+/// Standard output of a command that must succeed.
 fn output(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// `cargo xtask dist`, as it is called in that folder.
+/// `cargo xtask dist`, called in that folder.
 fn dist_in(cwd: &Path, args: &[&OsStr]) -> Command {
     let mut command = Command::new(env!("CARGO"));
     command.args(["run", "--quiet", "--manifest-path"]).arg(root().join("xtask/Cargo.toml"));
@@ -44,7 +44,7 @@ fn tree(dir: &Path) -> BTreeSet<PathBuf> {
     found
 }
 
-/// The one file in a folder whose name ends so.
+/// The only file in a folder whose name ends like that.
 fn ending(dir: &Path, end: &str) -> PathBuf {
     let mut found = tree(dir).into_iter().filter(|path| path.to_string_lossy().ends_with(end));
     let first = found.next().unwrap_or_else(|| panic!("nothing in {} ends with {end}", dir.display()));
@@ -52,7 +52,7 @@ fn ending(dir: &Path, end: &str) -> PathBuf {
     first
 }
 
-/// A command whose PATH begins with the programs below a prefix, and which has no other `async`.
+/// A command whose PATH begins with the programs below a prefix, and has no other `async`.
 fn with_programs_of(sandbox: &Sandbox, prefix: &Path, script: &str) -> Command {
     let mut command = sandbox.bash(script);
     let path = std::env::var_os("PATH").unwrap();
@@ -61,7 +61,7 @@ fn with_programs_of(sandbox: &Sandbox, prefix: &Path, script: &str) -> Command {
     command
 }
 
-/// Checks all that is installed below a prefix.
+/// Checks everything that is installed below a prefix.
 fn check(sandbox: &Sandbox, prefix: &Path) {
     let run = |script: &str| {
         let finished = sandbox.finish(&mut with_programs_of(sandbox, prefix, script));
@@ -131,14 +131,14 @@ fn what_is_packed_can_be_installed_used_and_removed() {
     }
 }
 
-/// Cargo installs the program alone, which brings all else with it.
+/// Cargo installs only the program, which contains everything else.
 #[test]
 #[ignore = "in the full set: it makes a build"]
 fn what_cargo_installs_works() {
     let sandbox = Sandbox::default();
     let prefix = sandbox.path("cargo's");
     let mut install = Command::new(env!("CARGO"));
-    // The optimized build is that of the other test.
+    // The other test covers the optimized build.
     install.args(["install", "--quiet", "--debug", "--locked", "--no-track", "--path"]).arg(root().join("async-cli"));
     output(install.arg("--root").arg(&prefix));
     let script = r#"
@@ -158,7 +158,7 @@ fn what_cargo_installs_works() {
     assert_eq!((finished.status, finished.stdout.as_str()), (0, "works\n"), "{}", finished.stderr);
 }
 
-/// All that is installed goes, and nothing else.
+/// Everything that was installed goes away, and nothing else.
 fn what_is_installed_is_removed(sandbox: &Sandbox) {
     let [install, uninstall] = ["--install", "--uninstall"].map(OsStr::new);
     let cwd = sandbox.path("it's here");
@@ -167,7 +167,7 @@ fn what_is_installed_is_removed(sandbox: &Sandbox) {
     let prefix = cwd.join(name);
     let said = output(&mut dist_in(&cwd, &[install, name]));
     let quoted = shlex::try_quote(prefix.to_str().unwrap()).unwrap().into_owned();
-    // The lines that are to be typed work as they are.
+    // The printed lines work as they are.
     let line =
         |begin: &str| said.lines().find_map(|line| line.trim().strip_prefix(begin)).unwrap_or_else(|| panic!("{said}"));
     let path = format!("PATH=/elsewhere; export PATH={}; echo \"$PATH\"", line("export PATH="));
@@ -186,7 +186,7 @@ fn what_is_installed_is_removed(sandbox: &Sandbox) {
     let nothing = format!("nothing is installed below {}: there is no ", prefix.display());
     assert!(!again.status.success() && said.contains(&nothing), "{said}");
 
-    // Over an older version, which had one more file, in a folder that others use too; and a file was changed since.
+    // Over an older version, which had one more file, in a folder that others use too, and with one file changed since.
     fs::create_dir_all(prefix.join("share/man/man1")).unwrap();
     fs::write(prefix.join("share/man/man1/other.1"), "").unwrap();
     output(&mut dist_in(&cwd, &[install, name]));
@@ -208,7 +208,7 @@ fn what_is_installed_is_removed(sandbox: &Sandbox) {
     let needed: BTreeSet<_> = files.iter().flat_map(parents).collect();
     assert!(tree(&prefix).iter().all(|path| files.contains(path) || needed.contains(path)), "{:?}", tree(&prefix));
 
-    // A list that leads elsewhere is not followed.
+    // A list that leads outside is not followed.
     fs::create_dir_all(list.parent().unwrap()).unwrap();
     let elsewhere = cwd.join("elsewhere");
     fs::write(&elsewhere, "").unwrap();
@@ -217,7 +217,7 @@ fn what_is_installed_is_removed(sandbox: &Sandbox) {
     assert!(!refused.status.success() && elsewhere.exists(), "{refused:?}");
 }
 
-/// Has no symbols, and no path of the machine that it was built on.
+/// Checks that it has no symbols, and no path of the machine that built it.
 fn is_bare(file: &Path) {
     let bytes = fs::read(file).unwrap();
     let has = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
@@ -225,7 +225,7 @@ fn is_bare(file: &Path) {
     assert!(!has(root().as_os_str().as_encoded_bytes()), "{} names the folder it was built in", file.display());
 }
 
-/// The packages that a package depends on, and since which version.
+/// The packages that a package depends on, with their minimum versions.
 fn dependencies(package: &Path) -> BTreeMap<String, String> {
     let depends = output(Command::new("dpkg-deb").arg("--field").arg(package).arg("Depends"));
     let one = |text: &str| {
@@ -235,7 +235,7 @@ fn dependencies(package: &Path) -> BTreeMap<String, String> {
     depends.split(',').map(one).collect()
 }
 
-/// What dpkg knows of a machine that has these packages, each in that version.
+/// dpkg's database of a machine with these packages in these versions.
 fn books(packages: &BTreeMap<String, String>) -> String {
     let architecture = output(Command::new("dpkg").arg("--print-architecture"));
     let entry = |(name, version): (&String, &String)| {
@@ -268,7 +268,7 @@ fn package(sandbox: &Sandbox, package: &Path) {
         command
     };
     let dpkg = |args: &[&OsStr]| output(&mut command(args));
-    // Where one of them is too old it is not made ready to be used.
+    // If one of them is too old, the package is not configured.
     for name in needed.keys() {
         let mut older = needed.clone();
         older.insert(name.clone(), "1.9".into());

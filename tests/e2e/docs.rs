@@ -1,4 +1,4 @@
-//! The pages of the documentation: that their links lead somewhere, that their tables are whole, and that their scripts work.
+//! The pages of the documentation: their links lead somewhere, their tables are complete, and their scripts work.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

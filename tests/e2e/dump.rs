@@ -6,7 +6,7 @@ use async_tests::shell::{Finished, Sandbox, bashes};
 
 const BEGIN: &str = "=== Wait failure dump: ";
 
-/// The script under each bash with devstack's functions.
+/// Runs the script under each bash with devstack's functions.
 fn in_each_bash(script: &str, check: impl Fn(&Sandbox, &Finished)) {
     for bash in bashes() {
         let sandbox = Sandbox::new(&bash.path);
@@ -15,7 +15,7 @@ fn in_each_bash(script: &str, check: impl Fn(&Sandbox, &Finished)) {
     }
 }
 
-/// The lines of the dump's part with that heading.
+/// The lines under that heading of the dump.
 fn part<'a>(finished: &'a Finished, heading: &str) -> Vec<&'a str> {
     let lines = finished.stderr.lines().skip_while(|line| !line.starts_with(BEGIN)).skip(1);
     let part = lines.skip_while(|line| !line.starts_with(heading)).skip(1);

@@ -1,4 +1,5 @@
-//! The scripts in `examples/`, and what they would be by hand, with nothing wrong and with each of their steps failing in turn.
+//! The scripts in `examples/` and their handwritten equivalents, without faults and with each of their steps failing in
+//! turn.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -9,7 +10,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use async_tests::root;
 use async_tests::shell::{Bash, Finished, Sandbox, bashes};
 
-/// Stands in for the programs that the examples work with. It fails where `FAILING` says what it was called with.
+/// Stands in for the programs that the examples use. It fails if `FAILING` has the words of its call.
 const STAND_IN: &str = r#"#!/bin/sh
 call="${0##*/}"
 for word; do call="$call $word"; done
@@ -22,7 +23,7 @@ echo "output of $call"
 struct Example {
     name: &'static str,
     arguments: &'static str,
-    /// What it calls, and whether that is reported by hand, too, if it fails.
+    /// A call, and whether the handwritten script also reports its failure.
     steps: &'static [(&'static str, bool)],
 }
 
@@ -64,7 +65,7 @@ const EXAMPLES: &[Example] = &[
     },
 ];
 
-/// Runs an example, or what is called the same in `by-hand/`.
+/// Runs an example, or its namesake in `by-hand/`.
 fn run(bash: &Bash, script: &str, arguments: &str, failing: &str) -> (Finished, BTreeSet<String>) {
     let sandbox = Sandbox::new(&bash.path);
     let bin = sandbox.path("bin");

@@ -1,4 +1,4 @@
-//! The files of `async timing` that other programs read, as those programs read them.
+//! The files of `async timing` for other programs, as those programs read them.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -29,7 +29,7 @@ fn exported(futures: &[Crafted], option: &str) -> String {
     ended.stdout
 }
 
-/// Futures with what is special in each of the formats.
+/// Futures with everything that is special in any of the formats.
 fn odd() -> Vec<Crafted> {
     vec![
         Crafted {
@@ -56,7 +56,7 @@ fn snapshot(name: &str, text: &str) {
 
 // ---- Trace
 
-/// Holds a trace against the rules of the Trace Event Format that are listed in the exporter's documentation.
+/// Checks a trace against the rules of the Trace Event Format in the exporter's documentation.
 fn check_trace(text: &str) -> Vec<Value> {
     let file: Value = serde_json::from_str(text).unwrap();
     assert_eq!(file["displayTimeUnit"], "ms");
@@ -105,7 +105,7 @@ fn check_trace(text: &str) -> Vec<Value> {
 
 #[test]
 fn a_trace_keeps_the_rules_of_its_format() {
-    // Two shells that wait at the same time, one of them past the end of what it waits in.
+    // Two shells that wait at the same time, one of them beyond the end of the run that it waits in.
     let together = vec![
         Crafted { wait: (500, 3000), ..Crafted::new("one", 0, 3000) },
         Crafted { wait: (1000, 4000), ..Crafted::new("two", 10, 3990) },
@@ -135,7 +135,7 @@ fn a_trace_has_a_thread_for_each_future_and_the_waits_in_it() {
 
 // ---- JUnit
 
-/// The schema that Jenkins' xUnit plugin has for JUnit reports, if there is one here.
+/// The schema of Jenkins' xUnit plugin for JUnit reports, if it is here.
 fn schema() -> Option<PathBuf> {
     let given = std::env::var_os("ASYNC_TEST_JUNIT_XSD").map(PathBuf::from).filter(|path| path.is_file());
     if given.is_none() {
@@ -174,7 +174,7 @@ fn a_report_tells_failures_from_errors_and_has_the_logs() {
 
 // ---- OpenMetrics
 
-/// Whether Python has the parser that Prometheus' own client for it comes with.
+/// Whether Python has the parser of Prometheus' own client.
 fn has_parser() -> bool {
     let mut command = Command::new("python3");
     command.args(["-c", "import prometheus_client.openmetrics.parser"]);
@@ -343,7 +343,7 @@ fn a_file_is_replaced_whole_and_what_is_no_file_is_refused() {
     write("link");
     assert!(is_picture(&file) && cwd.join("link").is_symlink());
 
-    // No mode goes beyond what a file of this kind has.
+    // No mode goes beyond what such a file normally has.
     for (mode, kept) in [(0o6777, 0o666), (0o755, 0o644), (0o600, 0o600)] {
         fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
         write("file");
@@ -376,7 +376,7 @@ fn no_file_is_written_by_way_of_another_user() {
     fs::create_dir(&there).unwrap();
     let write = |path: &Path| timing(&sandbox, &of_each_kind(), &["--html", path.to_str().unwrap()]);
 
-    // Over a file that another user has planted, with the right to be somebody else: the page is nobody's but ours.
+    // Over a setuid file that another user has planted: the page belongs to us alone.
     let planted = there.join("planted");
     fs::write(&planted, "#!/bin/sh").unwrap();
     chown(&planted, stranger, stranger).unwrap();
@@ -385,7 +385,7 @@ fn no_file_is_written_by_way_of_another_user() {
     let page = fs::metadata(&planted).unwrap();
     assert_eq!((page.uid(), page.mode() & 0o7777), (0, 0o644));
 
-    // No symlink of theirs is followed, wherever in the path, and ours are.
+    // It follows none of their symlinks, wherever in the path, and all of ours.
     let target = sandbox.path("cwd/target");
     for (ours, link, path) in [(false, "link", "link"), (false, "dir", "dir/file"), (true, "own", "own")] {
         fs::create_dir_all(sandbox.path("cwd/folder")).unwrap();

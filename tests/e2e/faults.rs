@@ -1,4 +1,4 @@
-//! What goes wrong, and what happens then. Each test is in a row of the table in docs/faults.md.
+//! What can go wrong, and what happens then. Each test is in a row of the table in docs/faults.md.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

@@ -1,6 +1,8 @@
-//! One run, one set of figures: whatever is recorded, all views of it show the same numbers, to the digits that they have.
+//! One run, one set of figures: whatever the records say, all views of a run show the same numbers, to the digits that
+//! they have.
 //!
-//! The numbers are read out of what the program prints and writes. JSON has all of them in ms, so the others are held against it.
+//! The tests read the numbers from what the program prints and writes. JSON has all of them in ms, so the others are
+//! compared with it.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -17,10 +19,10 @@ use proptest::prelude::*;
 use regex::Regex;
 use serde_json::Value;
 
-/// How long ago runs begin, in ms.
+/// How long ago the runs begin, in ms.
 const AGO: i64 = 100_000;
 
-/// What becomes of a future.
+/// How a future ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Collected,
@@ -55,21 +57,21 @@ struct Future {
     start: i64,
     queued: i64,
     length: i64,
-    /// By how much the clock on the wall was set while it ran.
+    /// By how much the wall clock was set while it ran.
     step: i64,
-    /// When the wait began, from the start of the future on, and how much longer than necessary it was.
+    /// When the wait began, from the start of the future, and how much longer than necessary it took.
     wait: (i64, i64),
     attempts: Option<u32>,
     parent: Option<&'static str>,
     synchronous: bool,
 }
 
-/// Whose store it is.
+/// The owner of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Script {
     None,
     Killed,
-    /// So long after the start of the run.
+    /// That long after the start of the run.
     Ended(i64),
     Running,
 }
@@ -89,7 +91,7 @@ fn future(kinds: &'static [Kind]) -> impl Strategy<Value = Future> {
     })
 }
 
-/// The lines of its record, in a run that began then.
+/// The lines of its record, in a run with that beginning.
 fn record(future: &Future, begin: i64) -> String {
     let Future { start, queued, length, step, .. } = *future;
     let kind = future.kind;
@@ -144,7 +146,7 @@ fn record(future: &Future, begin: i64) -> String {
     text
 }
 
-/// Makes the store of a run that began then.
+/// Makes the store of a run with that beginning.
 fn store(sandbox: &Sandbox, name: &str, futures: &[Future], script: Script, begin: i64) -> PathBuf {
     let run = sandbox.path(name).join(format!("scripts/s.sh/4100.{begin}"));
     let collected = run.join(".collected");
@@ -161,7 +163,7 @@ fn store(sandbox: &Sandbox, name: &str, futures: &[Future], script: Script, begi
         };
         fs::write(path, record(future, begin)).unwrap();
     }
-    // No process of this boot has started before any other.
+    // No process of this boot is older.
     let gone = ProcessIdentity::of(1).unwrap().to_string().replacen("1 ", "4100 ", 1);
     let shell = match script {
         Script::None => return run,
@@ -176,7 +178,7 @@ fn store(sandbox: &Sandbox, name: &str, futures: &[Future], script: Script, begi
 /// The files that `async timing` writes.
 const FILES: [&str; 5] = ["html", "svg", "trace", "junit", "openmetrics"];
 
-/// All views of a run, as one call of the program shows them.
+/// All views of a run, from one call of the program.
 struct Views {
     stdout: String,
     files: BTreeMap<&'static str, String>,
@@ -194,12 +196,12 @@ fn views(sandbox: &Sandbox, store: &PathBuf, option: &str) -> Views {
     Views { stdout: finished.stdout, files: FILES.map(read).into() }
 }
 
-/// A number as it is shown, in ms, and the step between two that can be shown there.
+/// A displayed number, in ms, and the smallest step that can be displayed there.
 #[derive(Clone, Copy, Debug)]
 struct Shown(f64, f64);
 
 impl Shown {
-    /// Seconds with some digits.
+    /// Seconds with decimals.
     fn seconds(text: &str) -> Self {
         let digits = text.split_once('.').map_or(0, |(_, digits)| i32::try_from(digits.len()).unwrap());
         Self(
@@ -240,13 +242,13 @@ impl Shown {
     }
 }
 
-/// What stands between the two.
+/// The text between the two.
 fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
     let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("no {before} in {text}"));
     rest.split_once(after).unwrap_or_else(|| panic!("no {after} behind {before}")).0
 }
 
-/// Speedups with two digits.
+/// Speedups with two decimals.
 fn is_speedup(text: Option<&str>, json: &Value) {
     let Some(text) = text.filter(|text| *text != "n/a") else {
         assert_eq!(json["speedup"], Value::Null);
@@ -281,7 +283,7 @@ fn timings(json: &Value) -> &Vec<Value> {
     json["timings"].as_array().unwrap()
 }
 
-/// The figures of a run as metrics have them, in the words of JSON.
+/// The figures of a run as metrics, under their names in JSON.
 fn exact(metrics: &str) -> Value {
     let ms = |name: &str| {
         let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("async_run_{name}_seconds ")));
@@ -327,7 +329,7 @@ fn check_table(text: &str, json: &Value) {
         for (column, shown) in columns.iter().zip(row) {
             match &future[column] {
                 Value::Null => assert_eq!(shown, "-", "{label}: {column}"),
-                // Of one that was lost, nobody knows.
+                // For a lost one it is unknown.
                 ms if shown == "-" => assert_eq!((ms, &future["rc"]), (&0.into(), &Value::Null), "{label}: {column}"),
                 ms => Shown::seconds(shown).is(&format!("{label}: {column}"), ms),
             }
@@ -340,7 +342,7 @@ fn check_table(text: &str, json: &Value) {
     }
 }
 
-/// The figures that the page and the picture show, by what they say of them.
+/// The figures in the page and in the picture, by their labels.
 fn check_facts<'a>(fact: impl Fn(&str) -> Option<&'a str>, figures: &Value) {
     for (what, key) in [
         ("elapsed", "elapsed_ms"),
@@ -378,7 +380,7 @@ fn check_page(page: &str, json: &Value) {
                 Shown::words(cell).is(&what, &future[key]);
             }
         }
-        // The same in the lane, for those who hear it.
+        // The same in the lane, for screen readers.
         check_sentence(between(page, &format!("aria-label=\"{label}: "), "\""), future);
     }
 }
@@ -482,7 +484,7 @@ fn check_metrics(metrics: &str, json: &Value) {
     }
 }
 
-/// Without what says when a run began on the clock.
+/// Without the clock time at which a run began.
 fn timeless(text: &str) -> String {
     let moments = r#"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?( UTC|Z|\+00:00)|"(start|end)_time_ms": \d+|timestamp_seconds [\d.e+]+|"store": "[^"]*"|policy"[^>]*"#;
     Regex::new(moments).unwrap().replace_all(text, "").into_owned()
@@ -505,7 +507,7 @@ fn check(futures: &[Future], script: Script) {
     if script == Script::Running || futures.iter().any(|future| !future.kind.is_over()) {
         return;
     }
-    // Of what is over, another call shows the same, and one that comes a second later too.
+    // For a finished run, another call shows the same, even a second later.
     assert_eq!(table.files, told.files);
     check_table(&table.stdout, &json);
     let earlier = store(&sandbox, "earlier", futures, script, begin - 1000);

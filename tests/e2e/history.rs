@@ -1,4 +1,4 @@
-//! What is kept of futures that are over, and of the runs before this one.
+//! What is kept of finished futures, and of earlier runs.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! `--if-absent`: a future is started only where none of its name is queued or running.
+//! `--if-absent`: a future only starts if none of its name is queued or running.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -9,7 +9,7 @@ use async_tests::fault::PRELUDE;
 use async_tests::shell::{Sandbox, bashes};
 use serde_json::Value;
 
-/// A script in a sandbox, that knows gates and has the functions for any script.
+/// A script in a sandbox, with gates and the standalone functions.
 fn script(text: &str) -> String {
     format!("{PRELUDE}source <(async shim)\nasync_init || exit\n{text}")
 }

@@ -1,13 +1,13 @@
 //! Every system call that a command makes on the store or on its output fails once, in every way that the kernel knows.
 //!
-//! A command then either says so, or ends as if nothing had been; and it never leaves a store that another command
-//! stumbles over.
+//! The command then either reports that, or ends as if nothing had happened; and it never leaves a store that confuses
+//! another command.
 
 use async_tests::strace::{self, Call};
 use async_tests::sweep::{self, Kind, Outcomes, Ran, Sweep, Trial};
 use async_tests::tools;
 
-/// The count that must at least be reached, lest the sweep shrink unseen.
+/// The minimum count, so that the sweep can't shrink unnoticed.
 const FAULTS: usize = 5100;
 
 struct Fault<'a> {
@@ -45,7 +45,7 @@ fn a_system_call_that_fails_is_told_of_or_does_no_harm() {
     for (trial, folder, good) in &good {
         let subject = &trial.subject;
         let fails_anyway = |call: &Call| subject.lacks.iter().any(|lack| lack.starts_with(&format!("{}:", call.name)));
-        // A message has nobody to tell of it, and a line about a future need not be heard.
+        // A failed message can't be reported, and a line about a future need not be seen.
         let is_line = |call: &Call| !subject.is_to_fail() && call.is_on_errors();
         let is_tried = |call: &&Call| (call.concerns(folder) || is_line(call)) && !fails_anyway(call);
         let cases =
@@ -72,16 +72,16 @@ fn check(fault: &Fault<'_>, outcomes: &Outcomes) -> Result<(), String> {
     if !met.is_some_and(|met| met.text.ends_with("(INJECTED)")) {
         return Err(context("the call was not met again".into()));
     }
-    // A task's result is worth more than the line about it: once it is kept, the status is the task's.
+    // A task's result is worth more than the line about it: once it is recorded, the status is the task's.
     let has_a_line = matches!(subject.kind, Kind::Ends | Kind::Tasks | Kind::Runs);
     let only_the_line_is_missing = has_a_line && ran.complains() && ran.has_done_the_same(good);
-    // Once the program is started, nobody listens to its supervisor: that it failed is seen in the record.
+    // Once the program has started, nobody listens to its supervisor: the record shows that it failed.
     let nobody_listens = subject.kind == Kind::Supervises && ran.finished.status == 125;
-    // A task that was to start later, and could not, is the end of its future, which is looked at below.
+    // A task that should have started later, and could not, ends its future, which is checked below.
     let is_recorded = subject.kind == Kind::Tasks && ran.finished.stderr.contains("FAILED with rc 125 (never started");
     // Between two attempts, a remark goes to the log if there is room.
     let only_a_remark_is_missing = subject.kind == Kind::Tasks && ran.lacks_only_remarks(good);
-    // Where the request can't be written, the task is stopped from here, and that is said.
+    // If the request can't be written, this command stops the task itself, and says so.
     let is_stopped =
         subject.kind == Kind::Cancels && ran.finished.stderr.contains("]: stopped without its supervisor: ");
     let only_a_line_is_missing = call.is_on_errors() && ran.has_done_the_same(good);

@@ -1,12 +1,12 @@
 //! Commands are killed before and after each system call that changes the store or prints something.
 //!
-//! What must hold then is written at [`Sweep::check`].
+//! [`Sweep::check`] documents what must be true then.
 
 use async_tests::strace::{self, Call};
 use async_tests::sweep::{self, Kind, Outcomes, Ran, Sweep, Trial};
 use async_tests::tools;
 
-/// The count that must at least be reached, lest the sweep shrink unseen.
+/// The minimum count, so that the sweep can't shrink unnoticed.
 const POINTS: usize = 1200;
 
 struct Point<'a> {
@@ -30,8 +30,8 @@ fn a_command_that_is_killed_leaves_a_store_that_tells_the_truth() {
             let changes = |call: &Call| call.concerns(&folder) && call.changes();
             changes(&calls[*index]) || *index > 0 && changes(&calls[*index - 1])
         };
-        // The signal comes at the entry of a call, which is then not made; so to be killed after one is to be killed
-        // at the entry of the next.
+        // The signal comes at the entry of a call, which is then not made. So a kill after one call is a kill at the
+        // entry of the next.
         let indexes = trial.share((0..calls.len()).filter(at));
         points.extend(indexes.map(|index| Point { trial, call: calls[index].clone() }));
     }

@@ -1,4 +1,4 @@
-//! Logs that the kernel copies by itself, into whatever standard output is.
+//! Logs that the kernel copies by itself, to any kind of standard output.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -18,8 +18,8 @@ use async_tests::strace;
 use async_tests::terminal::Terminal;
 use async_tests::tools;
 
-/// Two futures with large logs, which are over. `has PATH` looks for both logs in what was printed, whole and between
-/// the lines where they belong.
+/// Two finished futures with large logs. `has PATH` looks for both logs in the output, complete and between the right
+/// lines.
 const OVER: &str = r#"
 function task { quiet; seq "$@"; }
 async_run t task 60000
@@ -37,7 +37,7 @@ fn over(case: &Case, script: &str) -> Finished {
     case.run(&format!("{OVER}{script}"))
 }
 
-/// Checks what a stranger has read of what `both` printed.
+/// Checks what an independent reader got from `both`.
 fn assert_has_both(text: &str) {
     let mut wanted = vec!["before".to_owned()];
     wanted.extend((1..=60000).map(|line| line.to_string()));
@@ -54,7 +54,7 @@ fn a_file_a_file_that_grows_and_a_pipe() {
         over(case, "both >out; has out file").says("whole file\n");
         over(case, "both >>out; has out appended").says("whole appended\n");
         over(case, "both | cat >out; has out pipe").says("whole pipe\n");
-        // Each of them has the file open anew, and what is behind the first log stays.
+        // Each opens the file anew, and the text after the first log stays.
         let finished = over(
             case,
             "printf '%01000000d' 0 >out
@@ -176,7 +176,7 @@ fn a_limit_on_the_size_of_files() {
     });
 }
 
-/// Whatever the kernel has against copying by itself, all is passed on.
+/// Everything is passed on, whatever prevents the kernel from copying by itself.
 #[test]
 fn a_kernel_that_does_not_copy() {
     if !tools::is_there("strace") {
@@ -184,14 +184,14 @@ fn a_kernel_that_does_not_copy() {
     }
     let held = Held::default();
     let mut task = held.begin("t");
-    // Longer than what is copied at once.
+    // Longer than one copy.
     let text = "some text to be passed on\n".repeat(700_000);
     task.print(&text);
     task.finish(0);
-    // The last one says that there is nothing more.
+    // The last call reports the end.
     for how in ["error=EINVAL", "error=EIO", "error=EINTR", "retval=0"] {
         for when in ["1", "2", "1+"] {
-            // One that is interrupted for ever is not an error.
+            // A call that is interrupted forever is not an error.
             if how == "error=EINTR" && when == "1+" {
                 continue;
             }

@@ -7,7 +7,7 @@ use async_tests::paused_script::PausedScript;
 use async_tests::proof::Records;
 use async_tests::shell::Sandbox;
 
-/// Starts futures of all kinds: functions and programs, such that start others and wait for them in every manner, and
+/// Starts futures of all kinds: functions and programs, some of which start others and wait for them in every way, and
 /// chains of those.
 const ALL_KINDS: &str = r#"
 function quick { sleep "0.0$((RANDOM % 5))"; }
@@ -39,7 +39,7 @@ function start_all_kinds {
 }
 "#;
 
-/// Never more than that many run at once, all come to their end, and the top-level ones start in order.
+/// Checks that never more than that many run at once, all end, and the top-level ones start in order.
 fn all_kinds(jobs: i64, count: usize) {
     let sandbox = Sandbox::default();
     let finished = sandbox.run(&format!(
@@ -104,7 +104,7 @@ fn tasks_of_both_profiles_are_limited() {
     });
 }
 
-/// Three programs, of which one may run at a time; `first` runs, and the second is to be killed by `how`.
+/// Three programs, one of which may run at a time; `first` is running, and `how` kills the second.
 #[test]
 fn whoever_is_killed_makes_room_at_once() {
     for (victim, key) in [("first", "pid"), ("first", "task"), ("second", "pid"), ("third", "pid")] {
@@ -187,7 +187,7 @@ fn a_place_is_lent_only_as_long_as_somebody_waits() {
 
 #[test]
 fn a_task_without_a_limit_between_two_with_one() {
-    // The outer one waits for the middle one before that waits for the inner one, and after it.
+    // The outer one waits for the middle one, once before that waits for the inner one and once after.
     for outer_first in [true, false] {
         let sandbox = Sandbox::default();
         let (before, after) = if outer_first { ("sleep 0.1;", "") } else { ("", "sleep 0.1;") };

@@ -1,4 +1,4 @@
-//! `async log`: what tasks have printed, and what they are just printing.
+//! `async log`: what tasks have printed, and what they are printing.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -12,12 +12,12 @@ use async_tests::terminal::Terminal;
 
 const SHIM: &str = "source <(async shim)\nasync_init || exit\n";
 
-/// `async log` with these arguments, running.
+/// A running `async log` with these arguments.
 fn follow(held: &Held, args: &[&str]) -> Running {
     held.start(&[&["log"], args].concat())
 }
 
-/// What it prints until it ends, which it does well.
+/// Its output until it ends with success.
 fn rest(follower: Running) -> String {
     let finished = follower.rest();
     finished.exits(0);
@@ -121,7 +121,7 @@ fn a_follower_prints_each_line_as_it_comes_and_ends_with_the_future() {
     task.print("no newline");
     task.end();
     assert_eq!(rest(follower), "no newline");
-    // One that is over is printed, and that is all.
+    // The log of a finished future is printed, and that is all.
     assert_eq!(rest(follow(&held, &["-f", "t"])), "one\ntwo\nno newline");
 }
 
@@ -143,14 +143,14 @@ fn a_follower_sees_a_log_that_is_made_later_made_again_or_cut_off() {
     let held = Held::default();
     let task = held.begin("t");
     let path = held.path("t.log");
-    // As it stands between the record and the log; the log that is there is of an earlier future.
+    // The state between the record and the log: the log belongs to an earlier future.
     let ini = held.path("t.ini");
     let text = fs::read_to_string(&ini).unwrap();
     fs::write(&ini, text.replace("log = own\n", "")).unwrap();
     fs::write(&path, "of an earlier future\n").unwrap();
 
     let mut follower = follow(&held, &["-f", "t"]);
-    // It has looked when it waits for the end.
+    // Once it waits for the end, it has looked.
     task.wait_for_waiter();
     fs::remove_file(&path).unwrap();
     fs::write(&path, "made\n").unwrap();

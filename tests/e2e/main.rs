@@ -1,4 +1,4 @@
-//! End-to-end tests: real bash, the real program. One binary, as each is linked by itself.
+//! End-to-end tests: real bash, the real program. A single binary, because each is linked separately.
 
 mod analysis;
 mod cancel;

@@ -11,23 +11,23 @@ use async_tests::shell::Sandbox;
 use async_tests::{root, tools};
 use regex::Regex;
 
-/// The commands in the list that `async --help` prints.
+/// The commands in the list of `async --help`.
 fn listed(sandbox: &Sandbox) -> BTreeSet<String> {
     let help = sandbox.finish(sandbox.command("async").arg("--help")).stdout;
     let list = help.split_once("\nCommands:\n").unwrap().1.split_once("\n\n").unwrap().0;
-    // What a command does may go on in further lines, which are indented by more.
+    // A command's description may continue on further lines, which are indented more.
     let first_words = list.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
     first_words.filter(|word| !word.is_empty() && *word != "help").map(str::to_owned).collect()
 }
 
-/// The functions for scripts, as that rendering has them.
+/// The functions for scripts in that rendering.
 pub(crate) fn functions(sandbox: &Sandbox, profile: &str) -> BTreeSet<String> {
     let defined = Regex::new(r"(?m)^function (async_\w+)").unwrap();
     let text = sandbox.finish(sandbox.command("async").args(["shim", "--profile", profile])).stdout;
     defined.captures_iter(&text).map(|found| found[1].to_owned()).collect()
 }
 
-/// Writes the pages; returns the paths of all that is there.
+/// Writes the pages; returns the paths of all files.
 fn write(sandbox: &Sandbox, dir: &Path) -> BTreeSet<String> {
     let written = sandbox.finish(sandbox.command("async").arg("man").arg(dir));
     written.says(&format!(" man pages are in {0}/man1 and {0}/man7\n", dir.display())).exits(0);
@@ -93,7 +93,7 @@ fn who_wants_to_read_a_page_is_told_how_and_nothing_is_written() {
     sandbox.run("mkdir wait && async man wait && async man ./run && ls wait/man1/async.1 run/man7/async.7").exits(0);
 }
 
-/// What async(7) lists: variables, and statuses.
+/// The variables and statuses in async(7).
 pub(crate) fn terms(sandbox: &Sandbox) -> BTreeSet<String> {
     let dir = sandbox.path("man");
     write(sandbox, &dir);
@@ -102,7 +102,7 @@ pub(crate) fn terms(sandbox: &Sandbox) -> BTreeSet<String> {
     terms.map(str::to_owned).collect()
 }
 
-/// The variables that stand in the sources of the program and of the functions: the project's own, and what else is read.
+/// The variables in the sources of the program and of the functions: the project's own, and others that are read.
 fn variables(dir: &Path) -> BTreeSet<String> {
     let own = r"(?:^|[^A-Za-z_])(ASYNC_[A-Z_]*[A-Z])\b";
     let read = r#"\b(?:var|var_os|variable|set)\("([A-Z_]+)"\)"#;
@@ -126,17 +126,17 @@ fn all_variables_are_in_one_table() {
     let listed = terms(&Sandbox::default());
     let sources = ["async-core/src", "async-cli/src", "async-bash-shim/src"].map(|dir| variables(&root().join(dir)));
     let mut read: BTreeSet<_> = sources.into_iter().flatten().collect();
-    // Of builds and tests alone.
+    // Only for builds and tests.
     for other in ["ASYNC_VERSION", "ASYNC_TEST_WRITE_SCHEMA"] {
         assert!(read.remove(other), "{other} is not in the sources any more");
     }
     assert!(read.contains("ASYNC_ON_EXIT"), "{read:?}");
     let missing: Vec<_> = read.iter().filter(|name| !listed.contains(*name)).collect();
     assert!(missing.is_empty(), "not in async(7): {missing:?}");
-    // What is listed and begins so is read.
+    // Every listed variable with such a prefix is read.
     let idle: Vec<_> = listed.iter().filter(|name| name.starts_with("ASYNC_") && !read.contains(*name)).collect();
     assert!(idle.is_empty(), "nothing reads {idle:?}");
-    // The last two are read by libraries.
+    // Libraries read the last two.
     let others = ["DEVSTACK_PARALLEL", "DEST", "XDG_STATE_HOME", "HOME", "PATH", "TERM", "NO_COLOR", "TZ"];
     assert!(others.iter().all(|name| listed.contains(*name)), "{listed:?}");
 }

@@ -1,8 +1,8 @@
-//! A status is what the functions return, wherever bash runs them.
+//! The functions return the same status wherever bash runs them.
 //!
-//! A cell is one call in one context, such as `async_wait` in a trap on EXIT. A script has all cells of one bash, profile
-//! and set of options; it notes each status, and each task leaves what it was called with. So a cell that is right had
-//! the right status, and its task ran once, with its exact arguments.
+//! A cell is one call in one context, such as `async_wait` in a trap on EXIT. A script has all cells of one bash,
+//! profile and set of options; it notes each status, and each task notes its arguments. So a cell passes if its status
+//! is right and its task ran once, with its exact arguments.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -20,7 +20,7 @@ const STUB: &str = include_str!("matrix/stub.bash");
 /// How long a script may take, in seconds, before its cell counts as hung.
 const LIMIT: &str = "90";
 
-/// The arguments of a task behind its number and status, and how it leaves them.
+/// The arguments of a task after its number and status, and how it records them.
 const ARGUMENTS: &str = r#""a b" "" "*" -x"#;
 const LEFT: &str = "<a b><><*><-x>";
 
@@ -31,20 +31,20 @@ enum Mode {
     InTheScript,
 }
 
-/// A call of a function. In its texts, `@` is the cell's number, and `ARGS` what the task is called with.
+/// A call of a function. In its texts, `@` is the cell's number, and `ARGS` the task's arguments.
 struct Call {
     what: &'static str,
-    /// What the script does before.
+    /// The script's preparations.
     before: &'static str,
     text: &'static str,
-    /// Its status where tasks run in the background, and where they run in the script, in the standalone profile.
+    /// Its status if tasks run in the background, and if they run in the script, in the standalone profile.
     expected: [i32; 2],
     /// Whether its task runs.
     runs: bool,
-    /// What the script does after it, and the status of that.
+    /// What the script does after it, and the resulting status.
     after: &'static str,
     then: [i32; 2],
-    /// Whether it is tried under each set of options.
+    /// Whether to test it under each set of options.
     quick: bool,
 }
 
@@ -221,31 +221,32 @@ const CALLS: &[Call] = &[
     },
 ];
 
-/// The one call that has another status in devstack's profile, where it fails only if it can't collect, as in the original.
+/// The only call with another status in devstack's profile, where it only fails if it can't collect, as in the
+/// original.
 const CLEANUP: &str = "async_cleanup";
 
-/// The one call that only the standalone profile is asked for.
+/// The only call that is specific to the standalone profile.
 const TIMELINE: &str = "async_print_timing with a page that can't be written";
 
-/// What a context says of the call.
+/// What a context reports about the call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Says {
     /// Its status.
     Status,
-    /// `true` or `false`, as a condition would.
+    /// `true` or `false`, as a condition sees it.
     Truth,
 }
 
-/// Where a call is made. In its text, `CALL` is the call, and `OTHER` a status that is not the call's.
+/// The place of a call. In its text, `CALL` is the call, and `OTHER` a status other than the call's.
 struct Context {
     what: &'static str,
     text: &'static str,
     says: Says,
-    /// Whether it stands `set -e`.
+    /// Whether it works under `set -e`.
     errexit: bool,
-    /// Whether it is tried under each set of options.
+    /// Whether to test it under each set of options.
     quick: bool,
-    /// Whether only a task in the background can get there.
+    /// Whether only a background task can be in this context.
     background: bool,
 }
 
@@ -304,7 +305,7 @@ const CONTEXTS: &[Context] = &[
     Context { what: "with its errors closed", text: r#"{ CALL; rc=$?; } 2>&-; note rc @ "$rc""#, ..PLAIN },
     Context {
         what: "in a task",
-        // The task around it is in the main store, wherever the call's is.
+        // The surrounding task is in the main store, wherever the call's store is.
         text: r#"here=${DEST##*/}; use_store main
             function f { use_store "$here"; CALL; rc=$?; note rc @ "$rc"; return 4; }
             async_run outer@ f || :
@@ -417,13 +418,13 @@ const CONTEXTS: &[Context] = &[
     },
 ];
 
-/// What is set in a script before the functions are sourced.
+/// The options that a script sets before it sources the functions.
 struct Setting {
     what: &'static str,
     text: &'static str,
 }
 
-/// The one setting under which a command that fails ends the script.
+/// The only option under which a failing command ends the script.
 const ERREXIT: &str = "set -e";
 
 const NOTHING: Setting = Setting { what: "nothing set", text: "" };
@@ -473,15 +474,15 @@ impl fmt::Display for Cell {
     }
 }
 
-/// One script: all cells of a bash, a profile, a mode and a setting.
+/// One script: all cells of a bash, a profile, a mode and an option.
 struct Script {
     bash: Bash,
     profile: &'static str,
     mode: Mode,
     setting: &'static Setting,
-    /// Whose turn it is of the calls that are not in all scripts.
+    /// Which of the calls that are not in all scripts this script has.
     turn: usize,
-    /// Whether stand-ins take the place of the functions.
+    /// Whether stand-ins replace the functions.
     stub: bool,
 }
 
@@ -492,8 +493,8 @@ impl fmt::Display for Script {
 }
 
 impl Script {
-    /// All contexts where nothing is set, else the quick ones. The calls that are not quick take turns: each of them is
-    /// made in a third of the scripts in each context.
+    /// All contexts without options, else only the quick ones. The calls that are not quick take turns: each of them is
+    /// in a third of the scripts in each context.
     fn cells(&self) -> Vec<Cell> {
         let all = self.setting.what == NOTHING.what;
         let errexit = self.setting.what == ERREXIT;
@@ -525,7 +526,7 @@ impl Script {
         if is_well || self.does_nothing(call) { 0 } else { call.expected[self.index()] }
     }
 
-    /// Where tasks run in the script, devstack's cleanup collects nothing, as in the original.
+    /// If tasks run in the script, devstack's cleanup collects nothing, as in the original.
     fn does_nothing(&self, call: &Call) -> bool {
         call.text == "async_cleanup" && self.profile == "devstack" && self.mode == Mode::InTheScript
     }
@@ -543,7 +544,7 @@ impl Script {
         text.replace("OTHER", other).replace("ARGS", ARGUMENTS).replace('@', &cell.number.to_string())
     }
 
-    /// What is wrong with it, a line for each cell.
+    /// The failures, one line for each cell.
     fn check(&self) -> Result<(), String> {
         let sandbox = Sandbox::new(&self.bash.path);
         let root = sandbox.path("");
@@ -581,7 +582,7 @@ impl Script {
         if complaints.is_empty() { Ok(()) } else { Err(complaints) }
     }
 
-    /// Writes the script, and what it reads.
+    /// Writes the script and its inputs.
     fn write(&self, sandbox: &Sandbox, cells: &[Cell]) {
         let shim = if self.stub {
             STUB.to_owned()
@@ -596,7 +597,7 @@ impl Script {
         }
         let mut text = PRELUDE.to_owned();
         text += self.setting.text;
-        // In the main store, each cell finds a future that is over and stays there.
+        // In the main store, each cell finds a finished future, which stays there.
         text += "\n. \"$root/shim.bash\"\nuse_store other; async_init\nuse_store main; async_init\n";
         text += "async_run kept task kept 0\n";
         text.extend(cells.iter().map(|cell| self.text(cell)));
@@ -626,7 +627,7 @@ impl Script {
     }
 }
 
-/// What a script has noted of its cells.
+/// A script's notes about its cells.
 struct Seen(HashMap<(String, usize), String>);
 
 impl Seen {
@@ -635,7 +636,7 @@ impl Seen {
         for line in fs::read_to_string(root.join("results")).unwrap_or_default().lines() {
             let words: Vec<&str> = line.split(' ').collect();
             let said = seen.entry((words[0].to_owned(), words[1].parse().unwrap())).or_default();
-            // What is noted twice is wrong.
+            // A duplicate note is wrong.
             said.push_str(words[2]);
         }
         Self(seen)
@@ -652,7 +653,7 @@ impl Seen {
 
 /// Checks the scripts, with stand-ins or with the functions.
 fn check(settings: &'static [Setting], stub: bool) {
-    // In devstack's profile, what runs in the script itself is much the same.
+    // In devstack's profile, running tasks in the script itself is much the same.
     let ways = [("devstack", Mode::Background), ("standalone", Mode::Background), ("standalone", Mode::InTheScript)];
     let mut scripts = Vec::new();
     for (number, bash) in bashes().into_iter().enumerate() {

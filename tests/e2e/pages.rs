@@ -12,17 +12,17 @@ use async_tests::fixtures::records::{self, Crafted};
 use async_tests::shell::Sandbox;
 use async_tests::tools;
 
-/// The widths of a phone, a window beside another one, and a screen, in px.
+/// The widths of a phone, of half a screen, and of a screen, in px.
 const WIDTHS: [u32; 3] = [400, 800, 1600];
 
-/// What a run looks like in a browser.
+/// The rendering of a run in a browser.
 struct Stage {
     browser: Browser,
     sandbox: Sandbox,
 }
 
 impl Stage {
-    /// None without a browser, which is said.
+    /// None without a browser, which it reports.
     fn new() -> Option<Self> {
         tools::is_there(browser::PROGRAM).then(|| Self { browser: Browser::start(), sandbox: Sandbox::default() })
     }

@@ -1,4 +1,4 @@
-//! Timeouts, retries, futures that come after others, and what a script leaves when it ends.
+//! Timeouts, retries, dependencies, and what a script leaves when it ends.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -50,7 +50,7 @@ fn a_task_whose_time_is_up_is_stopped_with_its_whole_tree() {
 
 #[test]
 fn the_time_may_be_up_while_a_task_is_tried_again() {
-    // The time does not begin before the task does.
+    // The time does not start before the task does.
     let sandbox = Sandbox::default();
     sandbox
         .run(
@@ -342,7 +342,7 @@ fn a_chain_of_twenty_and_twenty_that_come_after_one() {
     finished.says("wait 0\n1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20\n");
 }
 
-/// A script that ends in some way while its futures run.
+/// A script that ends in some way while its futures are running.
 fn ends(case: &Case, on_exit: &str, end: &str) {
     let script = case.script(&format!(
         "ASYNC_ON_EXIT={on_exit}
@@ -371,10 +371,10 @@ fn ends(case: &Case, on_exit: &str, end: &str) {
         }
     } else {
         for name in own {
-            // What is inside of another one may be stopped as a part of that.
+            // A future inside another one may be stopped as a part of it.
             script.call(&["wait", name]).tells("with result 143 in ").exits(143);
         }
-        // It is the program's own, and goes on as at the prompt.
+        // It belongs to the program, and goes on as at the prompt.
         script.call(&["status"]).says("program\trunning");
     }
     script.call(&["cancel", "--all", "--quiet"]).exits(0);
@@ -387,7 +387,7 @@ fn what_a_script_leaves_is_cancelled_however_it_ends() {
         ends(case, "", "kill -KILL $$");
     });
     in_each_case(|case| {
-        // That the other ways to end are no different does not depend on bash.
+        // The other ways to end do not depend on bash.
         if case.profile == "standalone" {
             for end in ["", "exit 3", "kill -TERM $$", "set -e; false", "trap 'echo mine' EXIT", "trap 'exit 4' EXIT"] {
                 ends(case, "cancel", end);
@@ -599,7 +599,7 @@ fn a_task_does_not_start_without_a_supervisor() {
                 ls",
             ));
             finished.says("run 125\nUNKNOWN\n").complains(why).lacks("\nstarted\n");
-            // Bash 5.1 has two lines of its own about an interpreter that is not there.
+            // Bash 5.1 prints two lines of its own about a missing interpreter.
             let said = finished.stderr.lines().filter(|line| !line.starts_with('+') && !line.ends_with(": Success"));
             assert_eq!(said.count(), 1, "{finished}");
         }
@@ -635,7 +635,7 @@ fn what_was_queued_says_so_when_it_runs() {
         assert_eq!(finished.stderr.matches("]: running: gate go\n").count(), 1, "{finished}");
         case.run(&format!("ASYNC_QUIET=1\n{script}")).lacks("running: true").lacks("queued: true");
     });
-    // The original knows of no queue, so neither do those who read its lines.
+    // The original has no queue, so neither do the lines that its readers see.
     in_each_case(|case| {
         if case.profile == "devstack" {
             let ended = case.run("async pause; async_run t true; async resume; async_wait t; echo \"status $?\"");
@@ -673,7 +673,7 @@ fn only_what_is_held_back_is_called_queued() {
         .exits(0);
     let json = fs::read_to_string(sandbox.path("cwd/json")).unwrap();
     assert!(json.contains("\"queued_ms\": 0") && !json.contains("\"queued\": true"), "{json}");
-    // Nor is what never starts.
+    // Nor does a future that never starts.
     let over = "async run bad -- false; async wait --keep bad;";
     sandbox.run(&format!("{over} async run --after bad t -- true; async wait t")).lacks("]: queued").exits(125);
     let ended = sandbox.run("async run bad -- false; async wait bad; async run --after bad u -- true; async wait u");

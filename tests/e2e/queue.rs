@@ -1,4 +1,4 @@
-//! Pausing the queue, letting it go on, and changing it.
+//! Pausing, resuming and changing the queue.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -10,7 +10,7 @@ use async_tests::shell::{Finished, Sandbox};
 use async_tests::terminal::Terminal;
 use serde_json::Value;
 
-/// Runs a script that knows gates and the functions for any script. One task runs at a time, and waits for `go`.
+/// Runs a script with gates and the standalone functions. One task runs at a time, and waits for `go`.
 fn run(sandbox: &Sandbox, text: &str) -> Finished {
     let common = "source <(async shim)
         async_init || exit
@@ -242,7 +242,7 @@ fn the_queue_is_listed_in_its_order() {
     assert!(finished.stderr.contains("nothing is queued in "), "{finished}");
 }
 
-/// While the queue is changed in all ways, each runs once, and never more than may.
+/// While the queue changes in every way, each future runs once, and never more than the limit.
 #[test]
 fn whatever_is_changed_meanwhile_each_runs_once_and_no_more_at_once_than_may() {
     let sandbox = Sandbox::default();
@@ -276,7 +276,7 @@ fn whatever_is_changed_meanwhile_each_runs_once_and_no_more_at_once_than_may() {
     assert_eq!(finished.stdout.lines().count(), 2, "{finished}");
 }
 
-/// Whoever is killed in the middle of a change has changed all or nothing, and keeps nobody from going on.
+/// A process that is killed in the middle of a change has changed everything or nothing, and blocks nobody.
 #[test]
 #[ignore = "in the full set"]
 fn a_change_that_is_killed_at_any_call_keeps_nothing_from_going_on() {

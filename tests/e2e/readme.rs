@@ -1,4 +1,4 @@
-//! What the README and the page on faults promise about tests.
+//! The promises of the README and the page on faults about tests.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -16,7 +16,7 @@ fn tests_of_faults() -> BTreeSet<String> {
     for entry in fs::read_dir(here().join("e2e/faults")).unwrap() {
         let text = fs::read_to_string(entry.unwrap().path()).unwrap();
         for part in text.split("#[test]\n").skip(1) {
-            // Maybe an attribute comes between.
+            // An attribute may come between.
             let (_, from_name) = part.split_once("fn ").unwrap();
             found.insert(from_name.split('(').next().unwrap().to_owned());
         }
@@ -29,7 +29,8 @@ fn each_row_of_the_table_of_faults_names_a_test_and_each_test_has_a_row() {
     assert_eq!(last_cells(&page("docs/faults.md"), "faults"), tests_of_faults());
 }
 
-/// A `make` whose targets end as the sample has it: `docs` once `tests` runs, `program` after that, and `tests` when it is waited for.
+/// A `make` whose targets end in the order of the sample: `docs` once `tests` is running, `program` after that, and
+/// `tests` when the script waits for it.
 const MAKE: &str = "#!/bin/bash
 case $1 in
     docs) until grep -q 'running: make tests' out; do sleep 0.01; done; echo 12 pages ;;

@@ -14,10 +14,10 @@ use async_tests::shell::Sandbox;
 use async_tests::{generated, here};
 use proptest::prelude::*;
 
-/// How many records each way.
+/// How many records in each direction.
 const RECORDS: usize = 60;
 
-/// Bash with the helpers, the real ones where `$DEVSTACK_DIR` names a devstack checkout. They glob what they echo.
+/// Bash with the helpers; the real ones if `$DEVSTACK_DIR` names a devstack checkout. They glob what they echo.
 fn helpers() -> String {
     let file = match std::env::var("DEVSTACK_DIR") {
         Ok(devstack) => format!("{devstack}/inc/ini-config"),
@@ -30,8 +30,8 @@ fn words(text: &str) -> Vec<&str> {
     text.split_ascii_whitespace().collect()
 }
 
-/// The value as both readers agree on: iniget echoes without quotes, which folds blanks and takes options of echo away,
-/// and rust-ini drops blanks that are not ASCII from both ends.
+/// The value on which both readers agree: iniget echoes without quotes, which folds blanks and interprets options of
+/// echo, and rust-ini drops blanks that are not ASCII from both ends.
 fn folded(text: &str) -> Vec<&str> {
     let is_option =
         |word: &&str| word.len() > 1 && word.starts_with('-') && word[1..].trim_matches(['n', 'e', 'E']).is_empty();
@@ -79,7 +79,7 @@ fn iniget_reads_what_we_write() {
 
 /// One call of iniset: section, option, value.
 fn set() -> impl Strategy<Value = (&'static str, &'static str, String)> {
-    // A value that begins with a dash may be an option to the echo in iniset.
+    // The echo in iniset may take a value that begins with a dash for an option.
     let text = || "[!-,.-~äß日][ -~äß日]{0,30}";
     let number = || (0..i64::MAX).prop_map(|number| number.to_string());
     let section = prop::sample::select(&["job", "job", "job", "job", "other", "more"]);

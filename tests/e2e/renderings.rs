@@ -1,4 +1,4 @@
-//! Each rendering of the functions, as a reader and as linters see it.
+//! Each rendering of the functions, for readers and for linters.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -10,7 +10,7 @@ use async_bash_shim::{Options, Profile, render};
 use async_tests::shell::Sandbox;
 use async_tests::tools::{is_there, is_there_from};
 
-/// The most lines that a reader should have to read, with comments, and the most columns.
+/// The most lines that a reader should have to read, including comments, and the most columns.
 const DEVSTACK_LINES: usize = 220;
 const STANDALONE_LINES: usize = 300;
 const COLUMNS: usize = 110;
@@ -51,7 +51,7 @@ fn each_is_what_the_program_prints_with_the_arguments_that_it_names() {
     });
 }
 
-/// Runs a linter on each rendering that it is for.
+/// Runs a linter on the renderings that it applies to.
 fn lint(command: &[&str], is_for: impl Fn(&Options) -> bool) {
     in_each_rendering(|options, text| {
         if !is_for(options) {

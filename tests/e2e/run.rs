@@ -1,4 +1,4 @@
-//! `async run`: programs that outlive whoever started them.
+//! `async run`: programs that outlive their callers.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -16,12 +16,12 @@ use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Runs a script that knows gates.
+/// Runs a script with gates.
 fn run(sandbox: &Sandbox, script: &str) -> Finished {
     sandbox.run(&format!("{PRELUDE}{script}"))
 }
 
-/// A call of the program.
+/// Calls the program.
 fn call<S: AsRef<OsStr>>(sandbox: &Sandbox, args: &[S]) -> Finished {
     let mut command = sandbox.command(binary_dir().join("async"));
     sandbox.finish(command.args(args))
@@ -84,7 +84,7 @@ fn it_has_a_session_of_its_own_and_no_terminal() {
     .says("session of its supervisor\n");
 }
 
-/// Starts `t` in that shell, which then does nothing, and comes back when `t` runs.
+/// Starts `t` in that shell, which then does nothing, and returns once `t` is running.
 fn start_and_stay(sandbox: &Sandbox, shell: &mut Command) -> Child {
     run(sandbox, "make_gate go ready stay").exits(0);
     let script = format!(
@@ -333,7 +333,7 @@ fn an_environment_that_is_too_large() {
     let sandbox = Sandbox::default();
     let deep = sandbox.path("cwd").join(["x".repeat(200).as_str(); 10].join("/"));
     fs::create_dir_all(&deep).unwrap();
-    // As long as one may be, nearly.
+    // Almost as long as possible.
     let long = "x".repeat(125_000);
     let try_with = |filler: usize| {
         let mut command = sandbox.command(binary_dir().join("async"));
@@ -344,7 +344,8 @@ fn an_environment_that_is_too_large() {
         }
         command.stderr(File::create(sandbox.path("stderr")).unwrap()).stdout(Stdio::null()).status()
     };
-    // One that `async run` itself can still be started with, and what it starts can't: that is also told where it is.
+    // With this one `async run` itself can still start, but its program can't: the program also gets the variable with
+    // its future.
     let (mut fits, mut too_large) = (0, 131_000);
     loop {
         assert!(too_large - fits > 1, "there is none between {fits} and {too_large}");
@@ -389,7 +390,7 @@ fn it_inherits_no_descriptors_and_nothing_about_signals() {
     finished.lacks("held");
     for line in ["SigBlk:\t", "SigIgn:\t"] {
         let mask = finished.stdout.split_once(line).unwrap().1.lines().next().unwrap();
-        // Without those that the C library keeps to itself.
+        // Without those that the C library reserves.
         assert_eq!(u64::from_str_radix(mask, 16).unwrap() & 0x7fff_ffff, 0, "{finished}");
     }
 }

@@ -1,5 +1,5 @@
-//! Each scenario under the shim, against what the original printed; and under the original, where there is one, against
-//! what is committed. `cargo xtask snapshots` records.
+//! Each scenario under the shim, compared with the output of the original; and under the original, if there is one,
+//! compared with the committed output. `cargo xtask snapshots` records it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -31,14 +31,14 @@ fn main() -> ExitCode {
     }));
     if original().is_none() {
         trials.push(Trial::test("original", || {
-            // It is not ours to hand on.
+            // We may not distribute it.
             skip_even_in_ci("ASYNC_ORIGINAL names no original: devstack's inc/async of commit 30d9bf9a");
             Ok(())
         }));
     }
     for scenario in scenario::all() {
         if let Some(original) = original() {
-            // Recorded under the machine's own bash; what another one prints of itself is no concern of ours.
+            // Recorded under the machine's own bash; the messages of another bash do not matter.
             let (scenario, bash) = (scenario.clone(), bashes[0].clone());
             trials.push(Trial::test(format!("original::{}", scenario.name), move || {
                 matches_snapshot("original", &scenario.name, &scenario.run(&original, &bash))

@@ -1,4 +1,4 @@
-//! Scripts have stores of their own, which their programs use too, and which people find.
+//! Scripts have stores of their own, which their programs share, and which people can find.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use async_tests::shell::{Finished, Sandbox, bashes};
 use serde_json::Value;
 
-/// A sandbox in which no variable names a store.
+/// A sandbox without a variable that names a store.
 fn sandbox() -> Sandbox {
     Sandbox::default()
 }
@@ -18,7 +18,7 @@ fn run(sandbox: &Sandbox, script: &str) -> Finished {
     sandbox.run(&format!("unset ASYNC_DIR DEST\n{script}"))
 }
 
-/// Writes a script that sources the functions first.
+/// Writes a script that begins by sourcing the functions.
 fn write(sandbox: &Sandbox, path: &str, text: &str) -> PathBuf {
     let path = sandbox.path(path);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -27,7 +27,7 @@ fn write(sandbox: &Sandbox, path: &str, text: &str) -> PathBuf {
     path
 }
 
-/// The stores of runs that are kept, as `KEY/PID.START`.
+/// The stores of kept runs, as `KEY/PID.START`.
 fn stores(sandbox: &Sandbox) -> Vec<String> {
     let mut found = Vec::new();
     let scripts = sandbox.path("home/.local/state/async/scripts");
@@ -99,7 +99,7 @@ fn scripts_that_name_one_directory_share_it() {
     );
     finished.says("shared\n").says("wait 0\n");
     assert!(stores(&sandbox).is_empty());
-    // A relative one is meant from where the functions are sourced.
+    // A relative path starts where the functions are sourced.
     write(&sandbox, "cwd/relative", "cd /; async_run u true; async_wait u");
     run(&sandbox, "ASYNC_DIR=here ./relative").exits(0);
     assert!(sandbox.path("cwd/here/.collected").is_dir());
@@ -123,7 +123,7 @@ fn programs_in_a_script_and_in_its_tasks_use_its_store() {
     );
     let finished = run(&sandbox, "./script");
     finished.says("from the task\n").says("\nfirst\n").says("from the script\n").says("\npiped\n");
-    // Seen from outside, the script is one that runs.
+    // Seen from outside, the script is running.
     finished.says("\ttrue\tscript\n");
 }
 
@@ -170,7 +170,7 @@ fn a_script_is_known_by_its_file_whatever_it_is_called_by() {
     let keys: Vec<String> = stores(&sandbox).iter().map(|store| store.split_once('/').unwrap().0.to_owned()).collect();
     assert_eq!(keys.len(), 6);
     assert!(keys[0].starts_with("script.sh.") && keys.iter().all(|key| *key == keys[0]), "{keys:?}");
-    // One that the user names.
+    // A store that the user names.
     run(&sandbox, "ASYNC_SCRIPT=nightly ./link").exits(0);
     assert!(stores(&sandbox).iter().any(|store| store.starts_with("nightly/")));
     run(&sandbox, "ASYNC_SCRIPT=a/b ./link").complains("ASYNC_SCRIPT is `a/b`").lacks("running");
@@ -247,7 +247,7 @@ fn old_runs_go_by_themselves_and_nothing_that_lives() {
     finished.exits(0);
     let stores = stores(&sandbox);
     let left: Vec<&str> = stores.iter().map(|store| store.split_once('/').unwrap().0).collect();
-    // The script that stays no longer finds its store, and has made another one.
+    // The remaining script no longer finds its store, and has made another one.
     assert_eq!(left.len(), 4, "{left:?}\n{finished}");
     for name in ["leaves.sh.", "stays.sh.", "y"] {
         assert!(left.iter().any(|store| store.starts_with(name)), "{left:?}");
@@ -314,7 +314,7 @@ fn the_store_of_a_script_is_for_its_user_alone() {
     }
 }
 
-/// What `async timing` says of the newest run of that script, as JSON.
+/// The JSON of `async timing` for the newest run of that script.
 fn timing(sandbox: &Sandbox, script: &str) -> Value {
     let finished = run(sandbox, &format!("async timing --json --script {script}"));
     assert_eq!(finished.status, 0, "{finished}");

@@ -1,5 +1,5 @@
-//! Futures on Slurm, a real one on loopback: only a job says that it succeeded, Slurm only says that it is over, and no answer is
-//! no news.
+//! Futures on a real Slurm on loopback: only a job says that it succeeded, Slurm only says that it is over, and no
+//! answer is no news.
 
 #[path = "slurm/attendants.rs"]
 mod attendants;

@@ -1,4 +1,4 @@
-//! `async status`: what it says of futures in every state, to people and to programs.
+//! `async status`: its output about futures in every state, for people and for programs.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -10,7 +10,7 @@ use async_tests::fixtures::runs;
 use async_tests::shell::{Finished, Sandbox};
 use async_tests::terminal::Terminal;
 
-/// A sandbox with a store of made-up futures.
+/// A sandbox with a store of fixed futures.
 fn stage() -> Sandbox {
     let sandbox = Sandbox::default();
     runs::store(&sandbox);
@@ -21,7 +21,7 @@ fn names(finished: &Finished) -> Vec<&str> {
     finished.stdout.lines().filter_map(|line| line.split('\t').next()).collect()
 }
 
-/// What a terminal of that width shows of a script, its trailing blank rows left out.
+/// What a terminal of that width shows of a script, without trailing blank rows.
 fn on_terminal(sandbox: &Sandbox, columns: u16, script: &str) -> Terminal {
     let mut terminal = Terminal::new(sandbox, columns, &format!("export TZ=UTC\n{script}"));
     terminal.finish();

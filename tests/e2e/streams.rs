@@ -1,11 +1,11 @@
-//! What goes to standard output, and what to standard error: with the functions for any script, and with the program.
+//! What goes to standard output, and what to standard error, with the standalone functions and with the program.
 
 use std::process::Stdio;
 
 use async_tests::fault::{Case, in_each_case, in_each_standalone_case};
 use async_tests::shell::{Finished, Sandbox};
 
-/// Each line, figures and process ids replaced.
+/// Each line, with numbers and process ids replaced.
 fn lines(text: &str) -> String {
     let figures = regex::Regex::new(r":\d*\]| in \d+ seconds").expect("a regular expression");
     figures
@@ -70,7 +70,7 @@ fn all_lines_about_futures_are_on_standard_error() {
     });
 }
 
-/// As devstack's scripts, and whoever reads what those print, are used to.
+/// As devstack's scripts, and the readers of their output, expect.
 #[test]
 fn devstacks_lines_are_on_standard_output() {
     in_each_case(|case| {
@@ -99,7 +99,7 @@ fn line_log_line_is_the_order_where_both_go_to_one_place() {
     });
 }
 
-/// Nobody need be there to be told, and the result is the same.
+/// Nobody has to hear it, and the result is the same.
 #[test]
 fn where_no_line_can_be_printed_statuses_and_logs_are_as_ever() {
     in_each_standalone_case(|case| {
@@ -161,7 +161,7 @@ fn quiet_is_to_hear_of_failures_alone() {
             .lacks("running:")
             .lacks("Waiting for")
             .exits(3);
-        // A failure of the program's own is no line about a future.
+        // A failure of the program itself is not a line about a future.
         quietly(case, "async_wait nobody").complains("there is no future `nobody`").exits(125);
         for no in ["", "0", "no", "False"] {
             case.run(&format!("ASYNC_QUIET={no}; async_run t true; async_wait t")).complains("]: running: true\n");
@@ -207,7 +207,7 @@ fn whoever_reads_standard_error_of_a_script_sees_its_end() {
         let sandbox = case.sandbox();
         let mut command = sandbox.bash(&case.script("async_run t sleep 1000"));
         let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("bash runs");
-        // It comes back before the task's end.
+        // It returns before the task's end.
         let output = child.wait_with_output().expect("its end");
         assert!(String::from_utf8_lossy(&output.stderr).contains("]: running: sleep 1000\n"));
         assert!(output.status.success());

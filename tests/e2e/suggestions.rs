@@ -1,4 +1,4 @@
-//! What is answered to a misspelt word.
+//! Answers to misspelt words.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -14,7 +14,7 @@ fn a_misspelt_command_is_answered_with_the_nearest_that_the_help_lists() {
     let near = call(&sandbox, &["statsu"]);
     assert_eq!(near.status, 2);
     assert!(near.stderr.contains("a similar subcommand exists: 'status'"), "{}", near.stderr);
-    // `watch`, which only the shim calls, would be near too.
+    // `watch`, which only the shim calls, would be similar too.
     let near = call(&sandbox, &["wiat"]);
     assert!(near.stderr.contains("a similar subcommand exists: 'wait'"), "{}", near.stderr);
     let far = call(&sandbox, &["gaurd"]);
@@ -27,7 +27,7 @@ fn a_misspelt_name_is_answered_with_the_nearest_live_one() {
     let script = "ASYNC_ON_EXIT=leave; source <(async shim); async_init
         for name in build 'two words' docs; do async_run \"$name\" true; done
         async_wait --keep";
-    // What still runs at the end of a script is killed with its process group here.
+    // Here a script's process group is killed at its end, with everything that still runs.
     sandbox.run(script).exits(0);
     let nearest = |args: &[&str]| {
         let finished = call(&sandbox, args);
@@ -82,7 +82,7 @@ fn a_shell_without_completions_is_answered_with_those_that_have_them() {
     finished.complains("[possible values: bash, zsh, fish]").lacks("similar").exits(2);
 }
 
-/// What the program says to a wrong command line, with status 2 or that of a program that is not there, in a line or two.
+/// The answer to a wrong command line, with status 2 or that of a missing program, in a line or two.
 #[test]
 fn a_wrong_command_line_is_answered_with_what_to_type() {
     let sandbox = Sandbox::default();
@@ -165,7 +165,7 @@ fn is_answered(finished: &Finished, status: i32, wanted: &str) {
     assert_eq!(finished.stdout, "", "{finished}");
 }
 
-/// The variable is named, and no option that nobody has typed.
+/// The message names the variable, and no option that nobody has typed.
 #[test]
 fn a_variable_with_a_wrong_value_is_named() {
     let sandbox = Sandbox::default();

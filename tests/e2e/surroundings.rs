@@ -1,4 +1,4 @@
-//! No code of the user's gets between the functions and the program: names, variables, traces, shells and jobs.
+//! No code of the user interferes between the functions and the program: names, variables, traces, shells and jobs.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

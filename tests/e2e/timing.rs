@@ -1,4 +1,4 @@
-//! The figures of the summary, held against the arithmetic of bash and the numbers of awk, which the original uses.
+//! The figures of the summary, compared with the arithmetic of bash and the numbers of awk, which the original uses.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -25,7 +25,7 @@ fn output(command: &mut Command) -> Option<Vec<String>> {
 }
 
 fn summaries() -> Vec<Summary> {
-    // Of sums that overflow, bash makes negative ones; those are not for a reference.
+    // Sums that overflow become negative in bash, so they are no reference.
     let ms = || prop_oneof![4 => -10_000..10_000_000i64, 1 => -(1i64 << 61)..1i64 << 61];
     let elapsed = prop_oneof![1 => Just(0), 4 => 0..100i64, 4 => 0..100_000i64, 1 => 0..1i64 << 61];
     generated(&(ms(), ms(), elapsed), SUMMARIES)
@@ -69,7 +69,7 @@ fn the_speedup_is_what_awk_prints() {
         assert_eq!(seen.len(), divided.len(), "{awk}");
         for (summary, seen) in divided.iter().zip(seen) {
             let speedup = summary.speedup().unwrap();
-            // Where whole numbers end differs among awks.
+            // Awks differ in where integers end.
             if speedup.0.fract() != 0.0 || speedup.0.abs() < f64::from(i32::MAX) {
                 assert_eq!(speedup.to_string(), seen, "{awk}: {summary:?}");
                 compared += 1;

@@ -1,4 +1,4 @@
-//! `async --version`, and what the build script has to say for it.
+//! `async --version`, and the build script behind it.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -10,14 +10,14 @@ use async_tests::root;
 use async_tests::shell::Sandbox;
 use async_tests::tools::is_there;
 
-/// Standard output of a command that succeeds.
+/// Standard output of a command that must succeed.
 fn output(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A git command that depends on nobody's configuration.
+/// A git command that ignores all configuration.
 fn git(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new("git");
     command.current_dir(dir).env("GIT_CONFIG_GLOBAL", "/dev/null").args(["-c", "user.name=a", "-c", "user.email=a@b"]);
@@ -103,7 +103,7 @@ fn the_build_script_runs_again_for_another_commit_and_for_nothing_else() {
         .filter_map(|line| line.strip_prefix("cargo::rerun-if-changed="))
         .filter(|path| *path != "build.rs")
         .collect();
-    // Cargo runs it each time if one of them is missing.
+    // If one of them is missing, cargo runs it every time.
     assert!(!watched.is_empty() && watched.iter().all(|path| Path::new(path).is_file()), "{says}");
 
     let read = || watched.iter().map(|path| fs::read(path).unwrap()).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! Functions and a program that are not made for each other, and where the program is.
+//! Functions and programs of different versions, and the location of the program.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -7,7 +7,7 @@ use std::fs;
 use async_tests::fault::in_each_case;
 use async_tests::shell::{Sandbox, binary_dir};
 
-/// Has the functions in the sandbox, changed to say that they are of that version.
+/// Changes the functions in the sandbox to claim that version.
 fn make_functions(sandbox: &Sandbox, profile: &str, version: &str) {
     let own = env!("CARGO_PKG_VERSION");
     let shim = sandbox.finish(sandbox.command("async").args(["shim", "--profile", profile, "--parallel-default=true"]));

@@ -19,7 +19,7 @@ fn live(held: &Held) -> Vec<String> {
     held.store.names().unwrap().iter().map(ToString::to_string).collect()
 }
 
-/// So that what follows does not happen in the same millisecond.
+/// So that the next step does not happen in the same millisecond.
 fn next_millisecond() {
     let now = clock::wall();
     while clock::wall() == now {
@@ -83,7 +83,7 @@ fn a_wait_with_a_limit_ends_with_the_future() {
     task.wait_for_waiter();
     task.finish(5);
     waiter.rest().tells("with result 5 in ").exits(5);
-    // Also if it ends without a result.
+    // Even if it ends without a result.
     let task = held.begin("t");
     let waiter = held.start(&["wait", "--timeout", "1h", "t"]);
     task.wait_for_waiter();
@@ -131,7 +131,7 @@ fn of_several_that_are_over_any_is_the_one_that_ended_first() {
 fn any_goes_on_with_the_others_when_somebody_else_collects_one() {
     let held = Held::default();
     let (a, b) = (held.begin("a"), held.begin("b"));
-    // Both sleep until `a` ends, and both may be told of it.
+    // Both sleep until `a` ends, and both may hear of it.
     let waiters = [held.start(&["wait", "--any", "-q", "a", "b"]), held.start(&["wait", "--any", "-q", "a", "b"])];
     waiters.iter().for_each(Running::wait_for_inotify);
     a.finish(1);
@@ -161,7 +161,7 @@ fn of_more_than_there_are_descriptors_the_first_to_end_is_noticed_however_it_end
         finished.exits(rc);
         assert_eq!(finished.stdout, format!("{}\n", names[number]));
     }
-    // Without a result too, and where nobody can listen.
+    // Without a result too, and if nothing can listen.
     for inject in ["", "strace -f -qq -o /dev/null -e inject=inotify_init1:error=EMFILE "] {
         let waiter = held.start_with("bash", &["-c", &few("-q --any").replace("exec ", &format!("exec {inject}"))]);
         if inject.is_empty() {
@@ -357,7 +357,7 @@ fn all_that_are_named_are_waited_for_and_in_the_end_it_is_said_which_failed() {
         .complains("\nasync: 2 of 4 failed: `b` with status 3, `d` with status 4\n")
         .exits(3);
     assert_eq!(live(&held), [""; 0]);
-    // Once more, and of one alone its line says it all.
+    // Again; for a single one, its line says everything.
     run(&held, "async wait a b d").complains("async: 2 of 3 failed: `b` with status 3, ").exits(3);
     run(&held, "async wait d").complains("]: collected before: make, with result 4 in ").lacks(" failed").exits(4);
 }
@@ -389,7 +389,7 @@ fn a_terminal_shows_what_is_waited_for_and_what_it_printed_last() {
     );
 }
 
-/// The number of seconds that a result took.
+/// The number of seconds in a result.
 fn seconds(text: &str) -> String {
     let number = text.split(" in ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or("?");
     format!(" in {number} seconds")
@@ -460,7 +460,7 @@ fn the_time_that_is_up_takes_the_line_away_too() {
 #[test]
 fn a_terminal_that_can_not_show_a_line_gets_none_nor_does_one_that_errors_do_not_go_to() {
     let held = Held::default();
-    // One is there to hear of Ctrl-C where somebody can be told.
+    // A thread listens for Ctrl-C if somebody can be told.
     for (script, threads) in [
         ("TERM=dumb exec async wait -q t", 2),
         ("unset TERM; exec async wait -q t", 2),

@@ -1,11 +1,11 @@
-//! `async_wait` of the functions for any script, with the options that it shares with `async wait`.
+//! `async_wait` of the standalone functions, with the options that it shares with `async wait`.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use async_tests::fault::{in_each_case, in_each_standalone_case};
 use async_tests::fixtures::store::Held;
 
-/// `ends NAME RC`: a future that is over, with a log.
+/// `ends NAME RC`: a finished future with a log.
 const ENDS: &str = r#"
 function prints { echo "log of $1"; return "$2"; }
 function ends { async_run "$1" prints "$@" && wait "$!" || :; } 2>/dev/null
@@ -51,9 +51,9 @@ fn what_could_not_be_waited_for_has_failed_at_its_place_and_the_others_are_waite
             "async: 3 of 4 failed: `dosc` could not be waited for, `bad/name` could not be waited for, \
              `last` with status 4\n",
         );
-        // The nearest name is that of one that is there.
+        // The suggested name belongs to an existing future.
         case.run("async_run docs sleep 1000; async_wait dosc").complains("; did you mean `docs`?\n").exits(125);
-        // A log that can't be printed is the end of it, and can be printed later.
+        // If a log can't be printed the wait ends, and a later wait can print it.
         case.run(&format!(
             "{ENDS} ends a 0; ends b 0
             async_wait a b >/dev/full; echo \"full $?\"
@@ -80,7 +80,7 @@ fn without_names_it_is_all_that_the_script_has_started() {
         finished
             .says("nothing 0\nlog of b\nlog of a\nlog of deep\ndeep 6\nwait 3\nnothing 0\nlog of others\nall 0\n")
             .complains("async: 2 of 3 failed: `a` with status 3, `late` with status 2\n");
-        // A script that has called this one has futures of its own.
+        // A script that has called this one has its own futures.
         case.run(&format!(
             "{ENDS} ends mine 0
             bash -c 'source <(async shim); async_wait; echo \"called $?\"; async_wait --all; echo \"all $?\"'
@@ -176,7 +176,7 @@ fn the_first_failure_cancels_the_others_and_is_the_status() {
             let how = "`fails` with status 3, `slow` with status 143 (killed by signal 15, SIGTERM; cancelled)\n";
             finished.complains(&format!("async: 2 of 3 failed: {how}"));
         }
-        // One that had failed before, or that is not there, cancels the others too; and where none fails, nothing is.
+        // If one had failed before, or does not exist, the others are cancelled too; if none fails, nothing is.
         case.run(&format!(
             "{ENDS}
             ends bad 4; async_wait bad >/dev/null
@@ -238,7 +238,7 @@ fn traps_run_at_once_during_each_kind_of_wait() {
             "async_wait t u",
             "async_wait",
         ] {
-            // The gate is opened by the trap alone.
+            // Only the trap opens the gate.
             case.run(&format!(
                 "make_gate go
                 function waits {{ gate go; return 3; }}
@@ -377,7 +377,7 @@ fn a_wait_for_all_fails_if_the_result_of_one_is_gone() {
             for wait in
                 ["async_wait", "async_wait --all", "async_cleanup", "(async_wait)", "ASYNC_ON_EXIT=wait; async_end"]
             {
-                // What can't be read is not to be taken for this script's by a wait that names nothing.
+                // A wait without names does not take an unreadable record for this script's.
                 let finished = case.run(&format!(
                     "{ENDS}
                     ends ok 0; ends a 3; {how}

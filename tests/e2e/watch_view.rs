@@ -23,7 +23,7 @@ const END: &[u8] = b"\x1b[F";
 const ESCAPE: &[u8] = b"\x1b";
 const CONTROL_C: &[u8] = b"\x03";
 
-/// Shows the store of the sandbox, and says afterwards how that ended and whether the terminal is as it was.
+/// Shows the store of the sandbox, and afterwards says how that ended and whether the terminal is as it was.
 const WATCH: &str = "
     export TZ=UTC
     cd \"$DEST\"
@@ -40,7 +40,7 @@ fn watch(sandbox: &Sandbox, rows: u16, columns: u16, arguments: &str) -> Termina
     terminal
 }
 
-/// Waits for the end, and looks whether the terminal is as it was before.
+/// Waits for the end, and checks that the terminal is as it was before.
 #[track_caller]
 fn left(terminal: &mut Terminal, status: i32) {
     terminal.finish();
@@ -166,7 +166,7 @@ fn keys_select_among_a_thousand() {
 fn a_record_is_read_again_only_when_it_has_changed() {
     let sandbox = Sandbox::default();
     runs::many(&sandbox, 10);
-    // What is written by way of another directory's link is no change of this one.
+    // A write through another directory's link does not change this one.
     let elsewhere = sandbox.path("elsewhere.ini");
     fs::hard_link(sandbox.store().join("t0005.ini"), &elsewhere).unwrap();
     let mut terminal = watch(&sandbox, 24, 80, "");

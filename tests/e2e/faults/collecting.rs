@@ -126,7 +126,7 @@ fn a_log_goes_out_as_it_is() {
 #[test]
 fn control_characters_of_a_command_are_spelt_out() {
     in_each_case(|case| {
-        // Devstack's trace of a task is bash's own.
+        // In devstack, bash itself traces the task.
         let errors = if case.profile == "devstack" { "exec 2>/dev/null\n" } else { "" };
         let finished = case.run(&format!(
             "{errors}{}",
@@ -144,7 +144,7 @@ fn control_characters_of_a_command_are_spelt_out() {
 #[test]
 fn a_wait_does_not_report_a_later_future_of_the_name() {
     in_each_case(|case| {
-        // What async_wait does, step by step: another waiter is faster, and the name is used again meanwhile.
+        // The steps of async_wait: another waiter is faster, and meanwhile the name is used again.
         case.run(
             r#"make_gate go
             function first { gate go; return 4; }
@@ -169,7 +169,7 @@ fn a_wait_does_not_report_a_later_future_of_the_name() {
 #[test]
 fn another_shells_lost_future_has_no_status_of_a_child_of_ours() {
     in_each_case(|case| {
-        // Process ids are used again, and bash remembers what became of its children.
+        // Process ids are reused, and bash remembers the ends of its children.
         case.run(
             "(kill -TERM \"$BASHPID\") &
             printf '[job]\\ncommand = task\\nstart_time = 1700000000000\\nlog = own\\npid = %s\\n' \"$!\" >\"$DEST/async/t.ini\"
@@ -195,7 +195,8 @@ fn another_shells_lost_future_has_no_status_of_a_child_of_ours() {
 fn a_shell_does_not_wait_for_itself() {
     in_each_case(|case| {
         let sandbox = case.sandbox();
-        // As a shell stands when a signal has ended the call that ran the task, or the start itself was killed.
+        // The state of a shell after a signal has ended the call that ran the task, or after the start itself was
+        // killed.
         sandbox
             .run(&case.script(
                 "DEVSTACK_PARALLEL=False
@@ -224,7 +225,7 @@ fn what_this_script_started_and_somebody_else_took_is_an_error() {
             ("(async wait --all) >/dev/null".to_owned(), "process "),
             ("bash -c 'async cleanup; :' >/dev/null".to_owned(), "process "),
             ("async wait t --json >/dev/null".to_owned(), "process "),
-            // However many runs are kept, it is told.
+            // It is reported however many runs are kept.
             ("async wait t >/dev/null; async init --keep-runs 0".to_owned(), "process "),
             (
                 "bash -c 'async wait t; async init --keep-runs 0; async init --keep-runs 0' >/dev/null".to_owned(),
@@ -252,7 +253,7 @@ fn what_this_script_started_and_somebody_else_took_is_an_error() {
 #[test]
 fn a_scripts_own_init_forgets_what_it_has_started() {
     in_each_case(|case| {
-        // From then on there is no such future, as with the original.
+        // From then on the future does not exist, as with the original.
         for keep in ["5", "0"] {
             let finished = case.run(&format!(
                 "ASYNC_KEEP_RUNS={keep}; export ASYNC_KEEP_RUNS
@@ -296,7 +297,7 @@ fn others_leave_alone_what_a_running_script_has_not_collected() {
             run(json).says("\"futures\": [],\n").says("\"left\": [\n    \"t\"\n  ],\n").says("\"status\": 0\n");
         }
         script.go_on().says("the log\n").tells("with result 3 in ").says("wait 3\n");
-        // One that no script wants any more is there for all.
+        // A future that no script wants any more is there for all.
         let gone = case.run("ASYNC_ON_EXIT=leave bash -c 'source <(async shim); async_run t false'; async cleanup");
         gone.tells("WARNING: uncollected async future t\n").tells("with result 1 in ").exits(1);
     });
@@ -330,13 +331,13 @@ fn a_wait_for_what_did_not_start_fails() {
             refused(&with("builtin() { :; }; async_run t ok || { unset -f builtin; false; }"), "t");
             let spoilt = "rm -r \"$DEST/async\"; : >\"$DEST/async\"; async_run t ok || { rm \"$DEST/async\"; async init; false; }";
             refused(&with(spoilt), "t");
-            // A future of that name that succeeded before says nothing of this one.
+            // An earlier success of that name says nothing about this future.
             refused(&with("async_run t ok; async_wait t; async_run t"), "t");
             refused(
                 &with("async_run t ok; async_wait t; async_run u ok; async_run t || { async_wait u; false; }"),
                 "t",
             );
-            // A later one that is started does.
+            // A later future that starts does.
             case.run(&with(
                 "function fails { return 3; }
                 async_run t
@@ -349,7 +350,7 @@ fn a_wait_for_what_did_not_start_fails() {
             .says("wait 3\n")
             .says(if case.profile == "devstack" { "again 0\n" } else { "again 3\n" });
         }
-        // Another script's future of that name is none of this one's.
+        // Another script's future of that name does not count.
         refused(
             &format!(
                 "bash -c 'source <(async shim --profile {} --parallel-default true); async_run t sleep 300; sleep 300' &
@@ -418,9 +419,9 @@ fn a_name_that_was_waited_for_before() {
         );
         finished.lacks("\nthe log\n");
         match case.profile {
-            // As the original has it.
+            // As in the original.
             "devstack" => finished.says("Not waiting for async task t ").says("again 0\n").says("unknown 0\n"),
-            // As bash's own wait has it.
+            // As in bash's own wait.
             _ => finished
                 .tells("]: collected before: fails, with result 3 in 0 seconds\n")
                 .says("again 3\n")
@@ -511,7 +512,7 @@ fn of_tasks_that_wait_for_each_other_one_is_refused() {
             async_wait one two three
             echo \"status $?\"",
         );
-        // Whoever came last.
+        // The last one wins.
         let refusals = finished.stdout.matches("got 125\n").count();
         assert_eq!((refusals, finished.stdout.matches("got 0\n").count()), (1, 2), "{case}: {finished}");
         finished.says(": neither would ever end\n").says("status 0\n");

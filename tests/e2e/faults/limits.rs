@@ -1,4 +1,4 @@
-//! Outputs that fail, limits of the system, and a binary that goes away.
+//! Failing outputs, system limits, and a binary that disappears.
 
 use std::fs;
 use std::process::Stdio;
@@ -197,7 +197,7 @@ fn a_limit_on_the_size_of_files() {
 #[ignore = "in the full set"]
 fn a_log_of_more_than_two_gib() {
     in_each_case(|case| {
-        // A hole: it takes no room, and reads as zeros.
+        // A hole takes no space and reads as zeros.
         case.run(
             "function task { quiet; truncate -s 2200M /dev/stdout; echo end; }
             async_run t task
@@ -276,7 +276,7 @@ fn arguments_longer_than_a_program_may_have() {
 fn a_script_whose_output_nobody_reads() {
     in_each_case(|case| {
         let sandbox = case.sandbox();
-        // The pipe's reading end is closed before the script begins.
+        // The read end of the pipe is closed before the script begins.
         let mut command = sandbox.bash(&case.script("async_run t echo the log; async_wait t; echo $? >status"));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         drop(child.stdout.take());
@@ -289,7 +289,7 @@ fn a_script_whose_output_nobody_reads() {
     });
 }
 
-/// How many user ids have been used: the limit is on all processes of a user, so each test has one of its own.
+/// How many user ids have been used: the limit covers all processes of a user, so each test gets its own.
 static USERS: AtomicU32 = AtomicU32::new(0);
 
 /// Runs a script as another user, who has no other processes.
@@ -353,7 +353,8 @@ fn a_task_that_is_held_back_when_there_are_too_few_processes() {
     if !is_root("a user without other processes") {
         return;
     }
-    // From where the supervisor can't be forked to where all can: in between, there is no thread to be had that waits.
+    // From a limit at which the supervisor can't be forked to one at which everything can: in between, no thread is
+    // available for the wait.
     for processes in 5..=8 {
         let finished = run_as_nobody(
             &Sandbox::default(),
@@ -372,7 +373,7 @@ fn a_task_that_is_held_back_when_there_are_too_few_processes() {
 fn too_little_memory() {
     in_each_case(|case| {
         for memory in [2000, 6000, 9000, 12000] {
-            // What there is too little for is refused, and nothing has run.
+            // If there is too little of it, the start is refused and nothing has run.
             let finished = case.run(&format!(
                 "function fails {{ echo ran >ran; return 3; }}
                 (

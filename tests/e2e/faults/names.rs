@@ -1,4 +1,4 @@
-//! Names: bad ones, and ones that are in use.
+//! Names: invalid ones, and ones in use.
 
 use std::fs;
 
@@ -28,7 +28,7 @@ fn a_bad_name_is_refused_and_nothing_is_started() {
                 assert!(!sandbox.path("cwd/started").exists(), "{name} was started");
                 let left: Vec<_> =
                     fs::read_dir(sandbox.store()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-                // What the store is made of begins with a dot.
+                // The store's own files begin with a dot.
                 assert!(left.iter().all(|file| file.as_encoded_bytes().starts_with(b".")), "{name} left {left:?}");
                 assert_eq!(
                     fs::read_dir(sandbox.store().join(".starting")).unwrap().count(),

@@ -1,4 +1,4 @@
-//! Whose the way to a store is, and what others do to it and in it: each is looked at, and what was looked at is what is used.
+//! Who owns the path to a store, and what others do on it: everything is checked, and what was checked is what is used.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -31,7 +31,7 @@ fn works(sandbox: &Sandbox) {
     sandbox.run(USE).says("init 0\n").says("\nrun 0\n").says("\nstatus 0\n");
 }
 
-/// What is below a folder, and what is in it.
+/// The paths below a folder, and the contents of files.
 fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut left = vec![folder.to_owned()];
@@ -54,7 +54,7 @@ fn a_store_below_a_directory_of_another_user_is_refused() {
     works(&sandbox);
     give(&sandbox.path("dest"));
     is_refused(&sandbox, &format!("{} belongs to user id {THEM}", sandbox.path("dest").display()));
-    // That nobody else may write there does not keep its owner from it, nor does what is below it.
+    // A folder that nobody else may write to is no obstacle to its owner.
     set_mode(&sandbox.path("dest"), 0o1755);
     is_refused(&sandbox, "belongs to user id");
     fs::rename(sandbox.store(), sandbox.path("store")).unwrap();
@@ -77,7 +77,7 @@ fn a_store_below_a_directory_that_every_user_may_write_is_refused() {
     fs::remove_dir_all(sandbox.store()).unwrap();
     is_refused(&sandbox, "every user may write to");
     assert!(!sandbox.store().exists());
-    // Where each may rename only what is his own, as in /tmp, and where a group may write.
+    // In a folder where users may only rename their own entries, such as /tmp, and in one that a group may write to.
     for mode in [0o1777, 0o775, 0o2770, 0o711] {
         set_mode(&sandbox.path("dest"), mode);
         works(&sandbox);
@@ -213,7 +213,7 @@ fn a_log_that_is_exchanged_for_a_symlink_is_not_read() {
     });
 }
 
-/// The devstack profile's init, which clears away any log.
+/// The devstack profile's init, which clears away every log.
 const INIT: [&str; 3] = ["async", "init", "--for=devstack"];
 
 #[test]
@@ -229,12 +229,12 @@ fn a_store_that_is_exchanged_during_an_init_is_not_what_the_init_works_in() {
     });
 }
 
-/// Runs an init, stops it at the call, and has another user, who may rename the store, put a link in its place, to another
-/// directory of this user's. Gives the calls that can be stopped at.
+/// Runs an init, stops it at the call, and makes another user, who may rename the store, put a link to another
+/// directory of this user in its place. Returns the calls where this is possible.
 fn exchanged_at(call: Option<&Call>) -> Vec<Call> {
     let sandbox = Sandbox::default();
     sandbox.run("source <(async shim --profile devstack --parallel-default true); async_init; async_run t true; async_wait t; async_run u true; wait").exits(0);
-    // A group is trusted not to do this. It can do no harm by it all the same.
+    // A group is trusted not to do this, but could do no harm with it anyway.
     std::os::unix::fs::chown(sandbox.path("dest"), None, Some(THEM)).unwrap();
     set_mode(&sandbox.path("dest"), 0o775);
     set_mode(&sandbox.path("."), 0o755);
@@ -267,10 +267,10 @@ fn exchanged_at(call: Option<&Call>) -> Vec<Call> {
     }
     let status = child.wait().unwrap();
     assert_eq!(contents(&precious), before, "{call:?}");
-    // It did its work, or said that it could not.
+    // It did its work, or reported that it could not.
     let left = sandbox.path("dest").join(if call.is_some() { "async.away" } else { "async" });
     assert!(!status.success() || !left.join("u.ini").exists(), "{call:?}");
-    // Nobody stops any more who has called the last one.
+    // Beyond the last call, nothing stops any more.
     if call.is_none() {
         strace::calls(&log).into_iter().filter(|call| call.name != "exit_group").collect()
     } else {

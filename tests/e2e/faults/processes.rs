@@ -4,7 +4,7 @@ use async_tests::fault::{Case, in_each_case};
 use async_tests::small_disk::is_root;
 use async_tests::tools::is_there;
 
-/// What is started, waited for, cancelled and stopped in time, by functions and by programs.
+/// Starts, waits, cancels and timeouts, with functions and with programs.
 const ALL: &str = "
 function fails { echo the log; return 3; }
 function sleeps { sleep 300; }
@@ -48,7 +48,7 @@ fn a_proc_of_another_pid_namespace() {
         return;
     }
     in_each_case(|case| {
-        // All else works, and nobody is signalled of whom it is not certain who that is.
+        // Everything else works, and no process gets a signal unless its identity is certain.
         let finished =
             run(case, "unshare --pid --fork --kill-child", "async status; kill %+; async_wait l; echo \"l $?\"");
         finished.says("the log\n").says("f 3\n").says("q1 4\n").says("q2 4\n").says("q3 4\n").says("t 124\n");
@@ -93,7 +93,7 @@ fn no_descriptor_to_be_had_when_a_tasks_time_is_up() {
         return;
     }
     in_each_case(|case| {
-        // Of the whole system's, so that none of the supervisor's own is free for it either.
+        // The limit of the whole system, so that the supervisor has no free descriptor either.
         let sandbox = case.sandbox();
         let none = "strace -f -qq -o trace -P /proc -P /proc/self/task -e trace=openat -e inject=openat:error=ENFILE";
         let finished = sandbox.run(&case.script(&format!(

@@ -1,4 +1,4 @@
-//! Records that lie, or are none.
+//! Records that lie, or are not records.
 
 use std::fs;
 use std::io::Write;
@@ -10,7 +10,7 @@ fn after_a_reboot_or_with_its_pid_reused_a_future_is_lost_at_once() {
     in_each_case(|case| {
         let sandbox = case.sandbox();
         sandbox.run(&case.script("")).exits(0);
-        // Process 1 is alive, and a stranger.
+        // Process 1 is alive, and foreign.
         for (name, life) in [("locked", ""), ("self", "life = 1 999 another-boot\n"), ("reused", "life = 1 999 BOOT\n")]
         {
             let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
@@ -110,7 +110,7 @@ fn what_is_no_record_is_named_and_the_others_go_on() {
 fn a_clock_that_steps_back_during_a_task() {
     in_each_case(|case| {
         let sandbox = case.sandbox();
-        // To the record it looks as if the task were started an hour from now.
+        // According to the record, the task starts in an hour.
         sandbox
             .run(&case.script(
                 "make_gate go ready
@@ -126,7 +126,7 @@ fn a_clock_that_steps_back_during_a_task() {
             .tells("with result 0 in 0 seconds\n")
             .says("minus waits: 0")
             .lacks("-3");
-        // And one of the original's, which has the wall's clock only.
+        // And a record of the original, which only has the wall clock.
         let mut file = fs::File::create(sandbox.store().join("old.ini")).unwrap();
         file.write_all(b"[job]\ncommand = old\nstart_time = 9000\nend_time = 1000\npid = 1\n").unwrap();
         sandbox.run(&case.sourced("async_wait old")).tells(" in 0 seconds").lacks("-8");
@@ -190,7 +190,7 @@ fn control_characters_of_arguments_are_spelt_out_in_usage_errors_and_in_json() {
         );
         assert_eq!(finished.stdout.matches("usage 2\n").count(), 6, "{finished}");
         for output in [&finished.stdout, &finished.stderr] {
-            // But for the log, which is what it is.
+            // Except for the log, which stays as it is.
             let logs = output.matches("\n\u{1b}[31m\u{9b}\u{202e}\n").count();
             let found = output.matches(['\u{1b}', '\u{9b}', '\u{202e}']).count();
             assert_eq!(found, 3 * logs, "{finished}");

@@ -1,4 +1,4 @@
-//! Signals to the shell that waits.
+//! Signals to a waiting shell.
 
 use std::fs;
 use std::io::Read;
@@ -11,7 +11,7 @@ use async_tests::wait_until;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
-/// A shell that is blocked in a wait, seen by its waiting line.
+/// A shell that is blocked in a wait, recognized by its waiting line.
 fn waiting_shell(case: &Case, sandbox: &Sandbox, script: &str) -> Child {
     let mut command = sandbox.bash(&case.script(&format!("exec 2>&1\n{script}")));
     let mut child = command.stdout(Stdio::piped()).process_group(0).spawn().unwrap();
@@ -25,7 +25,7 @@ fn waiting_shell(case: &Case, sandbox: &Sandbox, script: &str) -> Child {
     child
 }
 
-/// Whether a shell has no children but supervisors.
+/// Whether all children of a shell are supervisors.
 fn waits_by_itself(shell: u32) -> bool {
     let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap_or_default();
     children.split_whitespace().all(|child| {
@@ -34,7 +34,7 @@ fn waits_by_itself(shell: u32) -> bool {
     })
 }
 
-/// What the shell prints from there to its end.
+/// The shell's output from there to its end.
 fn rest_of(shell: &mut Child) -> String {
     let mut rest = String::new();
     shell.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
@@ -59,7 +59,7 @@ fn a_trap_runs_at_once_during_a_wait() {
             async_wait t
             echo \"status $?\"",
         );
-        // The gate is opened by the trap alone, so this ends only if the trap runs during the wait.
+        // Only the trap opens the gate, so this ends only if the trap runs during the wait.
         kill(pid(&shell), Signal::SIGTERM).unwrap();
         let rest = rest_of(&mut shell);
         assert!(rest.contains("trapped\n") && rest.contains("status 0\n"), "{case}: {rest}");
@@ -106,9 +106,9 @@ fn an_interrupt_ends_the_script_and_the_future_can_still_be_collected() {
             async_wait t
             echo 'not reached'",
         );
-        // Bash takes no notice of an interrupt that comes with the end of a program.
+        // Bash ignores an interrupt that comes with the end of a program.
         wait_until("the shell's own wait", || waits_by_itself(shell.id()));
-        // As a terminal does it: to the whole process group.
+        // Like a terminal: to the whole process group.
         killpg(pid(&shell), Signal::SIGINT).unwrap();
         let ended = shell.wait().unwrap();
         assert!(ended.signal() == Some(2) || ended.code() == Some(130), "{case}: {ended:?}");

@@ -1,4 +1,4 @@
-//! Stores that are missing, full, planted with traps, or somebody else's.
+//! Stores that are missing, full, trapped, or another user's.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -10,7 +10,7 @@ use async_tests::small_disk::{SmallDisk, is_root};
 use async_tests::tools::is_there;
 use nix::unistd::geteuid;
 
-/// A script that starts a task, which leaves a file if it ever runs.
+/// A script that starts a task, which leaves a file behind if it ever runs.
 const START: &str = "function task { : >started; }
 async_run t task
 echo \"run $?\"";
@@ -23,7 +23,7 @@ fn nothing_started(case: &Case, sandbox: &Sandbox, why: &str, status: i32) {
     }
 }
 
-/// Bash that takes all room of the disk with the store.
+/// Bash code that fills the disk with the store.
 const FILL: &str = "function fill { quiet; cat /dev/zero >\"$DEST/fill\" 2>/dev/null; :; }\n";
 
 #[test]
@@ -52,7 +52,7 @@ fn a_store_that_may_not_be_written() {
         sandbox.run(&case.sourced("async_init")).exits(0);
         fs::set_permissions(sandbox.store(), fs::Permissions::from_mode(0o555)).unwrap();
         if geteuid().is_root() {
-            // Permissions do not bind root, so another user has to try; the binary has to be where that one can read it.
+            // Permissions do not bind root, so another user has to try, and must be able to read the binary.
             let bin = sandbox.path("bin");
             fs::create_dir(&bin).unwrap();
             copy_program(&bin.join("async"));
@@ -69,7 +69,7 @@ fn a_store_that_may_not_be_written() {
         } else {
             nothing_started(case, &sandbox, "Permission denied", 125);
         }
-        // Else it could not be removed.
+        // Otherwise it could not be removed.
         fs::set_permissions(sandbox.store(), fs::Permissions::from_mode(0o700)).unwrap();
     });
 }
@@ -84,7 +84,7 @@ fn a_full_disk_at_the_start() {
         let _disk = SmallDisk::at(&sandbox.path("dest"));
         sandbox.run(&case.script(&format!("{FILL}fill"))).exits(0);
         nothing_started(case, &sandbox, "No space left on device", 125);
-        // Nothing is left that would be in the way.
+        // Nothing is left in the way.
         sandbox
             .run(&case.sourced(
                 "rm \"$DEST/fill\"; async_run t echo fine; async_wait t; echo \"wait $?\"; ls -A \"$DEST/async/.starting\"",
@@ -128,7 +128,7 @@ fn a_disk_that_is_full_when_the_task_ends() {
     in_each_case(|case| {
         let sandbox = case.sandbox();
         let _disk = SmallDisk::at(&sandbox.path("dest"));
-        // A tmpfs gives out pages, so the record is made to end just before the end of one.
+        // A tmpfs allocates pages, so the record is made to end just before the end of a page.
         let finished = sandbox.run(&case.script(&format!(
             "{FILL}make_gate go ready
             function task {{ quiet; : >ready; gate go; }}
@@ -175,7 +175,7 @@ fn a_planted_symlink_is_refused_and_what_it_names_is_untouched() {
             assert_eq!(fs::read_to_string(&precious).unwrap(), "precious\n");
             assert!(!sandbox.path("cwd/started").exists());
 
-            // One that names nothing makes nothing either.
+            // An option that names nothing makes nothing either.
             fs::remove_file(&precious).unwrap();
             sandbox.run(&case.sourced(START)).says("run 125\n");
             sandbox.run(&case.sourced("async_wait t; async_cleanup; async_pidof t; async status")).lacks("panicked");
@@ -205,7 +205,7 @@ fn a_planted_fifo_or_directory_hangs_nobody() {
 fn init_with_dest_empty_is_refused_where_dest_counts() {
     in_each_case(|case| {
         if case.profile == "standalone" {
-            // It is devstack's alone.
+            // Only devstack uses it.
             let script = "async_init; echo \"init $?\"; async init; echo $?";
             case.sandbox().run(&case.sourced_after("unset ASYNC_DIR; export DEST=", script)).says("init 0\n0\n");
             return;
@@ -258,7 +258,7 @@ fn init_leaves_a_directory_alone_that_is_no_store() {
             ))
             .complains("holds `notes.txt`, which no store has")
             .says("init 125\nmine\n");
-        // Not even if its files have the same endings. That devstack's directory has logs alone is what the original leaves.
+        // Not even if its files have the same extensions. The original does leave devstack's directory with logs alone.
         for (files, example) in [("app.log php.ini", "`"), ("php.ini", "`php.ini`"), ("app.log", "`app.log`")] {
             if case.profile == "devstack" && files == "app.log" {
                 continue;
@@ -289,7 +289,7 @@ fn init_removes_the_logs_of_records_and_no_others() {
             ls \"$DEST/async\"; echo \"that is all\"",
         );
         finished.lacks("t.log\n");
-        // devstack's own directory is cleared of all logs, as the original did.
+        // devstack's own directory loses all its logs, as with the original.
         if case.profile == "standalone" {
             finished.says("other.log\nthat is all\n");
         }
@@ -377,7 +377,7 @@ fn a_script_without_home_or_anything_else_to_go_by() {
 #[test]
 fn a_task_with_a_store_of_its_own() {
     in_each_case(|case| {
-        // Elsewhere the store is settled when the functions are sourced.
+        // Otherwise the store is settled when the functions are sourced.
         if case.profile != "devstack" {
             return;
         }

@@ -309,7 +309,7 @@ fn a_failing_command_in_the_middle_of_a_task() {
 #[test]
 fn a_task_that_leaves_a_daemon_behind() {
     in_each_case(|case| {
-        // One that is a program and one that is a subshell; both have their output in the log.
+        // One program and one subshell; both write to the log.
         case.run(
             "make_gate go
             function leaves {
@@ -360,7 +360,7 @@ fn the_summary_when_no_second_has_gone_by() {
 #[test]
 fn nobody_waits_for_what_a_script_has_left_behind() {
     in_each_case(|case| {
-        // Where devstack's tasks begin, their trace is that of the script, so that its output stays open.
+        // When devstack's tasks begin, their trace still goes to the script's output, which therefore stays open.
         if case.profile == "devstack" {
             return;
         }
@@ -375,7 +375,7 @@ fn nobody_waits_for_what_a_script_has_left_behind() {
             ("async_run t async run inner -- cat go", "0"),
             ("async_run t server; kill -KILL $$", "137"),
             ("async_run t server; kill -KILL $BASHPID", "137"),
-            // The wait for what is another's sleeps in a process of its own.
+            // The wait for another script's future sleeps in its own process.
             (
                 "async run t -- cat go; me=$$
                 (until grep -qs block /proc/$(pgrep -P $me async)/cmdline; do :; done; kill -KILL $me) >&- 2>&- &

@@ -1,17 +1,17 @@
-# What each script of the matrix begins with: its tasks, and where it notes what it sees. $root is a folder of its own.
+# The beginning of each script of the matrix: its tasks, and its notes. $root is a folder of its own.
 
-# Notes a status of a cell: what, the cell's number, the status.
+# Notes a status of a cell: its kind, the cell's number, the status.
 function note {
     printf '%s %s %s\n' "$1" "$2" "$3" >>"$root/results"
 }
 
-# A task: leaves its arguments behind the cell's number and the status to return.
+# A task: records the cell's number, the status to return, and its other arguments.
 function task {
     printf '<%s>' "${@:3}" >>"$root/ran.$1"
     return "$2"
 }
 
-# A task that has the script interrupted, and goes on when the trap says so.
+# A task that interrupts the script, and goes on when the trap says so.
 function interrupts {
     kill -USR1 "$$"
     IFS= read -r _ <"$root/gate" || :
@@ -23,11 +23,11 @@ function with_status {
     return "$1"
 }
 
-# Makes the store that is used from here on another one.
+# Makes another store, to be used from here on.
 function use_store {
     DEST=$root/$1
     ASYNC_DIR=$root/$1/async
-    # In the standalone profile it is settled for the whole script.
+    # In the standalone profile the store is settled for the whole script.
     [[ -z ${_ASYNC_STORE-} ]] || _ASYNC_STORE="${_ASYNC_STORE%% /*} $ASYNC_DIR"
 }
 

@@ -1,4 +1,5 @@
-# Stand-ins for the functions, in plain bash and without any program: what the cells expect of bash itself holds for these.
+# Stand-ins for the functions, in plain bash and without any program: they behave as the cells expect of bash
+# itself.
 
 function async_init {
     [[ $DEST != */no_store ]] || return 125
@@ -6,7 +7,7 @@ function async_init {
 }
 
 function async_run {
-    # set -k takes what follows `local` away if there is a `=` in it.
+    # With set -k, an argument of `local` that contains a `=` disappears.
     local rc
     rc=0
     [[ $1 != */* ]] || return 2

@@ -1,10 +1,10 @@
-//! Everything can be told from what is behind it, in both themes, as WCAG 2.2 reckons it.
+//! Everything stands out from its background, in both themes, by the formula of WCAG 2.2.
 
 use async_tests::fixtures::records::of_each_kind;
 
 use super::Stage;
 
-/// Reckons contrast: `ratio(a, b)` of two CSS colours, the first one over the second.
+/// Computes contrast: `ratio(a, b)` of two CSS colours, the first one on top of the second.
 const RECKON: &str = "
     const canvas = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
     const pixel = (...layers) => {
@@ -57,7 +57,7 @@ fn texts_and_marks_of_the_page_have_contrast_in_both_themes() {
                     check(`sign ${{sign.closest('[class]').className.baseVal}}`, getComputedStyle(sign).color, behind(sign), 3);
                 }}
                 for (const lane of document.querySelectorAll('.lane')) {{
-                    // A bar's colour is its sign's.
+                    // A bar has the colour of its sign.
                     const colour = getComputedStyle(lane.querySelector('.sign')).color;
                     const run = lane.querySelector('.run');
                     const fill = run && getComputedStyle(run).backgroundColor;

@@ -1,19 +1,19 @@
-//! What keys, mouse and wheel do.
+//! The effects of keys, mouse and wheel.
 
 use async_tests::fixtures::records::{many, of_each_kind};
 use serde_json::json;
 
 use super::Stage;
 
-/// The details, or nothing while none are shown.
+/// The details, or nothing if none are shown.
 const DETAILS: &str = "(() => { const it = document.getElementById('details');
     return it.hidden || it.offsetHeight === 0 ? '' : it.textContent; })()";
-/// The name of what has the focus.
+/// The name of the focused element.
 const FOCUS: &str = "document.activeElement.getAttribute('aria-label') ?? document.activeElement.id";
 const ZOOM: &str = "document.getElementById('plane').offsetWidth";
 const LEFT: &str = "document.getElementById('chart').scrollLeft";
 
-/// The middle of the first element that a selector finds, in px.
+/// The centre of the first element that matches a selector, in px.
 fn middle(stage: &mut Stage, selector: &str) -> (f64, f64) {
     let expression = format!(
         "(() => {{ const it = document.querySelector({}).getBoundingClientRect();
@@ -24,7 +24,7 @@ fn middle(stage: &mut Stage, selector: &str) -> (f64, f64) {
     (seen[0], seen[1])
 }
 
-/// The moment in ms that is at a place in px.
+/// The moment in ms at a position in px.
 fn moment_at(stage: &mut Stage, x: f64) -> f64 {
     let expression = format!(
         "(() => {{ const it = document.getElementById('ticks').getBoundingClientRect();
@@ -37,7 +37,7 @@ fn number(stage: &mut Stage, expression: &str) -> f64 {
     stage.browser.eval(expression).as_f64().unwrap()
 }
 
-/// Has the script's bar, the first one, have the focus.
+/// Focuses the first bar, which is the script's.
 fn tab_to_the_timeline(stage: &mut Stage) {
     for _ in 0..20 {
         stage.browser.press("Tab");
@@ -97,7 +97,7 @@ fn details_say_why_a_future_came_to_no_good_end() {
         let seen = stage.text(&row);
         assert!(seen.trim().starts_with(status), "{name}: {seen}");
     }
-    // Not by colour alone: each kind has a sign and a word of its own.
+    // Not by colour alone: each kind has its own sign and word.
     let kinds =
         stage.text("[...document.querySelectorAll('.legend li')].map((it) => it.textContent.trim()).join(', ')");
     assert_eq!(
@@ -134,7 +134,7 @@ fn keys_zoom_and_pan() {
     assert!(number(&mut stage, ZOOM) < near);
     stage.browser.press("0");
     assert!((number(&mut stage, ZOOM) - whole).abs() < 0.1);
-    // No further out than all of it.
+    // No further out than the whole run.
     stage.browser.press("-");
     assert!((number(&mut stage, ZOOM) - whole).abs() < 0.1);
 }
@@ -174,7 +174,7 @@ fn the_mouse_shows_details_a_click_keeps_them_and_a_drag_pans() {
     let bar = middle(&mut stage, "#lane-1 .bar");
     stage.browser.mouse("mouseMoved", bar);
     assert!(stage.text(DETAILS).contains("build"));
-    // They can be pointed at themselves, to be scrolled or copied from.
+    // The details can be hovered, for scrolling and copying.
     let details = middle(&mut stage, "#details");
     stage.browser.mouse("mouseMoved", details);
     assert!(stage.text(DETAILS).contains("build"));
@@ -202,7 +202,7 @@ fn the_mouse_shows_details_a_click_keeps_them_and_a_drag_pans() {
     stage.browser.mouse("mouseReleased", (from.0 - 80.0, from.1));
     let after = number(&mut stage, LEFT);
     assert!((after - before - 80.0).abs() < 2.0, "{before} {after}");
-    // What ends a drag is no click.
+    // The end of a drag is not a click.
     stage.browser.mouse("mouseMoved", (790.0, 5.0));
     stage.browser.until("document.getElementById('details').hidden");
 }
@@ -258,7 +258,7 @@ fn of_very_many_only_those_in_view_are_drawn_and_all_can_be_reached() {
         number(&mut stage, "document.getElementsByTagName('*').length")
     });
     assert!(drawn[1] < drawn[0] * 1.5, "{drawn:?}");
-    // A browser takes several times as much memory for what is not drawn.
+    // A browser needs several times the size of what it does not draw in memory.
     let bytes = std::fs::metadata(stage.sandbox.path("timeline.html")).unwrap().len();
     assert!(bytes < 6000 * 1600, "{bytes} bytes for 6000 futures");
     stage.browser.eval("[...document.querySelectorAll('#lane-0 .wait')].at(-1).click()");

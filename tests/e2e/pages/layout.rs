@@ -1,11 +1,11 @@
-//! Everything is where it belongs, and nothing is in the way of anything else.
+//! Everything is in its place, and nothing covers anything else.
 
 use async_tests::fixtures::records::{many, of_each_kind};
 use serde_json::json;
 
 use super::{Stage, WIDTHS, length};
 
-/// The part of the page's names that tests use.
+/// The names in the page's script that tests use.
 const PAGE: &str = "
     const box = (it) => it.getBoundingClientRect();
     const track = (it) => box(it.closest('.track'));
@@ -21,7 +21,7 @@ fn each_future_has_a_lane_and_a_row_and_the_page_asks_nobody_for_anything() {
     let Some(mut stage) = Stage::new() else { return };
     for count in [1, 10, 200, 1000] {
         stage.open("--html", &many(count), 800);
-        // What is not in view is drawn for paper.
+        // For paper, the page draws everything.
         stage.browser.eval("dispatchEvent(new Event('beforeprint'))");
         let counts = stage.numbers("['.lane', '.bar', 'tbody tr'].map((it) => document.querySelectorAll(it).length)");
         #[allow(clippy::cast_precision_loss, reason = "no more than a thousand")]
@@ -33,7 +33,7 @@ fn each_future_has_a_lane_and_a_row_and_the_page_asks_nobody_for_anything() {
     }
 }
 
-/// Holds each stretch of each bar, and each wait, against the records.
+/// Compares each stretch of each bar, and each wait, with the records.
 fn check_places(stage: &mut Stage, futures: &[async_tests::fixtures::records::Crafted]) {
     #[allow(clippy::cast_precision_loss, reason = "some seconds")]
     let share = |ms: i64| ms as f64 / length(futures) as f64;
@@ -97,7 +97,7 @@ fn nested_futures_are_below_the_one_that_started_them() {
     assert!(lefts[0] < lefts[1] && (lefts[1] - lefts[2]).abs() < 0.1 && (lefts[0] - lefts[3]).abs() < 0.1, "{lefts:?}");
 }
 
-/// What stands in the way of what, as text; empty if nothing does.
+/// Which elements cover which others, as text; empty if none do.
 const COLLISIONS: &str = "
     const crosses = (a, b) => a.left < b.right - 0.5 && b.left < a.right - 0.5;
     const found = [];
@@ -162,7 +162,7 @@ fn the_picture_has_its_bars_where_the_records_say_and_its_texts_apart() {
         assert_eq!(stage.browser.complaints(), <[&str; 0]>::default());
         #[allow(clippy::cast_precision_loss, reason = "some seconds")]
         let share = |ms: i64| ms as f64 / length(&futures) as f64;
-        // The script's bar is all of the axis.
+        // The script's bar spans the whole axis.
         let axis = stage.numbers("[document.querySelector('.script .run').width.baseVal.value]")[0];
         for future in &futures {
             let name = json!(format!("{}:", future.name));

@@ -1,4 +1,4 @@
-//! What others have written is shown, and never done.
+//! Text from others is shown and never executed.
 
 use async_tests::fixtures::records::Crafted;
 use serde_json::json;
@@ -78,7 +78,7 @@ fn a_page_shows_the_ends_of_logs_and_no_more_of_them_than_it_can_bear() {
     }
     futures[0].log = b"x".repeat(100_000);
     stage.open("--html", &futures, 800);
-    // What is not in view is drawn for paper.
+    // For paper, the page draws everything.
     stage.browser.eval("dispatchEvent(new Event('beforeprint'))");
     let seen = stage.numbers(
         "(() => {

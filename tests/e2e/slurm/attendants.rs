@@ -1,4 +1,4 @@
-//! Who attends a job may end at any moment: the job goes on, and the next one who looks attends it again.
+//! An attendant may end at any moment: the job goes on, and the next process that looks attends it again.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -21,13 +21,13 @@ fn one_whose_attendant_was_killed_is_attended_again() {
         cluster.run(&start).exits(0);
         cluster.run("async status").says("t\trunning\t").exits(0);
         cluster.run("echo >go; async wait t").says("one\ntwo\n").exits(rc);
-        // It has ended when the next one looks.
+        // It has ended before the next look.
         cluster.run(&start).exits(0);
         let job = cluster.job("t");
         cluster.run("echo >go").exits(0);
         cluster.wait_for("it is over", &format!("squeue -h -t all -j {job} -o %T | grep -Eqx 'COMPLETED|FAILED'"));
         cluster.run("async wait t").says("one\ntwo\n").exits(rc);
-        // It is killed while somebody waits for it.
+        // It is killed while another process waits for it.
         cluster.run(&start).exits(0);
         cluster
             .run(&format!(

@@ -1,4 +1,4 @@
-//! How a job ends, and what becomes of it on the way.
+//! How a job ends, and what can happen to it before.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -133,11 +133,11 @@ fn what_an_administrator_does_to_a_job_is_no_success_and_has_its_name() {
     cluster.run(start).exits(0);
     assert_ne!(cluster.ask(&format!("scancel {} && echo ok", cluster.job("t"))), "");
     cluster.run("async wait t").tells("with result 143 in 0 seconds (cancelled)").exits(143);
-    // One that is held before it starts, and cancelled.
+    // A job that is held before it starts, and cancelled.
     cluster.run("async run --on slurm --sbatch --hold t -- true").exits(0);
     assert_ne!(cluster.ask(&format!("scancel {} && echo ok", cluster.job("t"))), "");
     cluster.run("async wait t").tells("with result 143 in 0 seconds (cancelled)").exits(143);
-    // One that is run again there does not run again.
+    // A job that Slurm requeues does not run its task again.
     cluster.run(start).exits(0);
     let job = cluster.job("t");
     assert_ne!(cluster.ask(&format!("scontrol update jobid={job} requeue=1 && scontrol requeue {job} && echo ok")), "");
@@ -152,7 +152,7 @@ fn what_an_administrator_does_to_a_job_is_no_success_and_has_its_name() {
 fn a_time_limit_of_slurm_has_the_status_of_one() {
     let Some(cluster) = Cluster::start() else { return };
     cluster.run("async run --on slurm --sbatch '-t 1' t -- bash -c 'echo >there; sleep 1000'").exits(0);
-    // What is a minute is noticed after two.
+    // Slurm notices a limit of one minute after two.
     let job = cluster.job("t");
     cluster.wait_for("it runs", &format!("squeue -h -j {job} -o %T | grep -qx RUNNING"));
     cluster.run("async wait t").tells("(its time was up)").exits(124);

@@ -1,4 +1,4 @@
-//! Faults of Slurm itself, and of what it says.
+//! Faults of Slurm itself, and of its answers.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use async_tests::cluster::Cluster;
 
-/// A task that is there until it is let go. It says what its process is, and those around it: the job's shell, and Slurm's daemon.
+/// A task that runs until it is released. It reports the ids of its own process, of the job's shell, and of Slurm's
+/// daemon.
 const GATED: &str = "rm -f there go; mkfifo go
     async run --on slurm t -- bash -c 'echo $$ $PPID $(ps -o ppid= -p $PPID) >new; mv new there; read -r rc <go; echo the end; exit $rc'
     until [ -e there ] && async status t | grep -q running; do sleep 0.02; done";
@@ -22,7 +23,7 @@ fn a_controller_that_is_down_is_no_news() {
         cluster.run(&format!("echo {rc} >go; async wait t")).says("the end\n").exits(rc);
         cluster.start_controller();
     }
-    // Whether it takes a job can't be asked, so it may have it, and it is found out later that it does not.
+    // Nobody can ask whether Slurm accepted the job. So it may have, and later it turns out that it has not.
     cluster.stop_controller();
     cluster.run("async run --on slurm t -- touch ran").tells("]: queued: ").exits(0);
     cluster.run("async status").says("t\tqueued\t").exits(0);
@@ -57,7 +58,7 @@ fn answers_that_are_none_are_no_news() {
 fn one_that_slurm_does_not_know_any_more_is_lost_after_a_while_and_not_before() {
     let Some(cluster) = Cluster::start() else { return };
     cluster.run(GATED).exits(0);
-    // It says so of a job that runs; if that ends in time, it has ended.
+    // Slurm denies knowing a running job; if the job ends within the grace time, it has ended normally.
     cluster.fault("squeue", "exit 0");
     cluster.run("sleep 2; echo 0 >go; async wait t").says("the end\n").exits(0);
     cluster.fault("squeue", "");
@@ -70,7 +71,7 @@ fn one_that_slurm_does_not_know_any_more_is_lost_after_a_while_and_not_before() 
 #[test]
 fn a_controller_that_has_lost_its_state_makes_no_success() {
     let Some(mut cluster) = Cluster::start() else { return };
-    // Each on its own node: Slurm takes a node out of use where an id is there twice.
+    // Each on its own node: Slurm disables a node where an id occurs twice.
     let on = |node: &str| format!("--on slurm --sbatch '-w {node}'");
     cluster.run(&GATED.replace("--on slurm", &on("node2"))).exits(0);
     let first = cluster.job("t");
@@ -79,14 +80,14 @@ fn a_controller_that_has_lost_its_state_makes_no_success() {
     cluster.lose_state();
     cluster.start_controller();
     cluster.wait_for_nodes();
-    // The same id is another's by now, who has nothing to fear of this one's end.
+    // Another job has the same id by now, and the end of this one must not touch it.
     cluster.run(&format!("async run {} u -- sleep 1000", on("node1"))).exits(0);
     assert_eq!(cluster.job("u"), first, "ids are used again");
     let finished = cluster.run("async cancel t; async wait t");
     assert_ne!(finished.status, 0, "{finished}");
     cluster.wait_for("the other one runs", &format!("squeue -h -j {first} -o %T | grep -qx RUNNING"));
     cluster.run("async cancel u; async wait u").exits(143);
-    // One that ended while it was down has ended.
+    // A job that ended while the controller was down has ended.
     cluster.run(GATED).exits(0);
     cluster.stop_controller();
     cluster.lose_state();
@@ -104,7 +105,7 @@ fn an_answer_to_the_submission_that_is_lost_is_looked_up() {
         assert_eq!(fs::read(cluster.sandbox().path("cwd/ran")).unwrap().len(), 1, "it has run once");
         fs::remove_file(cluster.sandbox().path("cwd/ran")).unwrap();
     }
-    // It was never heard of.
+    // No answer ever came.
     cluster.fault("sbatch", "echo 'Socket timed out on send/recv operation' >&2; exit 1");
     cluster.run("async run --on slurm t -- touch ran; async wait t").exits(125);
     cluster.fault("sbatch", "echo 'Submitted batch job 1'; exit 0");
@@ -177,7 +178,7 @@ fn many_at_once_are_asked_about_together() {
 #[test]
 fn clocks_that_differ_make_no_time_negative() {
     let Some(cluster) = Cluster::start() else { return };
-    // The record is of a host whose clock is an hour ahead.
+    // The record comes from a host whose clock is an hour ahead.
     cluster.run(GATED).exits(0);
     cluster.run("kill -KILL \"$(async pid t)\"").exits(0);
     let path = cluster.sandbox().path("dest/async/t.ini");

@@ -11,7 +11,7 @@ use async_tests::root;
 use async_tests::shell::Finished;
 use async_tests::wait_until;
 
-/// Runs a script with the functions of bash's own version that the case has.
+/// Runs a script with the functions under the case's version of bash.
 fn in_each_bash(test: impl Fn(&Cluster, &dyn Fn(&str) -> Finished)) {
     in_each_standalone_case(|case| {
         let Some(cluster) = Cluster::start_for(case.sandbox()) else { return };
@@ -172,7 +172,7 @@ fn a_bash_that_is_too_old_is_told_of() {
 fn a_script_that_ends_cancels_what_it_has_not_waited_for() {
     let Some(cluster) = Cluster::start() else { return };
     for end in ["exit 0", "kill -KILL $$"] {
-        // In a group of its own: what the test's own leaves is killed.
+        // In its own group: the rest of the test's group is killed.
         let script = format!(
             "source <(async shim); function f {{ echo >there; sleep 1000; }}; rm -f there; async_run --on slurm t f
             until [ -e there ]; do sleep 0.02; done; {end}"

@@ -1,4 +1,4 @@
-//! Torture: whoever is killed, at any moment, no status is another than the task's.
+//! Torture: whichever process is killed, at any moment, no status differs from the task's.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use async_tests::cluster::Cluster;
 
-/// How many futures there are, and for how long somebody is killed now and then.
+/// How many futures there are, and for how long to kill processes now and then.
 const FUTURES: u64 = 12;
 const LENGTH: Duration = Duration::from_secs(20);
 
-/// The next of numbers that have no order, the same ones in each run.
+/// The next number of a pseudo-random sequence, which is the same in each run.
 fn next(state: &mut u64) -> u64 {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     *state >> 33
@@ -66,7 +66,7 @@ fn whoever_is_killed_every_status_is_the_tasks() {
                 let n = next(&mut state) % FUTURES;
                 let record = fs::read_to_string(cluster.sandbox().store().join(format!("t{n}.ini"))).unwrap();
                 let pid = record.lines().rev().find_map(|line| line.strip_prefix("pid = ")).unwrap();
-                // It may be gone already; a process that got its id meanwhile is none of a test's sandbox.
+                // It may be gone already; a process that got its id meanwhile does not belong to a test's sandbox.
                 let is_ours = fs::read_to_string(format!("/proc/{pid}/environ"))
                     .is_ok_and(|text| text.contains(cluster.sandbox().path("").to_str().unwrap()));
                 if is_ours {

@@ -33,7 +33,7 @@ fn a_status_of_the_last_call_in_a_trap_is_the_scripts() {
     });
 }
 
-/// Runs a script in which a trap starts jobs, and ends those.
+/// Runs a script in which a trap starts jobs, and ends those jobs.
 fn with_jobs(bash: &Bash, script: &str) -> Finished {
     let sandbox = Sandbox::new(&bash.path);
     let mark = Mark::new(&sandbox.path(""));
@@ -46,7 +46,7 @@ fn with_jobs(bash: &Bash, script: &str) -> Finished {
     finished
 }
 
-/// A task is waited for while a trap starts jobs, and its name is used again when it is over.
+/// The script waits for a task while a trap starts jobs, and uses its name again once the task is over.
 fn waits_for_nothing_else(bash: &Bash, profile: &str, trap: &str, parallel: &str) {
     let script = format!(
         "DEVSTACK_PARALLEL={parallel}
@@ -105,7 +105,7 @@ fn jobs_of_a_trap_on_chld_amid_the_functions_delay_nothing() {
     });
 }
 
-/// The signal comes while the functions are anywhere in their own work, and the trap calls one of them.
+/// The signal comes anywhere in the functions' own work, and the trap calls one of them.
 #[test]
 fn a_trap_amid_the_functions_has_the_right_statuses() {
     in_each(|bash, profile| {

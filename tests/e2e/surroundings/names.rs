@@ -1,21 +1,21 @@
-//! Functions and aliases of the user's that are named as what the functions call.
+//! The user's functions and aliases with the names of commands that the functions call.
 
 use async_tests::shell::{Bash, bashes, binary_dir};
 use async_tests::strace::in_parallel;
 
 use super::probe::{Outcome, PROFILES, Probe, try_all};
 
-/// Builtins. Where one of these names is a function's in the shell itself, a call may be refused.
+/// Builtins. If the shell itself has a function with one of these names, a call may be refused.
 const BUILTINS: &[&str] = &[
     ":", "[", "builtin", "cd", "command", "declare", "echo", "enable", "eval", "exec", "exit", "export", "false",
     "jobs", "kill", "let", "local", "printf", "read", "return", "set", "shift", "shopt", "source", "test", "trap",
     "true", "type", "unset", "wait",
 ];
 
-/// Programs. Nobody can tell why a call should be refused for one.
+/// Programs. There is no reason to refuse a call because of one.
 const TOOLS: &[&str] = &["async", "awk", "cat", "date", "env", "ls", "mkfifo", "rm", "sed", "sleep", "stat"];
 
-/// Words that are no commands; they can only be aliases.
+/// Words that are not commands; they can only be aliases.
 const KEYWORDS: &[&str] = &[
     "!", "[[", "]]", "case", "coproc", "do", "done", "elif", "else", "esac", "fi", "for", "function", "if", "in",
     "select", "then", "time", "until", "while", "{", "}",
@@ -33,7 +33,7 @@ fn probe(placed: &str, word: &str, outcome: Outcome) -> Probe {
     Probe { echo, ..Probe::new(format!("a function `{word}` {placed}"), outcome) }
 }
 
-/// A function that leaves its mark, and does nothing of what its name says.
+/// A function that only leaves a mark.
 fn function(name: &str) -> String {
     format!("function {name} {{ >>\"$root/called\"; }}")
 }
@@ -56,7 +56,7 @@ fn a_function_from_the_environment_is_not_called_in_the_place_of_a_command() {
             probe("from the environment", word, outcome)
                 .env(format!("BASH_FUNC_{word}%%"), "() {  >> \"$root/called\"\n}")
         };
-        // What is there from before is much the same.
+        // Functions from before are much the same.
         words().filter(|_| profile == "standalone").map(exported).collect()
     });
 }
@@ -79,7 +79,7 @@ fn aliased(words: &[&str], what: &str, sourced_by: &str, later: bool) -> Probe {
     if later { probe.after(text) } else { probe.before(text) }
 }
 
-/// What is wrong if all words are aliases, with those named that are so by themselves too.
+/// The failures if all words are aliases, with the names of those that also fail alone.
 fn check_aliases(bash: &Bash, profile: &str, sourced_by: &str, later: bool) -> Result<(), String> {
     let words: Vec<&str> = [BUILTINS, TOOLS, KEYWORDS].concat();
     let what = if later { "aliases from after" } else { "aliases from before" };

@@ -1,4 +1,4 @@
-//! A script that calls the functions in odd surroundings, and what is to be right about it.
+//! A script that calls the functions in odd surroundings, and the expected results.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,7 +12,7 @@ use async_tests::strace::in_parallel;
 /// Both profiles.
 pub(crate) const PROFILES: [&str; 2] = ["devstack", "standalone"];
 
-/// The calls of a script, by what they are noted as, each with its status and whether it says one line about that.
+/// The calls of a script, by their labels, each with its status and whether it prints a line about that.
 const CALLS: [(&str, &str, i32, bool); 5] = [
     ("init", "async_init", 0, false),
     ("run", "async_run t task 'a b' ''", 0, false),
@@ -21,26 +21,26 @@ const CALLS: [(&str, &str, i32, bool); 5] = [
     ("bad", "async_run bad/name task", 2, true),
 ];
 
-/// What each script begins with. The task is a program's, so that no function or alias gets at it.
+/// The beginning of each script. The task is a program's, so that no function or alias affects it.
 const PRELUDE: &str = r#"function task { sh -c 'echo "<$1><$2>" >>"$root/ran"; exit 3' sh "$@"; }
 function evil { >>"$root/called"; }
 "#;
 
-/// What may come of the calls.
+/// The possible outcomes of the calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// They do what they do without the surroundings.
+    /// They work as usual.
     Right,
-    /// Or they are refused, with status 125 and one line, before anything starts.
+    /// They may also be refused, with status 125 and one line, before anything starts.
     RightOrRefused,
-    /// A value that is no good may be refused as such, or stand for something: a task runs, or its start fails.
+    /// A bad value may be refused as such, or stand for something: a task runs, or its start fails.
     Honest,
 }
 
 /// Surroundings of a script.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
-    /// What they are.
+    /// A description.
     pub(crate) what: String,
     /// What the script does before it sources the functions.
     pub(crate) before: String,
@@ -48,13 +48,13 @@ pub(crate) struct Probe {
     pub(crate) source: String,
     /// What it does after that.
     pub(crate) after: String,
-    /// What it does in the end.
+    /// What it does at the end.
     pub(crate) end: String,
-    /// How it writes a line.
+    /// How it prints a line.
     pub(crate) echo: &'static str,
-    /// What is in its environment.
+    /// Its environment.
     pub(crate) environment: Vec<(String, String)>,
-    /// What may come of it.
+    /// The allowed outcome.
     pub(crate) outcome: Outcome,
 }
 
@@ -111,7 +111,7 @@ impl Probe {
         text
     }
 
-    /// What is wrong with it under that bash in that profile.
+    /// The failures under that bash in that profile.
     pub(crate) fn check(&self, bash: &Bash, profile: &str) -> Result<(), String> {
         let sandbox = Sandbox::new(&bash.path);
         let root = sandbox.path("").to_str().unwrap().trim_end_matches('/').to_owned();
@@ -163,7 +163,7 @@ impl Probe {
         for (call, _, status, speaks) in CALLS {
             let right = is(call) == Some(status) && said(call).lines().count() == usize::from(speaks);
             all_right &= right;
-            // Without a start, a wait is no success either.
+            // Without a start, a wait does not succeed either.
             let wrong_usage = is("run") == Some(2);
             let no_start = call == "wait" && !starts && (is(call) != Some(0) || wrong_usage);
             let failed = !matches!(is(call), None | Some(0)) && (call != "wait" || refused(call));
@@ -191,18 +191,18 @@ impl Probe {
     }
 }
 
-/// What was said but for lines about futures and what the trace shows: in devstack's profile, a task's command is traced where
-/// its shell's errors go.
+/// The output without lines about futures and without the trace: in devstack's profile, a task's command is traced to
+/// its shell's standard error.
 pub(crate) fn complaints(said: &str) -> String {
     without_lines(said).split_inclusive('\n').filter(|line| !line.starts_with('+')).collect()
 }
 
-/// The first lines of what was said.
+/// The first lines of the output.
 fn shortened(said: &str) -> String {
     said.split_inclusive('\n').take(3).collect()
 }
 
-/// Nothing of the user's was called that should not be.
+/// Checks that no code of the user was called that should not be.
 fn called(root: &Path) -> Result<(), String> {
     if root.join("called").exists() { Err("the user's code was called".to_owned()) } else { Ok(()) }
 }
@@ -239,7 +239,7 @@ pub(crate) fn in_each(test: impl Fn(&Bash, &str)) {
     }
 }
 
-/// The script with the functions sourced and the store made before it.
+/// The script, with the functions sourced and the store made in front of it.
 pub(crate) fn sourced(profile: &str, script: &str) -> String {
     format!("export ASYNC_DIR=$DEST/async\nsource <(async shim --profile {profile})\nasync_init || exit\n{script}")
 }

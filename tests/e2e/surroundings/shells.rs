@@ -1,4 +1,4 @@
-//! Shells that are not bash, bash that is called sh, and a system with less than usual.
+//! Shells other than bash, bash called as sh, and a system with less than usual.
 
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
@@ -8,14 +8,14 @@ use async_tests::small_disk::is_root;
 
 use super::probe::{Outcome, PROFILES, Probe, shim, try_all};
 
-/// Shells that are not bash, and how each is called so that it reads nobody's settings.
+/// Shells other than bash, and how to call each without any user's settings.
 const OTHER_SHELLS: &[&[&str]] =
     &[&["sh"], &["dash"], &["busybox", "ash"], &["zsh", "-f"], &["mksh"], &["ksh93"], &["yash", "--norcfile"]];
 
-/// The one line that they get.
+/// The one line that they print.
 const NEEDS_BASH: &str = "async: its functions need bash 4.4 or later";
 
-/// Those of them that are here; `sh` may be bash.
+/// The shells that are installed; `sh` may be bash.
 fn other_shells() -> impl Iterator<Item = &'static &'static [&'static str]> {
     OTHER_SHELLS.iter().filter(|shell| {
         let mut command = Command::new(shell[0]);
@@ -32,7 +32,7 @@ fn other_shells() -> impl Iterator<Item = &'static &'static [&'static str]> {
     })
 }
 
-/// A call of a shell, with the functions in `$file`, which `$program shim` prints too.
+/// A call of a shell, with the functions in `$file`, and in the output of `$program shim`.
 fn call(sandbox: &Sandbox, shell: &[&str]) -> Command {
     std::fs::write(sandbox.path("shim"), shim("standalone")).unwrap();
     let mut command = sandbox.command(shell[0]);
@@ -40,7 +40,7 @@ fn call(sandbox: &Sandbox, shell: &[&str]) -> Command {
     command
 }
 
-/// How a script has the functions defined, in that shell. Others than these know no `<(...)`.
+/// How a script defines the functions, in that shell. Only zsh and ksh93 also know `<(...)`.
 fn ways(shell: &str) -> Vec<&'static str> {
     let mut ways = vec![". \"$file\"", "eval \"$(\"$program\" shim)\"", "f() { eval \"$(\"$program\" shim)\"; }; f"];
     if ["zsh", "ksh93"].contains(&shell) {
@@ -65,7 +65,8 @@ fn a_script_of_another_shell_gets_one_line_and_ends_with_125() {
     }
 }
 
-/// A prompt in which those lines are typed. It prints them, and what it thinks of having no terminal, on standard error.
+/// A prompt at which those lines are typed. It prints them, and its complaint about the missing terminal, on standard
+/// error.
 fn prompt(sandbox: &Sandbox, mut call: Command, lines: &str) -> Finished {
     std::fs::write(sandbox.path("typed"), lines).unwrap();
     let typed = std::fs::File::open(sandbox.path("typed")).unwrap();
@@ -85,7 +86,7 @@ fn a_prompt_of_another_shell_gets_one_line_and_status_125_and_goes_on() {
                 assert!(!finished.stderr.contains(wrong), "{what}: {finished}");
             }
             if shell[0] == "ksh93" && way.starts_with("eval") {
-                // To leave an eval is to leave the shell there.
+                // There, leaving an eval leaves the shell.
                 assert_eq!(finished.status, 125, "{what}: {finished}");
                 continue;
             }
@@ -95,7 +96,7 @@ fn a_prompt_of_another_shell_gets_one_line_and_status_125_and_goes_on() {
     }
 }
 
-/// As there may be no bash that is too old, the lines that say so are tried with a limit that is too high.
+/// No bash here may be too old, so the lines that say so are tested with a limit that is too high.
 #[test]
 fn bash_that_is_too_old_gets_one_line_and_status_125() {
     let too_high = shim("standalone").replacen("[123].*", "[12345].*", 1);
@@ -133,7 +134,7 @@ fn bash_in_posix_mode_is_bash() {
         vec![
             way(r#". "$root/shim.bash""#),
             way(r#"eval "$("$program" shim --profile "$profile")""#),
-            // Bash 5.0 and before had no such thing in posix mode.
+            // Bash 5.0 and earlier lacked this in posix mode.
             way(
                 r#"if [[ $BASH_VERSION == [45].0* ]]; then . "$root/shim.bash"; else . <("$program" shim --profile "$profile"); fi"#,
             ),
@@ -155,7 +156,7 @@ fn bash_that_is_called_sh_is_bash() {
     }
 }
 
-/// A script that goes on in a system with nothing in `/dev` but that.
+/// A script that continues in a system whose `/dev` contains nothing else.
 const BARE: &str = r#"[[ -n ${inside:-} ]] || inside=1 exec unshare -m "$BASH" "$0"
 mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 || exit 99
 "#;

@@ -7,7 +7,7 @@ use async_tests::shell::{Finished, Sandbox};
 
 use super::probe::{in_each, sourced};
 
-/// What a script does while it is traced. Each line is a command, as the trace shows it.
+/// The traced part of a script. Each line is a command, as the trace shows it.
 const LINES: &[&str] = &[
     "async_run t task",
     "async_wait t",
@@ -21,10 +21,10 @@ const LINES: &[&str] = &[
     "set +x",
 ];
 
-/// What a task does, and its call: it may be traced too.
+/// The body of a task and its call, which may be traced too.
 const TASK: &[&str] = &["task", "users_line=1", "return 3"];
 
-/// A script that is traced, with the trace going to where that says.
+/// A script that is traced to that place.
 fn traced(profile: &str, parallel: &str, to: &str) -> String {
     let lines = LINES.join("\n");
     sourced(
@@ -40,19 +40,19 @@ fn traced(profile: &str, parallel: &str, to: &str) -> String {
     )
 }
 
-/// The trace has all lines of the script once, in their order, and else only those of the task.
+/// The trace has all lines of the script once, in order, and otherwise only those of the task.
 fn has_its_own_lines(profile: &str, trace: &str, finished: &Finished) {
     let commands =
         trace.lines().filter(|line| line.starts_with('+')).map(|line| line.trim_start_matches('+').trim_start());
-    // That of the original calls the other function, for all to see.
+    // The original's function visibly calls the other function.
     let is_of_runfunc = |command: &str| profile == "devstack" && command == "async_run task task";
     let own: Vec<&str> = commands.filter(|command| !TASK.contains(command) && !is_of_runfunc(command)).collect();
     assert_eq!(own, LINES, "the trace is\n{trace}\n{finished}");
     finished.lacks("another descriptor");
 }
 
-/// How many lines are no trace and about no future: the one about the bad name, and where the cleanup is for all that was to
-/// be started, that something was not.
+/// How many lines are neither trace nor about a future: one about the bad name and, if the cleanup covers everything
+/// that should have started, one about what did not.
 fn remarks(profile: &str) -> usize {
     if profile == "standalone" { 2 } else { 1 }
 }

@@ -1,4 +1,4 @@
-//! Calls that are not what was meant.
+//! Wrong calls.
 
 use std::ffi::OsString;
 use std::fs;
@@ -7,7 +7,7 @@ use async_tests::shell::{Sandbox, bashes};
 
 use super::probe::{complaints, in_each, sourced};
 
-/// The call is wrong usage with a message about it, starts nothing and leaves no record.
+/// The call is wrong usage: it gets a message, starts nothing and leaves no record.
 fn is_wrong_usage(sandbox: &Sandbox, profile: &str, call: &str, message: &str) {
     for parallel in ["True", "False"] {
         let script = format!(
@@ -42,7 +42,7 @@ fn async_run_of_nothing_says_what_is_missing() {
     in_each(|bash, profile| {
         let sandbox = Sandbox::new(&bash.path);
         is_wrong_usage(&sandbox, profile, "async_run", "name");
-        // Neither a function nor a program is called that.
+        // No function or program has that name.
         is_wrong_usage(&sandbox, profile, "async_run no-such-command", "command");
     });
 }
@@ -59,7 +59,7 @@ fn a_name_that_was_taken_for_the_value_of_an_option_is_missed() {
     });
 }
 
-/// What a wrong call in a script is answered with, all in one line that begins with the script's file and line.
+/// The answer to a wrong call in a script, on one line that begins with the script's file and line.
 #[test]
 fn a_wrong_start_is_refused_with_what_to_type_and_where_it_is() {
     let duration = "write it as 90s, 5m, 1h30m or 500ms";
@@ -118,7 +118,7 @@ fn a_wrong_start_is_refused_with_what_to_type_and_where_it_is() {
     }
 }
 
-/// A command that the shell finds in some way of its own is none that is not there.
+/// A command that the shell finds in its own way is not missing.
 #[test]
 fn whatever_the_shell_can_run_is_started() {
     for bash in bashes() {
@@ -151,7 +151,7 @@ fn whatever_the_shell_can_run_is_started() {
     }
 }
 
-/// These take no arguments, or one, and say so in parallel and not.
+/// These take one argument or none, and say so whether or not tasks run in parallel.
 #[test]
 fn arguments_that_a_function_does_not_take_are_not_swallowed() {
     for bash in bashes() {

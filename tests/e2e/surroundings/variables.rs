@@ -1,4 +1,4 @@
-//! Variables of the user's that are named as the functions' own, or mean something to bash.
+//! The user's variables that share the functions' names, or mean something to bash.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,10 @@ use regex::Regex;
 
 use super::probe::{Outcome, Probe, in_each, shim, sourced, try_all};
 
-/// A value that leaves a mark if bash ever takes it for arithmetic.
+/// A value that leaves a mark if bash ever evaluates it as arithmetic.
 const EVIL: &str = r#"'a[$(>>"$root/called")0]'"#;
 
-/// Whatever in the text of the functions may be a variable of theirs.
+/// Every word in the functions' text that may be one of their variables.
 fn names(profile: &str) -> BTreeSet<String> {
     let code = || shim(profile).lines().filter(|line| !line.trim_start().starts_with('#'));
     let name = Regex::new(r"\b(_async_|_ASYNC_|async_|ASYNC_)\w+").unwrap();
@@ -21,7 +21,7 @@ fn names(profile: &str) -> BTreeSet<String> {
     names.filter(|name| !functions.contains(name)).map(str::to_owned).collect()
 }
 
-/// Those that are local to a function.
+/// The variables that are local to a function.
 fn locals(profile: &str) -> Vec<String> {
     names(profile).into_iter().filter(|name| name.starts_with("_async_")).collect()
 }
@@ -57,7 +57,7 @@ fn a_read_only_variable_of_bash_does_no_harm() {
     });
 }
 
-/// What gives a variable of that name an attribute, or a value that locals of the name inherit.
+/// Gives a variable of that name an attribute, or a value that locals of the name inherit.
 const ATTRIBUTES: &[(&str, &str)] = &[
     ("-i", "declare -i NAME; NAME=7"),
     ("-n", "declare -n NAME=users"),
@@ -68,7 +68,7 @@ const ATTRIBUTES: &[(&str, &str)] = &[
 ];
 
 fn inherited<'a>(what: &str, attribute: &str, names: impl IntoIterator<Item = &'a String>) -> Probe {
-    // Of bash 5.0 and later.
+    // In bash 5.0 and later.
     let mut text = "shopt -s localvar_inherit 2>/dev/null; users=kept\n".to_owned();
     for name in names {
         text += &attribute.replace("NAME", name).replace("EVIL", EVIL);
@@ -88,7 +88,7 @@ fn attributes_that_locals_inherit_change_no_status_and_evaluate_nothing() {
 
 #[test]
 fn an_attribute_of_one_variable_changes_no_status_and_evaluates_nothing() {
-    // All names in the first bash: there are many.
+    // All names under the first bash only: there are many.
     let bash = &bashes()[0];
     let cases: Vec<Probe> = locals("standalone")
         .iter()
@@ -123,7 +123,7 @@ fn a_value_of_the_users_is_never_evaluated() {
     try_all(|profile| {
         let texts = plain.iter().map(|name| format!("{name}=EVIL")).chain(others.iter().map(|&text| text.to_owned()));
         let own = names(profile);
-        // That one is the path of the null device, and nothing else.
+        // That variable is the path of the null device, and nothing else.
         let own = own
             .iter()
             .filter(|name| name.starts_with("_ASYNC_") && *name != "_ASYNC_NULL")
@@ -141,7 +141,7 @@ fn a_value_of_the_users_is_never_evaluated() {
 fn a_timeout_for_prompts_does_not_concern_a_queued_task() {
     in_each(|bash, profile| {
         for set in ["export TMOUT=1", "readonly TMOUT=1", "export TMOUT=1; set -o posix"] {
-            // The one before takes longer than the timeout.
+            // The previous one takes longer than the timeout.
             let script = format!(
                 "{set}
                 export ASYNC_JOBS=1
