@@ -50,6 +50,12 @@ fn words(text: &str) -> Result<Words, String> {
     if words.iter().any(is_array) {
         return Err("an array of jobs is more than one task: start a future for each".to_owned());
     }
+    if words
+        .iter()
+        .any(|word| word.starts_with("--wa") && "--wait".starts_with(word.as_str()) || word.starts_with("-W"))
+    {
+        return Err("a start waits for nothing: wait for the future, with `async wait`".to_owned());
+    }
     Ok(Words(words))
 }
 

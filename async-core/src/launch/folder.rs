@@ -192,13 +192,17 @@ fn task_lines(program: &Program) -> Vec<u8> {
         words.extend(format!("[ \"$(wc -c <\"$folder/task\")\" -eq {length} ] ||\n        ").bytes());
         words.extend(b"{ fail \"what it is to run is not whole\"; exit 125; }\n    unset BASH_ENV\n    ");
     }
+    let (plain, odd): (Vec<_>, Vec<_>) = program.variables.iter().partition(|(name, _)| is_shell_name(name));
+    // Exported, because everyone can read the arguments of env(1).
+    for (name, value) in plain {
+        words.extend([b"export ", name.as_bytes(), b"=", &quoted(value), b"\n    "].concat());
+    }
     words.extend(b"exec");
-    if !program.variables.is_empty() {
+    if !odd.is_empty() {
         words.extend(b" env");
-        for (name, value) in &program.variables {
-            let pair = [name.as_bytes(), b"=", value.as_bytes()].concat();
+        for (name, value) in odd {
             words.push(b' ');
-            words.extend(quoted(OsStr::from_bytes(&pair)));
+            words.extend(quoted(OsStr::from_bytes(&[name.as_bytes(), b"=", value.as_bytes()].concat())));
         }
     }
     if program.script.is_some() {
@@ -209,6 +213,13 @@ fn task_lines(program: &Program) -> Vec<u8> {
         words.extend(quoted(word));
     }
     words
+}
+
+/// Whether a shell can have a variable of that name.
+fn is_shell_name(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    !name.is_empty() && !name[0].is_ascii_digit() && name.iter().all(is_part)
 }
 
 /// Where the task works, what it reads, and its umask.

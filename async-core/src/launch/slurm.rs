@@ -40,11 +40,15 @@ impl Slurm {
         let mut command = Command::new("sbatch");
         command.env_clear().envs(job.folder.environment()?.into_iter().filter(|(name, _)| is_for_a_job(name)));
         let log = job.folder.file(&format!("log.{}", job.attempt));
-        let mut output = OsString::from("--output=");
-        output.push(unexpanded(&log));
+        let to_log = |option: &str| {
+            let mut option = OsString::from(option);
+            option.push(unexpanded(&log));
+            option
+        };
         // The last of two equal options wins.
         command.args(&self.options).args(["--parsable", "--no-requeue", "--open-mode=append", "--chdir=/"]);
-        command.arg(format!("--comment={}", job.token)).arg(format!("--job-name={}", job.name)).arg(output);
+        command.arg(format!("--comment={}", job.token)).arg(format!("--job-name={}", job.name));
+        command.arg(to_log("--output=")).arg(to_log("--error="));
         command.arg(job.folder.file(&format!("job.{}", job.attempt)));
         run(command)
     }

@@ -161,9 +161,37 @@ fn a_time_limit_of_slurm_has_the_status_of_one() {
 #[test]
 fn an_array_is_refused_and_would_be_no_success() {
     let Some(cluster) = Cluster::start() else { return };
+    for wait in ["--wait", "-W"] {
+        cluster.run(&format!("async run --on slurm --sbatch '{wait}' t -- true")).complains("async wait").exits(2);
+    }
     cluster.run("async run --on slurm --sbatch '--array=1-2' t -- true").complains("more than one task").exits(2);
     cluster.run("async run --on slurm --sbatch '--arra 1-2' t -- true; async wait t").exits(125);
     cluster.run("SBATCH_ARRAY_INX=1-2 async run --on slurm t -- true; async wait t").exits(0);
     cluster.run("async run --on slurm --sbatch '-p nowhere' t -- true").complains("nowhere").exits(125);
     cluster.run("async status t").exits(125);
+}
+
+#[test]
+fn errors_are_in_the_log_whatever_sbatch_is_asked_for() {
+    let Some(cluster) = Cluster::start() else { return };
+    for (before, option) in [("", "-e elsewhere"), ("SBATCH_ERROR=elsewhere", "-c 1")] {
+        let run = format!(
+            "{before} async run --on slurm --sbatch '{option}' t -- bash -c 'echo out; echo err >&2'; async wait t"
+        );
+        cluster.run(&run).says("out\nerr\n").exits(0);
+        assert!(!cluster.sandbox().path("cwd/elsewhere").exists(), "{option}");
+    }
+}
+
+#[test]
+fn variables_that_are_passed_on_are_on_no_command_line() {
+    let Some(cluster) = Cluster::start() else { return };
+    // Only env(1) can set a variable whose name no shell has.
+    let finished = cluster.run(
+        "mkdir bin; printf '#!/bin/sh\necho \"$@\" >>\"%s/args\"\nexec /usr/bin/env \"$@\"\n' \"$PWD\" >bin/env; chmod +x bin/env
+        export TOKEN='a secret' PATH=$PWD/bin:$PATH
+        async run --on slurm --env TOKEN --env odd.name=odd t -- bash -c 'echo \"<$TOKEN>\"; /usr/bin/env'
+        async wait t; echo \"args: $(cat args)\"",
+    );
+    finished.says("<a secret>\n").says("odd.name=odd\n").says("args: odd.name=odd bash -c").exits(0);
 }
