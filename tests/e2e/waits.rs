@@ -449,3 +449,22 @@ fn a_cleanup_in_devstack_fails_if_somebody_else_has_taken_a_result() {
             .says("cleanup 0\n");
     });
 }
+
+#[test]
+fn the_end_of_a_script_that_waits_is_for_what_its_tasks_started_too_and_for_a_script_that_is_a_task_itself() {
+    in_each_standalone_case(|case| {
+        let inner = "export ASYNC_ON_EXIT=wait; function fails { sleep 0.2; return 3; }; function outer { async_run inner fails; }";
+        case.run(&format!("{inner}; async_run o outer")).exits(3);
+        let script = case.sourced(&format!("{inner}; async_run a fails; async_run b touch done"));
+        case.run(&format!(
+            "cat >script.bash <<'EOF'
+{script}
+EOF
+            async run nightly -- \"$BASH\" script.bash; async run --after nightly after -- touch after
+            async wait nightly; echo \"nightly $?\"; async wait after; echo \"after $?\"; [[ -e done && ! -e after ]]; echo \"files $?\""
+        ))
+        .says("nightly 3\n")
+        .says("after 125\n")
+        .says("files 0\n");
+    });
+}

@@ -232,8 +232,8 @@ impl Sweep {
             Target::Supervised => {
                 let mut supervisor = self.sandbox.command("bash");
                 supervisor.env("ROOM", "").env("STAYS", "yes").args(["-c", GATED]).arg(self.folder());
-                supervisor.arg(binary_dir().join("async")).arg("--dir").arg(self.store());
-                supervisor.args(["supervise", "--answer", "9", "--gate", "5", "--task", "PID", "--", "t", "make"]);
+                supervisor.arg(binary_dir().join("async")).args(["supervise", "--dir"]).arg(self.store());
+                supervisor.args(["--answer", "9", "--gate", "5", "--task", "PID", "--", "t", "make"]);
                 let child = supervisor.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
                 self.process = Some(child.expect("bash runs"));
                 let log = self.store().join("t.log");
@@ -290,7 +290,10 @@ impl Sweep {
 
     fn program(&self, command: &mut Command, args: &[&str]) -> Finished {
         let pid = self.pid();
+        // What only scripts call is known by its first argument.
+        let (name, args) = args.split_first().expect("a command");
         command
+            .arg(name)
             .arg("--dir")
             .arg(self.store())
             .args(args.iter().map(|arg| if *arg == "PID" && !pid.is_empty() { &pid } else { *arg }));

@@ -1,5 +1,6 @@
 //! `async end-script`: at the end of a script, stops what it has started and not collected.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
@@ -15,7 +16,7 @@ use crate::messages::{self, Lines, Output};
 use crate::wait::collecting::{Functions, WaitOptions};
 use crate::wait::sleeper::Sleeper;
 use crate::wait::started::{tell_of_failed_starts, tell_of_missing};
-use crate::wait::targets::{self, Scope};
+use crate::wait::targets::{Rank, Target};
 use crate::wait::{How, Waiting};
 
 /// Cancels, or waits for, what the functions of the script have started and it has not collected
@@ -59,16 +60,27 @@ impl EndScript {
     /// Waits for all, and returns the status of the first that failed.
     fn wait(&self, context: &Context, store: &Store, script: &ProcessIdentity) -> Result<ExitCode, Failure> {
         let mut output = Output::stdout()?;
-        let (targets, _) =
-            targets::found(store, &context.caller(), &Scope::Script(context.script().as_ref()), &[], false)?;
-        let options = WaitOptions::usual(Lines::of(context, false)?);
-        let mut waiting = Waiting::of_program(store, &mut output, options, targets, How::Each);
-        waiting.collecting.functions = Some(Functions { context, noted: self.noted() });
-        waiting.run(&Sleeper::new(None, None))?;
-        let status = match waiting.status() {
-            0 => tell_of_missing(store, Some(script), &self.started)?,
-            status => status,
-        };
+        let (mut status, mut seen) = (0, BTreeSet::new());
+        loop {
+            // Those that a task of the script started, too; it may have started some during the last wait.
+            let new: BTreeSet<Rank> = of_script(store, script)?
+                .map(|entry| Rank { number: entry.record.start_time, name: entry.name.to_string() })
+                .filter(|rank| !seen.contains(rank))
+                .collect();
+            if new.is_empty() {
+                break;
+            }
+            seen.extend(new.iter().cloned());
+            let targets = new.into_iter().map(|rank| Target { text: rank.name.clone().into(), rank }).collect();
+            let options = WaitOptions::usual(Lines::of(context, false)?);
+            let mut waiting = Waiting::of_program(store, &mut output, options, targets, How::Each);
+            waiting.collecting.functions = Some(Functions { context, noted: self.noted() });
+            waiting.run(&Sleeper::new(None, None))?;
+            status = if status == 0 { waiting.status() } else { status };
+        }
+        if status == 0 {
+            status = tell_of_missing(store, Some(script), &self.started)?;
+        }
         let has_failed = tell_of_failed_starts(self.noted()) > 0;
         Ok(if status == 0 && has_failed { 125 } else { status }.into())
     }

@@ -64,11 +64,13 @@ impl Polls {
     }
 
     fn keep(&self, kept: &Kept) -> io::Result<()> {
-        let new = self.kept.with_extension("new");
+        // Appended, because a host's name may have a dot.
+        let mut new = self.kept.clone().into_os_string();
+        new.push(".new");
         let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
         let (word, text) = kept.text.as_ref().map_or(("none", ""), |text| ("answer", text));
         file.write_all(format!("{} {} {word}\n{text}", kept.number, kept.asked).as_bytes())?;
-        fs::rename(new, &self.kept)
+        fs::rename(&new, &self.kept)
     }
 }
 
