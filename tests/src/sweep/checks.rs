@@ -492,7 +492,9 @@ impl Ran {
         }
         // The two dots come first; a trap of the script may have read them.
         let (status, rest) = self.answer.trim_start_matches('.').split_once('\0')?;
-        let (time, rest) = rest.split_once('\0')?;
+        let (remembered, rest) = rest.split_once('\0')?;
+        // Of a future that has started, its name too.
+        let time = if remembered == "0" { remembered } else { remembered.strip_suffix("/t")? };
         match (status.parse().ok()?, time.parse().ok()?, rest) {
             (0, time, "") => Some(Answer::Started(time)),
             (status, 0, "") => Some(Answer::Refused(status)),
