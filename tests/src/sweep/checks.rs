@@ -305,7 +305,8 @@ impl Sweep {
             matches!(record.cause, Some(Cause::Skipped | Cause::Unstartable)) && record.attempts.unwrap_or(0) == 0;
         self.ensure(never == ran.tasks.is_empty(), "it does not say whether it ran")?;
         // The record itself names the failed dependency; for other reasons there is the log.
-        let why = if record.cause == Some(Cause::Skipped) { "what it was to come after" } else { "can't be started: " };
+        let why =
+            if record.cause == Some(Cause::Skipped) { "a future that it depends on" } else { "can't be started: " };
         let waited = self.call(&["wait", "t"]);
         let text = waited.stdout.clone() + &waited.stderr;
         let is_told = waited.status == 125 && ["(never started", why].iter().all(|part| text.contains(part));
