@@ -18,6 +18,7 @@ use super::rounds::{Asked, Word};
 use crate::cli::{Context, Profile};
 use crate::commands::may_take;
 use crate::commands::run::planning;
+use crate::exit_code::FAILED;
 use crate::failure::Failure;
 use crate::messages::{self, About, Lines, Output};
 use crate::wait::collecting::{
@@ -178,20 +179,29 @@ impl Collect {
         let mut answer = Answer::on(self.answer)?;
         let mut output = Output::descriptor(self.report)?;
         let mut collecting = self.collecting(&store, &mut output, functions);
-        let reply = match (&self.resume, context.profile()) {
+        // Parsed once, because this runs for each future. In devstack, all words are names.
+        let asked = (context.profile() == Profile::Standalone).then(|| Asked::read(&self.words, self.cleanup));
+        let (asked, refused) = match asked.transpose() {
+            Ok(asked) => (asked, None),
+            Err(failure) => (None, Some(failure)),
+        };
+        let reply = match (&self.resume, refused, &asked) {
             _ if !self.started.is_empty() => {
                 tell_of_missing(&store, context.script().as_ref(), &self.started).map(Reply::Done)
             }
-            (Some(Resume::InOrder(_)), _) | (None, Profile::Devstack) => self.in_order(functions, &mut collecting),
-            (Some(Resume::Rounds(word)), _) => self.in_rounds(context, &mut collecting, Some(word)),
-            (None, Profile::Standalone) => self.in_rounds(context, &mut collecting, None),
+            (Some(Resume::InOrder(_)), ..) | (_, None, None) => self.in_order(functions, &mut collecting),
+            (_, Some(failure), _) => Err(failure),
+            (Some(Resume::Rounds(word)), None, Some(asked)) => {
+                self.in_rounds(context, asked, &mut collecting, Some(word))
+            }
+            (None, None, Some(asked)) => self.in_rounds(context, asked, &mut collecting, None),
         };
         let WaitSummary { background, waited, .. } = collecting.summary;
         let background = self.ran.0.saturating_add(background);
         let waited = self.waited.0.saturating_add(waited);
         // Everything collected before a failure still counts.
         let reply = reply.unwrap_or_else(|failure| Reply::Done(failure.report()));
-        let (reply, is_told) = self.with_what_is_missing(context, reply);
+        let (reply, is_told) = self.with_what_is_missing(asked.as_ref(), reply);
         let (what, rc, next) = match reply {
             Reply::Done(rc) => ("done", rc, "0\n0\n-".to_owned()),
             Reply::List => ("list", 0, "0\n0\n-".to_owned()),
@@ -219,21 +229,17 @@ impl Collect {
 
     /// If something could not start, or is gone, a wait for everything that the script has started fails, unless
     /// another failure ends it. This is reported once; returns whether it reported something that could not start.
-    fn with_what_is_missing(&self, context: &Context, reply: Reply) -> (Reply, bool) {
-        let asked = Asked::read(&self.words, self.cleanup);
-        let is_for_all = asked.as_ref().is_ok_and(Asked::is_for_all);
-        let Reply::Done(rc) = reply else {
+    fn with_what_is_missing(&self, asked: Option<&Asked>, reply: Reply) -> (Reply, bool) {
+        let (Reply::Done(rc), Some(asked)) = (&reply, asked.filter(|asked| asked.is_for_all())) else {
             return (reply, false);
         };
-        if context.profile() == Profile::Devstack || !is_for_all {
-            return (reply, false);
-        }
-        let has_all = self.started.is_empty() && asked.is_ok_and(|asked| asked.takes_all());
+        let rc = *rc;
+        let has_all = self.started.is_empty() && asked.takes_all();
         if rc == 0 && has_all && self.remembered > 1 {
             return (Reply::List, false);
         }
         let has_failed = tell_of_failed_starts(&self.noted) > 0;
-        (Reply::Done(if rc == 0 && has_failed { 125 } else { rc }), has_failed)
+        (Reply::Done(if rc == 0 && has_failed { FAILED } else { rc }), has_failed)
     }
 
     fn collecting<'a>(&'a self, store: &'a Store, output: &'a mut Output, functions: Functions<'a>) -> Collecting<'a> {
@@ -265,10 +271,10 @@ impl Collect {
     fn in_rounds(
         &self,
         context: &Context,
+        asked: &Asked,
         collecting: &mut Collecting<'_>,
         word: Option<&Word>,
     ) -> Result<Reply, Failure> {
-        let asked = Asked::read(&self.words, self.cleanup)?;
         Ok(match asked.round(context, collecting, word, self.status)? {
             Err(rc) => Reply::Done(rc),
             Ok(answer) => {
