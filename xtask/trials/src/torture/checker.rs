@@ -244,8 +244,8 @@ impl<'a> Checker<'a> {
             let what = format!("{token} is reported with {:?}, and its record says {rc:?}", verdict.rc);
             self.accuse(step, &what);
         }
-        if verdict.seconds < 0 {
-            self.accuse(step, &format!("{token} ran {} seconds", verdict.seconds));
+        if let Some(seconds) = verdict.seconds.filter(|&seconds| seconds < 0) {
+            self.accuse(step, &format!("{token} ran {seconds} seconds"));
         }
         if report.name != task.name {
             self.accuse(step, &format!("{token} of `{}` is reported as `{}`", task.name, report.name));

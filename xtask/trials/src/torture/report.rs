@@ -22,8 +22,8 @@ pub(crate) struct Verdict {
     pub(crate) token: Token,
     /// The exit status; none if the line says that it is unknown.
     pub(crate) rc: Option<i32>,
-    /// How long the task ran, in s.
-    pub(crate) seconds: i64,
+    /// How long the task ran, in s; none where nobody saw its end.
+    pub(crate) seconds: Option<i64>,
     pub(crate) lost: bool,
 }
 
@@ -100,10 +100,16 @@ pub(crate) fn token(command: &str) -> Option<Token> {
 
 fn verdict(text: &str) -> Option<Verdict> {
     let (command, result) = text.split_once(", with result ").or_else(|| text.split_once(" with result "))?;
-    let (rc, rest) = result.split_once(" in ")?;
-    let (seconds, rest) = rest.split_once(" seconds")?;
+    let (rc, rest) = result.split_once(' ').unwrap_or((result, ""));
+    let (seconds, rest) = match rest.strip_prefix("in ") {
+        Some(time) => {
+            let (seconds, rest) = time.split_once(" seconds")?;
+            (Some(seconds.parse().ok()?), rest)
+        }
+        None => (None, rest),
+    };
     let rc = if rc == "unknown" { None } else { Some(rc.parse().ok()?) };
-    Some(Verdict { token: token(command)?, rc, seconds: seconds.parse().ok()?, lost: rest.contains("lost") })
+    Some(Verdict { token: token(command)?, rc, seconds, lost: rest.contains("lost") })
 }
 
 #[cfg(test)]
@@ -122,7 +128,7 @@ async: a remark
 Stopping async wait due to error: own 1.2 x
 ";
         let token = Token { shell: 1, step: 2 };
-        let result = Some(Verdict { token, rc: Some(137), seconds: 0, lost: false });
+        let result = Some(Verdict { token, rc: Some(137), seconds: Some(0), lost: false });
         let log = "token-1-2 line 1 of 1\n".into();
         assert_eq!(
             parse(text).unwrap(),
@@ -133,10 +139,13 @@ Stopping async wait due to error: own 1.2 x
     #[test]
     fn a_lost_one_a_cut_one_and_a_stray_line_are_told_apart() {
         let waiting = "[Async a:]: Waiting for completion of task token-0-0 1 0 kill (1 other jobs running)\n";
-        let lost = "[Async a:]: finished task token-0-0 1 0 kill with result unknown in 0 seconds (lost: gone)\n";
+        let lost = "[Async a:]: finished task token-0-0 1 0 kill with result unknown (lost: gone)\n";
         let reports = parse(&format!("{waiting}{lost}{waiting}")).unwrap();
         assert_eq!(reports[0].result.map(|verdict| (verdict.rc, verdict.lost)), Some((None, true)));
         assert_eq!(reports[1].result, None);
+        let killed = "[Async a:]: collected before: task token-0-0 1 0 leave, with result 137 (killed by signal 9)\n";
+        let verdict = parse(killed).unwrap()[0].result.unwrap();
+        assert_eq!((verdict.rc, verdict.seconds, verdict.lost), (Some(137), None, false));
         assert_eq!(parse("what?\n"), Err("what?".into()));
         assert_eq!(parse(&format!("{waiting}{lost}what?\n")), Err("what?".into()));
     }
