@@ -60,6 +60,35 @@ fn a_host_that_does_not_answer_is_no_news() {
 }
 
 #[test]
+fn a_question_that_is_cut_short_is_not_begun() {
+    let Some(host) = OtherHost::start() else { return };
+    for rest in ["600", "-2", "-30", "-60", "-120"] {
+        host.fault(&format!("head -c {rest} >\"$0.in\"; exec <\"$0.in\""));
+        let started = host.run("async run --on ssh:far t -- touch ran");
+        assert!([0, 125].contains(&started.status), "{started}");
+        host.fault("");
+        let finished = host.run("async wait t; rc=$?; [ ! -e ran ] || echo it ran; exit $rc");
+        finished.exits(125).lacks("it ran");
+    }
+}
+
+#[test]
+fn what_the_shell_there_prints_itself_is_no_answer() {
+    let Some(host) = OtherHost::start() else { return };
+    host.fault("echo 'welcome to this host'; echo '{\"futures\": []}'");
+    host.run("async run --on ssh:far t -- bash -c 'echo out; exit 4'; async wait t").says("out\n").exits(4);
+}
+
+#[test]
+fn a_log_that_cannot_be_read_there_is_not_taken_for_a_whole_one() {
+    let Some(host) = OtherHost::start() else { return };
+    host.run(GATED).exits(0);
+    let logs = format!("$(find {} -name '*.log')", host.home().join(".local/state/async").display());
+    host.run("until async log t | grep -q begun; do sleep 0.02; done").exits(0);
+    host.run(&format!("rm {logs}; echo 6 >go; async wait t")).says("can't be read").exits(6);
+}
+
+#[test]
 fn one_that_is_lost_there_is_no_success() {
     let Some(host) = OtherHost::start() else { return };
     // As after a reboot: all of its processes are gone, and its record is there.

@@ -45,8 +45,16 @@ impl Folder {
         let mut private = DirBuilder::new();
         private.mode(0o700);
         private.recursive(true).create(within)?;
-        if fs::metadata(within)?.uid() != geteuid().as_raw() {
-            let what = format!("{} belongs to another user", within.display());
+        let directory = fs::metadata(within)?;
+        let wrong = if directory.uid() != geteuid().as_raw() {
+            Some("belongs to another user")
+        } else if directory.mode() & 0o1002 == 0o002 {
+            Some("may be written to by everybody")
+        } else {
+            None
+        };
+        if let Some(wrong) = wrong {
+            let what = format!("{} {wrong}", within.display());
             return Err(io::Error::new(ErrorKind::PermissionDenied, what));
         }
         let path = within.join(name);
@@ -150,10 +158,15 @@ fn said(text: &str) -> Heard {
                 // Earlier lines were about another run.
                 heard.end = None;
             }
-            ["rc", rc, uptime, log_bytes] if heard.start.is_some() => {
+            ["rc", rc, uptime, log_bytes, ref more @ ..] if heard.start.is_some() => {
+                let was_terminated = match more {
+                    [] => false,
+                    ["TERM"] => true,
+                    _ => continue,
+                };
                 if let (Ok(rc), Some(ended), Ok(log_bytes)) = (rc.parse(), hundredths(uptime), log_bytes.parse()) {
                     let run_time = began.map_or(0, |began| (ended - began).max(0));
-                    heard.end = Some(JobEnd { rc, run_time, log_bytes });
+                    heard.end = Some(JobEnd { rc, run_time, log_bytes: Some(log_bytes), was_terminated });
                     break;
                 }
             }
@@ -189,8 +202,8 @@ fn task_lines(program: &Program) -> Vec<u8> {
     if let Some(script) = &program.script {
         // bash would run the beginning of a truncated script.
         let length = script.len();
-        words.extend(format!("[ \"$(wc -c <\"$folder/task\")\" -eq {length} ] ||\n        ").bytes());
-        words.extend(b"{ fail \"what it is to run is not whole\"; exit 125; }\n    unset BASH_ENV\n    ");
+        words.extend(format!("[ \"$(wc -c <\"$_async_folder/task\")\" -eq {length} ] ||\n        ").bytes());
+        words.extend(b"{ _async_fail \"what it is to run is not whole\"; exit 125; }\n    unset BASH_ENV\n    ");
     }
     let (plain, odd): (Vec<_>, Vec<_>) = program.variables.iter().partition(|(name, _)| is_shell_name(name));
     // Exported, because everyone can read the arguments of env(1).
@@ -206,7 +219,7 @@ fn task_lines(program: &Program) -> Vec<u8> {
         }
     }
     if program.script.is_some() {
-        words.extend(b" bash \"$folder/task\"");
+        words.extend(b" bash \"$_async_folder/task\"");
     }
     for word in &program.argv {
         words.push(b' ');
@@ -226,9 +239,9 @@ fn is_shell_name(name: &OsStr) -> bool {
 fn settings(program: &Program) -> Vec<u8> {
     let mask = umask(Mode::empty());
     umask(mask);
-    let mut script = b"cwd=".to_vec();
+    let mut script = b"_async_cwd=".to_vec();
     script.extend(quoted(program.cwd.as_os_str()));
-    script.extend(b"\nstdin=");
+    script.extend(b"\n_async_stdin=");
     script.extend(quoted(program.stdin.as_os_str()));
     script.extend(format!("\numask {:04o}\n", mask.bits()).as_bytes());
     script
@@ -237,7 +250,8 @@ fn settings(program: &Program) -> Vec<u8> {
 /// What the job runs. Any sh will do.
 fn run_script(folder: &Path, program: &Program) -> Vec<u8> {
     let mut script =
-        b"# Run by the job of an async future. Only what it writes to its status says how it ended.\nfolder=".to_vec();
+        b"# Run by the job of an async future. Only what it writes to its status says how it ended.\n_async_folder="
+            .to_vec();
     script.extend(quoted(folder.as_os_str()));
     script.push(b'\n');
     script.extend(settings(program));
@@ -249,7 +263,7 @@ fn run_script(folder: &Path, program: &Program) -> Vec<u8> {
 
 /// What another host's program runs.
 fn far_script(program: &Program) -> Vec<u8> {
-    let mut script = b"# The task of an async future of another host\nfolder=${0%/*}\n".to_vec();
+    let mut script = b"# The task of an async future of another host\n_async_folder=${0%/*}\n".to_vec();
     script.extend(settings(program));
     script.extend(FAR);
     script.extend(task_lines(program));
@@ -257,56 +271,67 @@ fn far_script(program: &Program) -> Vec<u8> {
     script
 }
 
-const FAR: &[u8] = br#"fail() {
+const FAR: &[u8] = br#"_async_fail() {
     echo "async: $1, on $(uname -n)" >&2
 }
-cd -- "$cwd" || { fail "the working directory can't be used: $cwd"; exit 125; }
-exec <"$stdin" || exit 125
+cd -- "$_async_cwd" || { _async_fail "the working directory can't be used: $_async_cwd"; exit 125; }
+exec <"$_async_stdin" || exit 125
     "#;
 
-const RUN_BEGINS: &[u8] = br#"status=$folder/status.$1
-log=$folder/log.$1
-fail() {
-    echo "async: $1, on ${SLURMD_NODENAME:-$(uname -n)}" >&2
+// All names are ours, so that no exported variable of the task's changes.
+const RUN_BEGINS: &[u8] = br#"_async_status=$_async_folder/status.$1
+_async_log=$_async_folder/log.$1
+_async_node=${SLURMD_NODENAME:-$(uname -n)}
+_async_fail() {
+    echo "async: $1, on $_async_node" >&2
 }
-[ -z "${SLURM_ARRAY_JOB_ID-}" ] || { fail "an array of jobs is more than one task"; exit 125; }
-[ -f "$status" ] || { fail "the job's folder is not there: $folder"; exit 125; }
+[ -z "${SLURM_ARRAY_JOB_ID-}" ] || { _async_fail "an array of jobs is more than one task"; exit 125; }
+[ -f "$_async_status" ] || { _async_fail "the job's folder is not there: $_async_folder"; exit 125; }
 # One that was requeued after it has said how it ended does not run again.
-while read -r word rest; do
-    [ "$word" != rc ] || { fail "it has ended before"; exit 125; }
-done <"$status"
-read -r uptime rest </proc/uptime
-printf 'start %s %s %s %s\n' "${SLURMD_NODENAME:-$(uname -n)}" "${SLURM_JOB_ID:-0}" \
-    "${SLURM_RESTART_COUNT:-0}" "$uptime" >>"$status" || { fail "can't write to $status"; exit 125; }
-# Signals are the task's; this waits for it.
-trap : HUP INT QUIT TERM USR1 USR2
+while read -r _async_word _async_rest; do
+    [ "$_async_word" != rc ] || { _async_fail "it has ended before"; exit 125; }
+done <"$_async_status"
+read -r _async_uptime _async_rest </proc/uptime
+printf 'start %s %s %s %s\n' "$_async_node" "${SLURM_JOB_ID:-0}" "${SLURM_RESTART_COUNT:-0}" "$_async_uptime" \
+    >>"$_async_status" || { _async_fail "can't write to $_async_status"; exit 125; }
+# Signals are the task's; this waits for it. SIGTERM may be the engine's order to end.
+_async_told=
+trap '_async_told=" TERM"' TERM
+trap : HUP INT QUIT USR1 USR2
 # What this shell itself remarks is not the task's.
 exec 3>&2 2>/dev/null
 (
     exec 2>&3 3>&-
-    cd -- "$cwd" || { fail "the working directory can't be used: $cwd"; exit 125; }
-    exec <"$stdin" || exit 125
+    cd -- "$_async_cwd" || { _async_fail "the working directory can't be used: $_async_cwd"; exit 125; }
+    exec <"$_async_stdin" || exit 125
     "#;
 
 const RUN_ENDS: &[u8] = br#"
 )
-rc=$?
-read -r uptime rest </proc/uptime
-bytes=$(wc -c <"$log")
+_async_rc=$?
+read -r _async_uptime _async_rest </proc/uptime
+_async_bytes=$(wc -c <"$_async_log")
 exec 2>&3
-printf 'rc %s %s %s\n' "$rc" "$uptime" "$((bytes))" >>"$status" || { fail "can't write to $status"; exit 125; }
-exit "$rc"
+printf 'rc %s %s %s%s\n' "$_async_rc" "$_async_uptime" "$((_async_bytes))" "$_async_told" >>"$_async_status" ||
+    { _async_fail "can't write to $_async_status"; exit 125; }
+exit "$_async_rc"
 "#;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn end(rc: u8, run_time: Millis, log_bytes: u64) -> JobEnd {
+        JobEnd { rc, run_time, log_bytes: Some(log_bytes), was_terminated: false }
+    }
+
     #[test]
     fn only_whole_lines_that_are_ours_say_something() {
         let start = "start node1 7 0 100.00\n";
         let heard = |rest: &str| said(&format!("{start}{rest}")).end;
-        assert_eq!(heard("rc 0 101.25 12\n"), Some(JobEnd { rc: 0, run_time: 1250, log_bytes: 12 }));
+        assert_eq!(heard("rc 0 101.25 12\n"), Some(end(0, 1250, 12)));
+        let told = JobEnd { was_terminated: true, ..end(0, 1250, 12) };
+        assert_eq!(heard("rc 0 101.25 12 TERM\n"), Some(told));
         for rest in [
             "",
             "rc 0 101.25 12",
@@ -318,6 +343,7 @@ mod tests {
             "rc 0 101 1\n",
             "rc 0 101.25 x\n",
             "rc 0 101.25 1 1\n",
+            "rc 0 101.25 1 TERM TERM\n",
             "\0\0\0\0\n",
             "RC 0 101.25 1\n",
             " rc 0 101.25 1\n",
@@ -331,7 +357,7 @@ mod tests {
     fn what_an_earlier_run_of_a_job_has_begun_is_not_its_end() {
         let heard = said("start node1 7 0 100.00\nstart node2 7 1 5.00\nrc 3 6.00 0\n");
         assert_eq!(heard.start, Some(JobStart { node: "node2".into(), id: "7".into() }));
-        assert_eq!(heard.end, Some(JobEnd { rc: 3, run_time: 1000, log_bytes: 0 }));
+        assert_eq!(heard.end, Some(end(3, 1000, 0)));
     }
 
     #[test]

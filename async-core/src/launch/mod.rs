@@ -147,6 +147,14 @@ impl Job {
         let token = format!("{}.{attempt}", launch.token);
         Self { name: name.to_owned(), folder: Folder::at(Path::new(&folder)), token, attempt }
     }
+
+    /// A variable of those who started it, which holds for all who attend it.
+    fn setting(&self, name: &str) -> Option<OsString> {
+        match self.folder.environment() {
+            Ok(variables) => variables.into_iter().find(|(set, _)| set == name).map(|(_, value)| value),
+            Err(_) => std::env::var_os(name),
+        }
+    }
 }
 
 /// The result of a submission.
@@ -180,8 +188,10 @@ pub(crate) struct JobEnd {
     pub(crate) rc: u8,
     /// How long it ran, in ms, by a clock of its node that never steps.
     pub(crate) run_time: Millis,
-    /// The size of its output at the end, in bytes.
-    pub(crate) log_bytes: u64,
+    /// The size of its output at the end, in bytes; none if its output can't be read.
+    pub(crate) log_bytes: Option<u64>,
+    /// Whether it was sent SIGTERM. The task may have ended for that, with any status.
+    pub(crate) was_terminated: bool,
 }
 
 /// The state of a job, according to the engine.

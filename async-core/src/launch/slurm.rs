@@ -54,24 +54,24 @@ impl Slurm {
     }
 
     /// The controller's present answer about all jobs of this user.
-    fn squeue() -> io::Result<String> {
-        let mut command = own("squeue");
+    fn squeue(job: &Job) -> io::Result<String> {
+        let mut command = own(job, "squeue");
         command.args(["--me", "--states=all", "--noheader", "--array", "--format", FORMAT]);
         let said = run(command)?;
         if !said.success {
             return Err(io::Error::other(format!("squeue: {}", said.err)));
         }
         let text = String::from_utf8_lossy(&said.out).into_owned();
-        // A list with any other line is not a list.
-        if text.lines().all(|line| fields(line).is_some()) {
+        // Something else than a list does not begin like one. A comment may be of several lines.
+        if text.lines().next().is_none_or(|line| fields(line).is_some()) {
             Ok(text)
         } else {
             Err(io::Error::new(io::ErrorKind::InvalidData, "squeue has answered with something else than a list"))
         }
     }
 
-    fn scancel(id: &str, options: &[&str]) -> io::Result<()> {
-        let mut command = own("scancel");
+    fn scancel(job: &Job, id: &str, options: &[&str]) -> io::Result<()> {
+        let mut command = own(job, "scancel");
         command.args(options).arg(id);
         let said = run(command)?;
         if said.success { Ok(()) } else { Err(io::Error::other(format!("scancel: {}", said.err))) }
@@ -94,7 +94,7 @@ impl Launcher for Slurm {
         let lower = why.to_lowercase();
         let is_unheard = said.success || said.cut || UNHEARD.iter().any(|words| lower.contains(words));
         // The job may have been accepted after all: the lost answer may have been to an earlier try.
-        match Self::squeue().map(|list| find(&list, &job.token)) {
+        match Self::squeue(job).map(|list| find(&list, &job.token)) {
             Ok(Some((id, _))) => Submitted::Accepted(id),
             Ok(None) if !is_unheard => Submitted::Refused(why),
             Ok(None) | Err(_) => Submitted::Unknown(why),
@@ -108,7 +108,7 @@ impl Launcher for Slurm {
     fn ask(&self, job: &Job, hurry: bool) -> io::Result<Option<Answer>> {
         let usual = seconds("ASYNC_SLURM_POLL", 30);
         let age = if hurry { usual.min(HURRY) } else { usual };
-        let kept = polls(job).newer_than(age, Self::squeue)?;
+        let kept = polls(job).newer_than(age, || Self::squeue(job))?;
         Ok(kept.text.map(|list| Answer { number: kept.number, job: find(&list, &job.token) }))
     }
 
@@ -118,38 +118,47 @@ impl Launcher for Slurm {
 
     fn tell(&self, job: &Job, ask: Ask) -> io::Result<()> {
         // Slurm reuses ids, so look for the id that has the token now.
-        let Some((id, stands)) = find(&Self::squeue()?, &job.token) else {
+        let Some((id, stands)) = find(&Self::squeue(job)?, &job.token) else {
             return Ok(());
         };
         let send = |signal: Signal| {
             let name = signal.as_str().trim_start_matches("SIG");
-            Self::scancel(&id, &["--full", "--signal", name])
+            Self::scancel(job, &id, &["--full", "--signal", name])
         };
         match (ask, stands) {
             (_, Stands::Over(_)) | (Ask::Signal(_), Stands::Pending(_)) => Ok(()),
             (Ask::Signal(signal), Stands::Active) => send(signal),
-            (Ask::End(_) | Ask::Kill, Stands::Pending(_)) => Self::scancel(&id, &[]),
+            (Ask::End(_) | Ask::Kill, Stands::Pending(_)) => Self::scancel(job, &id, &[]),
             // Slurm's own cancel has a grace period of its own; this one leaves it to us.
             (Ask::End(_), Stands::Active) => send(Signal::SIGTERM).and_then(|()| send(Signal::SIGCONT)),
             (Ask::Kill, Stands::Active) => {
                 let killed = send(Signal::SIGKILL);
-                Self::scancel(&id, &[]).and(killed)
+                Self::scancel(job, &id, &[]).and(killed)
             }
         }
     }
 }
 
 fn polls(job: &Job) -> Polls {
-    Polls::of("slurm", job.folder.path().parent().unwrap_or(Path::new("/")))
+    // The answers of each cluster are kept for themselves.
+    let cluster = job.setting("SLURM_CONF").map(|conf| format!(".{}", conf.display()).replace('/', "_"));
+    let name: String = format!("slurm{}", cluster.unwrap_or_default()).chars().take(200).collect();
+    Polls::of(&name, job.folder.path().parent().unwrap_or(Path::new("/")))
 }
 
-/// One of Slurm's programs, without the variables that set a person's defaults for it.
-fn own(program: &str) -> Command {
+/// One of Slurm's programs, for the job's cluster, and without the variables that set a person's defaults for it.
+fn own(job: &Job, program: &str) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if !is_for_a_job(&name) || name.as_encoded_bytes().starts_with(b"SBATCH_") {
             command.env_remove(name);
         }
+    }
+    for name in ["SLURM_CONF", "SLURM_CONF_SERVER"] {
+        match job.setting(name) {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
     }
     command
 }
@@ -211,19 +220,20 @@ fn stands(state: &str, reason: &str) -> Stands {
 
 /// The script for sbatch. Slurm copies it to a place where others may read it, so it only names the folder.
 pub(super) fn stub(folder: &Path, attempt: u32) -> Vec<u8> {
-    let mut script = b"#!/bin/sh\n# The job of an async future\nfolder=".to_vec();
+    let mut script = b"#!/bin/sh\n# The job of an async future\n_async_folder=".to_vec();
     script.extend(quoted(folder.as_os_str()));
     script.extend(
         br#"
-tries=0
+_async_tries=0
 # It may be seen here later than where it was made.
-until [ -r "$folder/run" ]; do
-    tries=$((tries + 1))
-    [ "$tries" -le 10 ] || { echo "async: the job's folder is not there: $folder, on $(uname -n)" >&2; exit 125; }
+until [ -r "$_async_folder/run" ]; do
+    _async_tries=$((_async_tries + 1))
+    [ "$_async_tries" -le 10 ] ||
+        { echo "async: the job's folder is not there: $_async_folder, on $(uname -n)" >&2; exit 125; }
     sleep 1
-    ls "$folder/.." >/dev/null
+    ls "$_async_folder/.." >/dev/null
 done
-exec /bin/sh "$folder/run" "#,
+exec /bin/sh "$_async_folder/run" "#,
     );
     script.extend(format!("{attempt}\n").bytes());
     script

@@ -25,7 +25,10 @@ const HURRY: Millis = 1000;
 /// How much of a log is taken at a time, in bytes.
 const PIECE: u64 = 1 << 20;
 
-/// What stands between the two parts of an answer.
+/// What stands before an answer, and how printf(1) is told to print that.
+const BEGIN: &[u8] = b"\x1easync\x1e\n";
+const BEGIN_ESCAPED: &[u8] = br"\036async\036\n";
+/// What stands between the parts of an answer.
 const BETWEEN: &[u8] = b"\n\x1e\n";
 
 /// The status by which a script says that the host can't run the job.
@@ -82,23 +85,31 @@ impl Ssh {
         Self { host: host.to_owned() }
     }
 
-    fn run(&self, script: &[u8]) -> io::Result<Said> {
-        let program = std::env::var_os("ASYNC_REMOTE_BIN").filter(|name| !name.is_empty());
-        let mut text = b"bin=".to_vec();
+    fn run(&self, job: &Job, script: &[u8]) -> io::Result<Said> {
+        let program = job.setting("ASYNC_REMOTE_BIN").filter(|name| !name.is_empty());
+        // In braces, so that one that is cut short is not begun.
+        let mut text = b"{\nprintf '".to_vec();
+        text.extend(BEGIN_ESCAPED);
+        text.extend(b"'\nbin=");
         text.extend(quoted(&program.unwrap_or_else(|| OsString::from("async"))));
         text.extend(b"\nfolders=${XDG_STATE_HOME:-$HOME/.local/state}/async-jobs\n");
         text.extend(script);
+        text.extend(b"}\n");
         let mut input = File::from(memfd_create(c"script", MFdFlags::MFD_CLOEXEC)?);
         input.write_all(&text)?;
         input.rewind()?;
         let mut command = Command::new("ssh");
         command.args(["-T", "--", &self.host, "exec /bin/sh -s"]);
-        run_with(command, input)
+        let mut said = run_with(command, input)?;
+        // What the host's shell prints before that, as from its ~/.bashrc, is no answer.
+        let begin = said.out.windows(BEGIN.len()).position(|window| window == BEGIN);
+        said.out.drain(..begin.map_or(said.out.len(), |at| at + BEGIN.len()));
+        Ok(said)
     }
 
     /// What the host says of all jobs.
-    fn list(&self) -> io::Result<String> {
-        let said = self.run(&[STATUS, b"stands && echo whole\n"].concat())?;
+    fn list(&self, job: &Job) -> io::Result<String> {
+        let said = self.run(job, &[STATUS, b"stands && echo whole\n"].concat())?;
         let text = String::from_utf8_lossy(&said.out).into_owned();
         let list = text.strip_suffix("whole\n").filter(|list| parse(list.as_bytes()).is_some());
         list.map(str::to_owned).ok_or_else(|| io::Error::other(format!("{}: {}", self.host, said.err)))
@@ -136,7 +147,9 @@ impl Launcher for Ssh {
         for (name, bytes) in [("task", &task), ("run", &far)] {
             script.extend(b"printf %s ");
             script.extend(quoted(&std::os::unix::ffi::OsStringExt::from_vec(bytes.clone()) as &OsString));
-            script.extend(format!(" >\"$folder/{name}\" || refuse \"can't write to $folder\"\n").bytes());
+            script.extend(format!(" >\"$folder/{name}\" &&\n    ").bytes());
+            script.extend(format!("[ \"$(wc -c <\"$folder/{name}\")\" -eq {} ] ||\n    ", bytes.len()).bytes());
+            script.extend(b"refuse \"can't write to $folder\"\n");
         }
         script.extend(
             format!(
@@ -145,7 +158,7 @@ impl Launcher for Ssh {
             )
             .bytes(),
         );
-        match self.run(&script) {
+        match self.run(job, &script) {
             Ok(said) if said.out == b"accepted\n" => Submitted::Accepted(job.token.clone()),
             Ok(said) if said.status == Some(REFUSED) => Submitted::Refused(one_line(&said.err)),
             // It may have got there, or not.
@@ -160,18 +173,21 @@ impl Launcher for Ssh {
             job,
             &format!(
                 "{}stands \"$token\"\nprintf '\\n\\036\\n'\n\
-                 \"$bin\" log \"$token\" 2>/dev/null | tail -c +{} | head -c {PIECE}\n",
+                 exec 3>&1\n\
+                 read=$( {{ {{ \"$bin\" log \"$token\" 2>/dev/null; echo $? >&4; }} |\n    \
+                 tail -c +{} | head -c {PIECE} >&3; }} 4>&1)\n\
+                 printf '\\n\\036\\n%s' \"$read\"\n",
                 String::from_utf8_lossy(STATUS),
                 from + 1
             ),
         );
-        let said = self.run(&script)?;
+        let said = self.run(job, &script)?;
         let cut = || io::Error::new(io::ErrorKind::UnexpectedEof, format!("{}: {}", self.host, said.err));
-        let at = said.out.windows(BETWEEN.len()).position(|window| window == BETWEEN).ok_or_else(cut)?;
-        let mut heard = Heard { output: said.out[at + BETWEEN.len()..].to_vec(), ..Heard::default() };
-        let Some(status) = parse(&said.out[..at]) else {
-            return Err(cut());
-        };
+        let (status, output, read) = parts(&said.out).ok_or_else(cut)?;
+        // Where there is more, the program could not print it all.
+        let is_read = (read == b"0" && said.success) || output.len() as u64 == PIECE;
+        let mut heard = Heard { output: output.to_vec(), ..Heard::default() };
+        let status = parse(status).ok_or_else(cut)?;
         let Some(future) = status.futures.into_iter().find(|future| future.name == job.token) else {
             return Ok(heard);
         };
@@ -180,14 +196,16 @@ impl Launcher for Ssh {
             heard.start = Some(JobStart { node: self.host.clone(), id });
         }
         if let (true, Some(rc)) = (future.is_over(), future.rc) {
-            // The log was asked for after that, so it is whole.
-            heard.end = Some(JobEnd { rc, run_time: future.run_time_ms.unwrap_or(0), log_bytes: 0 });
+            // The log was asked for after that, so it is whole; how long it is shows when no more of it comes.
+            let log_bytes = is_read.then_some(0);
+            let run_time = future.run_time_ms.unwrap_or(0);
+            heard.end = Some(JobEnd { rc, run_time, log_bytes, was_terminated: false });
         }
         Ok(heard)
     }
 
     fn ask(&self, job: &Job, hurry: bool) -> io::Result<Option<Answer>> {
-        let kept = self.polls(job).newer_than(if hurry { HURRY } else { USUAL }, || self.list())?;
+        let kept = self.polls(job).newer_than(if hurry { HURRY } else { USUAL }, || self.list(job))?;
         let find = |list: String| {
             let futures = parse(list.as_bytes()).map(|status| status.futures).unwrap_or_default();
             futures.into_iter().find(|future| future.name == job.token)
@@ -208,15 +226,24 @@ impl Launcher for Ssh {
             Ask::End(grace) => format!("\"$bin\" cancel --quiet --grace {grace}ms \"$token\"\n"),
             Ask::Kill => "\"$bin\" cancel --quiet --grace 0s \"$token\"\n".to_owned(),
         };
-        let said = self.run(&Self::script_of_job(job, &lines))?;
+        let said = self.run(job, &Self::script_of_job(job, &lines))?;
         if said.success { Ok(()) } else { Err(io::Error::other(format!("{}: {}", self.host, said.err))) }
     }
 
     fn clean(&self, job: &Job) {
         // What is left is a collected future, and a folder.
         let lines = "\"$bin\" wait --quiet --no-log \"$token\" >/dev/null 2>&1\nrm -rf \"$folder\"\n";
-        let _ = self.run(&Self::script_of_job(job, lines));
+        let _ = self.run(job, &Self::script_of_job(job, lines));
     }
+}
+
+/// The parts of an answer to `hear`: what is printed of the future, its output, and the status of printing that.
+fn parts(answer: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let mut separators = answer.windows(BETWEEN.len()).enumerate().filter(|(_, window)| *window == BETWEEN);
+    let first = separators.next()?.0;
+    // The output may have one, too.
+    let last = separators.next_back()?.0;
+    Some((&answer[..first], answer.get(first + BETWEEN.len()..last)?, &answer[last + BETWEEN.len()..]))
 }
 
 fn name_of(signal: Signal) -> &'static str {

@@ -91,6 +91,8 @@ struct Attempt {
     /// The last answer whose question may be older than the submission.
     before: u64,
     end: Option<(JobEnd, Millis)>,
+    /// When its output last grew here, in ms since boot.
+    grew: Millis,
     over: Option<(Over, Millis)>,
     /// Since when the engine has not known the job, in ms since boot.
     unknown: Option<Millis>,
@@ -170,7 +172,12 @@ impl Supervisor<'_> {
             }
             let followed = self.follow(&mut attempt, log, &mut told, report)?;
             let mut end = match followed {
-                Followed::End(end) => end,
+                Followed::End(end) => {
+                    if attempt.end.is_some_and(|(end, _)| !attempt.has_all(end)) {
+                        self.say(log, "the rest of its output can't be read, or not be written here");
+                    }
+                    end
+                }
                 Followed::Lost => {
                     self.say(log, "the engine does not know its job any more, and that has not said how it ended");
                     self.record.add(&[Line::Gone(clock::wall())])?;
@@ -369,7 +376,11 @@ impl Supervisor<'_> {
             is_new = true;
         }
         attempt.is_drained = heard.output.is_empty();
-        attempt.copied += copy(log, &heard.output);
+        let written = copy(log, &heard.output);
+        if written > 0 {
+            attempt.copied += written;
+            attempt.grew = now;
+        }
         if attempt.end.is_none() {
             tell(told, report, Begun::Queued);
         }
@@ -440,6 +451,7 @@ impl Attempt {
             has_started: false,
             before: launcher.last_answer(job),
             end: None,
+            grew: 0,
             over: None,
             unknown: None,
             heard: None,
@@ -480,14 +492,19 @@ impl Attempt {
     /// How it ended, if it has. Only the job can say that it succeeded.
     fn verdict(&self, now: Millis) -> Option<Followed> {
         match self.end {
-            Some((end, since)) => self.said_end(end, now - since),
+            Some((end, since)) => self.said_end(end, now - since, now - since.max(self.grew)),
             None => self.silent_end(now),
         }
     }
 
-    fn said_end(&self, end: JobEnd, ago: Millis) -> Option<Followed> {
-        let is_whole = self.copied >= end.log_bytes && self.is_drained;
-        if !is_whole && ago < grace() {
+    /// Whether its whole output is here.
+    fn has_all(&self, end: JobEnd) -> bool {
+        self.is_drained && end.log_bytes.is_some_and(|bytes| self.copied >= bytes)
+    }
+
+    /// The end of a job that said `ago` ms ago how its task ended, and whose output last grew `still` ms ago.
+    fn said_end(&self, end: JobEnd, ago: Millis, still: Millis) -> Option<Followed> {
+        if !self.has_all(end) && still < grace() {
             return None;
         }
         let mut rc = i32::from(end.rc);
@@ -499,13 +516,21 @@ impl Attempt {
         if cause == Some(Cause::Timeout) {
             rc = TIMED_OUT;
         }
-        if cause.is_none() && matches!(rc, KILLED | TERMINATED) {
-            if !is_gone && ago < CAUSE {
+        if cause.is_none() && (end.was_terminated || matches!(rc, KILLED | TERMINATED)) {
+            // A task that ends with 0 on SIGTERM may not be done; only the engine knows why it came.
+            let patience = if end.was_terminated && rc == 0 { grace() } else { CAUSE };
+            if !is_gone && ago < patience {
                 return None;
             }
-            if let Some((Over::For(named), _)) = self.over {
-                cause = Some(named);
-                rc = if named == Cause::Timeout { TIMED_OUT } else { rc };
+            let named = match self.over {
+                Some((Over::For(named), _)) => Some(named),
+                _ => None,
+            };
+            cause = named;
+            if named == Some(Cause::Timeout) {
+                rc = TIMED_OUT;
+            } else if rc == 0 && (named.is_some() || self.over.is_none()) {
+                rc = TERMINATED;
             }
         }
         Some(Followed::End(End { rc, cause, ended: self.ended(), run_time: Some(end.run_time), ..End::default() }))

@@ -130,7 +130,8 @@ fn a_hangup_of_the_terminal_ends_task_and_script_and_leaves_a_result() {
             case,
             &sandbox,
             "make_gate ready
-            function waits { : >ready; sleep 1000; }
+            # A bash that waits would name the later of two signals as its end.
+            function waits { : >ready; exec sleep 1000; }
             async_run t waits
             gate ready
             async_wait t",

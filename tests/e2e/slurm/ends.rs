@@ -36,9 +36,13 @@ fn words_variables_input_and_directory_arrive_as_they_are() {
 y'z\"
         umask 027
         function words { printf '<%s>' \"$@\"; }
-        expected=$(words a '' 'b  c' $'d\\n' \"e'f\" '$(g)' $'\\xff' '%j' '*'; cat input; echo \"$HERE\"; umask; pwd)
+        export folder=1 log=2 status=3 cwd=4 stdin=5 word=6 rest=7 uptime=8 tries=9 rc=10 bytes=11
+        sbatch --comment $'x\\ny' --hold --wrap true
+        export theirs='echo \"$folder $log $status $cwd $stdin $word $rest $uptime $tries $rc $bytes\"'
+        expected=$(words a '' 'b  c' $'d\\n' \"e'f\" '$(g)' $'\\xff' '%j' '*'; cat input; echo \"$HERE\"; umask; pwd
+            eval \"$theirs\")
         async run --on slurm --stdin input -e 'SECRET=s e' t -- bash -c '
-            printf \"<%s>\" \"$@\"; cat; echo \"$HERE\"; umask; pwd; echo \"$SECRET\" >secret
+            printf \"<%s>\" \"$@\"; cat; echo \"$HERE\"; umask; pwd; echo \"$SECRET\" >secret; eval \"$theirs\"
         ' _ a '' 'b  c' $'d\\n' \"e'f\" '$(g)' $'\\xff' '%j' '*' 2>/dev/null
         [ \"$(async wait t 2>/dev/null)\" = \"$expected\" ] && echo same
         cat secret; stat -c %a secret",
@@ -82,7 +86,8 @@ fn one_that_is_cancelled_is_over_there_too() {
         [ ! -e ran ] && echo 'it has not run'",
     );
     finished
-        .says("told\nwait 3\ncancel 0\n")
+        .says("told\n")
+        .says("wait 3\ncancel 0\n")
         .says("\nwait 137\ncancel 0\nwait 143\n")
         .lacks("RUNNING")
         .lacks("COMPLETING");
@@ -125,6 +130,11 @@ fn one_that_waits_in_slurms_queue_is_queued_with_slurms_reason() {
     assert!(text.contains("node = node"), "{text}");
 }
 
+/// A task that ends with 0 when it is told to end.
+const HEEDFUL: &str = "rm -f there
+    async run --on slurm t -- bash -c 'trap \"echo told; exit 0\" TERM; echo >there; sleep 1000 & wait'
+    until [ -e there ]; do sleep 0.02; done";
+
 #[test]
 fn what_an_administrator_does_to_a_job_is_no_success_and_has_its_name() {
     let Some(cluster) = Cluster::start() else { return };
@@ -133,6 +143,14 @@ fn what_an_administrator_does_to_a_job_is_no_success_and_has_its_name() {
     cluster.run(start).exits(0);
     assert_ne!(cluster.ask(&format!("scancel {} && echo ok", cluster.job("t"))), "");
     cluster.run("async wait t").tells("with result 143 in 0 seconds (cancelled)").exits(143);
+    // What a task that is told to end says of itself is not that it is done.
+    cluster.run(HEEDFUL).exits(0);
+    assert_ne!(cluster.ask(&format!("scancel --full {} && echo ok", cluster.job("t"))), "");
+    cluster.run("async wait t").says("told\n").tells("(cancelled)").exits(143);
+    // That is no end in itself: a signal may be how a person talks to the task.
+    cluster.run(HEEDFUL).exits(0);
+    assert_ne!(cluster.ask(&format!("scancel --full --signal TERM {} && echo ok", cluster.job("t"))), "");
+    cluster.run("async wait t").says("told\n").exits(0);
     // A job that is held before it starts, and cancelled.
     cluster.run("async run --on slurm --sbatch --hold t -- true").exits(0);
     assert_ne!(cluster.ask(&format!("scancel {} && echo ok", cluster.job("t"))), "");
@@ -155,7 +173,10 @@ fn a_time_limit_of_slurm_has_the_status_of_one() {
     // Slurm notices a limit of one minute after two.
     let job = cluster.job("t");
     cluster.wait_for("it runs", &format!("squeue -h -j {job} -o %T | grep -qx RUNNING"));
+    let heedful = HEEDFUL.replace(" t ", " --sbatch '-t 1' heedful ").replace("there", "there2");
+    cluster.run(&heedful).exits(0);
     cluster.run("async wait t").tells("(its time was up)").exits(124);
+    cluster.run("async wait heedful").says("told\n").tells("(its time was up)").exits(124);
 }
 
 #[test]

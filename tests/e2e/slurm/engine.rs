@@ -141,7 +141,7 @@ fn a_step_daemon_that_is_killed_takes_no_result_along() {
 fn what_a_job_has_said_may_be_seen_late_and_what_it_has_not_said_is_not_so() {
     let Some(cluster) = Cluster::start() else { return };
     for (comes, rc) in [(true, 0), (true, 4), (false, 125)] {
-        cluster.fault("sbatch", "sed -i 's/^status=.*/status=$folder\\/late/' \"$ASYNC_DIR\"/.jobs/async-*/run; : >\"$(echo \"$ASYNC_DIR\"/.jobs/async-*)/late\"");
+        cluster.fault("sbatch", "sed -i 's/^_async_status=.*/_async_status=$_async_folder\\/late/' \"$ASYNC_DIR\"/.jobs/async-*/run; : >\"$(echo \"$ASYNC_DIR\"/.jobs/async-*)/late\"");
         let said = if rc == 125 { 0 } else { rc };
         cluster.run(&format!("ASYNC_JOB_GRACE=6 async run --on slurm t -- bash -c 'echo out; exit {said}'")).exits(0);
         let job = cluster.job("t");
