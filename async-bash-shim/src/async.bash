@@ -128,9 +128,9 @@ function _async_hear {
 function _async_task {
     _async_hear 4 || builtin exit 125
 #{%- if !devstack %}
-    [[ ${_async_answer[3]} != snapshot ]] ||
-        builtin printf '%s\0' "$(builtin shopt -p && builtin alias -p)" "$(builtin declare -p)" \
-            "$(builtin declare -f && builtin set +o)" "${@:_async_answer+1}" whole >>"${_async_answer[1]}"
+    [[ ${_async_answer[3]} != snapshot ]] || builtin printf %s\\0 "$(builtin shopt -p && builtin alias -p)" \
+        "$(builtin declare -p && builtin declare -Fx)" "$(builtin declare -f && builtin set +o)" \
+        "${@:_async_answer+1}" whole >>"${_async_answer[1]}"
     [[ ${_async_answer[3]} != snapshot ]] || builtin exit # a copy of this shell is to run it elsewhere
     [[ -z ${_async_answer[3]} ]] || ( # for another attempt, a copy of this waits in the same way
         { _async_task "$@"; } <&0 &

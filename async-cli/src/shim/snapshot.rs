@@ -2,8 +2,8 @@
 //! options and aliases, and runs the task. This process has the shell's umask and working directory.
 //!
 //! The shell's snapshot of itself (see `_async_task` in the functions) consists of texts, each followed by a NUL
-//! character: commands for its `shopt` options and aliases; the output of `declare -p`; its functions and `set`
-//! options; and the words of the task.
+//! character: commands for its `shopt` options and aliases; the output of `declare -p`, and which functions are
+//! exported; its functions and `set` options; and the words of the task.
 
 use std::ffi::OsString;
 use std::io;
@@ -61,6 +61,20 @@ const OWN_PREFIXES: [&[u8]; 4] = [b"SLURM_", b"SLURMD_", b"_ASYNC_", b"_async_"]
 const HOSTS: [&[u8]; 8] = [b"HOME", b"PATH", b"USER", b"LOGNAME", b"SHELL", b"MAIL", b"TERM", b"DISPLAY"];
 const HOSTS_PREFIXES: [&[u8]; 2] = [b"XDG_", b"SSH_"];
 
+/// The functions that the copy is not to have, beside those whose names begin with `_async_`.
+const OURS: [&str; 10] = [
+    "async_pidof",
+    "async_log",
+    "async_run",
+    "async_runfunc",
+    "async_inner",
+    "async_wait",
+    "async_cleanup",
+    "async_init",
+    "async_end",
+    "async_print_timing",
+];
+
 /// Makes the script of the texts.
 ///
 /// With `other_host`, that is not one that shares this one's files and users. It is an error if the texts are not all there.
@@ -71,7 +85,9 @@ pub(super) fn script(texts: &[u8], other_host: bool) -> io::Result<Vec<u8>> {
     let mut next = || texts.next().ok_or_else(cut);
     let (settings, variables, functions) = (next()?, next()?, next()?);
     let words: Vec<&[u8]> = texts.collect();
-    if words.is_empty() {
+    let (functions, options) = with_options(functions);
+    // A subshell that could not be forked has printed nothing.
+    if words.is_empty() || settings.is_empty() || variables.is_empty() || options.is_empty() {
         return Err(cut());
     }
     let mut script = BEGINS.as_bytes().to_vec();
@@ -79,6 +95,9 @@ pub(super) fn script(texts: &[u8], other_host: bool) -> io::Result<Vec<u8>> {
         // The node's bash may lack some of them, and some can't be set.
         script.extend([line, b" 2>/dev/null\n"].concat());
     }
+    // First, because aliases are already replaced in them, and a name must not be split by the script's IFS.
+    script.extend(functions);
+    script.extend(format!("\nunset -f $(compgen -A function _async_) {}\n", OURS.join(" ")).bytes());
     let mut flags = &b""[..];
     for (name, declaration) in declarations(variables) {
         if name == b"_async_set" {
@@ -92,8 +111,8 @@ pub(super) fn script(texts: &[u8], other_host: bool) -> io::Result<Vec<u8>> {
         script.extend(entry);
         script.push(b'\n');
     }
-    script.extend(functions);
-    script.extend(b"\nunset -f $(compgen -A function _async_) $(compgen -A function async_)\nset --");
+    script.extend(options);
+    script.extend(b"\nset --");
     for word in words {
         script.push(b' ');
         script.extend(shell_line(&[OsString::from_vec(word.to_owned())]).bytes());
@@ -102,6 +121,18 @@ pub(super) fn script(texts: &[u8], other_host: bool) -> io::Result<Vec<u8>> {
     let set = |flag: u8| if flags.contains(&flag) { '-' } else { '+' };
     script.extend(format!("\nset {}e {}E {}T {}x\n\"$@\"\n", set(b'e'), set(b'E'), set(b'T'), set(b'x')).bytes());
     Ok(script)
+}
+
+/// The text without the output of `set +o` at its end, and that output.
+fn with_options(text: &[u8]) -> (&[u8], &[u8]) {
+    let mut start = text.len();
+    for line in text.split(|&byte| byte == b'\n').rev() {
+        if !(line.starts_with(b"set -o ") || line.starts_with(b"set +o ")) {
+            break;
+        }
+        start = start.saturating_sub(line.len() + 1);
+    }
+    (&text[..start], &text[start..])
 }
 
 const BEGINS: &str = "\
@@ -197,6 +228,25 @@ mod tests {
         for texts in [&b""[..], b"a\0b\0c\0", b"a\0b\0c\0word", b"a\0b"] {
             assert!(script(texts, false).is_err(), "{texts:?}");
         }
-        assert!(script(b"\0\0\0word\0", false).is_ok());
+        let whole = b"shopt -s extglob\0declare -- a=\"\"\0f () \n{ \n    :\n}\nset -o errexit\nset +o xtrace\0word\0";
+        let text = String::from_utf8(script(whole, false).unwrap()).unwrap();
+        let place = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part}: {text}"));
+        assert!(place("f () ") < place("declare -- a=") && place("declare -- a=") < place("set -o errexit"), "{text}");
+        // A part that a subshell has not printed.
+        for (from, to) in [("shopt -s extglob", ""), ("declare -- a=\"\"", ""), ("set -o errexit\nset +o xtrace", "")] {
+            let text = String::from_utf8(whole.to_vec()).unwrap().replace(from, to);
+            assert!(script(text.as_bytes(), false).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn all_functions_of_ours_are_left_behind() {
+        let shim = async_bash_shim::render(&async_bash_shim::Options::of(async_bash_shim::Profile::Standalone));
+        let ours: Vec<&str> =
+            shim.lines().filter_map(|line| line.strip_prefix("function async_")?.strip_suffix(" {")).collect();
+        assert!(!ours.is_empty());
+        for name in ours {
+            assert!(OURS.contains(&format!("async_{name}").as_str()), "{name}");
+        }
     }
 }

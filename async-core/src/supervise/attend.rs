@@ -36,6 +36,8 @@ const CAUSE: Millis = 4000;
 const LATE: Millis = 2000;
 /// How often to record why an engine holds a job back; the record has to stay short.
 const MOST_REASONS: usize = 100;
+/// How long to ask the engine more often about a job that it may not have, in ms.
+const DOUBT: Millis = 60_000;
 /// The exit status of a task that was killed.
 const KILLED: i32 = 128 + Signal::SIGKILL as i32;
 
@@ -94,6 +96,8 @@ struct Attempt {
     /// When its output last grew here, in ms since boot.
     grew: Millis,
     over: Option<(Over, Millis)>,
+    /// Until when it is asked more often whether it has the job, in ms since boot.
+    doubt: Option<Millis>,
     /// Since when the engine has not known the job, in ms since boot.
     unknown: Option<Millis>,
     /// When its reports could last be read, in ms since boot.
@@ -241,7 +245,10 @@ impl Supervisor<'_> {
                 return Ok(Some(End { rc: FAILED, cause: Some(Cause::Unstartable), ..End::default() }));
             }
             // Attend it as if the engine had it, until the engine denies that.
-            Submitted::Unknown(why) => attempt.reason = Some(why),
+            Submitted::Unknown(why) => {
+                attempt.reason = Some(why);
+                attempt.doubt = Some(clock::since_boot() + DOUBT);
+            }
         }
         tell(told, report, Begun::Queued);
         Ok(None)
@@ -358,6 +365,9 @@ impl Supervisor<'_> {
         };
         attempt.heard = Some(now);
         let mut is_new = !heard.output.is_empty();
+        if attempt.has_started && heard.start.is_none() {
+            attempt.doubt.get_or_insert(now + DOUBT);
+        }
         if let Some(start) = heard.start.filter(|_| !attempt.has_started) {
             attempt.has_started = true;
             is_new = true;
@@ -453,6 +463,7 @@ impl Attempt {
             end: None,
             grew: 0,
             over: None,
+            doubt: None,
             unknown: None,
             heard: None,
             is_drained: false,
@@ -469,7 +480,8 @@ impl Attempt {
 
     /// Whether to ask the engine more often than usual.
     fn is_in_a_hurry(&self) -> bool {
-        self.ending.is_some() || self.end.is_some()
+        let is_doubtful = self.doubt.is_some_and(|until| clock::since_boot() < until);
+        is_doubtful || self.ending.is_some() || self.end.is_some()
     }
 
     /// The next request to the job.

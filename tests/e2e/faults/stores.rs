@@ -331,9 +331,9 @@ fn only_the_user_may_read_a_standalone_scripts_files() {
             stat -c '%a' \"$DEST\"/async/.collected/*",
         );
         if case.profile == "standalone" {
-            finished.says("700 ").says("600 ").lacks("644").says("\n600\n");
+            finished.says("700 ").says("600 ").lacks("644 ").lacks("\n644\n").says("\n600\n");
         } else {
-            finished.says("755 ").says("644 ").lacks("600");
+            finished.says("755 ").says("644 ").lacks("600 ").lacks("\n600\n");
         }
     });
 }

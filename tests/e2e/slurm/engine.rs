@@ -14,6 +14,7 @@ const GATED: &str = "rm -f there go; mkfifo go
     until [ -e there ] && async status t | grep -q running; do sleep 0.02; done";
 
 #[test]
+#[ignore = "in the full set"]
 fn a_controller_that_is_down_is_no_news() {
     let Some(mut cluster) = Cluster::start() else { return };
     for rc in [0, 5] {
@@ -33,6 +34,7 @@ fn a_controller_that_is_down_is_no_news() {
 }
 
 #[test]
+#[ignore = "in the full set"]
 fn answers_that_are_none_are_no_news() {
     let Some(cluster) = Cluster::start() else { return };
     let faults = [
@@ -55,6 +57,7 @@ fn answers_that_are_none_are_no_news() {
 }
 
 #[test]
+#[ignore = "in the full set"]
 fn one_that_slurm_does_not_know_any_more_is_lost_after_a_while_and_not_before() {
     let Some(cluster) = Cluster::start() else { return };
     cluster.run(GATED).exits(0);
@@ -95,6 +98,7 @@ fn a_controller_that_has_lost_its_state_makes_no_success() {
 }
 
 #[test]
+#[ignore = "in the full set"]
 fn an_answer_to_the_submission_that_is_lost_is_looked_up() {
     let Some(cluster) = Cluster::start() else { return };
     let real = cluster.ask("command -v sbatch");
@@ -116,6 +120,7 @@ fn an_answer_to_the_submission_that_is_lost_is_looked_up() {
 }
 
 #[test]
+#[ignore = "in the full set"]
 fn a_node_that_fails_is_no_success() {
     let Some(mut cluster) = Cluster::start() else { return };
     cluster.run(&GATED.replace("--on slurm", "--on slurm --sbatch '-w node1'")).exits(0);
@@ -138,6 +143,7 @@ fn a_step_daemon_that_is_killed_takes_no_result_along() {
 }
 
 #[test]
+#[ignore = "in the full set"]
 fn what_a_job_has_said_may_be_seen_late_and_what_it_has_not_said_is_not_so() {
     let Some(cluster) = Cluster::start() else { return };
     for (comes, rc) in [(true, 0), (true, 4), (false, 125)] {

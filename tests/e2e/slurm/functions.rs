@@ -69,6 +69,25 @@ fn a_function_runs_with_all_that_its_shell_had() {
 }
 
 #[test]
+fn aliases_exports_and_names_like_ours_are_as_in_the_shell() {
+    in_each_bash(|_, run| {
+        let finished = run(r#"
+            shopt -s expand_aliases
+            alias seq='seq 3'
+            function counts { seq; }
+            alias late='echo an alias'
+            function async_mine { echo mine; bash -c exported; eval late; }
+            function exported { echo "exported, $(declare -F async_run _async_start)"; }
+            export -f exported
+            IFS=_a
+            ASYNC_ON=slurm async_run t async_mine; async_wait t
+            ASYNC_ON=slurm async_run t counts; async_wait t
+        "#);
+        finished.says("mine\nexported, \nan alias\n1\n2\n3\n").exits(0);
+    });
+}
+
+#[test]
 fn its_status_is_the_functions_and_options_hold_in_it() {
     in_each_bash(|_, run| {
         let finished = run(r#"
@@ -109,7 +128,7 @@ fn what_is_bashs_own_or_the_jobs_is_not_the_scripts() {
         ASYNC_ON=slurm async_run t own
         async_wait t >out; sed \"s/, $shell\\$/, the script's/\" out",
     );
-    finished.says("none, none, ").lacks("4711").lacks("99").lacks("read by bash\njob");
+    finished.says("none, none, ").lacks("job 4711").lacks(" 99,").lacks("read by bash\njob");
     assert_eq!(finished.stdout.matches("the trap of the script").count(), 1, "{finished}");
 }
 
@@ -137,6 +156,7 @@ fn a_copy_is_private_and_goes_with_the_run() {
 }
 
 #[test]
+#[ignore = "in the full set"]
 fn what_is_left_of_a_copy_is_no_task() {
     let Some(cluster) = Cluster::start() else { return };
     let start = "source <(async shim); export ASYNC_ON_EXIT=leave; function f { echo ran; }; async_run --on slurm --sbatch --hold t f";
