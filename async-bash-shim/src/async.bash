@@ -184,7 +184,7 @@ function _async_start {
     # A trap may have changed $! by now, so the process also says its id.
     if _async_hear 1 && _async_pid=${_async_answer[0]} && _async_hear 2; then
         _async_rc=${_async_answer[0]} _ASYNC_STARTED[_async_pid]=$BASHPID-${_async_answer[1]}
-        [[ $_async_rc != 0 ]] || _ASYNC_STARTED[0]=${_ASYNC_STARTED[0]%@{ note() }@}@{ started() }@
+        [[ $_async_rc != 0 ]] || _ASYNC_STARTED[0]=${_ASYNC_STARTED[0]//@{ note() }@/}@{ started() }@
     else
         { builtin wait "$_async_pid"; } 2>/dev/null || _async_line=$?
         # 126 and 127 mean that the program can't be executed, and bash has said so.
@@ -285,7 +285,7 @@ function async_run {
         if @{ in_background }@; then
             _async_start "$@"
         elif _async_ask 1 begin-here --shell "$BASHPID" "${_async_words[@]}"; then
-            _ASYNC_STARTED[0]=${_ASYNC_STARTED[0]%@{ note() }@}@{ started() }@
+            _ASYNC_STARTED[0]=${_ASYNC_STARTED[0]//@{ note() }@/}@{ started() }@
             { [[ $_async_set != *x* ]] || builtin set -x; } 2>/dev/null
             # Run it bare, so that set -e and traps work as for the caller's own commands.
             "${@:_async_answer[0]+1}"

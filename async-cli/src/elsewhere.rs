@@ -15,7 +15,7 @@ use crate::cli::{Context, variable};
 use crate::failure::Failure;
 
 const ON_HELP: &str =
-    "Run it there: `slurm` for a node of the cluster, `ssh:HOST`, or `here` [default: $ASYNC_ON, else here]";
+    "Run it on `slurm`, `ssh:HOST`, one of `ssh:HOST,ssh:HOST`, or `here` [default: $ASYNC_ON, else here]";
 
 /// What a caller asks for.
 #[derive(Args, Debug, Default)]
@@ -45,7 +45,7 @@ fn read_where(text: &str) -> Result<Where, String> {
 
 /// Refuses options of sbatch(1) that make a job more than one task.
 fn words(text: &str) -> Result<Words, String> {
-    let words = split(text).ok_or("a quote in it has no end")?;
+    let words = shlex::split(text).ok_or("a quote in it has no end")?;
     let is_array = |word: &String| word.starts_with("--array") || (word.starts_with("-a") && !word.starts_with("-ac"));
     if words.iter().any(is_array) {
         return Err("an array of jobs is more than one task: start a future for each".to_owned());
@@ -57,27 +57,6 @@ fn words(text: &str) -> Result<Words, String> {
         return Err("a start waits for nothing: wait for the future, with `async wait`".to_owned());
     }
     Ok(Words(words))
-}
-
-/// Splits a line into words like a shell, but without expansions. None if a quote is not closed.
-fn split(text: &str) -> Option<Vec<String>> {
-    let (mut words, mut word) = (Vec::new(), None::<String>);
-    let mut quote = None;
-    let mut rest = text.chars();
-    while let Some(c) = rest.next() {
-        match (c, quote) {
-            (c, Some(open)) if c == open => quote = None,
-            ('\'' | '"', None) => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (c, None) if c.is_whitespace() => words.extend(word.take()),
-            ('\\', None | Some('"')) => word.get_or_insert_default().push(rest.next()?),
-            (c, _) => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    quote.is_none().then_some(words)
 }
 
 impl On {
@@ -154,21 +133,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_are_words_as_a_shell_has_them() {
-        let split = |text: &str| split(text);
-        let words = |words: &[&str]| Some(words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
-        assert_eq!(split(" -p long  -c 4 "), words(&["-p", "long", "-c", "4"]));
-        assert_eq!(split("--comment='a b'\"c d\" e\\ f '' "), words(&["--comment=a bc d", "e f", ""]));
-        assert_eq!(split("'a"), None);
-        assert_eq!(split("\"a"), None);
-        assert_eq!(split(""), words(&[]));
-    }
-
-    #[test]
     fn an_array_is_no_task() {
         for text in ["--array=1-3", "-a 1-3", "-p x --array 2"] {
             assert!(words(text).is_err(), "{text}");
         }
         assert!(words("-p long --account=a").is_ok());
+        assert!(words("'a").is_err());
     }
 }

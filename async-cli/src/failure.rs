@@ -186,6 +186,14 @@ pub(crate) enum Failure {
     /// The engine refused the task.
     #[error("the task was not started: {0}")]
     NotSubmitted(String),
+    /// The program could not be put on another host.
+    #[error("can't put the program on {host}: {why}")]
+    Setup {
+        /// The host.
+        host: String,
+        /// What went wrong there or on the way.
+        why: String,
+    },
     /// The records of a run make no sense together.
     #[error("the records of this run contradict each other: {0}")]
     Contradiction(String),

@@ -167,3 +167,61 @@ fn a_function_runs_there_with_what_its_shell_had() {
     );
     finished.says("<a><b c><v w><1><2  3>\ng\nf 1\n").exits(0);
 }
+
+#[test]
+fn of_several_hosts_each_gets_as_many_as_the_limit_says() {
+    let Some(host) = OtherHost::start() else { return };
+    let started = host.run(
+        "export ASYNC_ON=ssh:far,ssh:far2
+        for i in 1 2 3 4 5 6; do
+            async run --jobs 2 t$i -- bash -c 'until [ -e go ]; do sleep 0.02; done; echo $0; exit $0' $i
+        done
+        until [ $(async status | grep -c running) = 4 ]; do sleep 0.05; done
+        async status --json",
+    );
+    let (_, json) = started.stdout.split_once('{').unwrap();
+    let status: serde_json::Value = serde_json::from_str(&format!("{{{json}")).unwrap();
+    let mut seen: Vec<_> = status["futures"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|future| (future["state"].as_str().unwrap(), future["on"].as_str().unwrap()))
+        .collect();
+    seen.sort_unstable();
+    let expected = [("queued", "ssh:far,ssh:far2"), ("running", "ssh:far"), ("running", "ssh:far2")];
+    assert_eq!(seen, expected.map(|one| [one; 2]).concat(), "{started}");
+    let ended = host.run("touch go; for i in 1 2 3 4 5 6; do async wait t$i; echo \"status $?\"; done");
+    ended.says("1\nstatus 1\n2\nstatus 2\n").says("6\nstatus 6\n").exits(0);
+    host.run("async run --on ssh:far,slurm t -- true").complains("`ssh:HOST,ssh:HOST`").exits(2);
+}
+
+#[test]
+fn the_program_is_put_on_a_host_once_it_has_run_there() {
+    let Some(host) = OtherHost::start() else { return };
+    let bin = host.home().join(".local/bin/async");
+    let finished = host.run("async ssh-setup far; ASYNC_REMOTE_BIN=~/nothing async run --on ssh:far t -- true");
+    finished.says(&format!("async {} is {} on far\n", env!("CARGO_PKG_VERSION"), bin.display()));
+    finished.says(&format!(" before it: export ASYNC_REMOTE_BIN={}\n", bin.display()));
+    finished.complains("put it there with async ssh-setup").exits(125);
+    host.run(&format!("ASYNC_REMOTE_BIN={} async run --on ssh:far --wait t -- true", bin.display())).exits(0);
+    // A program that is cut on its way, or does not run there, leaves the earlier one alone.
+    let is_alone = || {
+        let names: Vec<_> =
+            fs::read_dir(bin.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["async"]);
+        host.run(&format!("{} --version", bin.display())).exits(0);
+    };
+    for (fault, why) in [
+        ("head -c 100000 >\"$0.in\"; exec <\"$0.in\"", "can not write to"),
+        ("{ printf '#!/bin/false\\n'; tail -c +14; } >\"$0.in\"; exec <\"$0.in\"", "does not run there"),
+        ("exit 255", "can't put the program on far: ssh ended with"),
+    ] {
+        host.fault(fault);
+        let finished = host.run("async ssh-setup far");
+        host.fault("");
+        finished.complains(why).exits(125);
+        is_alone();
+    }
+    host.run("async ssh-setup -- -x").exits(2);
+    host.run("async ssh-setup 'a b'").exits(2);
+}

@@ -328,6 +328,23 @@ fn a_wait_for_all_fails_if_something_could_not_be_started() {
 }
 
 #[test]
+fn what_did_not_start_has_failed_even_if_an_earlier_one_of_its_name_is_collected() {
+    in_each_standalone_case(|case| {
+        let finished = case.run(
+            "make_gate go; function waits { read -r _ <go; true; }
+            async_run t waits; async_run t echo second; echo \"refused $?\"
+            open_gate go; async_wait t; echo \"one $?\"; async_wait; echo \"all $?\"; async_wait; echo \"then $?\"
+            async_run u waits; until async_run u true; do open_gate go; async_wait u; done; async_wait; echo \"retried $?\"
+            async_run v true; async_wait v; async_run v /no/such; async_wait v; async_wait; echo \"unstarted $?\"
+            async_run w nosuch; async_run w true; async_wait w; async_wait; echo \"mended $?\"",
+        );
+        finished.says("unstarted 125\n").says("mended 0\n");
+        finished.says("refused 125\n").says("one 0\nall 125\nthen 0\n").says("retried 0\n");
+        finished.complains("`async_run t ...` has started nothing\n");
+    });
+}
+
+#[test]
 fn what_could_not_be_started_is_named_as_it_was_typed() {
     in_each_standalone_case(|case| {
         case.run(

@@ -13,7 +13,7 @@ use crate::shell::{Finished, Sandbox, binary_dir};
 use crate::tools::skip;
 use crate::wait_until;
 
-/// A host that scripts know as `far`.
+/// A host that scripts know as `far`, and as `far2`.
 pub struct OtherHost {
     sandbox: Sandbox,
     port: u16,
@@ -91,7 +91,7 @@ SetEnv HOME={home} PATH={path} TMPDIR={temporary}
         fs::write(
             dir.join("config"),
             format!(
-                "Host far
+                "Host far far2
     HostName 127.0.0.1
     Port {port}
     IdentityFile {shown}/user

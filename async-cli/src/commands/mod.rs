@@ -27,6 +27,7 @@ list::commands! {
         completions => Completions,
         schema => Schema,
         man => Man,
+        ssh_setup => SshSetup,
     }
 }
 

@@ -24,7 +24,7 @@ use crate::messages::{self, About, Lines, Output};
 use crate::wait::collecting::{
     Collecting, Functions, Pending, Position, Resumed, Step, WaitOptions, WaitSummary, taken,
 };
-use crate::wait::started::{tell_of_failed_starts, tell_of_missing};
+use crate::wait::started::{tell_of_failed_starts, tell_of_missing, without_calls_for};
 
 /// Collects the futures that are over, in order, up to the first that still runs or fails
 ///
@@ -187,7 +187,7 @@ impl Collect {
         };
         let reply = match (&self.resume, refused, &asked) {
             _ if !self.started.is_empty() => {
-                tell_of_missing(&store, context.script().as_ref(), &self.started).map(Reply::Done)
+                tell_of_missing(&store, context.script().as_ref(), &self.started, &self.noted).map(Reply::Done)
             }
             (Some(Resume::InOrder(_)), ..) | (_, None, None) => self.in_order(functions, &mut collecting),
             (_, Some(failure), _) => Err(failure),
@@ -214,7 +214,7 @@ impl Collect {
         // A future that was started after all, and collected, is there for any later wait.
         let mut noted = if is_told { Vec::new() } else { self.noted.clone().into_encoded_bytes() };
         for name in &collecting.collected {
-            noted = without(&without(&noted, &format!("/{name}/")), &format!("/={name}/"));
+            noted = without_calls_for(&without(&noted, &format!("/={name}/")), name);
         }
         let mut text = format!("{what}\n{rc}\n{background}\n{waited}\n{next}\n").into_bytes();
         // The shell only reads after this process has ended, so everything has to fit into the pipe.

@@ -79,7 +79,7 @@ impl EndScript {
             status = if status == 0 { waiting.status() } else { status };
         }
         if status == 0 {
-            status = tell_of_missing(store, Some(script), &self.started)?;
+            status = tell_of_missing(store, Some(script), &self.started, self.noted())?;
         }
         let has_failed = tell_of_failed_starts(self.noted()) > 0;
         Ok(if status == 0 && has_failed { 125 } else { status }.into())

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::process::ExitCode;
 
-use async_core::{Begun, Elsewhere, End, Gated, Program, Start, Target, Task, descriptor, process, supervise};
+use async_core::{Begun, Elsewhere, End, Error, Gated, Program, Start, Target, Task, descriptor, process, supervise};
 use clap::Args;
 
 use super::answer::Answer;
@@ -22,7 +22,8 @@ use crate::wait::started::Started;
 ///
 /// A background subshell of the script turns into it once the task, a child of this process, waits at the gate. The script
 /// is answered, behind two dots that it may lose, two texts with a NUL character behind each: the status, 0 if the task was
-/// started or queued, and what to remember of it: its start, in ms since the epoch, and but for devstack a slash and its name.
+/// started or queued, and what to remember of it: its start, in ms since the epoch, and but for devstack a slash and its name;
+/// the same behind `refused ` if nothing was started.
 #[derive(Args, Debug)]
 #[command(hide = true)]
 pub(crate) struct Supervise {
@@ -52,8 +53,15 @@ impl Supervise {
             Ok(end) => end,
             Err(failure) if answer.is_given() => return Err(failure),
             Err(failure) => {
+                let first = || self.words.first().and_then(|word| word.to_str()).filter(|word| !word.starts_with('-'));
+                let refused = match &failure {
+                    Failure::Store(Error::AlreadyRunning { name, .. }) => Some(&**name),
+                    Failure::Present(_) => None,
+                    _ => first(),
+                };
+                let refused = refused.map_or_else(|| "0".to_owned(), Started::refused_to_text);
                 let status = self.origin.at(failure).report();
-                answer.give(format!("..{status}\0{}\0", 0)).map_err(Failure::Answer)?;
+                answer.give(format!("..{status}\0{refused}\0")).map_err(Failure::Answer)?;
                 return Ok(status.into());
             }
         };
@@ -116,7 +124,7 @@ fn copied(mut shell: Gated, target: &Target) -> Result<Task, Failure> {
     let cwd = std::env::current_dir().map_err(|source| Failure::Directory { path: ".".into(), source })?;
     let program = Program {
         argv: Vec::new(),
-        script: Some(snapshot::script(&said, matches!(target, Target::Ssh(_))).map_err(Failure::Task)?),
+        script: Some(snapshot::script(&said, !matches!(target, Target::Slurm)).map_err(Failure::Task)?),
         variables: Vec::new(),
         cwd,
         stdin: "/dev/null".into(),

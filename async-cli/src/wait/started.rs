@@ -7,6 +7,7 @@ use async_core::clock::{self, Millis};
 use async_core::process::ProcessIdentity;
 use async_core::{FutureName, Record, State, Store, text};
 
+use crate::exit_code::FAILED;
 use crate::failure::{Failure, warn};
 use crate::messages;
 use crate::wait::collecting::taken;
@@ -19,32 +20,60 @@ pub(crate) struct Started {
     name: FutureName,
 }
 
+/// What stands before START where nothing was started.
+const REFUSED: &str = "refused ";
+
 impl Started {
     /// The text for the shell to remember.
     pub(crate) fn to_text(start: Millis, name: &FutureName) -> String {
         format!("{start}/{name}")
     }
 
+    /// The same for a start that was refused now.
+    pub(crate) fn refused_to_text(name: &str) -> String {
+        format!("{REFUSED}{}/{name}", clock::wall())
+    }
+
     /// None unless the word has that form.
     fn parse(word: &OsStr) -> Option<Self> {
         let (_, text) = word.to_str()?.split_once('-')?;
+        Self::parse_text(text)
+    }
+
+    /// The same for one that was refused.
+    fn parse_refused(word: &OsStr) -> Option<Self> {
+        let (_, text) = word.to_str()?.split_once('-')?;
+        Self::parse_text(text.strip_prefix(REFUSED)?)
+    }
+
+    fn parse_text(text: &str) -> Option<Self> {
         let (start, name) = text.split_once('/')?;
         Some(Self { start: start.parse().ok()?, name: name.parse().ok()? })
     }
 }
 
 /// Reports each future that has left the store and whose result the script never got, unless it is known to be a
-/// success.
+/// success, and each start that was refused and not repeated.
 ///
 /// Returns the exit status of the first of them, or 0 if there is none.
 pub(crate) fn tell_of_missing(
     store: &Store,
     script: Option<&ProcessIdentity>,
     words: &[OsString],
+    noted: &OsStr,
 ) -> Result<u8, Failure> {
     let started: Vec<Started> = words.iter().filter_map(|word| Started::parse(word)).collect();
+    let mut status = 0;
+    for refused in words.iter().filter_map(|word| Started::parse_refused(word)) {
+        let is_repeated = started.iter().any(|later| later.name == refused.name && later.start >= refused.start);
+        let is_noted = calls(noted.as_encoded_bytes()).any(|call| has(call, refused.name.as_str().as_bytes()));
+        if !is_repeated && !is_noted {
+            warn(&format!("`async_run {} ...` has started nothing", refused.name));
+            status = FAILED;
+        }
+    }
     if started.is_empty() {
-        return Ok(0);
+        return Ok(status);
     }
     // All at once: to look for each one among everything that is kept would take quadratic time.
     let entries = store.entries(&store.record_files(true)?).into_iter().filter_map(|entry| entry.ok().flatten());
@@ -54,7 +83,6 @@ pub(crate) fn tell_of_missing(
             (started, (entry.state != State::Collected, entry.record))
         })
         .collect();
-    let mut status = 0;
     for one in &started {
         let missing = match known.get(one) {
             Some((true, _)) => None,
@@ -89,6 +117,32 @@ fn missing(name: &FutureName, record: &Record, script: Option<&ProcessIdentity>)
         return None;
     }
     Some(Failure::Superseded { name: name.to_string(), how: messages::failed(&outcome), rc: outcome.rc })
+}
+
+/// The calls in a script's notes, each with the slashes around it.
+fn calls(noted: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = noted;
+    std::iter::from_fn(move || {
+        // A call ends where the next one begins.
+        let end = rest.windows(2).position(|pair| pair == b"//").map_or(rest.len(), |at| at + 1);
+        let (call, others) = rest.split_at(end);
+        rest = others;
+        (!call.is_empty()).then_some(call)
+    })
+}
+
+fn has(call: &[u8], wanted: &[u8]) -> bool {
+    call.split(|&byte| byte == b'/').any(|word| word == wanted)
+}
+
+/// The notes without calls for that name, which has been collected: a call that was refused is remembered apart, and
+/// `--if-absent` wants no more than that it is there.
+pub(crate) fn without_calls_for(noted: &[u8], name: &FutureName) -> Vec<u8> {
+    let name = name.as_str().as_bytes();
+    let is_for = |call: &[u8]| {
+        call.split(|&byte| byte == b'/').nth(1) == Some(name) || (has(call, b"--if-absent") && has(call, name))
+    };
+    calls(noted).filter(|call| !is_for(call)).flatten().copied().collect()
 }
 
 /// Reports each call that the script has noted as having started nothing (`/WORD/WORD/`), and returns their number.

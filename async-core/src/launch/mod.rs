@@ -36,6 +36,8 @@ pub enum Target {
     Slurm,
     /// On that host, as ssh(1) knows it.
     Ssh(String),
+    /// On one of those hosts, whichever has the fewest tasks when the task may start.
+    AnyOf(Vec<String>),
 }
 
 impl FromStr for Target {
@@ -45,13 +47,19 @@ impl FromStr for Target {
         if text == "slurm" {
             return Ok(Self::Slurm);
         }
-        let host = text.strip_prefix("ssh:").ok_or("it is `here`, `slurm` or `ssh:HOST`")?;
-        let is_odd = |c: char| c.is_control() || c.is_whitespace() || c == ',';
-        match host {
-            "" => Err("behind `ssh:` stands no host".to_owned()),
-            _ if host.starts_with('-') || host.contains(is_odd) => Err("that is no name of a host".to_owned()),
-            _ => Ok(Self::Ssh(host.to_owned())),
-        }
+        let mut hosts = text.split(',').map(host).collect::<Result<Vec<_>, _>>()?;
+        Ok(if hosts.len() == 1 { Self::Ssh(hosts.remove(0)) } else { Self::AnyOf(hosts) })
+    }
+}
+
+/// The host in `ssh:HOST`.
+fn host(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("ssh:").ok_or("it is `here`, `slurm`, `ssh:HOST` or `ssh:HOST,ssh:HOST`")?;
+    let is_odd = |c: char| c.is_control() || c.is_whitespace();
+    match host {
+        "" => Err("behind `ssh:` stands no host".to_owned()),
+        _ if host.starts_with('-') || host.contains(is_odd) => Err("that is no name of a host".to_owned()),
+        _ => Ok(host.to_owned()),
     }
 }
 
@@ -74,16 +82,30 @@ impl fmt::Display for Target {
         match self {
             Self::Slurm => f.write_str("slurm"),
             Self::Ssh(host) => write!(f, "ssh:{host}"),
+            Self::AnyOf(hosts) => {
+                let hosts: Vec<String> = hosts.iter().map(|host| format!("ssh:{host}")).collect();
+                f.write_str(&hosts.join(","))
+            }
         }
     }
 }
 
 impl Target {
-    /// The launcher for that engine; `options` come from the caller.
-    pub(crate) fn launcher(&self, options: &[String]) -> Box<dyn Launcher> {
+    /// How many places it has for each that a limit allows.
+    #[must_use]
+    pub fn places(&self) -> u32 {
         match self {
-            Self::Slurm => Box::new(Slurm::new(options)),
-            Self::Ssh(host) => Box::new(Ssh::new(host)),
+            Self::AnyOf(hosts) => u32::try_from(hosts.len()).unwrap_or(u32::MAX),
+            _ => 1,
+        }
+    }
+
+    /// The launcher for that engine; `options` come from the caller. None if a host is still to be chosen.
+    pub(crate) fn launcher(&self, options: &[String]) -> Option<Box<dyn Launcher>> {
+        match self {
+            Self::Slurm => Some(Box::new(Slurm::new(options))),
+            Self::Ssh(host) => Some(Box::new(Ssh::new(host))),
+            Self::AnyOf(_) => None,
         }
     }
 }

@@ -137,7 +137,7 @@ impl Launcher for Ssh {
             format!(
                 "refuse() {{\n    echo \"$1, on $(uname -n)\" >&2\n    exit {REFUSED}\n}}\n\
                  version=$(\"$bin\" --version 2>/dev/null) ||\n    \
-                 refuse \"there is no program $bin: put async on PATH there, or have ASYNC_REMOTE_BIN name it\"\n\
+                 refuse \"there is no program $bin: put it there with async ssh-setup, or have ASYNC_REMOTE_BIN name it\"\n\
                  case $version in\n    \"async {series}.\"*) ;;\n    \
                  *) refuse \"$bin is $version, and this is {series}: use the same version\" ;;\nesac\n\
                  umask 077\nmkdir -p \"$folder\" || refuse \"can't make $folder\"\n"

@@ -6,7 +6,7 @@ use ini::{Ini, ParseOption};
 
 use super::{Argument, Cause, Donor, FutureId, QueuePlace, Record, Usage, WaitsFor};
 use crate::clock::Millis;
-use crate::launch::{Launch, Submission};
+use crate::launch::{Launch, Submission, Target};
 use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::process::ProcessIdentity;
@@ -48,7 +48,7 @@ macro_rules! plain_values {
     };
 }
 
-plain_values!(false: String, Millis, u32, u8, bool, ProcessIdentity);
+plain_values!(false: String, Millis, u32, u8, bool, ProcessIdentity, Target);
 plain_values!(true: FutureName, FutureId, QueuePlace, Donor, WaitsFor, Usage);
 
 /// Values that are written as JSON.
@@ -164,6 +164,10 @@ lines! {
     AtOnce(bool) = "at_once" => |record, value| record.at_once = value,
     RunStart(Millis) = "run_start" => |record, value| record.run_start = Some(value),
     RunBoot(Millis) = "run_boot" => |record, value| record.run_boot = Some(value),
+    /// Which of the hosts in its plan.
+    On(Target) = "on" => |record, value| {
+        record.plan.get_or_insert_default().on = Some(value);
+    },
     Launch(Launch) = "launch" => |record, value| record.launch = Some(value),
     /// The facts about a job belong to the last submission.
     Submission(Submission) = "submission" => |record, value| {

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::Store;
+use super::{Entry, State, Store};
 use crate::error::{Error, Result};
-use crate::launch::Elsewhere;
+use crate::launch::{Elsewhere, Target};
 use crate::lock;
 use crate::name::FutureName;
 use crate::supervise::{Report, Task, supervise};
@@ -68,6 +68,18 @@ impl Store {
     fn attend_with(&self, name: &FutureName, file: File, report: Report<'_>) -> Result<()> {
         let again = Task::Elsewhere(Elsewhere { program: None, shell: None, folders: None });
         supervise(self, name, file, true, again, report).map(drop)
+    }
+
+    /// The host of each job that is not over.
+    pub(crate) fn busy_hosts(&self) -> Result<Vec<String>> {
+        let entries = self.entries(&self.record_files(false)?).into_iter().filter_map(|entry| entry.ok().flatten());
+        let is_over = |state| matches!(state, State::Finished | State::Collected | State::Lost);
+        let of_jobs = entries.filter(|entry| entry.record.launch.is_some() && !is_over(entry.state));
+        let host = |entry: Entry| match entry.record.plan.and_then(|plan| plan.on) {
+            Some(Target::Ssh(host)) => Some(host),
+            _ => None,
+        };
+        Ok(of_jobs.filter_map(host).collect())
     }
 
     /// The directory for the folders of jobs, unless the caller names another one.

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::mem;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use nix::sys::signal::Signal;
@@ -12,6 +14,7 @@ use super::sleeper::Sleeper;
 use super::{Begun, FAILED, Report, Supervisor, TERMINATED, TIMED_OUT, ends_attempts};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
+use crate::interruption::again;
 use crate::launch::{
     Answer, Ask, Elsewhere, Folder, Heard, Job, JobEnd, Launch, Launcher, Over, Stands, Submission, Submitted, Target,
     grace,
@@ -135,11 +138,31 @@ impl Supervisor<'_> {
                 let folder = made.map_err(Error::io("make the folder of a job in", &within))?;
                 let token = folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
                 let launch = Launch { folder: Argument::from(folder.path().as_os_str()), token };
-                self.record.add(&[Line::Launch(launch.clone())])?;
+                self.launch_on_one(&within, &launch)?;
                 (launch, None)
             }
         };
         self.attend(&launch, resumed, &log, report)
+    }
+
+    /// Records the launch, and which host it is for if its plan has several: the one with the fewest jobs, in the order
+    /// in which they are named.
+    fn launch_on_one(&mut self, within: &Path, launch: &Launch) -> Result<()> {
+        let Some(Target::AnyOf(hosts)) = &self.plan.on else {
+            return self.record.add(&[Line::Launch(launch.clone())]);
+        };
+        // Two that choose at once would not see each other.
+        let path = within.join("hosts.lock");
+        let lock = File::options().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let lock = lock.map_err(Error::io("open", &path))?;
+        again(|| lock.lock()).map_err(Error::io("lock", &path))?;
+        let busy = self.store.busy_hosts()?;
+        let jobs = |host: &&String| busy.iter().filter(|busy| *busy == *host).count();
+        let chosen = hosts.iter().min_by_key(jobs).cloned().map(Target::Ssh);
+        let lines = chosen.clone().map(Line::On).into_iter().chain([Line::Launch(launch.clone())]);
+        self.record.add(&lines.collect::<Vec<_>>())?;
+        self.plan.on = chosen;
+        Ok(())
     }
 
     fn attend(
@@ -149,10 +172,8 @@ impl Supervisor<'_> {
         log: &File,
         report: Report<'_>,
     ) -> Result<End> {
-        let Some(target) = self.plan.on.clone() else {
-            return Err(self.store.unknown(self.name));
-        };
-        let launcher: Arc<dyn Launcher> = target.launcher(&self.plan.sbatch).into();
+        let launcher = self.plan.on.as_ref().and_then(|target| target.launcher(&self.plan.sbatch));
+        let launcher: Arc<dyn Launcher> = launcher.ok_or_else(|| self.store.unknown(self.name))?.into();
         let attempts = self.plan.retry.map(|retry| retry.saturating_add(1));
         let mut number = resumed.map_or(1, |(submission, _)| submission.attempt);
         let mut told = false;

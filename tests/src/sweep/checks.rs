@@ -494,11 +494,12 @@ impl Ran {
         // The two dots come first; a trap of the script may have read them.
         let (status, rest) = self.answer.trim_start_matches('.').split_once('\0')?;
         let (remembered, rest) = rest.split_once('\0')?;
-        // Of a future that has started, its name too.
+        // The name too, if it is known.
         let time = if remembered == "0" { remembered } else { remembered.strip_suffix("/t")? };
-        match (status.parse().ok()?, time.parse().ok()?, rest) {
-            (0, time, "") => Some(Answer::Started(time)),
-            (status, 0, "") => Some(Answer::Refused(status)),
+        let (is_refused, time) = time.strip_prefix("refused ").map_or((time == "0", time), |time| (true, time));
+        match (status.parse().ok()?, is_refused, time.parse().ok()?, rest) {
+            (0, false, time, "") => Some(Answer::Started(time)),
+            (status, true, _, "") if status != 0 => Some(Answer::Refused(status)),
             _ => None,
         }
     }

@@ -5,7 +5,7 @@ use std::thread::available_parallelism;
 
 use async_core::clock::Millis;
 use async_core::store::{INSIDE, MAX_JOBS};
-use async_core::{FutureName, IfAbsent, Plan, Request, Start, Started, Store};
+use async_core::{FutureName, IfAbsent, Plan, Request, Start, Started, Store, Target};
 use clap::Args;
 
 use crate::cli::{Context, variable};
@@ -88,10 +88,13 @@ impl Planning {
     pub(crate) fn plan(&self, context: &Context) -> Result<Option<Plan>, Failure> {
         let names = |args: &[OsString]| args.iter().map(|arg| commands::name(arg)).collect::<Result<Vec<_>, _>>();
         let on = self.on.target(context)?;
+        // Of several hosts, each has as many places as the limit says.
+        let places = on.as_ref().map_or(1, Target::places);
+        let jobs = self.jobs.map_or_else(|| jobs_of_variable(context), |jobs| Ok(Some(jobs)))?;
         let plan = Plan {
             after: names(&self.after)?,
             after_any: names(&self.after_any)?,
-            jobs: self.jobs.map_or_else(|| jobs_of_variable(context), |jobs| Ok(Some(jobs)))?,
+            jobs: jobs.map(|jobs| jobs.saturating_mul(places).min(MAX_JOBS)),
             timeout: self.timeout,
             grace: self.grace,
             retry: self.retry,
