@@ -161,7 +161,7 @@ fn other_futures_in_the_store_cost_nothing() {
                 let [mut few, mut many] = [&few, &many].map(|trace| trace.of_command(command));
                 if *command == "supervise" {
                     // The waiter may or may not be asleep when its task ends.
-                    let is_sleep = |name: &String| matches!(name.as_str(), "read" | "ppoll" | "wait4");
+                    let is_sleep = |name: &String| matches!(name.as_str(), "read" | "ppoll" | "wait4" | "getppid");
                     few.iter_mut().chain(&mut many).for_each(|calls| calls.retain(|name| !is_sleep(name)));
                 }
                 if quiet == "no" {
