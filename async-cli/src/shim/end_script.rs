@@ -11,6 +11,7 @@ use clap::Args;
 use crate::cli::Context;
 use crate::commands::cancel::in_shell;
 use crate::context::OnExit;
+use crate::exit_code::FAILED;
 use crate::failure::{Failure, warn};
 use crate::messages::{self, Lines, Output};
 use crate::wait::collecting::{Functions, WaitOptions};
@@ -82,7 +83,7 @@ impl EndScript {
             status = tell_of_missing(store, Some(script), &self.started, self.noted())?;
         }
         let has_failed = tell_of_failed_starts(self.noted()) > 0;
-        Ok(if status == 0 && has_failed { 125 } else { status }.into())
+        Ok(if status == 0 && has_failed { FAILED } else { status }.into())
     }
 
     fn noted(&self) -> &OsStr {
@@ -114,7 +115,7 @@ fn cancel(store: &Store, script: &ProcessIdentity) -> Result<ExitCode, Failure> 
         for (name, result) in store.cancel_all(names, None) {
             if let Cancelled::InShell(pid) = result? {
                 warn(&in_shell(&name, pid));
-                return Ok(ExitCode::from(125));
+                return Ok(ExitCode::from(FAILED));
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::failure::{Failure, warn};
 use crate::format;
 use crate::messages::{self, About, Lines, Output};
 use crate::wait::dump;
+use crate::wait::started::{calls, wants_only_if_absent};
 
 /// The result so far.
 #[derive(Debug, Default)]
@@ -151,9 +152,7 @@ impl Functions<'_> {
 
     /// Whether the script may have wanted to start it only if absent: a call has both words.
     fn has_found_there(&self, name: &OsStr) -> bool {
-        let noted = self.noted.to_string_lossy();
-        let has = |call: &str, wanted: &str| call.split('/').any(|word| word == wanted);
-        noted.split("//").any(|call| has(call, "--if-absent") && has(call, &name.to_string_lossy()))
+        calls(self.noted.as_encoded_bytes()).any(|call| wants_only_if_absent(call, name.as_encoded_bytes()))
     }
 
     fn have_noted(&self, before: &str, name: &OsStr) -> bool {

@@ -120,7 +120,7 @@ fn missing(name: &FutureName, record: &Record, script: Option<&ProcessIdentity>)
 }
 
 /// The calls in a script's notes, each with the slashes around it.
-fn calls(noted: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn calls(noted: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = noted;
     std::iter::from_fn(move || {
         // A call ends where the next one begins.
@@ -135,13 +135,17 @@ fn has(call: &[u8], wanted: &[u8]) -> bool {
     call.split(|&byte| byte == b'/').any(|word| word == wanted)
 }
 
+/// Whether a call may have wanted to start a future of that name only if absent.
+pub(crate) fn wants_only_if_absent(call: &[u8], name: &[u8]) -> bool {
+    has(call, b"--if-absent") && has(call, name)
+}
+
 /// The notes without calls for that name, which has been collected: a call that was refused is remembered apart, and
 /// `--if-absent` wants no more than that it is there.
 pub(crate) fn without_calls_for(noted: &[u8], name: &FutureName) -> Vec<u8> {
     let name = name.as_str().as_bytes();
-    let is_for = |call: &[u8]| {
-        call.split(|&byte| byte == b'/').nth(1) == Some(name) || (has(call, b"--if-absent") && has(call, name))
-    };
+    let is_for =
+        |call: &[u8]| call.split(|&byte| byte == b'/').nth(1) == Some(name) || wants_only_if_absent(call, name);
     calls(noted).filter(|call| !is_for(call)).flatten().copied().collect()
 }
 
@@ -149,9 +153,10 @@ pub(crate) fn without_calls_for(noted: &[u8], name: &FutureName) -> Vec<u8> {
 pub(crate) fn tell_of_failed_starts(noted: &OsStr) -> usize {
     // The functions write this for a slash.
     let word = |word: &str| text::printable(word.replace('\x01', "/").as_ref());
-    let noted = noted.to_string_lossy();
-    let call = |call: &str| call.trim_matches('/').split('/').map(word).collect::<Vec<_>>().join(" ");
-    let calls = noted.split("//").map(call);
+    let call = |call: &[u8]| {
+        String::from_utf8_lossy(call).trim_matches('/').split('/').map(word).collect::<Vec<_>>().join(" ")
+    };
+    let calls = calls(noted.as_encoded_bytes()).map(call);
     let failed: Vec<String> = calls.filter(|call| !call.is_empty() && !call.contains("--if-absent")).collect();
     for call in &failed {
         warn(&format!("`async_run {call}` has started nothing"));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::{Entry, State, Store};
+use super::{Entry, Store};
 use crate::error::{Error, Result};
 use crate::launch::{Elsewhere, Target};
 use crate::lock;
@@ -73,8 +73,7 @@ impl Store {
     /// The host of each job that is not over.
     pub(crate) fn busy_hosts(&self) -> Result<Vec<String>> {
         let entries = self.entries(&self.record_files(false)?).into_iter().filter_map(|entry| entry.ok().flatten());
-        let is_over = |state| matches!(state, State::Finished | State::Collected | State::Lost);
-        let of_jobs = entries.filter(|entry| entry.record.launch.is_some() && !is_over(entry.state));
+        let of_jobs = entries.filter(|entry| entry.record.launch.is_some() && !entry.state.is_over());
         let host = |entry: Entry| match entry.record.plan.and_then(|plan| plan.on) {
             Some(Target::Ssh(host)) => Some(host),
             _ => None,
