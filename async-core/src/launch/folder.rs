@@ -120,6 +120,14 @@ impl Folder {
         Ok(bytes.split(|&byte| byte == 0).filter_map(pair).collect())
     }
 
+    /// A variable of the process that started the job, which holds for all that attend it.
+    pub(super) fn setting(&self, name: &str) -> Option<OsString> {
+        match self.environment() {
+            Ok(variables) => variables.into_iter().find(|(set, _)| set == name).map(|(_, value)| value),
+            Err(_) => std::env::var_os(name),
+        }
+    }
+
     /// The job's reports on that attempt, and its output from that byte on.
     pub(super) fn hear(&self, attempt: u32, from: u64) -> io::Result<Heard> {
         // This makes NFS refresh its cached view of the directory.

@@ -100,11 +100,12 @@ impl Target {
         }
     }
 
-    /// The launcher for that engine; `options` come from the caller. None if a host is still to be chosen.
-    pub(crate) fn launcher(&self, options: &[String]) -> Option<Box<dyn Launcher>> {
+    /// The launcher for that engine and that launch; `options` come from the caller. None if a host is still to be
+    /// chosen.
+    pub(crate) fn launcher(&self, options: &[String], launch: &Launch) -> Option<Box<dyn Launcher>> {
         match self {
-            Self::Slurm => Some(Box::new(Slurm::new(options))),
-            Self::Ssh(host) => Some(Box::new(Ssh::new(host))),
+            Self::Slurm => Some(Box::new(Slurm::new(options, &launch.folder()))),
+            Self::Ssh(host) => Some(Box::new(Ssh::new(host, &launch.folder()))),
             Self::AnyOf(_) => None,
         }
     }
@@ -143,6 +144,12 @@ pub(crate) struct Launch {
     pub(crate) token: String,
 }
 
+impl Launch {
+    fn folder(&self) -> Folder {
+        Folder::at(Path::new(&OsString::from(self.folder.clone())))
+    }
+}
+
 /// An attempt that may have been submitted. The record gets it before the submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Submission {
@@ -165,17 +172,8 @@ pub(crate) struct Job {
 impl Job {
     /// An attempt of a record's job.
     pub(crate) fn new(name: &str, launch: &Launch, attempt: u32) -> Self {
-        let folder = OsString::from(launch.folder.clone());
         let token = format!("{}.{attempt}", launch.token);
-        Self { name: name.to_owned(), folder: Folder::at(Path::new(&folder)), token, attempt }
-    }
-
-    /// A variable of those who started it, which holds for all who attend it.
-    fn setting(&self, name: &str) -> Option<OsString> {
-        match self.folder.environment() {
-            Ok(variables) => variables.into_iter().find(|(set, _)| set == name).map(|(_, value)| value),
-            Err(_) => std::env::var_os(name),
-        }
+        Self { name: name.to_owned(), folder: launch.folder(), token, attempt }
     }
 }
 

@@ -8,7 +8,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 
 use super::command::{Said, run};
-use super::folder::quoted;
+use super::folder::{Folder, quoted};
 use super::polls::Polls;
 use super::{Answer, Ask, Heard, Job, Launcher, Over, Stands, Submitted, seconds};
 use crate::clock::Millis;
@@ -29,11 +29,14 @@ const FORMAT: &str = "%i|%T|%r|%N|%k";
 pub(super) struct Slurm {
     /// Options for sbatch.
     options: Vec<String>,
+    /// The variables that say which cluster it is.
+    cluster: [(&'static str, Option<OsString>); 2],
 }
 
 impl Slurm {
-    pub(super) fn new(options: &[String]) -> Self {
-        Self { options: options.to_owned() }
+    pub(super) fn new(options: &[String], folder: &Folder) -> Self {
+        let cluster = ["SLURM_CONF", "SLURM_CONF_SERVER"].map(|name| (name, folder.setting(name)));
+        Self { options: options.to_owned(), cluster }
     }
 
     fn sbatch(&self, job: &Job) -> io::Result<Said> {
@@ -54,8 +57,8 @@ impl Slurm {
     }
 
     /// The controller's present answer about all jobs of this user.
-    fn squeue(job: &Job) -> io::Result<String> {
-        let mut command = own(job, "squeue");
+    fn squeue(&self) -> io::Result<String> {
+        let mut command = self.own("squeue");
         command.args(["--me", "--states=all", "--noheader", "--array", "--format", FORMAT]);
         let said = run(command)?;
         if !said.success {
@@ -70,11 +73,36 @@ impl Slurm {
         }
     }
 
-    fn scancel(job: &Job, id: &str, options: &[&str]) -> io::Result<()> {
-        let mut command = own(job, "scancel");
+    fn scancel(&self, id: &str, options: &[&str]) -> io::Result<()> {
+        let mut command = self.own("scancel");
         command.args(options).arg(id);
         let said = run(command)?;
         if said.success { Ok(()) } else { Err(io::Error::other(format!("scancel: {}", said.err))) }
+    }
+
+    fn polls(&self, job: &Job) -> Polls {
+        // The answers of each cluster are kept for themselves.
+        let [(_, conf), _] = &self.cluster;
+        let cluster = conf.as_ref().map(|conf| format!(".{}", conf.display()).replace('/', "_"));
+        let name: String = format!("slurm{}", cluster.unwrap_or_default()).chars().take(200).collect();
+        Polls::of(&name, job.folder.path().parent().unwrap_or(Path::new("/")))
+    }
+
+    /// One of Slurm's programs, for the job's cluster, and without the variables that set a person's defaults for it.
+    fn own(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        for (name, _) in std::env::vars_os() {
+            if !is_for_a_job(&name) || name.as_encoded_bytes().starts_with(b"SBATCH_") {
+                command.env_remove(name);
+            }
+        }
+        for (name, value) in &self.cluster {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command
     }
 }
 
@@ -94,7 +122,7 @@ impl Launcher for Slurm {
         let lower = why.to_lowercase();
         let is_unheard = said.success || said.cut || UNHEARD.iter().any(|words| lower.contains(words));
         // The job may have been accepted after all: the lost answer may have been to an earlier try.
-        match Self::squeue(job).map(|list| find(&list, &job.token)) {
+        match self.squeue().map(|list| find(&list, &job.token)) {
             Ok(Some((id, _))) => Submitted::Accepted(id),
             Ok(None) if !is_unheard => Submitted::Refused(why),
             Ok(None) | Err(_) => Submitted::Unknown(why),
@@ -108,59 +136,35 @@ impl Launcher for Slurm {
     fn ask(&self, job: &Job, hurry: bool) -> io::Result<Option<Answer>> {
         let usual = seconds("ASYNC_SLURM_POLL", 30);
         let age = if hurry { usual.min(HURRY) } else { usual };
-        let kept = polls(job).newer_than(age, || Self::squeue(job))?;
+        let kept = self.polls(job).newer_than(age, || self.squeue())?;
         Ok(kept.text.map(|list| Answer { number: kept.number, job: find(&list, &job.token) }))
     }
 
     fn last_answer(&self, job: &Job) -> u64 {
-        polls(job).last().map_or(0, |kept| kept.number)
+        self.polls(job).last().map_or(0, |kept| kept.number)
     }
 
     fn tell(&self, job: &Job, ask: Ask) -> io::Result<()> {
         // Slurm reuses ids, so look for the id that has the token now.
-        let Some((id, stands)) = find(&Self::squeue(job)?, &job.token) else {
+        let Some((id, stands)) = find(&self.squeue()?, &job.token) else {
             return Ok(());
         };
         let send = |signal: Signal| {
             let name = signal.as_str().trim_start_matches("SIG");
-            Self::scancel(job, &id, &["--full", "--signal", name])
+            self.scancel(&id, &["--full", "--signal", name])
         };
         match (ask, stands) {
             (_, Stands::Over(_)) | (Ask::Signal(_), Stands::Pending(_)) => Ok(()),
             (Ask::Signal(signal), Stands::Active) => send(signal),
-            (Ask::End(_) | Ask::Kill, Stands::Pending(_)) => Self::scancel(job, &id, &[]),
+            (Ask::End(_) | Ask::Kill, Stands::Pending(_)) => self.scancel(&id, &[]),
             // Slurm's own cancel has a grace period of its own; this one leaves it to us.
             (Ask::End(_), Stands::Active) => send(Signal::SIGTERM).and_then(|()| send(Signal::SIGCONT)),
             (Ask::Kill, Stands::Active) => {
                 let killed = send(Signal::SIGKILL);
-                Self::scancel(job, &id, &[]).and(killed)
+                self.scancel(&id, &[]).and(killed)
             }
         }
     }
-}
-
-fn polls(job: &Job) -> Polls {
-    // The answers of each cluster are kept for themselves.
-    let cluster = job.setting("SLURM_CONF").map(|conf| format!(".{}", conf.display()).replace('/', "_"));
-    let name: String = format!("slurm{}", cluster.unwrap_or_default()).chars().take(200).collect();
-    Polls::of(&name, job.folder.path().parent().unwrap_or(Path::new("/")))
-}
-
-/// One of Slurm's programs, for the job's cluster, and without the variables that set a person's defaults for it.
-fn own(job: &Job, program: &str) -> Command {
-    let mut command = Command::new(program);
-    for (name, _) in std::env::vars_os() {
-        if !is_for_a_job(&name) || name.as_encoded_bytes().starts_with(b"SBATCH_") {
-            command.env_remove(name);
-        }
-    }
-    for name in ["SLURM_CONF", "SLURM_CONF_SERVER"] {
-        match job.setting(name) {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    command
 }
 
 /// Whether a submission keeps that variable: it does not belong to a surrounding job, and does not change the

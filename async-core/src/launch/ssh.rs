@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use serde::Deserialize;
 
 use super::command::{Said, run_with};
-use super::folder::quoted;
+use super::folder::{Folder, quoted};
 use super::polls::Polls;
 use super::{Answer, Ask, Heard, Job, JobEnd, JobStart, Launcher, Over, Stands, Submitted};
 use crate::clock::Millis;
@@ -40,6 +40,8 @@ const PRESENT: &str = "122";
 #[derive(Debug)]
 pub(super) struct Ssh {
     host: String,
+    /// The program there.
+    bin: OsString,
 }
 
 /// What `async status --json` prints, as far as it matters.
@@ -81,17 +83,17 @@ impl Future {
 }
 
 impl Ssh {
-    pub(super) fn new(host: &str) -> Self {
-        Self { host: host.to_owned() }
+    pub(super) fn new(host: &str, folder: &Folder) -> Self {
+        let bin = folder.setting("ASYNC_REMOTE_BIN").filter(|name| !name.is_empty());
+        Self { host: host.to_owned(), bin: bin.unwrap_or_else(|| OsString::from("async")) }
     }
 
-    fn run(&self, job: &Job, script: &[u8]) -> io::Result<Said> {
-        let program = job.setting("ASYNC_REMOTE_BIN").filter(|name| !name.is_empty());
+    fn run(&self, script: &[u8]) -> io::Result<Said> {
         // In braces, so that one that is cut short is not begun.
         let mut text = b"{\nprintf '".to_vec();
         text.extend(BEGIN_ESCAPED);
         text.extend(b"'\nbin=");
-        text.extend(quoted(&program.unwrap_or_else(|| OsString::from("async"))));
+        text.extend(quoted(&self.bin));
         text.extend(b"\nfolders=${XDG_STATE_HOME:-$HOME/.local/state}/async-jobs\n");
         text.extend(script);
         text.extend(b"}\n");
@@ -108,8 +110,8 @@ impl Ssh {
     }
 
     /// What the host says of all jobs.
-    fn list(&self, job: &Job) -> io::Result<String> {
-        let said = self.run(job, &[STATUS, b"stands && echo whole\n"].concat())?;
+    fn list(&self) -> io::Result<String> {
+        let said = self.run(&[STATUS, b"stands && echo whole\n"].concat())?;
         let text = String::from_utf8_lossy(&said.out).into_owned();
         let list = text.strip_suffix("whole\n").filter(|list| parse(list.as_bytes()).is_some());
         list.map(str::to_owned).ok_or_else(|| io::Error::other(format!("{}: {}", self.host, said.err)))
@@ -158,7 +160,7 @@ impl Launcher for Ssh {
             )
             .bytes(),
         );
-        match self.run(job, &script) {
+        match self.run(&script) {
             Ok(said) if said.out == b"accepted\n" => Submitted::Accepted(job.token.clone()),
             Ok(said) if said.status == Some(REFUSED) => Submitted::Refused(one_line(&said.err)),
             // It may have got there, or not.
@@ -181,7 +183,7 @@ impl Launcher for Ssh {
                 from + 1
             ),
         );
-        let said = self.run(job, &script)?;
+        let said = self.run(&script)?;
         let cut = || io::Error::new(io::ErrorKind::UnexpectedEof, format!("{}: {}", self.host, said.err));
         let (status, output, read) = parts(&said.out).ok_or_else(cut)?;
         // Where there is more, the program could not print it all.
@@ -205,7 +207,7 @@ impl Launcher for Ssh {
     }
 
     fn ask(&self, job: &Job, hurry: bool) -> io::Result<Option<Answer>> {
-        let kept = self.polls(job).newer_than(if hurry { HURRY } else { USUAL }, || self.list(job))?;
+        let kept = self.polls(job).newer_than(if hurry { HURRY } else { USUAL }, || self.list())?;
         let find = |list: String| {
             let futures = parse(list.as_bytes()).map(|status| status.futures).unwrap_or_default();
             futures.into_iter().find(|future| future.name == job.token)
@@ -226,14 +228,14 @@ impl Launcher for Ssh {
             Ask::End(grace) => format!("\"$bin\" cancel --quiet --grace {grace}ms \"$token\"\n"),
             Ask::Kill => "\"$bin\" cancel --quiet --grace 0s \"$token\"\n".to_owned(),
         };
-        let said = self.run(job, &Self::script_of_job(job, &lines))?;
+        let said = self.run(&Self::script_of_job(job, &lines))?;
         if said.success { Ok(()) } else { Err(io::Error::other(format!("{}: {}", self.host, said.err))) }
     }
 
     fn clean(&self, job: &Job) {
         // What is left is a collected future, and a folder.
         let lines = "\"$bin\" wait --quiet --no-log \"$token\" >/dev/null 2>&1\nrm -rf \"$folder\"\n";
-        let _ = self.run(job, &Self::script_of_job(job, lines));
+        let _ = self.run(&Self::script_of_job(job, lines));
     }
 }
 

@@ -172,7 +172,7 @@ impl Supervisor<'_> {
         log: &File,
         report: Report<'_>,
     ) -> Result<End> {
-        let launcher = self.plan.on.as_ref().and_then(|target| target.launcher(&self.plan.sbatch));
+        let launcher = self.plan.on.as_ref().and_then(|target| target.launcher(&self.plan.sbatch, launch));
         let launcher: Arc<dyn Launcher> = launcher.ok_or_else(|| self.store.unknown(self.name))?.into();
         let attempts = self.plan.retry.map(|retry| retry.saturating_add(1));
         let mut number = resumed.map_or(1, |(submission, _)| submission.attempt);
