@@ -669,16 +669,19 @@ fn check(settings: &'static [Setting], stub: bool) {
 }
 
 #[test]
+#[ignore = "in the full set"]
 fn a_status_is_what_the_functions_return_wherever_bash_runs_them() {
     check(std::slice::from_ref(&NOTHING), false);
 }
 
 #[test]
+#[ignore = "in the full set"]
 fn a_status_is_what_the_functions_return_whatever_is_set() {
     check(SETTINGS, false);
 }
 
 #[test]
+#[ignore = "in the full set"]
 fn the_cells_are_right_about_bash() {
     check(std::slice::from_ref(&NOTHING), true);
     check(SETTINGS, true);

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use async_bash_shim::{Options, Profile, render};
+use async_tests::root;
 use async_tests::shell::Sandbox;
 use async_tests::tools::{is_there, is_there_from};
 
@@ -49,6 +50,12 @@ fn each_is_what_the_program_prints_with_the_arguments_that_it_names() {
         let printed = sandbox.run(&format!("async shim{arguments}"));
         assert!(printed.stdout == text, "async shim{arguments}: {printed}");
     });
+}
+
+#[test]
+fn the_file_in_the_repository_is_the_one_for_devstack() {
+    let text = fs::read_to_string(root().join("async-bash-shim/inc/async")).unwrap();
+    assert!(text == render(&Options::of(Profile::Devstack)), "inc/async is out of date: run `cargo xtask shim`");
 }
 
 /// Runs a linter on the renderings that it applies to.

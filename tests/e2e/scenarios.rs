@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use async_tests::scenario::{self, Scenario, Seen};
-use async_tests::shell::{self, Bash};
+use async_tests::shell::{Bash, bashes};
 use async_tests::tools::skip_even_in_ci;
 use async_tests::{assert_like_snapshot, deviations, here, original, root};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let bashes = shell::bashes();
+    let bashes = bashes();
     let listed = deviations::listed();
     let shim = root().join("async-bash-shim/inc/async");
     let mut trials = vec![Trial::test("every_listed_deviation_is_a_scenario", {
@@ -52,7 +52,6 @@ fn main() -> ExitCode {
             }));
         }
     }
-    shell::binary_dir();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

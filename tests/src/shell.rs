@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -15,18 +15,19 @@ use wait_timeout::ChildExt;
 use crate::LIMIT;
 use crate::mark::Mark;
 
-/// The folder with the binary `async`, built if it is out of date.
+/// The folder with the program, which cargo builds before the tests of its package.
 ///
 /// # Panics
-/// If it can't be built.
+/// If it is not there.
+#[must_use]
 pub fn binary_dir() -> &'static Path {
-    static DIR: OnceLock<PathBuf> = OnceLock::new();
-    DIR.get_or_init(|| {
+    static DIR: LazyLock<PathBuf> = LazyLock::new(|| {
         let test = std::env::current_exe().expect("a test has a path");
         let dir = test.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST").to_owned();
-        build("async-cli", if dir.ends_with("release") { "release" } else { "dev" });
+        assert!(dir.join("async").is_file(), "no program in {}: cargo build --workspace", dir.display());
         dir
-    })
+    });
+    &DIR
 }
 
 /// Copies the program.
@@ -39,12 +40,6 @@ pub fn binary_dir() -> &'static Path {
 pub fn copy_program(to: &Path) {
     let copied = Command::new("cp").arg(binary_dir().join("async")).arg(to).status();
     assert!(copied.expect("cp runs").success(), "the program can't be copied");
-}
-
-fn build(package: &str, profile: &str) {
-    let status =
-        Command::new(env!("CARGO")).args(["build", "--quiet", "--package", package, "--profile", profile]).status();
-    assert!(status.expect("cargo runs").success(), "{package} can't be built");
 }
 
 /// The bash that tests run, and its version as `5.2`.

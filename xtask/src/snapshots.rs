@@ -20,7 +20,7 @@ impl Snapshots {
         let original = self.original.canonicalize().map_err(|e| format!("{}: {e}", self.original.display()))?;
         for subject in ["original::", "shim::"] {
             let status = Command::new(env!("CARGO"))
-                .args(["test", "--quiet", "--package", "async-tests", "--test", "scenarios", "--", subject])
+                .args(["test", "--quiet", "--package", "async-cli", "--test", "scenarios", "--", subject])
                 .current_dir(xtask::root())
                 .env("ASYNC_ORIGINAL", &original)
                 .env("INSTA_UPDATE", "always")

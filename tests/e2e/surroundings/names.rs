@@ -39,11 +39,13 @@ fn function(name: &str) -> String {
 }
 
 #[test]
+#[ignore = "in the full set"]
 fn a_function_that_was_there_before_is_not_called_in_the_place_of_a_command() {
     try_all(|_| words().map(|(word, outcome)| probe("from before", word, outcome).before(function(word))).collect());
 }
 
 #[test]
+#[ignore = "in the full set"]
 fn a_function_that_came_later_is_not_called_in_the_place_of_a_command() {
     try_all(|_| words().map(|(word, outcome)| probe("from after", word, outcome).after(function(word))).collect());
 }

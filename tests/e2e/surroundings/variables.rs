@@ -87,6 +87,7 @@ fn attributes_that_locals_inherit_change_no_status_and_evaluate_nothing() {
 }
 
 #[test]
+#[ignore = "in the full set"]
 fn an_attribute_of_one_variable_changes_no_status_and_evaluates_nothing() {
     // All names under the first bash only: there are many.
     let bash = &bashes()[0];
@@ -101,6 +102,7 @@ fn an_attribute_of_one_variable_changes_no_status_and_evaluates_nothing() {
 }
 
 #[test]
+#[ignore = "in the full set"]
 fn a_value_of_the_users_is_never_evaluated() {
     let end = "async_print_timing; async_cleanup; async_wait no; :";
     let plain = [
@@ -138,6 +140,7 @@ fn a_value_of_the_users_is_never_evaluated() {
 }
 
 #[test]
+#[ignore = "in the full set"]
 fn a_timeout_for_prompts_does_not_concern_a_queued_task() {
     in_each(|bash, profile| {
         for set in ["export TMOUT=1", "readonly TMOUT=1", "export TMOUT=1; set -o posix"] {
