@@ -45,7 +45,7 @@ _ASYNC_BG_TIME=0 _ASYNC_STARTED[0]="" _ASYNC_FROM=$PWD
 #{%- endif %}
 #{% if !devstack %}_ASYNC_NULL=/dev/null #{% endif %}_ASYNC_LOCALS=(+ilnux _async_answer _async_in _async_line _async_out _async_pid#{% if !devstack %}
     _async_program _async_rc _async_set _async_shell _async_words _async_note) # and where no trace is seen#{% else %} _async_program _async_rc
-    _async_set _async_shell _async_words _async_log)#{% endif %}
+    _async_set _async_shell _async_words)#{% endif %}
 
 # A script may have functions named like builtins, so these are called by "builtin"; but "builtin exec" undoes
 # the closing of descriptors. In a trap, a bare "return" has the status from before the trap.
@@ -137,15 +137,16 @@ function _async_task {
         builtin printf '%s\n' "$!" >>"${_async_answer[3]}"
     )
 #{%- endif %}
-    exec {_async_in}<&- #{% if devstack %}{_async_log}>>"${_async_answer[1]}"#{% else %}>>"${_async_answer[1]}" 2>&1#{% endif %} || builtin exit 125
+    exec {_async_in}<&- >>"${_async_answer[1]}"#{% if !devstack %} 2>&1#{% endif %} || builtin exit 125
     builtin export "ASYNC_FUTURE=${_async_answer[2]}" 2>/dev/null || builtin true
     [[ $_async_set != *T* ]] || builtin set -T
     builtin shift "${_async_answer[0]}" && _async_rc=0 _ASYNC_STARTED=("") # it has started nothing yet
 #{%- if devstack %}
     builtin set -o xtrace
     # "||" suppresses errexit in the task, as inc/async always did.
-    "$@" >&"$_async_log" 2>&1 {_async_log}>&- || { _async_rc=$? && builtin set +o xtrace; } 2>/dev/null
-    { builtin set +o xtrace; } 2>/dev/null
+    "$@" 2>&1 || _async_rc=$?
+    builtin set +o xtrace
+    exec 2>&1 # for an EXIT trap of the task's
     builtin exit "$_async_rc"
 }
 #{%- else %}
@@ -170,7 +171,7 @@ function _async_supervise {
     [[ $- == *m* ]] || builtin trap '' INT QUIT # as bash before 5.3 does by itself
     [[ -e /proc/self/fd/0 ]] || exec </dev/null
     _async_open || builtin exit 125
-    { _async_task "$@"; } <&0#{% if !devstack %} >/dev/null 2>&1#{% endif %} {_async_shell}>&- {_async_out}>&- &
+    { _async_task "$@"; } <&0 >/dev/null 2>&1 {_async_shell}>&- {_async_out}>&- &
     builtin exec "${_async_program[@]}" --answer "$_async_shell" --gate "$_async_out" --task "$!" \
         "${_async_words[@]}" {_async_in}<&-
 }

@@ -202,14 +202,15 @@ fn a_wrong_value_of_async_quiet_is_named_and_nothing_is_started() {
 }
 
 #[test]
-fn whoever_reads_standard_error_of_a_script_sees_its_end() {
-    in_each_standalone_case(|case| {
+fn whoever_reads_what_a_script_prints_sees_its_end() {
+    in_each_case(|case| {
         let sandbox = case.sandbox();
         let mut command = sandbox.bash(&case.script("async_run t sleep 1000"));
-        let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("bash runs");
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("bash runs");
         // It returns before the task's end.
         let output = child.wait_with_output().expect("its end");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("]: running: sleep 1000\n"));
+        let printed = [output.stdout, output.stderr].concat();
+        assert!(String::from_utf8_lossy(&printed).contains("]: running: sleep 1000\n"), "{case}");
         assert!(output.status.success());
     });
 }
