@@ -165,6 +165,18 @@ pub enum Error {
         "`{0}` was asked to end where it runs, and nothing has been heard of it: `async status {0}` tells when that is so"
     )]
     NotConfirmed(String),
+    /// Only the host that runs a future can end it.
+    #[error(
+        "`{name}` runs on the host {host}: cancel it there; if that host is gone for good, remove {}", .path.display()
+    )]
+    OnAnotherHost {
+        /// The name.
+        name: String,
+        /// The host.
+        host: String,
+        /// The record.
+        path: PathBuf,
+    },
     /// A system call failed.
     #[error("can't {action} {}: {source}{}", .path.display(), advice(.source))]
     Io {

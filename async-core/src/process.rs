@@ -17,12 +17,72 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::signal::{SigHandler, SigSet, Signal, kill, signal};
+use nix::sys::utsname::uname;
 use nix::unistd::{ForkResult, SysconfVar, sysconf};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
 
 use crate::clock::Millis;
 use crate::interruption::again;
+
+/// One boot of one machine.
+///
+/// The kernel makes a random id for each boot. The machine's name tells a machine that has rebooted from another one
+/// that uses the same store.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    id: String,
+    /// Unknown in records of earlier versions.
+    host: Option<String>,
+}
+
+/// The machine may be given another name.
+impl PartialEq for Boot {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Boot {}
+
+impl Boot {
+    /// The boot of this machine.
+    ///
+    /// Fails if `/proc` is missing.
+    pub fn current() -> io::Result<&'static Self> {
+        static CURRENT: OnceLock<Boot> = OnceLock::new();
+        if let Some(current) = CURRENT.get() {
+            return Ok(current);
+        }
+        let id = read_line("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
+        let name = uname()?.nodename().to_string_lossy().into_owned();
+        Ok(CURRENT.get_or_init(|| format!("{id}@{name}").parse().unwrap_or(Self { id, host: None })))
+    }
+
+    /// The name of the machine, if it is known to be another one than this. If this machine can't be told, none.
+    #[must_use]
+    pub fn other_host(&self) -> Option<&str> {
+        let here = Self::current().ok()?;
+        self.host.as_deref().filter(|host| here != self && here.host.as_deref().is_some_and(|here| here != *host))
+    }
+}
+
+impl fmt::Display for Boot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.id)?;
+        self.host.as_ref().map_or(Ok(()), |host| write!(f, "@{host}"))
+    }
+}
+
+impl FromStr for Boot {
+    type Err = ParseIdentityError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdentityError> {
+        let (id, host) = text.split_once('@').map_or((text, None), |(id, host)| (id, Some(host.to_owned())));
+        let is_word = !id.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control());
+        if is_word { Ok(Self { id: id.to_owned(), host }) } else { Err(ParseIdentityError) }
+    }
+}
 
 /// One process of one boot of one machine.
 ///
@@ -32,7 +92,7 @@ use crate::interruption::again;
 pub struct ProcessIdentity {
     pid: u32,
     start_ticks: u64,
-    boot: String,
+    boot: Boot,
 }
 
 impl ProcessIdentity {
@@ -46,7 +106,7 @@ impl ProcessIdentity {
         }
         let stat = stat_line(pid)?;
         let start_ticks = start_ticks(&stat).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
-        Ok(Self { pid, start_ticks, boot: boot_id()? })
+        Ok(Self { pid, start_ticks, boot: Boot::current()?.clone() })
     }
 
     /// The process id.
@@ -57,15 +117,18 @@ impl ProcessIdentity {
 
     /// Whether that very process still exists. A zombie counts as gone, since it runs nothing any more.
     ///
-    /// Fails if that can't be found out, for example when no descriptor is free or `/proc` does not belong to this
-    /// process's own pid namespace.
+    /// Fails if that can't be found out, for example when no descriptor is free, `/proc` does not belong to this
+    /// process's own pid namespace, or it is a process of another host.
     pub fn is_alive(&self) -> io::Result<bool> {
+        if let Some(host) = self.boot.other_host() {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, format!("it is on the host {host}")));
+        }
         require_own_proc()?;
         let Some(stat) = unless_gone(stat_line(self.pid))? else {
             return Ok(false);
         };
         let same = start_ticks(&stat) == Some(self.start_ticks) && runs(&stat);
-        Ok(same && boot_id()? == self.boot)
+        Ok(same && *Boot::current()? == self.boot)
     }
 
     /// Sleeps until the process is gone, `other` has something to read, or it is time to look again.
@@ -520,10 +583,6 @@ fn start_ticks(stat: &str) -> Option<u64> {
     fields_after_name(stat)?.nth(19)?.parse().ok()
 }
 
-fn boot_id() -> io::Result<String> {
-    Ok(read_line("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
-}
-
 impl fmt::Display for ProcessIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.pid, self.start_ticks, self.boot)
@@ -541,10 +600,10 @@ impl FromStr for ProcessIdentity {
     fn from_str(text: &str) -> Result<Self, ParseIdentityError> {
         let mut parts = text.split(' ');
         match [(); 4].map(|()| parts.next()) {
-            [Some(pid), Some(ticks), Some(boot), None] if !boot.is_empty() => Ok(Self {
+            [Some(pid), Some(ticks), Some(boot), None] => Ok(Self {
                 pid: pid.parse().map_err(|_| ParseIdentityError)?,
                 start_ticks: ticks.parse().map_err(|_| ParseIdentityError)?,
-                boot: boot.to_owned(),
+                boot: boot.parse()?,
             }),
             _ => Err(ParseIdentityError),
         }
@@ -583,8 +642,11 @@ mod tests {
         let reused = ProcessIdentity { start_ticks: me.start_ticks + 1, ..me.clone() };
         assert!(!reused.is_alive().unwrap());
         reused.wait().unwrap();
-        let rebooted = ProcessIdentity { boot: "another".into(), ..me };
-        assert!(!rebooted.is_alive().unwrap());
+        let rebooted = |boot: &str| ProcessIdentity { boot: boot.parse().unwrap(), ..me.clone() };
+        assert!(!rebooted("another").is_alive().unwrap());
+        let here = uname().unwrap().nodename().to_str().unwrap().to_owned();
+        assert!(!rebooted(&format!("another@{here}")).is_alive().unwrap());
+        assert!(rebooted("another@not-here").is_alive().is_err(), "that is for its own host to say");
     }
 
     #[test]

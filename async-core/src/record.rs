@@ -7,9 +7,10 @@
 //! argv = ["make","-j4","docs"]
 //! cwd = "/home/me/project"
 //! start_boot = 918273
+//! host = 6f1ed8a4-…@build1
 //! log = none
 //! log = own
-//! script = 4100 91827 6f1ed8a4-…
+//! script = 4100 91827 6f1ed8a4-…@build1
 //! pid = 4242
 //! task = 4243
 //! end_time = 1795503107123
@@ -38,7 +39,8 @@
 //! | `taken_by` | the script that collected it |
 //! | `waits_for` | a process of the task that waits, and the future that it waits for |
 //!
-//! Keys with `_time` are in ms since the epoch, `start_boot` is in ms since boot, and `run_time` is a duration in ms.
+//! `host` is the kernel's random id of the boot, and the host's name. A process is its id, its start in clock ticks since
+//! boot, and its host. Keys with `_time` are in ms since the epoch, `start_boot` is in ms since boot, and `run_time` is a duration in ms.
 //! `log` is `own` once the future has made its log; until then, a log of that name belongs to an earlier future. Values
 //! are raw, without quoting or escapes. Other sections belong to other programs; lines added after one begin with
 //! `[job]` again. A line without its newline is torn and does not count; the next writer ends it with a control
@@ -60,7 +62,7 @@ use crate::clock::{self, Millis};
 use crate::launch::{Launch, Submission};
 use crate::name::FutureName;
 use crate::plan::Plan;
-use crate::process::{self, ProcessIdentity};
+use crate::process::{self, Boot, ProcessIdentity};
 use crate::text::at_most;
 
 #[cfg(feature = "fuzzing")]
@@ -98,6 +100,9 @@ pub struct Record {
     pub start_time: Millis,
     /// When the task was started, in ms since boot.
     pub start_boot: Option<Millis>,
+    /// The host that it was started on. Its locks and process ids may mean nothing on another.
+    #[serde(skip)]
+    pub host: Option<Boot>,
     /// Whether the log of that name belongs to this future. In the original script's records it does.
     #[serde(skip)]
     pub has_log: bool,
@@ -200,12 +205,23 @@ impl Record {
         self.pid.as_deref() == Some("self")
     }
 
-    /// The process id, or the job of a task on an engine: `slurm:42`.
+    /// The process id, with the host if that is another one, as `HOST:PID`; or the job of a task on an engine:
+    /// `slurm:42`.
     #[must_use]
     pub fn process_or_job(&self) -> Option<String> {
         let on = self.plan.as_ref().and_then(|plan| plan.on.as_ref());
         let job = on.and_then(|on| Some(format!("{on}:{}", self.job.as_ref()?)));
-        job.or_else(|| self.pid.clone())
+        let pid = || match self.other_host() {
+            Some(host) => Some(format!("{host}:{}", self.pid.as_ref()?)),
+            None => self.pid.clone(),
+        };
+        job.or_else(pid)
+    }
+
+    /// The host that it was started on, if that is not this one.
+    #[must_use]
+    pub fn other_host(&self) -> Option<&str> {
+        self.host.as_ref()?.other_host()
     }
 
     /// The process that supervises the task, if there is one.
@@ -240,8 +256,8 @@ impl Record {
     #[must_use]
     pub fn elapsed(&self) -> Millis {
         let since_start = match self.start_boot {
-            Some(start) => clock::since_boot().saturating_sub(start),
-            None => clock::wall().saturating_sub(self.start_time),
+            Some(start) if self.other_host().is_none() => clock::since_boot().saturating_sub(start),
+            _ => clock::wall().saturating_sub(self.start_time),
         };
         let held_back = self.run_start.map_or(0, |start| start.saturating_sub(self.start_time).max(0));
         since_start.saturating_sub(held_back).max(0)
@@ -268,6 +284,7 @@ impl Record {
             self.argv.clone().map(Line::Argv),
             self.cwd.clone().map(Line::Cwd),
             self.start_boot.map(Line::StartBoot),
+            self.host.clone().map(Line::Host),
             (!self.has_log).then_some(Line::Log(LogOf::Another)),
             self.pid.clone().map(Line::Pid),
             self.task.map(Line::Task),

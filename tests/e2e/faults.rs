@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod collecting;
+mod hosts;
 mod limits;
 mod names;
 mod places;

@@ -62,6 +62,27 @@ fn a_host_that_does_not_answer_is_no_news() {
 
 #[test]
 #[ignore = "in the full set"]
+fn a_host_that_hangs_is_no_news() {
+    let Some(host) = OtherHost::start() else { return };
+    for name in ["t", "u", "v"] {
+        let started =
+            GATED.replace("ssh:far t", &format!("ssh:far {name}")).replace("status t", &format!("status {name}"));
+        host.run(&format!("mkdir {name}; cd {name}; {started}")).exits(0);
+    }
+    host.fault("exec sleep 1000");
+    host.run("async wait --timeout 3s t u").exits(124);
+    host.run("async cancel v").complains("nothing has been heard of it").exits(125);
+    let status = host.run("async status");
+    status.says("t\trunning\t").says("u\trunning\t").says("v\trunning\t");
+    host.fault("");
+    // Nobody hears of it before the question that hangs is given up.
+    host.run("echo 0 >t/go; async wait t").says("begun\nthe end\n").exits(0);
+    host.run("echo 6 >u/go; async wait u").says("begun\nthe end\n").exits(6);
+    host.run("async wait v").tells("(cancelled)").exits(143);
+}
+
+#[test]
+#[ignore = "in the full set"]
 fn a_question_that_is_cut_short_is_not_begun() {
     let Some(host) = OtherHost::start() else { return };
     for rest in ["600", "-2", "-30", "-60", "-120"] {

@@ -166,7 +166,10 @@ MaxJobCount=1000
             let words: Vec<String> = line.iter().zip(values).map(|(word, value)| format!("{word}{value}")).collect();
             conf += &(words.join(" ") + "\n");
         }
-        conf += "PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP\n";
+        // What is urgent cancels what is not, if there is no room.
+        conf += "PreemptType=preempt/partition_prio\nPreemptMode=CANCEL\n";
+        conf += "PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1\n";
+        conf += "PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=2\n";
         fs::write(dir.join("slurm.conf"), conf).expect("a file");
         for name in CLIENTS {
             let stand_in = format!(

@@ -112,6 +112,8 @@ pub(crate) struct Future {
     parent: Option<String>,
     /// Where its task runs, if not here: `slurm`.
     on: Option<String>,
+    /// The host that it was started on, if that is not this one: the process ids are that host's.
+    host: Option<String>,
     /// The job by which that knows it, once there is one.
     job: Option<String>,
     /// The node that runs it, or has.
@@ -194,6 +196,7 @@ struct PlanFields {
 impl From<Entry> for Future {
     fn from(entry: Entry) -> Self {
         let (failed, run_time_ms) = (entry.has_failed(), entry.run_time());
+        let host = entry.record.other_host().map(str::to_owned);
         let Entry { name, record, state, log, paused, .. } = entry;
         Self {
             name: name.into(),
@@ -213,6 +216,7 @@ impl From<Entry> for Future {
             script_pid: record.script.as_ref().map(ProcessIdentity::pid),
             parent: record.parent,
             on: record.plan.as_ref().and_then(|plan| plan.on.as_ref()).map(ToString::to_string),
+            host,
             job: record.job,
             node: record.node,
             reason: record.reason.filter(|_| state == State::Queued),

@@ -9,7 +9,7 @@ use crate::clock::Millis;
 use crate::launch::{Launch, Submission, Target};
 use crate::name::FutureName;
 use crate::plan::Plan;
-use crate::process::ProcessIdentity;
+use crate::process::{Boot, ProcessIdentity};
 use crate::text::at_most;
 
 /// How much of a value to show in an error, in bytes.
@@ -48,7 +48,7 @@ macro_rules! plain_values {
     };
 }
 
-plain_values!(false: String, Millis, u32, u8, bool, ProcessIdentity, Target);
+plain_values!(false: String, Millis, u32, u8, bool, Boot, ProcessIdentity, Target);
 plain_values!(true: FutureName, FutureId, QueuePlace, Donor, WaitsFor, Usage);
 
 /// Values that are written as JSON.
@@ -145,6 +145,7 @@ lines! {
     Argv(Vec<Argument>) = "argv" => |record, value| record.argv = Some(value),
     Cwd(Argument) = "cwd" => |record, value| record.cwd = Some(value),
     StartBoot(Millis) = "start_boot" => |record, value| record.start_boot = Some(value),
+    Host(Boot) = "host" => |record, value| record.host = Some(value),
     Log(LogOf) = "log" => |record, value| record.has_log = value == LogOf::This,
     Pid(String) = "pid" => |record, value| record.pid = Some(value),
     Task(u32) = "task" => |record, value| record.task = Some(value),

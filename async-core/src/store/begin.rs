@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::lock;
 use crate::name::FutureName;
 use crate::plan::Plan;
-use crate::process::ProcessIdentity;
+use crate::process::{Boot, ProcessIdentity};
 use crate::record::{Argument, FutureId, Line, LogOf, Record};
 use crate::text::{command_line, shell_line};
 
@@ -174,6 +174,7 @@ impl Store {
             argv: (!shortened).then(|| argv.iter().map(|arg| Argument::from(arg.as_os_str())).collect()),
             start_time: clock::wall(),
             start_boot: Some(clock::since_boot()),
+            host: Boot::current().ok().cloned(),
             pid,
             task,
             script: request.script.clone(),
@@ -196,7 +197,7 @@ impl Store {
             match self.claim(name)? {
                 Claim::Unknown => {}
                 Claim::Running(other) => {
-                    return Err(Error::AlreadyRunning { name: name.to_string(), pid: other.pid });
+                    return Err(Error::AlreadyRunning { name: name.to_string(), pid: other.process_or_job() });
                 }
                 Claim::HandedOver(_) => return Err(Error::HandedOver(name.to_string())),
                 Claim::Ready(ready) => {

@@ -114,6 +114,10 @@ impl Store {
             }
             State::Running | State::Queued => {}
         }
+        if let Some(host) = record.other_host().filter(|_| record.submission.is_none()) {
+            let (name, host) = (name.to_string(), host.to_owned());
+            return Err(Error::OnAnotherHost { name, host, path: path.to_owned() });
+        }
         if let Some(life) = &record.life {
             return Ok(Asked::Answered(Cancelled::InShell(life.pid())));
         }

@@ -89,8 +89,11 @@ fn add_end(file: &File, path: &Path, record: Record, end: &End) -> Result<Record
     let run_time = match record.run_boot.or(record.start_boot) {
         _ if end.run_time.is_some() => end.run_time.unwrap_or(0),
         _ if matches!(end.cause, Some(Cause::Skipped | Cause::Unstartable)) || record.is_held_back() => 0,
-        Some(start) => clock::since_boot().saturating_sub(start),
-        None => end_time.saturating_sub(record.start_time),
+        // Another host may have begun it, or have submitted its job.
+        Some(start) if record.other_host().is_none() && record.submission.is_none() => {
+            clock::since_boot().saturating_sub(start)
+        }
+        _ => end_time.saturating_sub(record.run_start.unwrap_or(record.start_time)),
     };
     let run_time = run_time.max(0);
     let mut lines = vec![Line::EndTime(end_time), Line::RunTime(run_time)];

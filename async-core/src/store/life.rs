@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
@@ -18,6 +19,10 @@ use crate::record::Record;
 
 /// Whether a process holds the future's life.
 pub(super) fn is_alive(file: &File, path: &Path, record: &Record) -> Result<bool> {
+    if record.rc.is_none() && record.submission.is_none() && record.other_host().is_some() {
+        // Only that host can tell whether it is lost; here the lock may mean nothing.
+        return Ok(file.metadata().map_err(Error::io("look at", path))?.nlink() > 0);
+    }
     match &record.life {
         Some(life) => life.is_alive().map_err(Error::io("look at the process of", path)),
         // A task on an engine is alive even if no process attends it.
@@ -31,14 +36,27 @@ pub(super) fn is_alive(file: &File, path: &Path, record: &Record) -> Result<bool
 pub(super) fn wait_for_end(file: &File, path: &Path) -> Result<()> {
     let record = read_record(file, path)?;
     match record.life {
+        _ if record.other_host().is_some() && record.submission.is_none() => wait_for_host(file, path),
         Some(life) => wait_for_shell(&life, file, path),
         None if record.plan.is_some_and(|plan| plan.on.is_some()) => wait_for_job(file, path),
         None => lock::wait_for_release(file).map_err(Error::io("wait for", path)),
     }
 }
 
-/// How long to sleep before checking again whether a process attends the job.
+/// How long to sleep before looking again at a job that no process attends, or at a future of another host.
 const UNATTENDED: Duration = Duration::from_secs(1);
+
+/// Its lock is only seen here if the file system has locks that hold across hosts.
+fn wait_for_host(file: &File, path: &Path) -> Result<()> {
+    loop {
+        lock::wait_for_release(file).map_err(Error::io("wait for", path))?;
+        let record = read_record(file, path)?;
+        if record.rc.is_some() || record.submission.is_some() || !is_alive(file, path, &record)? {
+            return Ok(());
+        }
+        sleep(UNATTENDED);
+    }
+}
 
 /// An attendant may be gone before the job is over: then another one takes its place.
 fn wait_for_job(file: &File, path: &Path) -> Result<()> {

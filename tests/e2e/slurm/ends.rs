@@ -170,6 +170,47 @@ fn what_an_administrator_does_to_a_job_is_no_success_and_has_its_name() {
 
 #[test]
 #[ignore = "in the full set"]
+fn one_that_has_to_make_room_is_no_success() {
+    let Some(cluster) = Cluster::start() else { return };
+    let everything = HEEDFUL.replace(" t ", " --sbatch '-N 2 --exclusive' t ");
+    cluster.run(&everything).exits(0);
+    cluster
+        .run("async run --on slurm --sbatch '-p urgent -N 2 --exclusive' u -- true; async wait u; echo \"u $?\"; async wait t")
+        .says("u 0\n")
+        .says("told\n")
+        .tells("with result 143 in 0 seconds (it had to make room for another job)")
+        .exits(143);
+    // It is tried again, and says itself how that ends.
+    let again = "rm -f there; async run --on slurm --retry 1 --sbatch '-N 2 --exclusive' t -- bash -c '
+            [ ! -e there ] || exit 6; echo >there; sleep 1000'
+        until [ -e there ]; do sleep 0.02; done
+        async run --on slurm --sbatch '-p urgent -N 2 --exclusive' u -- true; async wait u t";
+    cluster.run(again).exits(6);
+}
+
+/// Its memory can't be limited here, and its node does not fail by order: Slurm's word for the end is exchanged.
+#[test]
+#[ignore = "in the full set"]
+fn an_end_that_is_not_the_tasks_has_the_name_that_slurm_gives_it() {
+    let Some(cluster) = Cluster::start() else { return };
+    let squeue = cluster.ask("command -v squeue");
+    for (word, shown, rc) in [
+        ("FAILED", "with result 125", 125),
+        ("OUT_OF_MEMORY", "(out of memory)", 137),
+        ("NODE_FAIL", "(its node failed)", 125),
+        ("BOOT_FAIL", "(its node failed)", 125),
+        ("DEADLINE", "(its time was up)", 124),
+        ("REVOKED", "(cancelled)", 143),
+    ] {
+        cluster.fault("squeue", &format!("{squeue} \"$@\" | sed 's/|FAILED|/|{word}|/'; exit"));
+        // The job's shell is killed with the task, and says nothing.
+        cluster.run("async run --on slurm t -- bash -c 'kill -KILL $PPID $$'; async wait t").tells(shown).exits(rc);
+        cluster.fault("squeue", "");
+    }
+}
+
+#[test]
+#[ignore = "in the full set"]
 fn a_time_limit_of_slurm_has_the_status_of_one() {
     let Some(cluster) = Cluster::start() else { return };
     cluster.run("async run --on slurm --sbatch '-t 1' t -- bash -c 'echo >there; sleep 1000'").exits(0);

@@ -1,0 +1,139 @@
+//! Two hosts that share a store. Each is a namespace with a name, a boot and process ids of its own; what is killed with
+//! it lets go of its locks, as on a file system whose locks other hosts do not see.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use async_tests::cluster::Cluster;
+use async_tests::fault::in_each_standalone_case;
+use async_tests::shell::Sandbox;
+use async_tests::small_disk::is_root;
+
+/// `on HOST BOOT COMMAND...` runs a command on a host, which is gone when the command ends.
+const ON: &str = r#"
+    on() { # the host's name, its boot, a command
+        echo "0000000$2-0000-4000-8000-000000000000" >"$1.boot"
+        unshare --uts --pid --fork --mount --mount-proc --kill-child=KILL bash -c '
+            mount --bind "$0.boot" /proc/sys/kernel/random/boot_id; hostname "$0"; shift; "$@"; exit $?' "$@"
+    }
+    runs() { async status t | grep -q "$(printf "t\trunning")"; }
+"#;
+
+/// A task on the host `a`, which ends as it is told to.
+const TASK: &str = r#"
+    make_gate() { rm -f go; mkfifo go; }
+    make_gate; rm -f there
+    start="async run t -- bash -c 'echo out; echo >there; read -r rc <go; exit \$rc'; until [ -e there ]; do sleep 0.02; done"
+"#;
+
+#[test]
+fn a_future_of_another_host_is_waited_for_and_never_lost() {
+    if !is_root("another host") {
+        return;
+    }
+    for rc in [0, 6] {
+        let sandbox = Sandbox::default();
+        let finished = sandbox.run(&format!(
+            "{ON}{TASK}
+            mkfifo off; on a 1 bash -c \"$start; read -r _ <off\" & host=$!
+            until [ -e there ]; do sleep 0.02; done
+            on b 2 async status t
+            on b 2 async run t -- true; echo \"again $?\"
+            on b 2 async cancel t; echo \"cancel $?\"
+            on b 2 async wait --timeout 1ms t; echo \"early $?\"
+            on b 2 async wait t >waited & waiter=$!
+            echo {rc} >go; wait $waiter; echo \"wait $?\"; cat waited
+            echo >off; wait $host"
+        ));
+        finished.says("t\trunning\t-\ta:").says("again 125\n").says("cancel 125\n").says("early 124\n");
+        finished.says(&format!("wait {rc}\nout\n"));
+        finished.complains("`t` runs on the host a: cancel it there").complains("`t` is running already (pid a:");
+    }
+}
+
+#[test]
+fn only_the_host_itself_says_that_its_future_is_lost() {
+    if !is_root("another host") {
+        return;
+    }
+    let sandbox = Sandbox::default();
+    let finished = sandbox.run(&format!(
+        "{ON}{TASK}
+        on a 1 bash -c \"$start\"
+        on b 2 async status --json t | grep '\"host\"'
+        on b 2 async wait --timeout 1.5s t; echo \"wait $?\"
+        on b 2 async init; echo \"init $?\"
+        on b 2 async status t
+        on a 3 async status t
+        on a 3 async wait t; echo \"after a boot $?\""
+    ));
+    finished
+        .says("\"host\": \"a\"")
+        .says("wait 124\n")
+        .complains("`t` of an earlier run still runs, so it was kept")
+        .says("t\trunning\t-\ta:");
+    finished.says("t\tlost\t").says("after a boot 125\n");
+}
+
+#[test]
+fn a_script_of_another_host_is_not_taken_for_one_that_has_ended() {
+    if !is_root("another host") {
+        return;
+    }
+    in_each_standalone_case(|case| {
+        let finished = case.run(&format!(
+            "{ON}
+            export -f on; export ASYNC_DIR=$DEST/shared
+            cat >script <<'END'
+            source <(async shim)
+            async_run t true
+            until async status t | grep -q finished; do sleep 0.02; done
+            on b 2 async init; echo \"init $?\"
+            on b 2 async wait --all; echo \"all $?\"
+            async_wait t; echo \"own $?\"
+END
+            on a 1 $BASH script"
+        ));
+        finished.says("own 0\n").complains("so it was left alone");
+    });
+}
+
+#[test]
+#[ignore = "in the full set"]
+fn a_job_is_attended_from_whichever_host_looks() {
+    if !is_root("another host") {
+        return;
+    }
+    let Some(cluster) = Cluster::start() else { return };
+    for rc in [0, 6] {
+        let start = TASK.replace("async run t", "async run --on slurm t");
+        // The host that has submitted it is gone.
+        let finished = cluster.run(&format!(
+            "{ON}{start}
+            on a 1 bash -c \"$start\"
+            on b 2 async status t
+            echo {rc} >go; on b 2 async wait t; echo \"wait $?\""
+        ));
+        finished.says("t\trunning\t").says(&format!("out\nwait {rc}\n")).lacks("lost");
+        // It is there, and attends the job.
+        let finished = cluster.run(&format!(
+            "{ON}{start}
+            mkfifo off; on a 1 bash -c \"$start; read -r _ <off\" & host=$!
+            until [ -e there ]; do sleep 0.02; done
+            on b 2 async wait t >waited & waiter=$!
+            echo {rc} >go; wait $waiter; echo \"wait $?\"; cat waited
+            echo >off; wait $host; rm off"
+        ));
+        finished.says(&format!("wait {rc}\nout\n"));
+    }
+    // It is cancelled from the other.
+    let start = TASK.replace("async run t", "async run --on slurm t");
+    let finished = cluster.run(&format!(
+        "{ON}{start}
+        mkfifo off; on a 1 bash -c \"$start; read -r _ <off\" & host=$!
+        until [ -e there ]; do sleep 0.02; done
+        on b 2 async cancel t; echo \"cancel $?\"
+        on b 2 async wait t; echo \"wait $?\"
+        echo >off; wait $host; rm off"
+    ));
+    finished.says("cancel 0\n").says("wait 143\n");
+}
