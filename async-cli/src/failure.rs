@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use crate::of_script::with_future;
+use crate::script_option::with_future;
 use async_core::Entry;
 
 use crate::exit_code::{FAILED, NOT_EXECUTABLE, NOT_FOUND, PRESENT, TIME_UP, USAGE};

@@ -1,5 +1,6 @@
 //! The command line of `async`: what each command does, and what it says.
 
+pub mod awk;
 mod cli;
 mod commands;
 mod completing;
@@ -16,9 +17,9 @@ mod json;
 mod kernel_copy;
 mod man;
 mod messages;
-mod no_program;
+mod missing_program;
 mod number;
-mod of_script;
+mod script_option;
 mod shim;
 mod signal;
 mod standard_output;

@@ -7,7 +7,7 @@ use async_core::{FutureName, Permissions, Store};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Command, Error};
 
-use crate::no_program::{Typed, name_missing};
+use crate::missing_program::{Typed, name_missing};
 
 /// The least similarity of two names that are alike, by the Jaro-Winkler measure: 0 for nothing in common, 1 for equal.
 const ALIKE: f64 = 0.8;

@@ -31,7 +31,7 @@ pub enum Error {
         "`{0}` is being collected by another process, which has stopped reading: resume or end that one, and try \
          again"
     )]
-    HandedOver(String),
+    BeingCollected(String),
     /// The store's directory does not exist.
     #[error("there is no store at {}: `async run` makes one, and so does `async init` (in a script: async_init)", .0.display())]
     NoStore(PathBuf),
@@ -155,7 +155,7 @@ pub enum Error {
     #[error("the engine does not take it: {0}")]
     NotSubmitted(String),
     /// A task continues on its engine, but this process has stopped attending it.
-    #[error("`{0}` goes on where it runs: whoever waits for it, or asks how it stands, attends it again")]
+    #[error("`{0}` goes on where it runs: the next `async wait` or `async status` attends it again")]
     Unattended(String),
     /// The engine no longer knows a task that has not reported its end.
     #[error("`{0}` is lost: nobody knows its job any more, and that has not said how it ended")]

@@ -22,7 +22,7 @@ pub fn is_torn(record: &Record) -> bool {
 /// section.
 #[must_use]
 pub fn said(record: Record) -> Record {
-    Record { torn: false, elsewhere: false, ..record }
+    Record { torn: false, in_foreign_section: false, ..record }
 }
 
 /// Writes the record out again in full.

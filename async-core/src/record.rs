@@ -195,7 +195,7 @@ pub struct Record {
     pub(crate) torn: bool,
     /// Whether the last section is a foreign one.
     #[serde(skip)]
-    pub(crate) elsewhere: bool,
+    pub(crate) in_foreign_section: bool,
 }
 
 impl Record {

@@ -87,4 +87,4 @@ pub use path::Stretch;
 pub use replay::{Replay, Stuck, Times};
 pub use run::{Collected, Recorded, Run, Status, Task, TaskOutcome};
 pub use schedule::Schedule;
-pub use summary::{Speedup, Summary};
+pub use summary::Summary;

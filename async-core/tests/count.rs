@@ -1,4 +1,4 @@
-//! The number of live futures is right, whoever changes the store and however.
+//! The number of live futures stays right, however the store changes.
 
 use std::fs::{self, File};
 use std::os::fd::AsFd;

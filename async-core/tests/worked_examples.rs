@@ -1,4 +1,4 @@
-//! Runs small enough to be reckoned by hand. Figures are ms.
+//! Runs small enough to calculate by hand. Figures are ms.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 

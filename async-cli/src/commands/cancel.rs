@@ -13,7 +13,7 @@ use crate::duration;
 use crate::failure::{Failure, warn};
 use crate::json::{self, Cancellation, Cancellations, Envelope};
 use crate::messages::{self, About, Lines, Output};
-use crate::of_script::OfScript;
+use crate::script_option::ScriptOption;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,7 +31,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Cancel {
     #[command(flatten)]
-    of: OfScript,
+    of: ScriptOption,
     /// Stop all running and queued futures
     #[arg(long, conflicts_with = "names")]
     all: bool,

@@ -14,7 +14,7 @@ use crate::wait::batch::PendingBatch;
 use crate::wait::collecting::WaitOptions;
 use crate::wait::sleeper::Sleeper;
 use crate::wait::targets::{self, Scope};
-use crate::wait::{How, Waiting};
+use crate::wait::{WaitMode, Waiting};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,18 +47,18 @@ impl Cleanup {
         let sleeper = Sleeper::new(None, Some(targets::go_on(context, &[])));
         if !self.json {
             let options = WaitOptions::usual(lines);
-            let mut waiting = Waiting::of_program(&store, &mut output, options, targets, How::CleanUp);
+            let mut waiting = Waiting::of_program(&store, &mut output, options, targets, WaitMode::CleanUp);
             waiting.run(&sleeper)?;
             return Ok(waiting.status().into());
         }
         let names: Vec<FutureName> =
             targets.iter().filter_map(|target| FutureName::from_arg(&target.text).ok()).collect();
         let mut batch = PendingBatch::default();
-        let mut waiting = Waiting::of_program(&store, &mut output, WaitOptions::BATCHED, targets, How::CleanUp);
+        let mut waiting = Waiting::of_program(&store, &mut output, WaitOptions::BATCHED, targets, WaitMode::CleanUp);
         waiting.batch = Some(&mut batch);
         let waited = waiting.run(&sleeper);
         let status = waited.as_ref().map_or_else(Failure::status, |()| waiting.status());
-        let ended = WaitEnd::of(waited.as_ref().err(), How::CleanUp, &waiting.state.score);
+        let ended = WaitEnd::of(waited.as_ref().err(), WaitMode::CleanUp, &waiting.state.score);
         drop(waiting);
         let together = batch.claim(&store, false)?;
         let document = Waited::new(&together, &names, &others, ended, status);

@@ -19,7 +19,7 @@ use crate::cli::Context;
 use crate::failure::{Failure, warn};
 use crate::messages::Output;
 use crate::number;
-use crate::of_script::OfScript;
+use crate::script_option::ScriptOption;
 
 use printer::{Labels, Printer};
 use source::Source;
@@ -40,7 +40,7 @@ Examples:
 #[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(crate) struct Log {
     #[command(flatten)]
-    of: OfScript,
+    of: ScriptOption,
     /// The names of the futures
     #[arg(required = true, value_name = "NAME")]
     names: Vec<OsString>,

@@ -24,13 +24,13 @@ use crate::elsewhere;
 use crate::failure::{Failure, warn};
 use crate::json::{self, Envelope, Start};
 use crate::messages::{self, About, Lines, Output};
-use crate::no_program::{Typed, what_to_type};
+use crate::missing_program::{Typed, what_to_type};
 use crate::wait::batch::PendingBatch;
 use crate::wait::collecting::WaitOptions;
 use crate::wait::sleeper::Sleeper;
 use crate::wait::targets;
-use crate::wait::{How, Waiting};
-use supervisor::{Caller, Supervisor};
+use crate::wait::{WaitMode, Waiting};
+use supervisor::{AnswerChannel, Supervisor};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -125,7 +125,7 @@ impl Run {
             Side::Parent(child) => child,
             Side::Child => {
                 drop((report, started.log, told));
-                let (store, name, planned, caller) = (&store, &name, started.planned, Caller::at(answer, self.wait));
+                let (store, name, planned, caller) = (&store, &name, started.planned, AnswerChannel::at(answer, self.wait));
                 let (record, id) = (started.record, started.id);
                 Supervisor { store, name, id, record, planned, command, elsewhere, stdin, cwd: &cwd, caller }.run();
                 std::process::exit(0);
@@ -165,7 +165,7 @@ impl Run {
                 (&mut Output::stdout()?, &Sleeper::new(None, Some(targets::go_on(context, &[name.as_str().into()]))));
             let options = if self.json { WaitOptions::BATCHED } else { WaitOptions::usual(lines) };
             let targets = targets::named(&[name.as_str().into()]);
-            let mut waiting = Waiting::of_program(&store, output, options, targets, How::Each);
+            let mut waiting = Waiting::of_program(&store, output, options, targets, WaitMode::Each);
             waiting.batch = self.json.then_some(&mut batch);
             let waited = waiting.run(sleeper).map(|()| waiting.status());
             if let (Ok(_), Some(Ok(told))) = (&waited, when_it_runs) {

@@ -23,7 +23,7 @@ use crate::export::Exports;
 use crate::failure::{Failure, warn};
 use crate::json::Envelope;
 use crate::messages::Output;
-use crate::of_script::OfScript;
+use crate::script_option::ScriptOption;
 
 use analysis::Prediction;
 use comparison::Against;
@@ -71,7 +71,7 @@ const WIDTH: u16 = 80;
 #[allow(clippy::struct_excessive_bools, reason = "options that are there or not")]
 pub(crate) struct Timing {
     #[command(flatten)]
-    of: OfScript,
+    of: ScriptOption,
     /// Print when each future started, how long it ran, how long the script was blocked waiting for it, and how long it lay finished before that (slack), in seconds
     #[arg(long)]
     table: bool,

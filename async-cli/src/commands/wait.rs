@@ -17,7 +17,7 @@ use crate::wait::batch::PendingBatch;
 use crate::wait::collecting::WaitOptions;
 use crate::wait::sleeper::Sleeper;
 use crate::wait::targets::{self, Scope, Target};
-use crate::wait::{How, Waiting};
+use crate::wait::{WaitMode, Waiting};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -63,11 +63,11 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    pub(crate) fn how(&self) -> How {
+    pub(crate) fn how(&self) -> WaitMode {
         match (self.any, self.fail_fast) {
-            (true, _) => How::Any,
-            (false, true) => How::FailFast,
-            (false, false) => How::Each,
+            (true, _) => WaitMode::Any,
+            (false, true) => WaitMode::FailFast,
+            (false, false) => WaitMode::Each,
         }
     }
 

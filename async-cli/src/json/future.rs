@@ -172,7 +172,7 @@ impl From<Usage> for UsageFields {
     }
 }
 
-/// What a caller asked for beside the command.
+/// The options that it was started with.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "Plan"))]

@@ -172,7 +172,7 @@ pub(crate) struct PredictionFields {
     pub(crate) difference_ms: Millis,
 }
 
-/// A run beside earlier ones.
+/// A run compared with earlier ones.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "Comparison"))]
@@ -183,7 +183,7 @@ pub(crate) struct ComparisonFields {
     pub(crate) futures: Vec<ComparedFuture>,
 }
 
-/// The run time of a future beside what it was.
+/// The run time of a future, compared with what it was.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct ComparedFuture {
@@ -244,7 +244,7 @@ pub(crate) struct PastFields {
     pub(crate) cause: Option<Cause>,
 }
 
-/// A length beside what it was, in ms. Null where it was not there.
+/// A length, compared with what it was, in ms. Null where it was not there.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "Compared"))]

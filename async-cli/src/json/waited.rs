@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Future;
 use crate::failure::Failure;
 use crate::wait::batch::ClaimedBatch;
-use crate::wait::{How, Score};
+use crate::wait::{Score, WaitMode};
 
 /// What came of a wait.
 #[derive(Debug, Serialize)]
@@ -63,12 +63,12 @@ impl Waited {
 
 impl WaitEnd {
     /// The outcome of a wait that failed as a whole, or ended with that score.
-    pub(crate) fn of(failure: Option<&Failure>, how: How, score: &Score) -> Self {
+    pub(crate) fn of(failure: Option<&Failure>, how: WaitMode, score: &Score) -> Self {
         match failure {
             Some(Failure::TimeUp(_)) => Self::Timeout,
             Some(_) => Self::Error,
             None if score.unsure => Self::Error,
-            None if how == How::FailFast && score.rc.is_some() => Self::Failed,
+            None if how == WaitMode::FailFast && score.rc.is_some() => Self::Failed,
             None => Self::Complete,
         }
     }

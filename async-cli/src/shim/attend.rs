@@ -13,7 +13,8 @@ use crate::failure::Failure;
 
 /// Attends a future whose task runs elsewhere, to its end
 ///
-/// Whoever looks at one that nobody attends calls it. It closes its standard output once it has heard what there is to be heard.
+/// Called by a command that finds one that nobody attends. It closes its standard output once it has heard all that
+/// there is so far.
 #[derive(Args, Debug)]
 #[command(hide = true)]
 pub(crate) struct Attend {

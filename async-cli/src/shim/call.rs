@@ -11,10 +11,10 @@ use crate::cli::{Context, Profile};
 use crate::commands;
 use crate::commands::run::planning::{self, Planning};
 use crate::failure::Failure;
-use crate::no_program::{Typed, is_command_line, what_was_meant};
+use crate::missing_program::{Typed, is_command_line, what_was_meant};
 use crate::suggestion::options_like;
 
-/// What the script says of a call of `async_run` beside its words.
+/// What the script says about a call of `async_run`, besides its words.
 #[derive(Args, Debug)]
 pub(crate) struct Origin {
     /// What the shell can run, as `y` or `n`: a function `command_not_found_handle`, and each word from the second on. Then the

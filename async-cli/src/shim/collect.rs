@@ -22,7 +22,7 @@ use crate::exit_code::FAILED;
 use crate::failure::Failure;
 use crate::messages::{self, About, Lines, Output};
 use crate::wait::collecting::{
-    Collecting, Functions, Pending, Position, Resumed, Step, WaitOptions, WaitSummary, taken,
+    Collecting, Functions, Awaited, Position, Resumed, Step, WaitOptions, WaitSummary, taken,
 };
 use crate::wait::started::{tell_of_failed_starts, tell_of_missing, without_calls_for};
 
@@ -155,7 +155,7 @@ const MAX_TEXT_BYTES: usize = 60_000;
 const MAX_BYTES: usize = 65_000;
 
 /// How far the wait got: the future to wait for, or none when done.
-type Found = Result<Option<(Pending, InOrder)>, Failure>;
+type Found = Result<Option<(Awaited, InOrder)>, Failure>;
 
 /// The part of an answer that differs between answers.
 enum Reply {
@@ -262,7 +262,7 @@ impl Collect {
     fn in_order(&self, functions: Functions<'_>, collecting: &mut Collecting<'_>) -> Result<Reply, Failure> {
         let found = if self.cleanup { self.clean_up(functions, collecting)? } else { self.wait(collecting)? };
         let rc = collecting.summary.rc;
-        Ok(found.map_or(Reply::Done(rc), |(Pending { pid, from, .. }, resume)| {
+        Ok(found.map_or(Reply::Done(rc), |(Awaited { pid, from, .. }, resume)| {
             let started = from.started().unwrap_or(0).to_string();
             Reply::Wait { rc, pid, started, word: resume.to_string() }
         }))
@@ -362,7 +362,7 @@ impl Collect {
                 Ok(Step::StillRuns { pid, started, since, .. }) => {
                     let from = Position::of(started);
                     let resume = InOrder { from, since, cleanup: Some((name, status)) };
-                    return Ok(Some((Pending { from, pid, since }, resume)));
+                    return Ok(Some((Awaited { from, pid, since }, resume)));
                 }
                 Ok(Step::Collected { .. }) if collecting.summary.rc != 0 => {
                     collecting.say_that_it_stops(name.as_str())?;

@@ -9,7 +9,7 @@ use crate::cli::Context;
 use crate::completing::{Candidate, Shell, Typed, candidates};
 use crate::failure::Failure;
 use crate::messages::Output;
-use crate::of_script;
+use crate::script_option;
 
 /// Prints the words that may follow what was typed, a line each
 ///
@@ -37,10 +37,10 @@ impl Complete {
             Shell::Bash => typed.replacement(&value).map(|text| text + "\n"),
             Shell::Zsh | Shell::Fish => Some(format!("{value}\t{help}\n")),
         };
-        let scripts = of_script::names(context);
+        let scripts = script_option::names(context);
         // If a script is named, the futures come from its store.
         let store = match typed.option("--script") {
-            Some(script) => of_script::store(context, script).ok(),
+            Some(script) => script_option::store(context, script).ok(),
             None => context.at(typed.directory()).store().ok(),
         };
         let lines: String = candidates(&typed, store.as_ref(), &scripts).into_iter().filter_map(line).collect();

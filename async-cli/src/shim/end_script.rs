@@ -18,7 +18,7 @@ use crate::wait::collecting::{Functions, WaitOptions};
 use crate::wait::sleeper::Sleeper;
 use crate::wait::started::{tell_of_failed_starts, tell_of_missing};
 use crate::wait::targets::{Rank, Target};
-use crate::wait::{How, Waiting};
+use crate::wait::{WaitMode, Waiting};
 
 /// Cancels, or waits for, what the functions of the script have started and it has not collected
 ///
@@ -74,7 +74,7 @@ impl EndScript {
             seen.extend(new.iter().cloned());
             let targets = new.into_iter().map(|rank| Target { text: rank.name.clone().into(), rank }).collect();
             let options = WaitOptions::usual(Lines::of(context, false)?);
-            let mut waiting = Waiting::of_program(store, &mut output, options, targets, How::Each);
+            let mut waiting = Waiting::of_program(store, &mut output, options, targets, WaitMode::Each);
             waiting.collecting.functions = Some(Functions { context, noted: self.noted() });
             waiting.run(&Sleeper::new(None, None))?;
             status = if status == 0 { waiting.status() } else { status };

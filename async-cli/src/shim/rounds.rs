@@ -20,7 +20,7 @@ use crate::wait::collecting::Collecting;
 use crate::wait::sleeper::Sleeper;
 use crate::wait::started::Started;
 use crate::wait::targets::{self, Scope, Target, is_usual};
-use crate::wait::{self, How, Pending, State, Waiting};
+use crate::wait::{self, Next, WaitMode, WaitState, Waiting};
 
 /// A parsed call.
 pub(super) struct Asked {
@@ -45,7 +45,7 @@ pub(super) struct Word {
     #[serde(rename = "w", default, skip_serializing_if = "is_usual")]
     what: What,
     #[serde(flatten)]
-    state: State,
+    state: WaitState,
 }
 
 /// What to do before the next round.
@@ -88,8 +88,8 @@ impl Asked {
         self.is_for_all() && !self.wanted.any && !self.wanted.keep
     }
 
-    fn how(&self) -> How {
-        if self.cleanup { How::CleanUp } else { self.wanted.how() }
+    fn how(&self) -> WaitMode {
+        if self.cleanup { WaitMode::CleanUp } else { self.wanted.how() }
     }
 
     fn targets(&self, context: &Context, store: &Store, is_first: bool) -> Result<Vec<Target>, Failure> {
@@ -169,7 +169,7 @@ impl Asked {
             (What::Any, _) => waiting.only_sleep(&sleeper)?,
             (What::One, Some(current)) => {
                 if word.deadline.is_some() {
-                    waiting.sleep(&Pending::One { pid: None, is_over: false }, &sleeper)?;
+                    waiting.sleep(&Next::One { pid: None, is_over: false }, &sleeper)?;
                 }
                 // After the deadline nobody waits for it.
                 if word.deadline.is_none_or(|deadline| clock::since_boot() < deadline) {
@@ -182,12 +182,12 @@ impl Asked {
     }
 }
 
-fn answer(waiting: &mut Waiting<'_>, pending: Pending, deadline: Option<Millis>) -> Result<Answer, Failure> {
+fn answer(waiting: &mut Waiting<'_>, next: Next, deadline: Option<Millis>) -> Result<Answer, Failure> {
     let is_up = deadline.is_some_and(|deadline| deadline <= clock::since_boot());
-    let (what, pid, is_over) = match pending {
-        Pending::One { pid, is_over } => (What::One, pid, is_over),
-        Pending::Any => (What::Any, None, false),
-        Pending::Cancel(_) => (What::Cancel, None, true),
+    let (what, pid, is_over) = match next {
+        Next::One { pid, is_over } => (What::One, pid, is_over),
+        Next::Any => (What::Any, None, false),
+        Next::Cancel(_) => (What::Cancel, None, true),
     };
     if is_up && !is_over {
         return Err(waiting.time_is_up()?);
@@ -233,8 +233,8 @@ mod tests {
         let score = Score { count: 4, rc: Some(3), unsure: true, failures, more: 7 };
         let done = [rank(0, ""), rank(2, "x")].into();
         let state =
-            State { began: Some(16), current: Some(current), last: Some(rank(1, "")), done, stopping: true, score };
-        for state in [state, State::default()] {
+            WaitState { began: Some(16), current: Some(current), last: Some(rank(1, "")), done, stopping: true, score };
+        for state in [state, WaitState::default()] {
             for (what, deadline) in [(What::One, None), (What::Any, Some(5)), (What::Cancel, Some(0))] {
                 let word = Word { deadline, what, state: state.clone() };
                 assert_eq!(word.to_string().parse::<Word>().unwrap(), word);

@@ -61,7 +61,7 @@ const OWN_PREFIXES: [&[u8]; 4] = [b"SLURM_", b"SLURMD_", b"_ASYNC_", b"_async_"]
 const HOSTS: [&[u8]; 8] = [b"HOME", b"PATH", b"USER", b"LOGNAME", b"SHELL", b"MAIL", b"TERM", b"DISPLAY"];
 const HOSTS_PREFIXES: [&[u8]; 2] = [b"XDG_", b"SSH_"];
 
-/// The functions that the copy is not to have, beside those whose names begin with `_async_`.
+/// The functions that the copy must not have, besides those whose names begin with `_async_`.
 const OURS: [&str; 10] = [
     "async_pidof",
     "async_log",

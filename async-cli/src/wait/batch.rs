@@ -75,7 +75,7 @@ impl PendingBatch {
                     let ready = (held.len() < most).then(|| ready.without_log());
                     held.insert(name, Held { ready, wait, outcome, entry });
                 }
-                Claim::HandedOver(_) => return Err(async_core::Error::HandedOver(name.to_string()).into()),
+                Claim::BeingCollected(_) => return Err(async_core::Error::BeingCollected(name.to_string()).into()),
                 // Somebody else has collected it.
                 _ => not_there.push(name.clone()),
             }

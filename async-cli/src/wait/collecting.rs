@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use async_core::clock::{self, Millis};
 use async_core::process::ProcessIdentity;
-use async_core::store::HAND_OVER;
+use async_core::store::COLLECTING_TIMEOUT;
 use async_core::{Caller, Claim, FutureName, Outcome, Ready, Record, Store, Wait, text};
 
 use crate::cli::{Context, Profile};
@@ -107,7 +107,7 @@ impl FromStr for Position {
 
 /// A future that must end first.
 #[derive(Debug)]
-pub(crate) struct Pending {
+pub(crate) struct Awaited {
     /// Its position in the list of names.
     pub(crate) from: Position,
     /// The process that runs it, as recorded.
@@ -229,7 +229,7 @@ impl Collecting<'_> {
     }
 
     /// Collects from that position on. Returns the first future that is still running, or none when done.
-    pub(crate) fn run(&mut self, from: Position, mut resumed: Resumed) -> Result<Option<Pending>, Failure> {
+    pub(crate) fn run(&mut self, from: Position, mut resumed: Resumed) -> Result<Option<Awaited>, Failure> {
         let mut expected = from.started;
         for (argument, given) in self.words.iter().enumerate().skip(from.argument) {
             let first = if argument == from.argument { from.word } else { 0 };
@@ -246,7 +246,7 @@ impl Collecting<'_> {
                     Step::Collected { .. } => {}
                     Step::StillRuns { pid, started, since, .. } => {
                         let from = Position { argument, word, started: Some(started) };
-                        return Ok(Some(Pending { from, pid, since }));
+                        return Ok(Some(Awaited { from, pid, since }));
                     }
                 }
                 if self.summary.rc != 0 {
@@ -283,7 +283,7 @@ impl Collecting<'_> {
         let claim = self.store.claim_for(name, self.shell)?;
         let record = match &claim {
             Claim::Unknown => return Ok(Step::NotThere),
-            Claim::Running(record) | Claim::HandedOver(record) => record,
+            Claim::Running(record) | Claim::BeingCollected(record) => record,
             Claim::Ready(ready) => ready.record(),
         };
         if expected.is_none() {
@@ -312,10 +312,10 @@ impl Collecting<'_> {
                 self.donate_to(name)?;
                 Ok(Step::StillRuns { pid: record.pid, started, since, is_over: false })
             }
-            Claim::HandedOver(record) => {
+            Claim::BeingCollected(record) => {
                 let over = record.end_time.unwrap_or(since).max(since);
-                if self.shell.is_none() || clock::length(clock::wall() - over) >= HAND_OVER {
-                    return Err(async_core::Error::HandedOver(name.to_string()).into());
+                if self.shell.is_none() || clock::length(clock::wall() - over) >= COLLECTING_TIMEOUT {
+                    return Err(async_core::Error::BeingCollected(name.to_string()).into());
                 }
                 // The shell's own wait would report the end of its child, which belongs to the first future.
                 Ok(Step::StillRuns { pid: None, started, since, is_over: false })

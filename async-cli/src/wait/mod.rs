@@ -33,7 +33,7 @@ use crate::wait::targets::{Rank, Target, is_usual};
 
 /// How to wait for the futures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum How {
+pub(crate) enum WaitMode {
     /// For each in turn, even after one has failed.
     Each,
     /// The same, with a warning for each.
@@ -46,7 +46,7 @@ pub(crate) enum How {
 
 /// The progress of a wait.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct State {
+pub(crate) struct WaitState {
     /// When a wait for all at once began, or the last future was dealt with, in ms since the epoch.
     #[serde(rename = "b", default, skip_serializing_if = "is_usual")]
     pub(crate) began: Option<Millis>,
@@ -105,7 +105,7 @@ pub(crate) struct Current {
 }
 
 /// What to sleep on, or do, before the next round.
-pub(crate) enum Pending {
+pub(crate) enum Next {
     /// The end of that future. The process, if its shell knows more about it.
     One { pid: Option<String>, is_over: bool },
     /// The end of the first of those that are left.
@@ -118,8 +118,8 @@ pub(crate) enum Pending {
 pub(crate) struct Waiting<'a> {
     pub(crate) collecting: Collecting<'a>,
     pub(crate) targets: Vec<Target>,
-    pub(crate) how: How,
-    pub(crate) state: State,
+    pub(crate) how: WaitMode,
+    pub(crate) state: WaitState,
     /// The batch for a wait that reports its futures together.
     pub(crate) batch: Option<&'a mut PendingBatch>,
     is_first: bool,
@@ -132,8 +132,8 @@ pub(crate) struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    pub(crate) fn new(collecting: Collecting<'a>, targets: Vec<Target>, how: How) -> Self {
-        let state = State::default();
+    pub(crate) fn new(collecting: Collecting<'a>, targets: Vec<Target>, how: WaitMode) -> Self {
+        let state = WaitState::default();
         let (batch, many, over, shell_status, first) = Default::default();
         Self { collecting, targets, how, state, batch, is_first: true, many, over, shell_status, first }
     }
@@ -144,7 +144,7 @@ impl<'a> Waiting<'a> {
         output: &'a mut Output,
         options: WaitOptions,
         targets: Vec<Target>,
-        how: How,
+        how: WaitMode,
     ) -> Self {
         let collecting = Collecting {
             store,
@@ -163,7 +163,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// Continues a wait from that state.
-    pub(crate) fn go_on_from(&mut self, state: State) {
+    pub(crate) fn go_on_from(&mut self, state: WaitState) {
         (self.state, self.is_first) = (state, false);
     }
 
@@ -171,7 +171,7 @@ impl<'a> Waiting<'a> {
     pub(crate) fn run(&mut self, sleeper: &Sleeper) -> Result<(), Failure> {
         while let Some(pending) = self.round()? {
             match pending {
-                Pending::Cancel(names) => cancel(self.collecting.store, names),
+                Next::Cancel(names) => cancel(self.collecting.store, names),
                 pending => {
                     if self.sleep(&pending, sleeper)? == Woken::TimeUp {
                         return Err(self.time_is_up()?);
@@ -183,8 +183,8 @@ impl<'a> Waiting<'a> {
     }
 
     /// Sleeps until there may be something to do.
-    pub(crate) fn sleep(&mut self, pending: &Pending, sleeper: &Sleeper) -> Result<Woken, Failure> {
-        if let (Pending::One { .. }, Some(current)) = (pending, &self.state.current) {
+    pub(crate) fn sleep(&mut self, pending: &Next, sleeper: &Sleeper) -> Result<Woken, Failure> {
+        if let (Next::One { .. }, Some(current)) = (pending, &self.state.current) {
             let store = self.collecting.store;
             let live = store.live(&current.name)?.filter(|live| live.record().start_time == current.started);
             let more = self.targets.iter().filter(|target| target.rank > current.rank).count();
@@ -205,8 +205,8 @@ impl<'a> Waiting<'a> {
     }
 
     /// Hands over what is over. None once everything is done.
-    pub(crate) fn round(&mut self) -> Result<Option<Pending>, Failure> {
-        if matches!(self.how, How::Any | How::FailFast) {
+    pub(crate) fn round(&mut self) -> Result<Option<Next>, Failure> {
+        if matches!(self.how, WaitMode::Any | WaitMode::FailFast) {
             // From now on the wait is for all.
             self.collecting.began = Some(*self.state.began.get_or_insert_with(clock::wall));
         }
@@ -217,17 +217,17 @@ impl<'a> Waiting<'a> {
             }
         }
         match self.how {
-            How::Each | How::CleanUp => self.each(),
-            How::Any => self.any(),
-            How::FailFast if self.state.stopping => self.each(),
-            How::FailFast => self.up_to_a_failure(),
+            WaitMode::Each | WaitMode::CleanUp => self.each(),
+            WaitMode::Any => self.any(),
+            WaitMode::FailFast if self.state.stopping => self.each(),
+            WaitMode::FailFast => self.up_to_a_failure(),
         }
     }
 
-    fn each(&mut self) -> Result<Option<Pending>, Failure> {
+    fn each(&mut self) -> Result<Option<Next>, Failure> {
         let left = self.left();
         for target in left {
-            if self.how == How::CleanUp {
+            if self.how == WaitMode::CleanUp {
                 let line = messages::uncollected(&commands::name(&target.text)?);
                 self.collecting.say(About::Progress, &line)?;
             }
@@ -241,17 +241,17 @@ impl<'a> Waiting<'a> {
 
     /// The futures without a result yet.
     fn left(&self) -> Vec<Target> {
-        let State { last, done, .. } = &self.state;
+        let WaitState { last, done, .. } = &self.state;
         let is_left =
             |target: &&Target| last.as_ref().is_none_or(|last| target.rank > *last) && !done.contains(&target.rank);
         self.targets.iter().filter(is_left).cloned().collect()
     }
 
-    fn any(&mut self) -> Result<Option<Pending>, Failure> {
+    fn any(&mut self) -> Result<Option<Next>, Failure> {
         while self.first.is_none() {
             let Some(Candidate { name, started, .. }) = self.next_over()? else {
                 let nothing_is_left = self.many()?.is_empty();
-                return if nothing_is_left { Err(Failure::NothingLeft) } else { Ok(Some(Pending::Any)) };
+                return if nothing_is_left { Err(Failure::NothingLeft) } else { Ok(Some(Next::Any)) };
             };
             let pending = self.one(&self.target_of(&name), Some(started), Resumed::default())?;
             if pending.is_some() {
@@ -261,14 +261,14 @@ impl<'a> Waiting<'a> {
         Ok(None)
     }
 
-    fn up_to_a_failure(&mut self) -> Result<Option<Pending>, Failure> {
+    fn up_to_a_failure(&mut self) -> Result<Option<Next>, Failure> {
         while self.state.score.rc.is_none() {
             let Some(Candidate { name, started, .. }) = self.next_over()? else {
                 let nothing_is_left = self.many()?.is_empty();
                 if self.state.score.rc.is_some() {
                     continue;
                 }
-                return Ok(if nothing_is_left { None } else { Some(Pending::Any) });
+                return Ok(if nothing_is_left { None } else { Some(Next::Any) });
             };
             let pending = self.one(&self.target_of(&name), Some(started), Resumed::default())?;
             if pending.is_some() {
@@ -277,7 +277,7 @@ impl<'a> Waiting<'a> {
         }
         self.state.stopping = true;
         let names = self.names_left();
-        if names.is_empty() { Ok(None) } else { Ok(Some(Pending::Cancel(names))) }
+        if names.is_empty() { Ok(None) } else { Ok(Some(Next::Cancel(names))) }
     }
 
     /// The next future that may be over, earliest end first.
@@ -293,12 +293,12 @@ impl<'a> Waiting<'a> {
     pub(crate) fn only_sleep(&mut self, sleeper: &Sleeper) -> Result<(), Failure> {
         let found: Vec<_> = self.left().iter().map(|target| self.start_of(target)).collect();
         let all_are_there = found.iter().all(|found| matches!(found, Ok(Some(_))));
-        if !all_are_there && self.how != How::Any {
+        if !all_are_there && self.how != WaitMode::Any {
             return Ok(());
         }
         let live = found.into_iter().filter_map(|found| found.ok().flatten()).collect();
         self.many = Some(Many::new(self.collecting.store, live));
-        self.sleep(&Pending::Any, sleeper).map(drop)
+        self.sleep(&Next::Any, sleeper).map(drop)
     }
 
     /// The names of the futures without a result yet.
@@ -313,8 +313,8 @@ impl<'a> Waiting<'a> {
             for target in self.left() {
                 match (self.start_of(&target), self.how) {
                     (Ok(Some((name, started))), _) => live.push((name, started)),
-                    (Err(failure), How::Any) => return Err(failure),
-                    (Ok(None), How::Any) => self.is_passed_over(&target)?,
+                    (Err(failure), WaitMode::Any) => return Err(failure),
+                    (Ok(None), WaitMode::Any) => self.is_passed_over(&target)?,
                     // It has failed, or was collected before; or it exists after all.
                     _ => {
                         self.one(&target, None, Resumed::default())?;
@@ -360,7 +360,7 @@ impl<'a> Waiting<'a> {
         self.left().into_iter().find(is_it).unwrap_or(Target { rank, text: name.as_str().into() })
     }
 
-    fn go_on_with(&mut self, current: &Current) -> Result<Option<Pending>, Failure> {
+    fn go_on_with(&mut self, current: &Current) -> Result<Option<Next>, Failure> {
         let found = self.targets.iter().find(|target| target.rank == current.rank).cloned();
         let target = found.unwrap_or_else(|| Target { rank: current.rank.clone(), text: current.name.as_str().into() });
         let resumed = Resumed { since: Some(current.since), status: self.shell_status.take(), asked: !current.untold };
@@ -368,14 +368,14 @@ impl<'a> Waiting<'a> {
     }
 
     /// Handles one target. If that fails, reports it and goes on with the others.
-    fn one(&mut self, target: &Target, expected: Option<Millis>, resumed: Resumed) -> Result<Option<Pending>, Failure> {
+    fn one(&mut self, target: &Target, expected: Option<Millis>, resumed: Resumed) -> Result<Option<Next>, Failure> {
         let name = FutureName::from_arg(&target.text).ok();
         let step = name.as_ref().map_or(Ok(Step::NotThere), |name| self.collecting.step(name, expected, resumed));
         let done = match (step, name) {
             (Ok(Step::StillRuns { pid, started, since, is_over }), Some(name)) => {
                 let rank = target.rank.clone();
                 self.state.current = Some(Current { rank, name, started, since, untold: true });
-                return Ok(Some(Pending::One { pid, is_over }));
+                return Ok(Some(Next::One { pid, is_over }));
             }
             (Ok(Step::Collected { started, since }), Some(name)) => {
                 if let Some(batch) = &mut self.batch {
@@ -400,21 +400,21 @@ impl<'a> Waiting<'a> {
             batch.not_there(name);
         }
         // Another future will do; and another process may have taken a future that was only found.
-        if self.how == How::Any || expected.is_none() && !target.is_named() {
+        if self.how == WaitMode::Any || expected.is_none() && !target.is_named() {
             return Ok(());
         }
         self.collecting.is_not_there(&target.text, expected)
     }
 
     fn conclude(&mut self, target: &Target, done: Result<(), Failure>) -> Result<(), Failure> {
-        let State { began, last, done: out_of_turn, score, stopping, .. } = &mut self.state;
-        if *stopping || matches!(self.how, How::Each | How::CleanUp) {
+        let WaitState { began, last, done: out_of_turn, score, stopping, .. } = &mut self.state;
+        if *stopping || matches!(self.how, WaitMode::Each | WaitMode::CleanUp) {
             *last = Some(target.rank.clone());
         } else {
             out_of_turn.insert(target.rank.clone());
         }
         score.count += 1;
-        if self.how == How::FailFast {
+        if self.how == WaitMode::FailFast {
             // The next future gets its own share of the time.
             *began = Some(clock::wall());
             self.collecting.began = *began;
@@ -423,7 +423,7 @@ impl<'a> Waiting<'a> {
             score.fail(format!("`{}` {}", failed.name, failed.how), failed.rc);
         }
         match done {
-            Err(failure) if failure.is_about_one() && self.how != How::Any => {
+            Err(failure) if failure.is_about_one() && self.how != WaitMode::Any => {
                 failure.report();
                 score.fail(format!("`{}` could not be waited for", text::printable(&target.text)), None);
                 Ok(())
@@ -450,11 +450,11 @@ impl<'a> Waiting<'a> {
     /// The status of the wait. Says which of several futures failed.
     pub(crate) fn status(&self) -> u8 {
         let score = &self.state.score;
-        if score.count > 1 && self.how != How::Any {
+        if score.count > 1 && self.how != WaitMode::Any {
             score.tell();
         }
         let all_are_to_be_well =
-            matches!(self.how, How::Each | How::CleanUp) && !self.targets.iter().any(Target::is_named);
+            matches!(self.how, WaitMode::Each | WaitMode::CleanUp) && !self.targets.iter().any(Target::is_named);
         if all_are_to_be_well && score.unsure { 125 } else { score.rc.unwrap_or(0) }
     }
 }

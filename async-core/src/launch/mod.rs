@@ -36,7 +36,7 @@ pub enum Target {
     Slurm,
     /// On that host, as ssh(1) knows it.
     Ssh(String),
-    /// On one of those hosts, whichever has the fewest tasks when the task may start.
+    /// On the one of those hosts that has the fewest tasks when the task may start.
     AnyOf(Vec<String>),
 }
 

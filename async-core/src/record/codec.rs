@@ -210,7 +210,7 @@ pub(super) fn header(lines: &[Line]) -> String {
 /// The text that must come before lines that are added to a record.
 pub(super) fn separator(record: &Record) -> String {
     let end = if record.torn { TORN } else { "" };
-    let section = if record.elsewhere { format!("[{SECTION}]\n") } else { String::new() };
+    let section = if record.in_foreign_section { format!("[{SECTION}]\n") } else { String::new() };
     end.to_owned() + &section
 }
 
@@ -248,7 +248,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Record, String> {
             take(key, value, with_blanks)?;
         }
     }
-    record.elsewhere = !is_ours;
+    record.in_foreign_section = !is_ours;
     if !(has_command && has_start) {
         return Err(format!("it has no section [{SECTION}] with `command` and `start_time`"));
     }

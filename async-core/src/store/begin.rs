@@ -199,7 +199,7 @@ impl Store {
                 Claim::Running(other) => {
                     return Err(Error::AlreadyRunning { name: name.to_string(), pid: other.process_or_job() });
                 }
-                Claim::HandedOver(_) => return Err(Error::HandedOver(name.to_string())),
+                Claim::BeingCollected(_) => return Err(Error::BeingCollected(name.to_string())),
                 Claim::Ready(ready) => {
                     superseded = Some(Box::new(ready.record().clone()));
                     ready.archive_uncollected()?;

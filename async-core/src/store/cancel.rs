@@ -43,12 +43,12 @@ pub enum Cancelled {
 /// The result of a request.
 enum Asked {
     Answered(Cancelled),
-    Pending(Pending),
+    Requested(Requested),
     Orphan(Orphan),
 }
 
 /// A future to wait for. It is not held open: there may be more futures than descriptors.
-struct Pending {
+struct Requested {
     record: Record,
     grace: Millis,
     /// When to stop waiting for its supervisor, in ms since boot.
@@ -82,14 +82,14 @@ impl Store {
         let mut asked: Vec<_> = names.into_iter().map(|name| (self.ask_to_end(&name, grace), name)).collect();
         self.stop_orphans(&mut asked);
         for (asked, name) in &mut asked {
-            if let Ok(Asked::Pending(pending)) = asked {
+            if let Ok(Asked::Requested(pending)) = asked {
                 *asked = self.see_to_end(name, pending);
             }
         }
         self.stop_orphans(&mut asked);
         let answer = |asked| match asked {
             Asked::Answered(cancelled) => cancelled,
-            Asked::Pending(_) | Asked::Orphan(_) => unreachable!("all have been seen to their end"),
+            Asked::Requested(_) | Asked::Orphan(_) => unreachable!("all have been seen to their end"),
         };
         asked.into_iter().map(|(asked, name)| (name, asked.map(answer))).collect()
     }
@@ -132,11 +132,11 @@ impl Store {
         }
         record.wake_supervisor(&file).map_err(Error::io("tell the supervisor of", path))?;
         let deadline = clock::since_boot().saturating_add(grace_ms).saturating_add(PATIENCE);
-        Ok(Asked::Pending(Pending { record, grace: grace_ms, deadline }))
+        Ok(Asked::Requested(Requested { record, grace: grace_ms, deadline }))
     }
 
-    fn see_to_end(&self, name: &FutureName, pending: &Pending) -> Result<Asked> {
-        let &Pending { ref record, grace, deadline } = pending;
+    fn see_to_end(&self, name: &FutureName, pending: &Requested) -> Result<Asked> {
+        let &Requested { ref record, grace, deadline } = pending;
         let named = self.record_file(name);
         let path = named.path();
         let (started, file) = (record.start_time, named.open_to_append()?);

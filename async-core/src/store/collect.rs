@@ -21,7 +21,7 @@ const REPORT_TIMEOUT: u32 = 2000;
 
 /// How long to wait for another process that is collecting a future. Collecting takes no longer than reading the log,
 /// unless the log's reader has stopped.
-pub const HAND_OVER: Duration = Duration::from_secs(5);
+pub const COLLECTING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What [`Store::claim`] found.
 #[derive(Debug)]
@@ -30,8 +30,8 @@ pub enum Claim<'a> {
     Unknown,
     /// Its task is running.
     Running(Record),
-    /// It is over, and another process is still collecting it. A shell gets this at once, others after [`HAND_OVER`].
-    HandedOver(Record),
+    /// It is over, and another process is still collecting it. A shell gets this at once, others after [`COLLECTING_TIMEOUT`].
+    BeingCollected(Record),
     /// It is over, and this process may collect it.
     Ready(Ready<'a>),
 }
@@ -50,7 +50,7 @@ pub struct Ready<'a> {
 impl Store {
     /// Locks a future in order to collect it.
     ///
-    /// Returns at once if its task is running. If it is over, waits up to [`HAND_OVER`] for another collector, and for
+    /// Returns at once if its task is running. If it is over, waits up to [`COLLECTING_TIMEOUT`] for another collector, and for
     /// the last message of the program that recorded its end.
     pub fn claim(&self, name: &FutureName) -> Result<Claim<'_>> {
         self.claim_for(name, None)
@@ -79,11 +79,11 @@ impl Store {
             }
             let failed = Error::io("lock", path);
             let taken = match shell {
-                None => Right::Collect.take_within(HAND_OVER, &file),
+                None => Right::Collect.take_within(COLLECTING_TIMEOUT, &file),
                 Some(_) => Right::Collect.try_take(&file),
             };
             if !taken.map_err(failed)? {
-                return Ok(Claim::HandedOver(record));
+                return Ok(Claim::BeingCollected(record));
             }
             // A later future makes its log after its record. So if this record still exists, the log belongs to it.
             let log = if record.has_log { self.log_file(name).open() } else { Ok(None) };

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
-use super::collect::HAND_OVER;
+use super::collect::COLLECTING_TIMEOUT;
 use super::files::{StoreFile, read_record};
 use super::{Entry, Paused, Store, attended, is_alive, wait_for_end};
 use crate::error::{Error, Result};
@@ -32,14 +32,14 @@ impl Store {
         Ok(Some(FutureHandle { store: self.clone(), name: name.clone(), named, file, record }))
     }
 
-    /// Sleeps until the future's task is over and no other process is collecting it; waits up to [`HAND_OVER`] for the
+    /// Sleeps until the future's task is over and no other process is collecting it; waits up to [`COLLECTING_TIMEOUT`] for the
     /// collector. Returns at once if there is no such future.
     pub fn block(&self, name: &FutureName) -> Result<()> {
         let Some(live) = self.live(name)? else {
             return Ok(());
         };
         live.wait()?;
-        let freed = Right::Collect.is_free_within(HAND_OVER, &live.file);
+        let freed = Right::Collect.is_free_within(COLLECTING_TIMEOUT, &live.file);
         freed.map(drop).map_err(Error::io("wait for", live.named.path()))
     }
 }

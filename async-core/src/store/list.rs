@@ -11,8 +11,8 @@ use super::{Paused, Store};
 use crate::clock::Millis;
 use crate::error::Result;
 use crate::name::FutureName;
+use crate::parallel;
 use crate::record::{Record, State};
-use crate::shares;
 
 /// How many futures to look at to count the running ones, so that a wait among very many stays cheap.
 const MOST_LOOKED_AT: usize = 100;
@@ -77,7 +77,7 @@ impl Store {
     /// What each of those records says now, in the same order.
     #[must_use]
     pub fn entries(&self, files: &[RecordFile]) -> Vec<Result<Option<Entry>>> {
-        shares::each(files, |file| self.entry(file))
+        parallel::map(files, |file| self.entry(file))
     }
 
     /// What a record says now; none if it is gone.

@@ -422,7 +422,7 @@ impl Store {
     }
 
     /// Sleeps until the donor's slot is available to the queued future with that name and open record, and then keeps
-    /// all others from starting. None if there is no slot to be had any more, or if the future may not start at all.
+    /// all others from starting. None if no slot is left, or if the future may not start at all.
     pub(crate) fn borrow_start(&self, name: &FutureName, file: &File, donor: &Donor) -> Result<Option<Slot>> {
         let Some(mut slot) = self.borrow_place(donor)? else {
             return Ok(None);

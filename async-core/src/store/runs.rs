@@ -14,9 +14,9 @@ use crate::caller::Caller;
 use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::name::FutureName;
+use crate::parallel;
 use crate::process::ProcessIdentity;
 use crate::record::{Record, State};
-use crate::shares;
 use crate::timing::median;
 
 /// The subdirectory of the earlier runs.
@@ -312,7 +312,7 @@ fn records_in(dir: &Directory) -> Result<Vec<(FutureName, Record, StoreFile)>> {
     let read = |named: &StoreFile| named.open()?.map(|file| read_record(&file, named.path())).transpose();
     let stems = stems_in(&dir)?;
     let mut found = Vec::new();
-    for (record, (name, _, named)) in shares::each(&stems, |(.., named)| read(named)).into_iter().zip(stems) {
+    for (record, (name, _, named)) in parallel::map(&stems, |(.., named)| read(named)).into_iter().zip(stems) {
         found.extend(record?.map(|record| (name, record, named)));
     }
     found.sort_by(|(a, x, _), (b, y, _)| (x.start_time, a).cmp(&(y.start_time, b)));

@@ -154,7 +154,7 @@ pub fn supervise(
     }
     end.usage = if supervisor.has_started && supervisor.plan.on.is_none() { Usage::of_children() } else { None };
     supervisor.record.finish(&end)?;
-    // Until then, whoever attends it again finds there what the job has said.
+    // Until then, the next attendant finds there what the job has said.
     if let Some((launcher, job)) = supervisor.job {
         launcher.clean(&job);
         job.folder.remove();

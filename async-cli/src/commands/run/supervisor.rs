@@ -26,7 +26,7 @@ pub(super) struct Supervisor<'a> {
     pub(super) stdin: File,
     /// The working directory of the program and of this process.
     pub(super) cwd: &'a Path,
-    pub(super) caller: Caller,
+    pub(super) caller: AnswerChannel,
 }
 
 impl Supervisor<'_> {
@@ -62,7 +62,7 @@ impl Supervisor<'_> {
 }
 
 /// Leaves the caller's session and directory, and closes everything that the caller had open.
-fn detach(store: &Store, record: &File, stdin: &File, caller: &Caller, cwd: &Path) -> io::Result<()> {
+fn detach(store: &Store, record: &File, stdin: &File, caller: &AnswerChannel, cwd: &Path) -> io::Result<()> {
     nix::unistd::setsid()?;
     let answer = caller.answer.as_ref().map(AsFd::as_fd);
     let kept: Vec<_> = [record.as_fd(), stdin.as_fd()].into_iter().chain(answer).chain(store.descriptor()).collect();
@@ -75,7 +75,7 @@ fn detach(store: &Store, record: &File, stdin: &File, caller: &Caller, cwd: &Pat
 }
 
 /// The process that waits to hear whether the task runs.
-pub(super) struct Caller {
+pub(super) struct AnswerChannel {
     answer: Option<PipeWriter>,
     /// Whether it wants to know when a queued task starts to run.
     waits: bool,
@@ -83,7 +83,7 @@ pub(super) struct Caller {
     knows: bool,
 }
 
-impl Caller {
+impl AnswerChannel {
     pub(super) fn at(answer: PipeWriter, waits: bool) -> Self {
         Self { answer: Some(answer), waits, knows: false }
     }

@@ -16,7 +16,7 @@ use crate::cli::Context;
 use crate::failure::{Failure, warn};
 use crate::json::{self, Envelope, Future, Futures, Script};
 use crate::messages::Output;
-use crate::of_script::OfScript;
+use crate::script_option::ScriptOption;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,7 +43,7 @@ lost, 125 if a future is unknown or its record can't be read.";
 #[command(visible_alias = "ps", after_help = EXAMPLES)]
 pub(crate) struct Status {
     #[command(flatten)]
-    of: OfScript,
+    of: ScriptOption,
     /// List the collected futures of this run, too
     #[arg(long, short)]
     all: bool,

@@ -25,7 +25,7 @@ pub(super) fn summary(figures: &Figures) -> String {
 /// The figures of the original.
 pub(super) fn summary_of_devstack(summary: &Summary) -> String {
     let seconds = [summary.background_minus_waits_s(), summary.elapsed_s, summary.serial_s()];
-    in_words(seconds.map(|seconds| seconds.to_string()), summary.speedup().map(|speedup| speedup.to_string()))
+    in_words(seconds.map(|seconds| seconds.to_string()), summary.speedup().map(crate::awk::number))
 }
 
 /// Figures in the words of the original.

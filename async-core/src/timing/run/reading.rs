@@ -6,8 +6,8 @@ use super::{Collected, MAX_OFFSET, Run, Status, Task};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
+use crate::parallel;
 use crate::record::{Record, State};
-use crate::shares;
 use crate::store::{self, ScriptTimes, Store, StoreFile};
 
 /// How far a task's lengths by the two clocks may differ before the wall clock counts as set meanwhile, in ms. The
@@ -35,7 +35,7 @@ impl Run {
         let mut errors = Vec::new();
         // Live futures first: one that is collected meanwhile then appears twice instead of never.
         let names = store.names()?;
-        for (looked, name) in shares::each(&names, |name| store.look(name)).into_iter().zip(names) {
+        for (looked, name) in parallel::map(&names, |name| store.look(name)).into_iter().zip(names) {
             match looked {
                 Ok(Some((record, state))) => recorded.push(Recorded { name, record, state, log: None }),
                 Ok(None) => {}

@@ -82,7 +82,7 @@ pub(crate) struct Torture {
     /// How many shells run at a time
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=500))]
     shells: u16,
-    /// What it suffers beside the kills
+    /// What it suffers besides the kills
     #[arg(long, value_enum, default_value_t = Mode::Kills)]
     mode: Mode,
     /// The killer's pause between two kills, in ms on average

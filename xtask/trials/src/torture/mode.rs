@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-/// What a run suffers beside the kills.
+/// What a run suffers besides the kills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Mode {
     /// Nothing

@@ -8,7 +8,7 @@ use std::thread;
 const MANY: usize = 2000;
 
 /// Maps `work` over all items, in order.
-pub(crate) fn each<T: Sync, R: Send>(things: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(crate) fn map<T: Sync, R: Send>(things: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let cores = if things.len() < MANY { 1 } else { thread::available_parallelism().map_or(1, NonZero::get) };
     let share_of = &|things: &[T]| things.iter().map(&work).collect::<Vec<R>>();
     let mut shares = things.chunks(things.len().div_ceil(cores).max(1));
@@ -20,7 +20,7 @@ pub(crate) fn each<T: Sync, R: Send>(things: &[T], work: impl Fn(&T) -> R + Sync
         for (share, other) in others {
             made.extend(match other {
                 Some(other) => other.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                // If no more threads are to be had, this thread does the share.
+                // There may be no more threads: then this one does the share.
                 None => share_of(share),
             });
         }
@@ -36,7 +36,7 @@ mod tests {
     fn each_is_done_once_and_in_its_place_however_many_there_are() {
         for count in [0, 1, 7, MANY - 1, MANY, MANY + 1, 10 * MANY + 3] {
             let numbers: Vec<usize> = (0..count).collect();
-            assert_eq!(each(&numbers, |number| number + 1), (1..=count).collect::<Vec<_>>());
+            assert_eq!(map(&numbers, |number| number + 1), (1..=count).collect::<Vec<_>>());
         }
     }
 }

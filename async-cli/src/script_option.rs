@@ -15,13 +15,13 @@ use crate::suggestion::most_alike;
 
 /// Of which script they are to be.
 #[derive(Args, Debug)]
-pub(crate) struct OfScript {
+pub(crate) struct ScriptOption {
     /// Use the newest run of that script: the name of its file, or the value of its `ASYNC_SCRIPT`
     #[arg(long, value_name = "NAME", conflicts_with = "dir")]
     script: Option<OsString>,
 }
 
-impl OfScript {
+impl ScriptOption {
     pub(crate) fn is_given(&self) -> bool {
         self.script.is_some()
     }
