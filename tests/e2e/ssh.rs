@@ -109,6 +109,16 @@ fn a_log_that_cannot_be_read_there_is_not_taken_for_a_whole_one() {
     let logs = format!("$(find {} -name '*.log')", host.home().join(".local/state/async").display());
     host.run("until async log t | grep -q begun; do sleep 0.02; done").exits(0);
     host.run(&format!("rm {logs}; echo 6 >go; async wait t")).says("can't be read").exits(6);
+    // It can be read a moment after its end.
+    host.run(GATED).exits(0);
+    host.run("until async log t | grep -q begun; do sleep 0.02; done").exits(0);
+    host.run(&format!(
+        "log={logs}; mv $log away; echo 6 >go; until ssh far async status | grep -q finished; do :; done
+        sleep 1.5; mv away $log; async wait t"
+    ))
+    .says("begun\nthe end\n")
+    .lacks("can't be read")
+    .exits(6);
 }
 
 #[test]

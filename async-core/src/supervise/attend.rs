@@ -402,9 +402,14 @@ impl Supervisor<'_> {
             let _ = report(Ok(Begun::Runs));
             *told = true;
         }
-        if let Some(end) = heard.end.filter(|_| attempt.end.is_none()) {
-            attempt.end = Some((end, now));
-            is_new = true;
+        match (&mut attempt.end, heard.end) {
+            (None, Some(end)) => {
+                attempt.end = Some((end, now));
+                is_new = true;
+            }
+            // Its output can be read after all.
+            (Some((known, _)), Some(end)) if known.log_bytes.is_none() => known.log_bytes = end.log_bytes,
+            _ => {}
         }
         attempt.is_drained = heard.output.is_empty();
         let written = copy(log, &heard.output);
