@@ -33,6 +33,7 @@
 //! | `lender` | a process that waits for this future, and the future that it waits in, which donates its slot |
 //! | `lent_by` | the name of the future whose slot the task uses |
 //! | `life` | the process that runs the task itself: its life is the future's |
+//! | `on` | which of the hosts that its plan names was chosen |
 //! | `queue` | the future that this one is behind in the queue, or `first` |
 //! | `run_boot` | when the task was allowed to run, in ms since boot |
 //! | `submission` | the last attempt that was submitted to the engine, and where its output begins in the log, in bytes |

@@ -41,6 +41,6 @@ mod timing;
 mod trend;
 mod version;
 mod versions;
-mod wait;
-mod waits;
+mod wait_command;
+mod wait_function;
 mod watch_view;

@@ -2,7 +2,7 @@
 //! it.
 
 use async_core::timing::{Run, Status, Task, TaskOutcome};
-use async_core::{clock::Millis, process, text};
+use async_core::{Target, clock::Millis, process, text};
 
 use unicode_width::UnicodeWidthStr;
 
@@ -308,7 +308,7 @@ fn future_lane(run: &Run, index: usize, depth: usize) -> Lane {
         look: LaneKind::Future(outcome),
         whole: Span { start: task.start, end },
         queued: (task.queued() > 0).then_some(queued),
-        is_queued_elsewhere: task.on.as_ref().is_some_and(|on| on.starts_with("slurm")),
+        is_queued_elsewhere: task.on.as_ref().and_then(|on| on.parse().ok()).is_some_and(|on: Target| on.is_cluster()),
         run: task.ran().then_some(Span { start: task.run_start, end }),
         is_known: task.is_known,
         waits: Vec::new(),

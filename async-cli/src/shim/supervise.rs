@@ -124,7 +124,7 @@ fn copied(mut shell: Gated, target: &Target) -> Result<Task, Failure> {
     let cwd = std::env::current_dir().map_err(|source| Failure::Directory { path: ".".into(), source })?;
     let program = Program {
         argv: Vec::new(),
-        script: Some(snapshot::script(&said, !matches!(target, Target::Slurm)).map_err(Failure::Task)?),
+        script: Some(snapshot::script(&said, !target.is_cluster()).map_err(Failure::Task)?),
         variables: Vec::new(),
         cwd,
         stdin: "/dev/null".into(),

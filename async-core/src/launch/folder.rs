@@ -103,11 +103,6 @@ impl Folder {
         Ok((fs::read(self.file("far"))?, task))
     }
 
-    /// Writes what an engine is given to run that attempt.
-    pub(super) fn write_stub(&self, attempt: u32) -> io::Result<()> {
-        self.write(&format!("job.{attempt}"), &super::slurm::stub(&self.path, attempt))
-    }
-
     /// The environment in which the folder was made.
     pub(super) fn environment(&self) -> io::Result<Vec<(OsString, OsString)>> {
         let bytes = fs::read(self.file("environment"))?;
@@ -145,7 +140,7 @@ impl Folder {
         let _ = fs::remove_dir_all(&self.path);
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let path = self.file(name);
         let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
         file.write_all(bytes)?;

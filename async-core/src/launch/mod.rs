@@ -91,6 +91,12 @@ impl fmt::Display for Target {
 }
 
 impl Target {
+    /// Whether it is a cluster, whose nodes see this host's files, and which has a queue of its own.
+    #[must_use]
+    pub fn is_cluster(&self) -> bool {
+        matches!(self, Self::Slurm)
+    }
+
     /// How many places it has for each that a limit allows.
     #[must_use]
     pub fn places(&self) -> u32 {

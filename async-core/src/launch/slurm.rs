@@ -108,7 +108,8 @@ impl Slurm {
 
 impl Launcher for Slurm {
     fn submit(&self, job: &Job) -> Submitted {
-        let said = match job.folder.write_stub(job.attempt).and_then(|()| self.sbatch(job)) {
+        let stub = stub(job.folder.path(), job.attempt);
+        let said = match job.folder.write(&format!("job.{}", job.attempt), &stub).and_then(|()| self.sbatch(job)) {
             Ok(said) => said,
             // The program has not even started.
             Err(error) => return Submitted::Refused(format!("sbatch: {error}")),
@@ -223,7 +224,7 @@ fn stands(state: &str, reason: &str) -> Stands {
 }
 
 /// The script for sbatch. Slurm copies it to a place where others may read it, so it only names the folder.
-pub(super) fn stub(folder: &Path, attempt: u32) -> Vec<u8> {
+fn stub(folder: &Path, attempt: u32) -> Vec<u8> {
     let mut script = b"#!/bin/sh\n# The job of an async future\n_async_folder=".to_vec();
     script.extend(quoted(folder.as_os_str()));
     script.extend(

@@ -128,7 +128,7 @@ impl Supervisor<'_> {
                 if let Err(end) = self.admit(report)? {
                     return Ok(end);
                 }
-                if self.plan.on == Some(Target::Slurm) {
+                if self.plan.on.as_ref().is_some_and(Target::is_cluster) {
                     // Another host's program says that itself.
                     program.variables.push((INSIDE.into(), self.store.place_of(self.name)));
                 }

@@ -140,7 +140,8 @@ fn a_hangup_of_the_terminal_ends_task_and_script_and_leaves_a_result() {
         assert_eq!(shell.wait().unwrap().signal(), Some(1));
         sandbox
             .run(&case.sourced("async_wait t; echo \"status $?\""))
-            .tells("result 129 in 0 seconds (killed by signal 1, SIGHUP)\n")
+            // The end of the script may have asked for it to be cancelled before it was gone.
+            .tells("result 129 in 0 seconds (killed by signal 1, SIGHUP")
             .says("status 129\n");
     });
 }
