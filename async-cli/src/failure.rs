@@ -59,9 +59,17 @@ pub(crate) enum Failure {
     /// A future that should only start if absent is queued or running.
     #[error(
         "`{}` is {} already{}, so nothing was started", .0.name, .0.state,
-        .0.record.pid.as_ref().map(|pid| format!(" (pid {pid})")).unwrap_or_default()
+        .0.record.process_or_job().map(|pid| format!(" (pid {pid})")).unwrap_or_default()
     )]
     Present(Box<Entry>),
+    /// The process of a future is one of another host.
+    #[error("`{name}` runs on the host {host}, so its process id means nothing here")]
+    OnAnotherHost {
+        /// The future.
+        name: String,
+        /// The host.
+        host: String,
+    },
     /// The keyboard can't be read.
     #[error("can't read the keyboard: {0}")]
     Keyboard(#[source] io::Error),

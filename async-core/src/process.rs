@@ -21,6 +21,7 @@ use nix::sys::utsname::uname;
 use nix::unistd::{ForkResult, SysconfVar, sysconf};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
+use sha2::{Digest, Sha256};
 
 use crate::clock::Millis;
 use crate::interruption::again;
@@ -34,6 +35,8 @@ pub struct Boot {
     id: String,
     /// Unknown in records of earlier versions.
     host: Option<String>,
+    /// A digest of /etc/machine-id (see machine-id(5)), which stays when the machine gets another name.
+    machine: Option<String>,
 }
 
 /// The machine may be given another name.
@@ -55,22 +58,43 @@ impl Boot {
             return Ok(current);
         }
         let id = read_line("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
-        let name = uname()?.nodename().to_string_lossy().into_owned();
-        Ok(CURRENT.get_or_init(|| format!("{id}@{name}").parse().unwrap_or(Self { id, host: None })))
+        let is_odd = |c: char| c.is_whitespace() || c.is_control() || c == '#';
+        let name = uname()?.nodename().to_string_lossy().replace(is_odd, "_");
+        let machine = read_line("/etc/machine-id").ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
+        // The machine's id itself is for nobody else to know.
+        let digest =
+            |id: String| Sha256::digest(format!("async {id}")).first_chunk().map(|part| u64::from_be_bytes(*part));
+        let machine = machine.and_then(digest).map(|digest| format!("{digest:016x}"));
+        let host = Some(name).filter(|name| !name.is_empty());
+        Ok(CURRENT.get_or_init(|| Self { id, host, machine }))
+    }
+
+    /// The name of the machine.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
     }
 
     /// The name of the machine, if it is known to be another one than this. If this machine can't be told, none.
+    ///
+    /// Machines differ if their ids do. Where one has none, as many containers, they differ if their names do.
     #[must_use]
     pub fn other_host(&self) -> Option<&str> {
         let here = Self::current().ok()?;
-        self.host.as_deref().filter(|host| here != self && here.host.as_deref().is_some_and(|here| here != *host))
+        let host = self.host().filter(|_| here != self)?;
+        let is_other = match (&self.machine, &here.machine) {
+            (Some(machine), Some(own)) => machine != own,
+            _ => here.host().is_some_and(|own| own != host),
+        };
+        is_other.then_some(host)
     }
 }
 
 impl fmt::Display for Boot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.id)?;
-        self.host.as_ref().map_or(Ok(()), |host| write!(f, "@{host}"))
+        self.host.as_ref().map_or(Ok(()), |host| write!(f, "@{host}"))?;
+        self.machine.as_ref().map_or(Ok(()), |machine| write!(f, "#{machine}"))
     }
 }
 
@@ -78,9 +102,12 @@ impl FromStr for Boot {
     type Err = ParseIdentityError;
 
     fn from_str(text: &str) -> Result<Self, ParseIdentityError> {
-        let (id, host) = text.split_once('@').map_or((text, None), |(id, host)| (id, Some(host.to_owned())));
+        let part =
+            |text, mark| str::split_once(text, mark).map_or((text, None), |(text, part)| (text, Some(part.to_owned())));
+        let (text, machine) = part(text, '#');
+        let (id, host) = part(text, '@');
         let is_word = !id.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control());
-        if is_word { Ok(Self { id: id.to_owned(), host }) } else { Err(ParseIdentityError) }
+        if is_word { Ok(Self { id: id.to_owned(), host, machine }) } else { Err(ParseIdentityError) }
     }
 }
 
@@ -647,6 +674,12 @@ mod tests {
         let here = uname().unwrap().nodename().to_str().unwrap().to_owned();
         assert!(!rebooted(&format!("another@{here}")).is_alive().unwrap());
         assert!(rebooted("another@not-here").is_alive().is_err(), "that is for its own host to say");
+        assert!(rebooted("another@not-here#0").is_alive().is_err());
+        let text = Boot::current().unwrap().to_string();
+        if let Some((_, machine)) = text.split_once('#') {
+            assert!(!rebooted(&format!("another@renamed#{machine}")).is_alive().unwrap());
+            assert!(rebooted(&format!("another@{here}#0")).is_alive().is_err());
+        }
     }
 
     #[test]

@@ -219,6 +219,11 @@ impl Record {
         job.or_else(pid)
     }
 
+    /// Whether times since boot in the record are of this boot, as far as known.
+    pub(crate) fn is_of_this_boot(&self) -> bool {
+        self.host.as_ref().is_none_or(|host| Boot::current().is_ok_and(|here| here == host))
+    }
+
     /// The host that it was started on, if that is not this one.
     #[must_use]
     pub fn other_host(&self) -> Option<&str> {
@@ -257,7 +262,7 @@ impl Record {
     #[must_use]
     pub fn elapsed(&self) -> Millis {
         let since_start = match self.start_boot {
-            Some(start) if self.other_host().is_none() => clock::since_boot().saturating_sub(start),
+            Some(start) if self.is_of_this_boot() => clock::since_boot().saturating_sub(start),
             _ => clock::wall().saturating_sub(self.start_time),
         };
         let held_back = self.run_start.map_or(0, |start| start.saturating_sub(self.start_time).max(0));

@@ -35,6 +35,10 @@ impl Pid {
             output.print("UNKNOWN\n")?;
             return Ok(ExitCode::FAILURE);
         };
+        if let Some(host) = record.other_host() {
+            let (name, host) = (text::printable(&self.name), text::printable(host.as_ref()));
+            return Err(Failure::OnAnotherHost { name, host });
+        }
         output.print(&format!("{}\n", text::printable(record.pid.unwrap_or_default().as_ref())))?;
         Ok(ExitCode::SUCCESS)
     }

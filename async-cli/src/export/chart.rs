@@ -308,7 +308,7 @@ fn future_lane(run: &Run, index: usize, depth: usize) -> Lane {
         look: LaneKind::Future(outcome),
         whole: Span { start: task.start, end },
         queued: (task.queued() > 0).then_some(queued),
-        is_queued_elsewhere: task.on.as_ref().and_then(|on| on.parse().ok()).is_some_and(|on: Target| on.is_cluster()),
+        is_queued_elsewhere: task.on.as_ref().is_some_and(|on| is_cluster(on)),
         run: task.ran().then_some(Span { start: task.run_start, end }),
         is_known: task.is_known,
         waits: Vec::new(),
@@ -316,6 +316,11 @@ fn future_lane(run: &Run, index: usize, depth: usize) -> Lane {
         status: status(&task.status) + &place(task),
         waited: task.wait.map_or_else(String::new, |_| duration(task.blocked())),
     }
+}
+
+/// Whether the engine, whose word may be followed by a job, is a cluster.
+fn is_cluster(on: &str) -> bool {
+    on.split(':').next().and_then(|word| word.parse().ok()).is_some_and(|target: Target| target.is_cluster())
 }
 
 /// Where it ran, behind how it ended; nothing if that was here.

@@ -73,7 +73,7 @@ impl<'a> Many<'a> {
         for (name, started) in self.left.iter().filter(|(name, _)| is_doubtful(name)) {
             let ended = match self.store.look(name)? {
                 Some((record, State::Running | State::Queued)) if record.start_time == *started => {
-                    in_shells |= record.life.is_some();
+                    in_shells |= record.life.is_some() || record.other_host().is_some();
                     continue;
                 }
                 Some((record, _)) if record.start_time == *started => record.end_time,

@@ -6,7 +6,6 @@ use std::os::unix::ffi::OsStringExt;
 use std::str::FromStr;
 
 use async_core::clock::{self, Millis};
-use async_core::process::ProcessIdentity;
 use async_core::store::COLLECTING_TIMEOUT;
 use async_core::{Caller, Claim, FutureName, Outcome, Ready, Record, Store, Wait, text};
 
@@ -454,13 +453,12 @@ impl Collecting<'_> {
         let Some(functions) = self.functions else {
             return Ok(());
         };
-        // The process id suffices: a later process with the same id can't have started what this script waits for.
-        if live.script.is_some() && live.script.as_ref().map(ProcessIdentity::pid) == functions.context.script_pid() {
-            return Ok(());
-        }
         let Some(script) = functions.context.script() else {
             return Ok(());
         };
+        if live.script.as_ref() == Some(&script) {
+            return Ok(());
+        }
         let text = name.as_str().as_ref();
         if functions.has_not_started(text) && (live.script.is_some() || functions.has_found_there(text)) {
             return Err(Failure::NotStarted(name.as_str().into()));

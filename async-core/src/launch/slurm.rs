@@ -12,6 +12,7 @@ use super::folder::{Folder, quoted};
 use super::polls::Polls;
 use super::{Answer, Ask, Heard, Job, Launcher, Over, Stands, Submitted, seconds};
 use crate::clock::Millis;
+use crate::process::Boot;
 use crate::record::Cause;
 
 /// How old Slurm's answer may be when there is a hurry, in ms.
@@ -81,10 +82,12 @@ impl Slurm {
     }
 
     fn polls(&self, job: &Job) -> Polls {
-        // The answers of each cluster are kept for themselves.
+        // The answers of each cluster are kept for themselves. Hosts that share a store may be of different ones.
+        let host = Boot::current().ok().and_then(Boot::host).unwrap_or_default();
         let [(_, conf), _] = &self.cluster;
-        let cluster = conf.as_ref().map(|conf| format!(".{}", conf.display()).replace('/', "_"));
-        let name: String = format!("slurm{}", cluster.unwrap_or_default()).chars().take(200).collect();
+        let cluster = conf.as_ref().map(|conf| format!(".{}", conf.display()));
+        let name = format!("slurm.{host}{}", cluster.unwrap_or_default()).replace('/', "_");
+        let name: String = name.chars().take(200).collect();
         Polls::of(&name, job.folder.path().parent().unwrap_or(Path::new("/")))
     }
 

@@ -216,11 +216,28 @@ impl Store {
                 orphans.push((name, orphan));
             }
         }
-        let stopped = self.stop_survivors(&orphans);
+        let stopped: Vec<_> = self
+            .stop_survivors(&orphans)
+            .into_iter()
+            .zip(&orphans)
+            .map(|(stopped, (name, orphan))| {
+                // It may run where this process can't see it, as in another container.
+                let is_held = stopped.is_ok() && self.is_still_alive(name, orphan)?;
+                if is_held { Err(Error::NotConfirmed(name.to_string())) } else { stopped }
+            })
+            .collect();
         let orphans = asked.iter_mut().map(|(asked, _)| asked).filter(|asked| matches!(asked, Ok(Asked::Orphan(_))));
         for (orphan, stopped) in orphans.zip(stopped) {
             *orphan = stopped.map(Asked::Answered);
         }
+    }
+
+    fn is_still_alive(&self, name: &FutureName, orphan: &Orphan) -> Result<bool> {
+        let named = self.record_file(name);
+        let Some((file, _)) = named.open_identified()?.filter(|(_, identity)| Some(*identity) == orphan.file) else {
+            return Ok(false);
+        };
+        is_alive(&file, named.path(), &read_record(&file, named.path())?)
     }
 
     fn stop_survivors(&self, orphans: &[(&FutureName, &Orphan)]) -> Vec<Result<Cancelled>> {

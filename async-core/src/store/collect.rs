@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use super::files::{FileIdentity, StoreFile, append, means_no_links, parse_record, read_bytes};
@@ -22,6 +23,14 @@ const REPORT_TIMEOUT: u32 = 2000;
 /// How long to wait for another process that is collecting a future. Collecting takes no longer than reading the log,
 /// unless the log's reader has stopped.
 pub const COLLECTING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Tells those who wait for a lost future on another host, where nothing else shows that it is over.
+pub(super) fn note_loss(file: &File, record: &Record, path: &Path) -> Result<()> {
+    if record.rc.is_some() || record.gone.is_some() {
+        return Ok(());
+    }
+    append(file, record, &[Line::Gone(clock::wall())]).map_err(Error::io("write to", path))
+}
 
 /// What [`Store::claim`] found.
 #[derive(Debug)]
@@ -62,7 +71,11 @@ impl Store {
     pub fn claim_for(&self, name: &FutureName, shell: Option<u32>) -> Result<Claim<'_>> {
         let named = self.record_file(name);
         let path = named.path();
-        let is_own = |record: &Record| shell.is_some() && record.life.as_ref().map(ProcessIdentity::pid) == shell;
+        let is_own = |record: &Record| {
+            let life = record.life.as_ref().filter(|life| Some(life.pid()) == shell);
+            // A shell of another host or container may have the same id.
+            life.is_some_and(|life| ProcessIdentity::of(life.pid()).map_or(true, |shell| shell == *life))
+        };
         loop {
             let Some((file, identity)) = named.open_identified()? else {
                 return Ok(Claim::Unknown);
@@ -230,6 +243,7 @@ impl Ready<'_> {
 
     /// Makes room for another future of that name: moves this one's log and record to the collected ones.
     pub(super) fn archive_uncollected(self) -> Result<()> {
+        note_loss(&self.file, &self.record, self.store.record_file(&self.name).path())?;
         self.store.archive_record(&self.name, self.identity, &self.record, LogFate::MakesRoom)
     }
 }

@@ -90,7 +90,7 @@ fn add_end(file: &File, path: &Path, record: Record, end: &End) -> Result<Record
         _ if end.run_time.is_some() => end.run_time.unwrap_or(0),
         _ if matches!(end.cause, Some(Cause::Skipped | Cause::Unstartable)) || record.is_held_back() => 0,
         // Another host may have begun it, or have submitted its job.
-        Some(start) if record.other_host().is_none() && record.submission.is_none() => {
+        Some(start) if record.is_of_this_boot() && record.submission.is_none() => {
             clock::since_boot().saturating_sub(start)
         }
         _ => end_time.saturating_sub(record.run_start.unwrap_or(record.start_time)),

@@ -19,9 +19,10 @@ use crate::record::Record;
 
 /// Whether a process holds the future's life.
 pub(super) fn is_alive(file: &File, path: &Path, record: &Record) -> Result<bool> {
-    if record.rc.is_none() && record.submission.is_none() && record.other_host().is_some() {
+    if record.submission.is_none() && record.other_host().is_some() {
         // Only that host can tell whether it is lost; here the lock may mean nothing.
-        return Ok(file.metadata().map_err(Error::io("look at", path))?.nlink() > 0);
+        let is_over = record.rc.is_some() || record.gone.is_some() || record.wait_end.is_some();
+        return Ok(!is_over && file.metadata().map_err(Error::io("look at", path))?.nlink() > 0);
     }
     match &record.life {
         Some(life) => life.is_alive().map_err(Error::io("look at the process of", path)),
@@ -34,9 +35,13 @@ pub(super) fn is_alive(file: &File, path: &Path, record: &Record) -> Result<bool
 /// Sleeps until the future's task is over: until nothing holds its life, or the shell that runs it has recorded the
 /// end.
 pub(super) fn wait_for_end(file: &File, path: &Path) -> Result<()> {
-    let record = read_record(file, path)?;
+    let mut record = read_record(file, path)?;
+    if record.other_host().is_some() {
+        wait_for_host(file, path)?;
+        record = read_record(file, path)?;
+    }
     match record.life {
-        _ if record.other_host().is_some() && record.submission.is_none() => wait_for_host(file, path),
+        Some(_) if record.other_host().is_some() => Ok(()),
         Some(life) => wait_for_shell(&life, file, path),
         None if record.plan.is_some_and(|plan| plan.on.is_some()) => wait_for_job(file, path),
         None => lock::wait_for_release(file).map_err(Error::io("wait for", path)),
@@ -46,12 +51,13 @@ pub(super) fn wait_for_end(file: &File, path: &Path) -> Result<()> {
 /// How long to sleep before looking again at a job that no process attends, or at a future of another host.
 const UNATTENDED: Duration = Duration::from_secs(1);
 
-/// Its lock is only seen here if the file system has locks that hold across hosts.
+/// Sleeps until it is over, or its job is submitted and anybody's. Its lock is only seen here if the file system has locks
+/// that hold across hosts.
 fn wait_for_host(file: &File, path: &Path) -> Result<()> {
     loop {
         lock::wait_for_release(file).map_err(Error::io("wait for", path))?;
         let record = read_record(file, path)?;
-        if record.rc.is_some() || record.submission.is_some() || !is_alive(file, path, &record)? {
+        if record.submission.is_some() || !is_alive(file, path, &record)? {
             return Ok(());
         }
         sleep(UNATTENDED);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::stat::SFlag;
 
 use super::begin::maker;
-use super::collect::LogFate;
+use super::collect::{LogFate, note_loss};
 use super::count::COUNT;
 use super::directory::Directory;
 use super::files::{StoreFile, append, read_record};
@@ -190,6 +190,7 @@ impl Store {
             // The script itself has cleared it, so to its wait the future was never started.
             append(&file, &record, &[Line::TakenBy(script.clone())]).map_err(Error::io("write to", named.path()))?;
         }
+        note_loss(&file, &record, named.path())?;
         // Without the collectors' lock: a collector may sleep until its output is read.
         self.archive_record(name, identity, &record, LogFate::MakesRoom)
     }

@@ -93,6 +93,8 @@ struct Attempt {
     /// How much of its output is in the future's log, in bytes.
     copied: u64,
     has_started: bool,
+    /// Whether the future was begun on another host, and the engine that this one asks has not known the job so far.
+    may_ask_another: bool,
     /// The last answer whose question may be older than the submission.
     before: u64,
     end: Option<(JobEnd, Millis)>,
@@ -182,6 +184,7 @@ impl Supervisor<'_> {
             self.job = Some((Arc::clone(&launcher), Arc::clone(&job)));
             let length = log.metadata().map_err(Error::io("look at", &self.store.log_path(self.name)))?.len();
             let mut attempt = Attempt::new(&job, &launcher);
+            attempt.may_ask_another = self.record.read()?.other_host().is_some();
             if let Some((submission, run_start)) = resumed.take() {
                 attempt.copied = length.saturating_sub(submission.log_from);
                 if let Some(start) = run_start {
@@ -407,9 +410,9 @@ impl Supervisor<'_> {
                 attempt.end = Some((end, now));
                 is_new = true;
             }
-            // Its output can be read after all.
-            (Some((known, _)), Some(end)) if known.log_bytes.is_none() => known.log_bytes = end.log_bytes,
-            _ => {}
+            // Its output may have become readable, or unreadable.
+            (Some((known, _)), Some(end)) => known.log_bytes = end.log_bytes,
+            (_, None) => {}
         }
         attempt.is_drained = heard.output.is_empty();
         let written = copy(log, &heard.output);
@@ -429,13 +432,14 @@ impl Supervisor<'_> {
         };
         let now = clock::since_boot();
         let Some((id, stands)) = job else {
-            // An answer to a question from before the submission says nothing.
-            if number >= attempt.before.saturating_add(2) {
+            // An answer to a question from before the submission says nothing, and another host may ask another engine.
+            if !attempt.may_ask_another && number >= attempt.before.saturating_add(2) {
                 attempt.unknown.get_or_insert(now);
             }
             return Ok(());
         };
         attempt.unknown = None;
+        attempt.may_ask_another = false;
         match stands {
             Stands::Pending(reason) => {
                 attempt.over = None;
@@ -485,6 +489,7 @@ impl Attempt {
             launcher: Arc::clone(launcher),
             copied: 0,
             has_started: false,
+            may_ask_another: false,
             before: launcher.last_answer(job),
             end: None,
             grew: 0,

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::path::Path;
+
 use async_tests::cluster::Cluster;
 use async_tests::fault::in_each_standalone_case;
 use async_tests::shell::Sandbox;
@@ -12,8 +14,11 @@ use async_tests::small_disk::is_root;
 const ON: &str = r#"
     on() { # the host's name, its boot, a command
         echo "0000000$2-0000-4000-8000-000000000000" >"$1.boot"
+        echo "${machine-$1}" >"$1.machine"
         unshare --uts --pid --fork --mount --mount-proc --kill-child=KILL bash -c '
-            mount --bind "$0.boot" /proc/sys/kernel/random/boot_id; hostname "$0"; shift; "$@"; exit $?' "$@"
+            mount --bind "$0.boot" /proc/sys/kernel/random/boot_id
+            [ ! -e /etc/machine-id ] || mount --bind "$0.machine" /etc/machine-id
+            hostname "$0"; shift; "$@"; exit $?' "$@"
     }
     runs() { async status t | grep -q "$(printf "t\trunning")"; }
 "#;
@@ -64,14 +69,100 @@ fn only_the_host_itself_says_that_its_future_is_lost() {
         on b 2 async init; echo \"init $?\"
         on b 2 async status t
         on a 3 async status t
-        on a 3 async wait t; echo \"after a boot $?\""
+        on b 2 async wait t & waiter=$!
+        on a 3 async wait t; echo \"after a boot $?\"
+        wait $waiter; echo \"on b $?\""
     ));
     finished
         .says("\"host\": \"a\"")
         .says("wait 124\n")
         .complains("`t` of an earlier run still runs, so it was kept")
         .says("t\trunning\t-\ta:");
-    finished.says("t\tlost\t").says("after a boot 125\n");
+    finished.says("t\tlost\t").says("after a boot 125\n").says("on b 125\n");
+}
+
+#[test]
+fn a_host_that_gets_another_name_when_it_boots_is_the_same() {
+    if !is_root("another host") || !Path::new("/etc/machine-id").exists() {
+        return;
+    }
+    let sandbox = Sandbox::default();
+    let finished = sandbox.run(&format!(
+        "{ON}{TASK}
+        machine=m
+        on a 1 bash -c \"$start\"
+        on renamed 2 async wait t; echo \"wait $?\""
+    ));
+    finished.says("wait 125\n").complains("(lost)");
+}
+
+#[test]
+fn nothing_is_said_to_be_stopped_that_runs_in_another_container() {
+    if !is_root("another host") {
+        return;
+    }
+    let sandbox = Sandbox::default();
+    // Both have the kernel's boot in common. The one that cancels has processes with the same ids.
+    let finished = sandbox.run(&format!(
+        "{ON}{TASK}
+        mkfifo off; on a 1 bash -c \"$start; read -r _ <off\" & host=$!
+        until [ -e there ]; do sleep 0.02; done
+        on b 1 async cancel --grace 0s t; echo \"cancel $?\"
+        async status t
+        echo 6 >go; async wait t; echo \"wait $?\"
+        echo >off; wait $host"
+    ));
+    finished.says("cancel 125\n").says("t\trunning\t").says("wait 6\n");
+}
+
+#[test]
+fn a_task_that_a_shell_of_another_host_ran_itself_can_be_collected() {
+    if !is_root("another host") {
+        return;
+    }
+    let sandbox = Sandbox::default();
+    let finished = sandbox.run(&format!(
+        "{ON}
+        export -f on; export ASYNC_DIR=$DEST/shared
+        echo 'source <(async shim); ASYNC_PARALLEL=false; fails() {{ return 3; }}; async_run t fails' >script
+        on a 1 $BASH script
+        on b 2 async wait t; echo \"wait $?\""
+    ));
+    finished.says("wait 3\n");
+}
+
+#[test]
+fn a_script_of_another_host_with_the_same_process_id_is_another_one() {
+    if !is_root("another host") {
+        return;
+    }
+    let sandbox = Sandbox::default();
+    let finished = sandbox.run(&format!(
+        "{ON}
+        export -f on; export ASYNC_DIR=$DEST/shared; mkfifo b_go a_go
+        cat >b_script <<'END'
+        source <(async shim)
+        async_run t false
+        until async status t | grep -q finished; do sleep 0.02; done
+        echo >a_go; read -r _ <b_go
+        async_wait t; echo \"b $? of $$\"
+END
+        cat >a_script <<'END'
+        source <(async shim)
+        read -r _ <a_go
+        async_run t true; until async status t | grep -q finished; do sleep 0.02; done
+        echo \"a of $$\"
+        echo >b_go; async_end() {{ :; }}
+        export ASYNC_ON_EXIT=leave
+END
+        on a 1 $BASH a_script & other=$!
+        on b 2 $BASH b_script; wait $other"
+    ));
+    let id = |which: &str| {
+        finished.stdout.lines().find(|line| line.starts_with(which)).and_then(|line| line.rsplit(' ').next())
+    };
+    assert_eq!(id("a of"), id("b "), "{finished}");
+    finished.says("b 125 of ");
 }
 
 #[test]

@@ -82,8 +82,8 @@ impl Model {
         for (file, entry) in &self.futures {
             if entry.state.is_over() {
                 doubtful.remove(file);
-            } else if entry.record.life.is_some() {
-                // A task that runs in a shell itself ends with that process.
+            } else if entry.record.life.is_some() || entry.record.other_host().is_some() {
+                // A task that runs in a shell itself ends with that process, and what another host writes is not told.
                 doubtful.insert(file.clone());
             }
         }
