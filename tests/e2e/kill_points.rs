@@ -7,7 +7,7 @@ use async_tests::sweep::{self, Kind, Outcomes, Ran, Sweep, Trial};
 use async_tests::tools;
 
 /// The minimum count, so that the sweep can't shrink unnoticed.
-const POINTS: usize = 1200;
+const POINTS: usize = 1190;
 
 struct Point<'a> {
     trial: &'a Trial,

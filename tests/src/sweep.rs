@@ -425,8 +425,10 @@ impl Sweep {
             let content = if metadata.is_file() { read(&path) } else { String::new() };
             let name = path.strip_prefix(self.store()).expect("a file of the store").to_string_lossy().into_owned();
             // Each sandbox has another folder; several may differ only in numbers. A future whose obstacle can't be
-            // read is not held back by it.
-            let content = content.replace(&*self.folder().to_string_lossy(), "FOLDER").replace("at_once = true\n", "");
+            // read is not held back by it, and a host that does not know itself is not named.
+            let is_kept = |line: &&str| *line != "at_once = true\n" && !line.starts_with("host = ");
+            let content: String = content.split_inclusive('\n').filter(is_kept).collect();
+            let content = content.replace(&*self.folder().to_string_lossy(), "FOLDER");
             let content = figures_apart(&content);
             let _ = write!(files.entry(figures_apart(&name)).or_default(), "{mode:o}\n{content}");
         }
