@@ -11,6 +11,10 @@ use crate::shim::call::Call;
 /// the whole definition. The first is none if that definition leaves the command line to the whole one.
 #[allow(clippy::must_use_candidate, reason = "a part of it has to be used")]
 pub fn read(args: &[OsString]) -> (Option<String>, Result<String, Refused>) {
+    // What only scripts call has a definition of its own.
+    if let Ok(read @ CommandLine::Plumbing(..)) = CommandLine::read(args) {
+        return (None, Ok(format!("{read:?}")));
+    }
     let alone = Cli::of_one_command(args).map(|cli| format!("{cli:?}"));
     let together = Cli::try_parse_from(args).map(|cli| format!("{cli:?}"));
     (alone, together.map_err(|_| refused(args)))

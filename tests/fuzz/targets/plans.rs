@@ -92,7 +92,7 @@ fn look(store: &Store, name: &FutureName, record: &Record, may_sleep: bool) {
     // The names of its plan may be nobody's.
     let _ = fuzzing::dependencies(store, record, may_sleep);
     for other in store.names().expect("the names") {
-        let _ = store.lend(name, &other, std::process::id());
+        let _ = store.donate(name, &other, std::process::id());
     }
     if let Some(place) = fuzzing::recorded_place(record) {
         let _ = fuzzing::run_at_once(store, &place, 1).expect("an answer");
