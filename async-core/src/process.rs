@@ -57,7 +57,7 @@ impl Boot {
         if let Some(current) = CURRENT.get() {
             return Ok(current);
         }
-        let id = read_line("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
+        let id = boot_id()?.to_owned();
         let is_odd = |c: char| c.is_whitespace() || c.is_control() || c == '#';
         let name = uname()?.nodename().to_string_lossy().replace(is_odd, "_");
         let machine = read_line("/etc/machine-id").ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
@@ -67,6 +67,13 @@ impl Boot {
         let machine = machine.and_then(digest).map(|digest| format!("{digest:016x}"));
         let host = Some(name).filter(|name| !name.is_empty());
         Ok(CURRENT.get_or_init(|| Self { id, host, machine }))
+    }
+
+    /// Whether it is the present boot of this machine.
+    ///
+    /// Fails if `/proc` is missing.
+    pub fn is_this(&self) -> io::Result<bool> {
+        Ok(boot_id()? == self.id)
     }
 
     /// The name of the machine.
@@ -80,8 +87,9 @@ impl Boot {
     /// Machines differ if their ids do. Where one has none, as many containers, they differ if their names do.
     #[must_use]
     pub fn other_host(&self) -> Option<&str> {
+        // Nearly always it is this boot, and nothing else has to be found out.
+        let host = self.host().filter(|_| !self.is_this().unwrap_or(true))?;
         let here = Self::current().ok()?;
-        let host = self.host().filter(|_| here != self)?;
         let is_other = match (&self.machine, &here.machine) {
             (Some(machine), Some(own)) => machine != own,
             _ => here.host().is_some_and(|own| own != host),
@@ -155,7 +163,7 @@ impl ProcessIdentity {
             return Ok(false);
         };
         let same = start_ticks(&stat) == Some(self.start_ticks) && runs(&stat);
-        Ok(same && *Boot::current()? == self.boot)
+        Ok(same && self.boot.is_this()?)
     }
 
     /// Sleeps until the process is gone, `other` has something to read, or it is time to look again.
@@ -608,6 +616,15 @@ fn runs(stat: &str) -> bool {
 fn start_ticks(stat: &str) -> Option<u64> {
     // Field 22 of the line is the 20th after the name, which is field 2.
     fields_after_name(stat)?.nth(19)?.parse().ok()
+}
+
+fn boot_id() -> io::Result<&'static str> {
+    static ID: OnceLock<String> = OnceLock::new();
+    if let Some(id) = ID.get() {
+        return Ok(id);
+    }
+    let id = read_line("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
+    Ok(ID.get_or_init(|| id))
 }
 
 impl fmt::Display for ProcessIdentity {

@@ -221,7 +221,12 @@ impl Record {
 
     /// Whether times since boot in the record are of this boot, as far as known.
     pub(crate) fn is_of_this_boot(&self) -> bool {
-        self.host.as_ref().is_none_or(|host| Boot::current().is_ok_and(|here| here == host))
+        self.host.as_ref().is_none_or(|host| host.is_this().unwrap_or(false))
+    }
+
+    /// The other host that alone can tell whether it is lost, and end it. A job is attended from any host.
+    pub(crate) fn only_on(&self) -> Option<&str> {
+        self.other_host().filter(|_| self.submission.is_none())
     }
 
     /// The host that it was started on, if that is not this one.

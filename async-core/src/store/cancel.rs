@@ -114,7 +114,7 @@ impl Store {
             }
             State::Running | State::Queued => {}
         }
-        if let Some(host) = record.other_host().filter(|_| record.submission.is_none()) {
+        if let Some(host) = record.only_on() {
             let (name, host) = (name.to_string(), host.to_owned());
             return Err(Error::OnAnotherHost { name, host, path: path.to_owned() });
         }

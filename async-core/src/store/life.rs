@@ -19,7 +19,7 @@ use crate::record::Record;
 
 /// Whether a process holds the future's life.
 pub(super) fn is_alive(file: &File, path: &Path, record: &Record) -> Result<bool> {
-    if record.submission.is_none() && record.other_host().is_some() {
+    if record.only_on().is_some() {
         // Only that host can tell whether it is lost; here the lock may mean nothing.
         let is_over = record.rc.is_some() || record.gone.is_some() || record.wait_end.is_some();
         return Ok(!is_over && file.metadata().map_err(Error::io("look at", path))?.nlink() > 0);
@@ -36,12 +36,12 @@ pub(super) fn is_alive(file: &File, path: &Path, record: &Record) -> Result<bool
 /// end.
 pub(super) fn wait_for_end(file: &File, path: &Path) -> Result<()> {
     let mut record = read_record(file, path)?;
-    if record.other_host().is_some() {
+    if record.only_on().is_some() {
         wait_for_host(file, path)?;
         record = read_record(file, path)?;
     }
     match record.life {
-        Some(_) if record.other_host().is_some() => Ok(()),
+        Some(_) if record.only_on().is_some() => Ok(()),
         Some(life) => wait_for_shell(&life, file, path),
         None if record.plan.is_some_and(|plan| plan.on.is_some()) => wait_for_job(file, path),
         None => lock::wait_for_release(file).map_err(Error::io("wait for", path)),

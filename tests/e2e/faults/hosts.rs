@@ -20,7 +20,6 @@ const ON: &str = r#"
             [ ! -e /etc/machine-id ] || mount --bind "$0.machine" /etc/machine-id
             hostname "$0"; shift; "$@"; exit $?' "$@"
     }
-    runs() { async status t | grep -q "$(printf "t\trunning")"; }
 "#;
 
 /// A task on the host `a`, which ends as it is told to.
@@ -28,6 +27,13 @@ const TASK: &str = r#"
     make_gate() { rm -f go; mkfifo go; }
     make_gate; rm -f there
     start="async run t -- bash -c 'echo out; echo >there; read -r rc <go; exit \$rc'; until [ -e there ]; do sleep 0.02; done"
+    # The host is there until it is ended.
+    start_on_a() {
+        mkfifo off
+        on a 1 bash -c "$start; read -r _ <off" & host=$!
+        until [ -e there ]; do sleep 0.02; done
+    }
+    end_a() { echo >off; wait $host; rm off; }
 "#;
 
 #[test]
@@ -39,15 +45,14 @@ fn a_future_of_another_host_is_waited_for_and_never_lost() {
         let sandbox = Sandbox::default();
         let finished = sandbox.run(&format!(
             "{ON}{TASK}
-            mkfifo off; on a 1 bash -c \"$start; read -r _ <off\" & host=$!
-            until [ -e there ]; do sleep 0.02; done
+            start_on_a
             on b 2 async status t
             on b 2 async run t -- true; echo \"again $?\"
             on b 2 async cancel t; echo \"cancel $?\"
             on b 2 async wait --timeout 1ms t; echo \"early $?\"
             on b 2 async wait t >waited & waiter=$!
             echo {rc} >go; wait $waiter; echo \"wait $?\"; cat waited
-            echo >off; wait $host"
+            end_a"
         ));
         finished.says("t\trunning\t-\ta:").says("again 125\n").says("cancel 125\n").says("early 124\n");
         finished.says(&format!("wait {rc}\nout\n"));
@@ -105,12 +110,11 @@ fn nothing_is_said_to_be_stopped_that_runs_in_another_container() {
     // Both have the kernel's boot in common. The one that cancels has processes with the same ids.
     let finished = sandbox.run(&format!(
         "{ON}{TASK}
-        mkfifo off; on a 1 bash -c \"$start; read -r _ <off\" & host=$!
-        until [ -e there ]; do sleep 0.02; done
+        start_on_a
         on b 1 async cancel --grace 0s t; echo \"cancel $?\"
         async status t
         echo 6 >go; async wait t; echo \"wait $?\"
-        echo >off; wait $host"
+        end_a"
     ));
     finished.says("cancel 125\n").says("t\trunning\t").says("wait 6\n");
 }
@@ -152,8 +156,7 @@ END
         read -r _ <a_go
         async_run t true; until async status t | grep -q finished; do sleep 0.02; done
         echo \"a of $$\"
-        echo >b_go; async_end() {{ :; }}
-        export ASYNC_ON_EXIT=leave
+        echo >b_go
 END
         on a 1 $BASH a_script & other=$!
         on b 2 $BASH b_script; wait $other"
@@ -208,11 +211,10 @@ fn a_job_is_attended_from_whichever_host_looks() {
         // It is there, and attends the job.
         let finished = cluster.run(&format!(
             "{ON}{start}
-            mkfifo off; on a 1 bash -c \"$start; read -r _ <off\" & host=$!
-            until [ -e there ]; do sleep 0.02; done
+            start_on_a
             on b 2 async wait t >waited & waiter=$!
             echo {rc} >go; wait $waiter; echo \"wait $?\"; cat waited
-            echo >off; wait $host; rm off"
+            end_a"
         ));
         finished.says(&format!("wait {rc}\nout\n"));
     }
@@ -220,11 +222,10 @@ fn a_job_is_attended_from_whichever_host_looks() {
     let start = TASK.replace("async run t", "async run --on slurm t");
     let finished = cluster.run(&format!(
         "{ON}{start}
-        mkfifo off; on a 1 bash -c \"$start; read -r _ <off\" & host=$!
-        until [ -e there ]; do sleep 0.02; done
+        start_on_a
         on b 2 async cancel t; echo \"cancel $?\"
         on b 2 async wait t; echo \"wait $?\"
-        echo >off; wait $host; rm off"
+        end_a"
     ));
     finished.says("cancel 0\n").says("wait 143\n");
 }
