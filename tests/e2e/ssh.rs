@@ -143,7 +143,7 @@ fn one_that_is_lost_there_is_no_success() {
 fn cancel_time_and_log_go_through() {
     let Some(host) = OtherHost::start() else { return };
     let finished = host.run(
-        "async run --on ssh:far t -- bash -c 'trap \"echo told; exit 3\" TERM; echo >there; sleep 100 & wait'
+        "async run --on ssh:far t -- bash -c 'trap \"echo told; exit 3\" TERM; echo >there; while :; do sleep 100 & wait; done'
         until [ -e there ]; do sleep 0.02; done
         async cancel t; echo \"cancel $?\"; async wait t; echo \"wait $?\"
         async run --on ssh:far --grace 100ms t -- bash -c 'trap \"\" TERM; echo $$ >ignores; while :; do sleep 1; done'

@@ -70,7 +70,7 @@ fn a_directory_that_is_not_there_on_the_node_is_no_success() {
 fn one_that_is_cancelled_is_over_there_too() {
     let Some(cluster) = Cluster::start() else { return };
     let finished = cluster.run(
-        "async run --on slurm t -- bash -c 'trap \"echo told; exit 3\" TERM; echo >there; sleep 100 & wait'
+        "async run --on slurm t -- bash -c 'trap \"echo told; exit 3\" TERM; echo >there; while :; do sleep 100 & wait; done'
         until [ -e there ]; do sleep 0.02; done
         async cancel t; echo \"cancel $?\"
         squeue --me -h -o %T
@@ -133,8 +133,9 @@ fn one_that_waits_in_slurms_queue_is_queued_with_slurms_reason() {
 }
 
 /// A task that ends with 0 when it is told to end.
+/// Its sleep may get the signal first: the end of that is not the task's.
 const HEEDFUL: &str = "rm -f there
-    async run --on slurm t -- bash -c 'trap \"echo told; exit 0\" TERM; echo >there; sleep 1000 & wait'
+    async run --on slurm t -- bash -c 'trap \"echo told; exit 0\" TERM; echo >there; while :; do sleep 1000 & wait; done'
     until [ -e there ]; do sleep 0.02; done";
 
 #[test]
