@@ -79,7 +79,9 @@ impl Call {
         self.text.contains("/stderr>")
     }
 
-    fn is_on_a_process(&self) -> bool {
+    /// Whether it is on what the kernel says of a process.
+    #[must_use]
+    pub fn is_on_a_process(&self) -> bool {
         self.text.contains("/random/boot_id")
             || self.text.split_once("/proc/").is_some_and(|(_, rest)| {
                 let digits = rest.bytes().take_while(u8::is_ascii_digit).count();

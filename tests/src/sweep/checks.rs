@@ -15,8 +15,11 @@ use super::{Kind, LOG, OTHER_LOG, Ran, Sweep, TASK_LOG, Target, figures_apart, r
 use crate::mark::Mark;
 use crate::shell::Finished;
 
-/// The prefixes of messages: to people, and from a supervisor to the command that started it.
-const OURS: [&str; 3] = ["async: ", "error ", "failed "];
+/// The prefix of messages to people.
+const TO_PEOPLE: &str = "async: ";
+
+/// The prefixes of messages from a supervisor to the command that started it.
+const FROM_SUPERVISORS: [&str; 2] = ["error ", "failed "];
 
 /// The prefixes of lines about futures.
 const LINES: [&str; 2] = ["[Async ", "WARNING: uncollected async future "];
@@ -38,8 +41,8 @@ enum Answer {
     None,
 }
 
-/// The outcomes after which a store is known to be usable. Outcomes that differ only in numbers are the same, and this
-/// check takes longer than everything else.
+/// The outcomes that are known to be right: what other commands do then has been seen. Outcomes that differ only in
+/// numbers are the same, and seeing it again takes longer than everything else.
 #[derive(Default)]
 pub struct Outcomes(Mutex<HashSet<u64>>);
 
@@ -107,7 +110,13 @@ impl Sweep {
         }
         let state = states.get("t").map(String::as_str);
         self.nobody_goes_on(state, killed)?;
+        if self.subject.kind == Kind::Tasks {
+            self.answer_is_true(state, ran)?;
+        }
         let outcome = self.outcome(ran, &states);
+        if outcomes.is_known(outcome) {
+            return Ok(());
+        }
         match self.subject.kind {
             Kind::Inits => self.after_init(),
             Kind::Begins => self.after_begin(state, ran, failed && !killed),
@@ -122,19 +131,22 @@ impl Sweep {
             }),
             Kind::Looks => self.ensure(self.snapshot() == self.before, "the store has changed"),
         }?;
-        if !outcomes.is_known(outcome) {
-            self.can_go_on()?;
-            outcomes.add(outcome);
-        }
+        self.can_go_on()?;
+        outcomes.add(outcome);
         Ok(())
     }
 
-    /// The outcome of the command, without numbers.
+    /// The outcome of the command, without numbers, and without why it failed, which no other command learns.
     fn outcome(&self, ran: &Ran, states: &BTreeMap<String, String>) -> u64 {
         let mut hasher = DefaultHasher::new();
-        let texts =
-            [&ran.finished.stdout, &ran.finished.stderr, &ran.report, &ran.answer].map(|text| figures_apart(text));
-        (self.subject.title, &self.bash, ran.finished.status, ran.tasks.len(), texts, &ran.store, states)
+        let texts = [&ran.finished.stdout, &ran.report, &ran.answer].map(|text| figures_apart(text));
+        let lines = |starts: &[&str]| {
+            let is_one = |line: &&str| starts.iter().any(|start| line.starts_with(start));
+            let found: Vec<_> = ran.finished.stderr.lines().filter(is_one).map(figures_apart).collect();
+            found
+        };
+        let told = (ran.complains(), ran.is_unheard(), !lines(&FROM_SUPERVISORS).is_empty(), lines(&LINES));
+        (self.subject.title, &self.bash, ran.finished.status, ran.tasks.len(), texts, told, &ran.store, states)
             .hash(&mut hasher);
         hasher.finish()
     }
@@ -249,12 +261,11 @@ impl Sweep {
     }
 
     /// The shell's answer is true: a task that was refused, or whose supervisor did not answer, never ran and belongs
-    /// to no future; a task that was started belongs to a future, which tells how it ended, or is lost if its
-    /// supervisor was killed or says that it failed.
-    fn after_task(&mut self, state: Option<&str>, ran: &Ran) -> Result<(), String> {
+    /// to no future; a task that was started belongs to a future.
+    fn answer_is_true(&mut self, state: Option<&str>, ran: &Ran) -> Result<(), String> {
         let killed = ran.finished.status == 137;
         self.release();
-        let new = self.record()?.filter(|record| record.start_time != BEFORE);
+        let new = self.new_record()?;
         let text = new.as_ref().map(|_| read(&self.store().join("t.ini"))).unwrap_or_default();
         let is_noted = |pid: &u32| text.lines().any(|line| line == format!("task = {pid}"));
         self.ensure(ran.tasks.iter().all(is_noted), "a task that nothing tells of has run")?;
@@ -276,12 +287,17 @@ impl Sweep {
                 self.ensure(killed || ran.complains() && new.is_none(), "it failed without a word, or is still there")?;
             }
         }
-        if let Some(record) = new {
-            self.after_start(&record, state, ran, killed)?;
-        }
         let running = self.subject.target == Target::Running;
-        self.ensure(!running || state == Some("running") && ran.tasks.is_empty(), "another one was harmed")?;
+        self.ensure(!running || state == Some("running") && ran.tasks.is_empty(), "another one was harmed")
+    }
+
+    /// A future that was started tells how it ended, or is lost if its supervisor was killed or says that it failed.
+    fn after_task(&self, state: Option<&str>, ran: &Ran) -> Result<(), String> {
+        if let Some(record) = self.new_record()? {
+            self.after_start(&record, state, ran)?;
+        }
         if state.is_some() && self.record()?.is_some_and(|record| record.start_time == BEFORE) {
+            let running = self.subject.target == Target::Running;
             return if running { self.wait("t", 125, LOG) } else { self.wait("t", 3, LOG) };
         }
         self.run_again()?;
@@ -289,7 +305,8 @@ impl Sweep {
     }
 
     /// What the started future says.
-    fn after_start(&self, record: &Record, state: Option<&str>, ran: &Ran, killed: bool) -> Result<(), String> {
+    fn after_start(&self, record: &Record, state: Option<&str>, ran: &Ran) -> Result<(), String> {
+        let killed = ran.finished.status == 137;
         let Some(rc) = record.rc else {
             self.ensure(state == Some("lost"), "it has no end, and is not lost")?;
             self.ensure(killed || ran.says_that_it_failed(), "its supervisor left it without a word")?;
@@ -317,6 +334,11 @@ impl Sweep {
     fn record(&self) -> Result<Option<Record>, String> {
         let store = Store::open(&self.store(), Permissions::Private).map_err(|error| error.to_string())?;
         store.read(&"t".parse().expect("a name")).map_err(|error| error.to_string())
+    }
+
+    /// The record of a future of that name which the command has begun.
+    fn new_record(&self) -> Result<Option<Record>, String> {
+        Ok(self.record()?.filter(|record| record.start_time != BEFORE))
     }
 
     /// Whether the earlier record and log are among the collected.
@@ -355,7 +377,7 @@ impl Sweep {
     fn after_run(&mut self, state: Option<&str>, ran: &Ran, failed: bool) -> Result<(), String> {
         let before = self.subject.target == Target::Finished;
         let is_new = !matches!(state, None | Some("finished"));
-        let unheard = ran.finished.stderr.contains("did not say whether the task was started");
+        let unheard = ran.is_unheard();
         self.ensure(!failed || !is_new || unheard, "a future that failed to start is there")?;
         self.release();
         match state {
@@ -377,7 +399,7 @@ impl Sweep {
 
     /// It may report that it failed before the program ran, and then there is no future.
     fn after_supervising(&mut self, finished: &Finished) -> Result<(), String> {
-        let never = ["error ", "failed "].iter().any(|word| finished.stderr.starts_with(word));
+        let never = FROM_SUPERVISORS.iter().any(|word| finished.stderr.starts_with(word));
         self.release();
         match self.states()?.remove("t").as_deref() {
             Some("finished") if finished.status == 3 => self.wait("t", 3, ""),
@@ -520,8 +542,13 @@ impl Ran {
     pub fn complains(&self) -> bool {
         let stderr = &self.finished.stderr;
         let is_one_of = |starts: &[&str], line: &str| starts.iter().any(|start| line.starts_with(start));
-        stderr.lines().any(|line| is_one_of(&OURS, line))
-            && stderr.lines().all(|line| is_one_of(&OURS, line) || is_one_of(&LINES, line))
+        let is_ours = |line: &str| line.starts_with(TO_PEOPLE) || is_one_of(&FROM_SUPERVISORS, line);
+        stderr.lines().any(is_ours) && stderr.lines().all(|line| is_ours(line) || is_one_of(&LINES, line))
+    }
+
+    /// Whether the command does not know if a task was started.
+    fn is_unheard(&self) -> bool {
+        self.finished.stderr.contains("did not say whether the task was started")
     }
 
     /// Whether the store and the answer are the same as after a run without faults.
