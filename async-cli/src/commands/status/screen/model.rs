@@ -18,6 +18,13 @@ pub(super) struct Model {
     selected: usize,
 }
 
+/// What stays of what was read before.
+#[derive(Clone, Copy)]
+enum Kept {
+    None,
+    Others,
+}
+
 impl Model {
     pub(super) fn new(store: Store, selection: Selection) -> async_core::Result<Self> {
         let mut model = Self {
@@ -67,7 +74,7 @@ impl Model {
             .cloned()
             .collect();
         self.unsettled.extend(records.iter().cloned());
-        self.read(&records.into_iter().collect::<Vec<_>>());
+        self.read(records.into_iter().collect(), Kept::Others);
         Ok(())
     }
 
@@ -88,37 +95,40 @@ impl Model {
             }
         }
         if !doubtful.is_empty() {
-            self.read(&doubtful.into_iter().collect::<Vec<_>>());
+            self.read(doubtful.into_iter().collect(), Kept::Others);
         }
     }
 
     fn read_all(&mut self) -> async_core::Result<()> {
         let files = self.selection.files(&self.store)?;
-        let there: HashSet<&RecordFile> = files.iter().collect();
-        self.unreadable.retain(|file, _| there.contains(file));
-        let gone: Vec<_> = self.futures.iter().map(|(file, _)| file).filter(|file| !there.contains(file)).collect();
-        self.read(&files.iter().chain(gone).cloned().collect::<Vec<_>>());
+        self.read(files, Kept::None);
         Ok(())
     }
 
     /// Reads these records, which must be distinct.
-    fn read(&mut self, files: &[RecordFile]) {
+    fn read(&mut self, files: Vec<RecordFile>, kept: Kept) {
         let selected = self.futures.get(self.selected).map(|(file, _)| file.clone());
-        if !self.futures.is_empty() {
-            let again: HashSet<&RecordFile> = files.iter().collect();
-            self.futures.retain(|(file, _)| !again.contains(file));
+        match kept {
+            Kept::None => {
+                self.futures.clear();
+                self.unreadable.clear();
+            }
+            Kept::Others => {
+                let again: HashSet<&RecordFile> = files.iter().collect();
+                self.futures.retain(|(file, _)| !again.contains(file));
+            }
         }
-        for (entry, file) in self.store.entries(files).into_iter().zip(files) {
-            self.unreadable.remove(file);
+        for (entry, file) in self.store.entries(&files).into_iter().zip(files) {
+            self.unreadable.remove(&file);
             match entry {
-                Ok(Some(entry)) => self.futures.push((file.clone(), entry)),
+                Ok(Some(entry)) => self.futures.push((file, entry)),
                 Ok(None) => {}
                 Err(error) => {
-                    self.unreadable.insert(file.clone(), error.to_string());
+                    self.unreadable.insert(file, error.to_string());
                 }
             }
         }
-        self.futures.sort_by(|(file, a), (other, b)| a.by_start(b).then_with(|| file.cmp(other)));
+        self.futures.sort_unstable_by(|(file, a), (other, b)| a.by_start(b).then_with(|| file.cmp(other)));
         let index = selected.and_then(|selected| self.futures.iter().position(|(file, _)| *file == selected));
         self.selected = index.unwrap_or_else(|| self.selected.min(self.futures.len().saturating_sub(1)));
     }
