@@ -82,7 +82,7 @@ function _async_prepare {
         --from "$_ASYNC_FROM" ${ASYNC_DIR:+"--dir=$ASYNC_DIR"} ${DEST+"--dest=$DEST"})
         #{%- else %}
         --store "$_ASYNC_STORE" --exit "${ASYNC_ON_EXIT-}" --hush "${ASYNC_QUIET-}" --limit "${ASYNC_JOBS-}"
-        --parallel "${ASYNC_PARALLEL-}" --target "${ASYNC_ON-}")
+        --parallel "${ASYNC_PARALLEL-}" --target "${ASYNC_ON-}" --progress "${ASYNC_PROGRESS-}")
         #{%- endif %}
 }
 

@@ -35,6 +35,9 @@ pub(crate) struct ContextArgs {
     /// The variable `ASYNC_QUIET` of the functions that call
     #[arg(long, global = true, hide = true, allow_hyphen_values = true, value_name = "YES|NO")]
     hush: Option<OsString>,
+    /// The variable `ASYNC_PROGRESS` of the functions that call
+    #[arg(long, global = true, hide = true, allow_hyphen_values = true, value_name = "on|off")]
+    progress: Option<OsString>,
     /// The variable `DEST` of devstack's functions
     #[arg(long, global = true, hide = true, value_name = "DIR")]
     dest: Option<OsString>,
@@ -249,6 +252,16 @@ impl Context {
             return Ok(false);
         };
         Ok(yes_or_no("ASYNC_QUIET", &value)?.unwrap_or(false))
+    }
+
+    /// Whether waits may show a panel, as the functions that call or the environment say.
+    pub(crate) fn shows_progress(&self) -> Result<bool, Failure> {
+        let value = self.args.progress.clone().or_else(|| variable("ASYNC_PROGRESS")).unwrap_or_default();
+        match &*value.to_string_lossy() {
+            "" | "on" => Ok(true),
+            "off" => Ok(false),
+            other => Err(Failure::Usage(format!("ASYNC_PROGRESS can't be `{other}`: it is on or off"))),
+        }
     }
 
     /// Checks a variable that the functions have already read as yes or no: they take anything else for the default.

@@ -1,6 +1,11 @@
-//! Times for people.
+//! Times, and lines of logs, for people.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use anstream::adapter::strip_str;
 use async_core::clock::Millis;
+use async_core::text;
 use chrono::{DateTime, Datelike, Local, Utc};
 
 /// A duration in ms in its two largest units: `5s`, `1m 05s`, `2h 05m`, `3d 04h`.
@@ -41,6 +46,22 @@ pub(crate) fn formatted(ms: Millis, form: &str) -> String {
     at(ms).map_or_else(|| UNKNOWN.to_owned(), |moment| moment.format(form).to_string())
 }
 
+/// How much of a line to keep, in characters. No terminal is that wide.
+const MAX_CHARACTERS: usize = 2000;
+
+/// A line of a log as a terminal would show it, but without colours: a carriage return starts the line over.
+pub(crate) fn line_of_log(line: &[u8]) -> String {
+    let line = line.trim_ascii_end();
+    let last = line.rsplit(|&byte| byte == b'\r').next().unwrap_or_default();
+    let mut plain = Vec::new();
+    for chunk in last.utf8_chunks() {
+        plain.extend(strip_str(chunk.valid()).to_string().replace('\t', "    ").into_bytes());
+        plain.extend_from_slice(chunk.invalid());
+    }
+    let text = text::printable(OsStr::from_bytes(&plain));
+    text.chars().take(MAX_CHARACTERS).collect()
+}
+
 /// Stands for a moment that no clock can show.
 const UNKNOWN: &str = "?";
 
@@ -67,6 +88,19 @@ mod tests {
             (1_000_000, "11d 13h"),
         ] {
             assert_eq!(duration(seconds * 1000 + 999), text);
+        }
+    }
+
+    #[test]
+    fn a_line_is_shown_as_a_terminal_leaves_it() {
+        for (line, wanted) in [
+            (&b"10%\r50%\r100%\r\n"[..], "100%"),
+            (b"\x1b[31mred\x1b[0m\tx \r\n", "red    x"),
+            ("a\u{202e}b ü\n".as_bytes(), r"a\u{202e}b ü"),
+            (b"not \xff text", r"not \xff text"),
+            (b"\n", ""),
+        ] {
+            assert_eq!(line_of_log(line), wanted);
         }
     }
 

@@ -12,6 +12,7 @@ use crate::cli::{Context, Profile};
 use crate::failure::{Failure, warn};
 use crate::kernel_copy::copy_what_goes;
 use crate::standard_output;
+use crate::wait::panel::{self, Panel};
 
 /// `[Async NAME:PID]: TEXT`, with a newline. The pid is empty if it is unknown.
 pub(crate) fn line(name: &FutureName, pid: Option<&str>, text: &str) -> String {
@@ -110,6 +111,8 @@ pub(crate) enum Lines {
     Apart {
         /// Whether to say nothing about successes.
         quiet: bool,
+        /// Whether waits may show a panel in the same place.
+        has_panels: bool,
     },
     /// Nowhere.
     Nowhere,
@@ -136,7 +139,9 @@ impl Lines {
     pub(crate) fn of(context: &Context, quiet: bool) -> Result<Self, Failure> {
         Ok(match context.profile() {
             Profile::Devstack => Self::AmongLogs,
-            Profile::Standalone => Self::Apart { quiet: context.is_quiet()? || quiet },
+            Profile::Standalone => {
+                Self::Apart { quiet: context.is_quiet()? || quiet, has_panels: Panel::is_wanted(context)? }
+            }
         })
     }
 
@@ -144,7 +149,7 @@ impl Lines {
     pub(crate) fn are_heard(self, about: About) -> bool {
         match self {
             Self::AmongLogs => true,
-            Self::Apart { quiet } => !quiet || about == About::Failure,
+            Self::Apart { quiet, .. } => !quiet || about == About::Failure,
             Self::Nowhere => false,
         }
     }
@@ -154,7 +159,8 @@ impl Lines {
     pub(crate) fn say(self, about: About, line: &str) -> Result<(), Failure> {
         match self {
             Self::AmongLogs => Output::stdout()?.print(line)?,
-            Self::Apart { .. } if self.are_heard(about) => {
+            Self::Apart { has_panels, .. } if self.are_heard(about) => {
+                let line = if has_panels { panel::beside(line) } else { line.into() };
                 let _ = io::stderr().write_all(line.as_bytes());
             }
             Self::Apart { .. } | Self::Nowhere => {}
@@ -254,13 +260,5 @@ pub(crate) fn begun(store: &Store, name: &FutureName, begun: Begun) -> &'static 
             Ok(Some(Entry { paused: Some(Paused::Queue), .. })) => "queued, as the queue is paused",
             _ => "queued",
         },
-    }
-}
-
-/// The message about a future that is paused while somebody waits for it.
-pub(crate) fn paused(paused: Paused) -> &'static str {
-    match paused {
-        Paused::Queue => "queued, and the queue paused (`async resume` lets it go on),",
-        Paused::Itself => "paused (`async resume` with its name lets it go on)",
     }
 }

@@ -24,6 +24,7 @@ mod log;
 mod man;
 mod matrix;
 mod pages;
+mod panel;
 mod plans;
 mod queue;
 mod readme;

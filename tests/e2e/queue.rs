@@ -152,9 +152,9 @@ fn a_wait_on_a_terminal_says_that_what_it_waits_for_is_paused() {
     let sandbox = Sandbox::default();
     run(&sandbox, "async pause --quiet; more a");
     let mut terminal = Terminal::new(&sandbox, 100, "async wait a");
-    terminal.wait_for(|text| text.contains("a queued, and the queue paused (`async resume` lets it go on), for "));
+    terminal.wait_for(|text| text.contains("queued, and the queue is paused: `async resume` lets it go on"));
     sandbox.run("async pause --quiet a; async resume --quiet").exits(0);
-    terminal.wait_for(|text| text.contains("a paused (`async resume` with its name lets it go on) for "));
+    terminal.wait_for(|text| text.contains("s  paused: `async resume` with its name lets it go on"));
     sandbox.run("async resume --quiet a").exits(0);
     terminal.finish();
 }

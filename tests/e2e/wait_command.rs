@@ -1,4 +1,4 @@
-//! `async wait`: for one, for several, for any, for a limited time, and what a terminal shows meanwhile.
+//! `async wait`: for one, for several, for any, for a limited time.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -7,7 +7,6 @@ use std::fs;
 use async_core::clock;
 use async_tests::fixtures::store::{Held, Running};
 use async_tests::shell::Finished;
-use async_tests::terminal::Terminal;
 use async_tests::tools::is_there;
 
 fn run(held: &Held, command: &str) -> Finished {
@@ -44,35 +43,6 @@ fn when_the_time_is_up_the_status_is_124_and_what_is_not_over_can_be_waited_for_
     assert_eq!(live(&held), ["runs"]);
     runs.finish(3);
     run(&held, "async wait --timeout 1h runs").says("half of it\n").tells("with result 3 in ").exits(3);
-}
-
-#[test]
-fn an_interrupted_wait_says_that_what_it_waited_for_goes_on() {
-    let held = Held::default();
-    let (one, other) = (held.begin("one"), held.begin("two words"));
-    let dir = held.sandbox.store();
-    let given = format!("async --dir {}", dir.display());
-    for (command, shown, names) in [
-        ("async wait one 'two words'", "one running for", "async wait one 'two words'"),
-        ("async wait --any one 'two words'", "any of one, two words for", "async wait one 'two words'"),
-        ("async wait --json --all", "running for", "async wait --all"),
-        ("async cleanup", "running for", "async wait --all"),
-        (&format!("{given} wait --timeout 1h one"), "one running for", &format!("{given} wait one")),
-        ("TERM=dumb async wait one", "Waiting for completion", "async wait one"),
-    ] {
-        let mut terminal = Terminal::new(&held.sandbox, 200, &format!("trap : INT; {command}; echo \"status $?\""));
-        terminal.wait_for(|screen| screen.contains(shown));
-        terminal.type_in(b"\x03");
-        terminal.wait_for(|screen| screen.contains("status 130"));
-        let cancel = names.replacen(" wait ", " cancel ", 1);
-        let notice =
-            format!("async: interrupted; what was waited for goes on: `{names}` waits again, `{cancel}` stops it");
-        assert!(terminal.text().replace('\n', "").contains(&notice), "{command}: {}", terminal.text());
-        assert!(terminal.finish().success());
-    }
-    assert_eq!(live(&held), ["one", "two words"]);
-    one.finish(0);
-    other.finish(0);
 }
 
 #[test]
@@ -362,116 +332,8 @@ fn all_that_are_named_are_waited_for_and_in_the_end_it_is_said_which_failed() {
     run(&held, "async wait d").complains("]: collected before: make, with result 4 in ").lacks(" failed").exits(4);
 }
 
-#[test]
-fn a_terminal_shows_what_is_waited_for_and_what_it_printed_last() {
-    let held = Held::default();
-    held.begin("t").finish(0);
-    run(&held, "async wait t").exits(0);
-    let mut task = held.begin("t");
-    let mut terminal = Terminal::new(&held.sandbox, 80, "async wait t; echo \"status $?\"");
-    terminal.wait_for(|screen| screen.contains("\nt running for ") && screen.contains("s, usually "));
-    task.print("\x1b[1mone\x1b[0m\ntwo of \x1b]0;title\x07 10%\rtwo of 20%\n\n");
-    terminal.wait_for(|screen| screen.contains("s: two of 20%"));
-    assert!(terminal.shows_cursor());
-    task.print("three\n");
-    terminal.wait_for(|screen| screen.contains("s: three"));
-    fs::write(held.path("t.log"), "all of it\n").unwrap();
-    task.finish(3);
-    assert!(terminal.finish().success());
-    assert_eq!(
-        terminal.text(),
-        "[Async t:]: Waiting for completion of make (0 other jobs running)\n\
-         all of it\n\
-         [Async t:]: finished make with result 3 in N seconds\n\
-         status 3"
-            .replace(" in N seconds", &seconds(&terminal.text())),
-        "nothing of the line is left"
-    );
-}
-
 /// The number of seconds in a result.
 fn seconds(text: &str) -> String {
     let number = text.split(" in ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or("?");
     format!(" in {number} seconds")
-}
-
-#[test]
-fn the_line_is_cut_to_the_width_of_the_terminal() {
-    let held = Held::default();
-    let mut task = held.begin("t");
-    task.print(&format!("{}\n", "größe 日本 ".repeat(50)));
-    let mut terminal = Terminal::new(&held.sandbox, 40, "async wait -q --no-log t");
-    terminal.wait_for(|screen| screen.contains('…'));
-    let text = terminal.text();
-    assert!(text.starts_with("t running for ") && text.ends_with('…') && !text.contains('\n'), "{text}");
-    task.finish(0);
-    assert!(terminal.finish().success());
-    assert_eq!(terminal.text(), "");
-}
-
-#[test]
-fn the_line_names_all_of_which_any_is_waited_for_and_how_many_come_later() {
-    let held = Held::default();
-    let (mut a, mut b) = (held.begin("a"), held.begin("b"));
-    a.print("of a\n");
-    let mut terminal = Terminal::new(&held.sandbox, 80, "async wait -q a b");
-    terminal.wait_for(|screen| screen.contains("a running for ") && screen.contains(" (and 1 more after that): of a"));
-    let mut any = Terminal::new(&held.sandbox, 80, "async wait -q --any a b");
-    any.wait_for(|screen| screen.contains("any of a, b for ") && screen.contains("s: of a"));
-    next_millisecond();
-    b.print("of b\n");
-    any.wait_for(|screen| screen.contains("s: of b"));
-    a.finish(0);
-    // One of the two waiters has collected it, and both go on with the other.
-    b.finish(0);
-    let _ = (terminal.finish(), any.finish());
-}
-
-#[test]
-fn an_interrupt_takes_the_line_away_and_leaves_the_future() {
-    let held = Held::default();
-    let mut task = held.begin("t");
-    task.print("the log\n");
-    let script = "trap : INT; async wait --timeout 1h -q t; echo \"status $?\"";
-    let mut terminal = Terminal::new(&held.sandbox, 120, script);
-    terminal.wait_for(|screen| screen.contains("t running for ") && screen.contains("the log"));
-    terminal.type_in(b"\x03");
-    assert!(terminal.finish().success());
-    let text = terminal.text();
-    let notice =
-        "async: interrupted; what was waited for goes on: `async wait t` waits again, `async cancel t` stops it";
-    assert_eq!(text.trim_start_matches("^C"), format!("{notice}\nstatus 130"));
-    assert!(terminal.shows_cursor());
-    task.finish(6);
-    run(&held, "async wait t").says("the log\n").exits(6);
-}
-
-#[test]
-fn the_time_that_is_up_takes_the_line_away_too() {
-    let held = Held::default();
-    let _task = held.begin("t");
-    let script = "async wait --timeout 2s -q t; echo \"status $?\"";
-    let mut terminal = Terminal::new(&held.sandbox, 80, script);
-    terminal.wait_for(|screen| screen.contains("t running for "));
-    assert!(terminal.finish().success());
-    assert_eq!(terminal.text(), "async: the time was up before the end of `t`: wait again, or longer\nstatus 124");
-}
-
-#[test]
-fn a_terminal_that_can_not_show_a_line_gets_none_nor_does_one_that_errors_do_not_go_to() {
-    let held = Held::default();
-    // A thread listens for Ctrl-C if somebody can be told.
-    for (script, threads) in [
-        ("TERM=dumb exec async wait -q t", 2),
-        ("unset TERM; exec async wait -q t", 2),
-        ("exec async wait -q t 2>err", 1),
-    ] {
-        let task = held.begin("t");
-        let mut terminal = Terminal::new(&held.sandbox, 80, script);
-        task.wait_for_waiter();
-        assert_eq!(terminal.threads(), threads, "nothing is done but to sleep: {script}");
-        task.finish(0);
-        assert!(terminal.finish().success());
-        assert_eq!(terminal.sent, b"", "{script}");
-    }
 }

@@ -44,7 +44,7 @@ impl Cleanup {
         let ancestors = targets::ancestors(&store, planning::parent(&store));
         let (targets, others) = targets::found(&store, &Caller::Program, &Scope::Store, &ancestors, false)?;
         targets::tell_of_others(&store, &Caller::Program, &others);
-        let sleeper = Sleeper::new(None, Some(targets::go_on(context, &[])));
+        let sleeper = Sleeper::new(context, None, Some(targets::go_on(context, &[])))?;
         if !self.json {
             let options = WaitOptions::usual(lines);
             let mut waiting = Waiting::of_program(&store, &mut output, options, targets, WaitMode::CleanUp);

@@ -162,7 +162,7 @@ impl Run {
         let mut batch = PendingBatch::default();
         let waited = if self.wait {
             let (output, sleeper) =
-                (&mut Output::stdout()?, &Sleeper::new(None, Some(targets::go_on(context, &[name.as_str().into()]))));
+                (&mut Output::stdout()?, &Sleeper::new(context, None, Some(targets::go_on(context, &[name.as_str().into()])))?);
             let options = if self.json { WaitOptions::BATCHED } else { WaitOptions::usual(lines) };
             let targets = targets::named(&[name.as_str().into()]);
             let mut waiting = Waiting::of_program(&store, output, options, targets, WaitMode::Each);

@@ -109,7 +109,7 @@ impl Wait {
             return Err(nothing_to_wait_for(&store));
         }
         let mut output = Output::stdout()?;
-        let sleeper = Sleeper::new(wanted.timeout, Some(targets::go_on(context, &wanted.names)));
+        let sleeper = Sleeper::new(context, wanted.timeout, Some(targets::go_on(context, &wanted.names)))?;
         if self.json {
             return self.run_in_json(&store, &targets, &others, &sleeper, &mut output);
         }

@@ -66,6 +66,10 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
     ("ASYNC_SLURM_POLL", "How often Slurm is asked about all jobs of a store, in seconds. By default, every 30."),
     ("ASYNC_JOB_GRACE", "How late what a job on a cluster has written may be seen, in seconds. By default, 30."),
     ("ASYNC_QUIET", "1, yes or true leaves out the lines about what goes well. Logs are printed all the same."),
+    (
+        "ASYNC_PROGRESS",
+        "off makes waits show no panel on a terminal; the default is on. devstack's functions never show one.",
+    ),
     ("ASYNC_TIMELINE", "A file that async_print_timing(1) writes the timeline to, as a page for a browser."),
     (
         "ASYNC_PARALLEL",
@@ -76,7 +80,8 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
     ("ASYNC_BIN", "The program that the functions and the completions call. By default, async on PATH."),
     ("ASYNC_FUTURE", "Set for each task: its own future. Do not change it."),
     ("PATH", "Where async-run(1) looks for the program that it is to start."),
-    ("TERM", "If it is not set, or dumb, async-wait(1) shows no live line."),
+    ("TERM", "If it is not set, or dumb, waits show no panel."),
+    ("CI", "With anything but the empty text, waits show no panel."),
     ("NO_COLOR", "Anything but the empty text turns colors off."),
     ("TZ", "The time zone of the times in tables."),
 ];

@@ -24,6 +24,7 @@ use crate::messages::{self, About, Lines, Output};
 use crate::wait::collecting::{
     Collecting, Functions, Awaited, Position, Resumed, Step, WaitOptions, WaitSummary, taken,
 };
+use crate::wait::panel::Panel;
 use crate::wait::started::{tell_of_failed_starts, tell_of_missing, without_calls_for};
 
 /// Collects the futures that are over, in order, up to the first that still runs or fails
@@ -170,11 +171,13 @@ impl Collect {
         let functions = Functions { context, noted: &self.noted };
         if self.block {
             // This process only sleeps for its shell, which may be gone already.
-            set_pdeathsig(Signal::SIGKILL).map_err(|errno| Failure::Task(errno.into()))?;
+            let panel = Panel::of_shell(context, self.shell)?;
+            let signal = if panel.is_some() { Signal::SIGTERM } else { Signal::SIGKILL };
+            set_pdeathsig(signal).map_err(|errno| Failure::Task(errno.into()))?;
             if getppid().as_raw().cast_unsigned() != self.shell {
                 return Ok(ExitCode::SUCCESS);
             }
-            return self.sleep(context, &store, functions).map(|()| ExitCode::SUCCESS);
+            return self.sleep(context, &store, functions, panel).map(|()| ExitCode::SUCCESS);
         }
         let mut answer = Answer::on(self.answer)?;
         let mut output = Output::descriptor(self.report)?;
@@ -284,12 +287,18 @@ impl Collect {
     }
 
     /// Sleeps until the shell should ask again.
-    fn sleep(&self, context: &Context, store: &Store, functions: Functions<'_>) -> Result<(), Failure> {
+    fn sleep(
+        &self,
+        context: &Context,
+        store: &Store,
+        functions: Functions<'_>,
+        panel: Option<Panel>,
+    ) -> Result<(), Failure> {
         match &self.resume {
             Some(Resume::Rounds(word)) => {
                 let mut output = Output::stdout()?;
                 let collecting = self.collecting(store, &mut output, functions);
-                Asked::read(&self.words, self.cleanup)?.block(context, collecting, word)
+                Asked::read(&self.words, self.cleanup)?.block(context, collecting, word, panel)
             }
             Some(Resume::InOrder(resume)) => {
                 let name = self.pending(store, functions, resume)?;

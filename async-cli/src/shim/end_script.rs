@@ -76,7 +76,7 @@ impl EndScript {
             let options = WaitOptions::usual(Lines::of(context, false)?);
             let mut waiting = Waiting::of_program(store, &mut output, options, targets, WaitMode::Each);
             waiting.collecting.functions = Some(Functions { context, noted: self.noted() });
-            waiting.run(&Sleeper::new(None, None))?;
+            waiting.run(&Sleeper::new(context, None, None)?)?;
             status = if status == 0 { waiting.status() } else { status };
         }
         if status == 0 {

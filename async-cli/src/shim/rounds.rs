@@ -9,6 +9,7 @@ use async_core::Store;
 use async_core::clock::{self, Millis};
 use async_core::text;
 use clap::{Args, FromArgMatches};
+use nix::unistd::{Pid, getpgid, getpgrp};
 use serde::{Deserialize, Serialize};
 
 use super::call::refused;
@@ -17,6 +18,7 @@ use crate::commands::run::planning;
 use crate::commands::wait::{Wanted, nothing_to_wait_for};
 use crate::failure::Failure;
 use crate::wait::collecting::Collecting;
+use crate::wait::panel::Panel;
 use crate::wait::sleeper::Sleeper;
 use crate::wait::started::Started;
 use crate::wait::targets::{self, Scope, Target, is_usual};
@@ -134,6 +136,7 @@ impl Asked {
         status: Option<i32>,
     ) -> Result<Result<Answer, u8>, Failure> {
         collecting.options = self.wanted.options(context)?;
+        let has_panel = Panel::is_wanted(context)? && shares_terminal(collecting.shell);
         let deadline = match word {
             Some(word) => word.deadline,
             None => self.wanted.timeout.map(|timeout| clock::since_boot().saturating_add(timeout)),
@@ -152,7 +155,7 @@ impl Asked {
         let answer = match pending {
             Err(failure) => Err(failure),
             Ok(None) => done(&mut waiting).map(Err),
-            Ok(Some(pending)) => answer(&mut waiting, pending, deadline).map(Ok),
+            Ok(Some(pending)) => answer(&mut waiting, pending, deadline, has_panel).map(Ok),
         };
         let Waiting { collecting: Collecting { summary, collected, .. }, .. } = waiting;
         (collecting.summary, collecting.collected) = (summary, collected);
@@ -160,15 +163,21 @@ impl Asked {
     }
 
     /// Sleeps or cancels before the next round, in a process of its own, so that the shell's traps can run meanwhile.
-    pub(super) fn block(&self, context: &Context, collecting: Collecting<'_>, word: &Word) -> Result<(), Failure> {
+    pub(super) fn block(
+        &self,
+        context: &Context,
+        collecting: Collecting<'_>,
+        word: &Word,
+        panel: Option<Panel>,
+    ) -> Result<(), Failure> {
         let store = collecting.store;
         let mut waiting = self.waiting(context, collecting, Some(word))?;
-        let sleeper = Sleeper::of_shell(word.deadline);
+        let sleeper = Sleeper::of_shell(word.deadline, panel);
         match (word.what, &word.state.current) {
             (What::Cancel, _) => wait::cancel(store, waiting.names_left()),
             (What::Any, _) => waiting.only_sleep(&sleeper)?,
             (What::One, Some(current)) => {
-                if word.deadline.is_some() {
+                if !sleeper.only_sleeps() {
                     waiting.sleep(&Next::One { pid: None, is_over: false }, &sleeper)?;
                 }
                 // After the deadline nobody waits for it.
@@ -182,7 +191,14 @@ impl Asked {
     }
 }
 
-fn answer(waiting: &mut Waiting<'_>, next: Next, deadline: Option<Millis>) -> Result<Answer, Failure> {
+/// Whether a process that the shell starts in the background may draw on its terminal: with job control, each has a
+/// process group of its own.
+fn shares_terminal(shell: Option<u32>) -> bool {
+    let shell = shell.map(|pid| Pid::from_raw(pid.cast_signed()));
+    getpgid(shell).is_ok_and(|group| group == getpgrp())
+}
+
+fn answer(waiting: &mut Waiting<'_>, next: Next, deadline: Option<Millis>, has_panel: bool) -> Result<Answer, Failure> {
     let is_up = deadline.is_some_and(|deadline| deadline <= clock::since_boot());
     let (what, pid, is_over) = match next {
         Next::One { pid, is_over } => (What::One, pid, is_over),
@@ -192,8 +208,8 @@ fn answer(waiting: &mut Waiting<'_>, next: Next, deadline: Option<Millis>) -> Re
     if is_up && !is_over {
         return Err(waiting.time_is_up()?);
     }
-    // The shell's own wait has no time limit.
-    let is_asked = deadline.is_none() || is_over;
+    // The shell's own wait has no time limit, and shows nothing.
+    let is_asked = (deadline.is_none() && !has_panel) || is_over;
     let pid = pid.filter(|_| is_asked);
     if let Some(current) = &mut waiting.state.current {
         current.untold = !is_asked;

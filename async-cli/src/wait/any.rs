@@ -9,13 +9,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use async_core::clock::{self, Millis};
+use async_core::clock::Millis;
 use async_core::store::Change;
-use async_core::{FutureHandle, FutureName, State, Store, text};
+use async_core::{FutureName, State, Store};
 
 use crate::failure::Failure;
-use crate::format;
-use crate::wait::progress::Progress;
 use crate::wait::sleeper::{Sleeper, Woken};
 
 /// How long after a change to look first. Each further look is twice as late, up to [`LOOK_AGAIN`].
@@ -28,9 +26,6 @@ const PART: u32 = 20;
 
 /// How often to look at all futures if the store reports everything, as far as anybody knows.
 const SELDOM: Duration = Duration::from_secs(10);
-
-/// How many futures to name on the terminal.
-const NAMED: usize = 10;
 
 /// Futures to wait for until the first ends.
 pub(crate) struct Many<'a> {
@@ -106,7 +101,10 @@ impl<'a> Many<'a> {
             self.doubtful = None;
             return Woken::Over;
         }
-        match sleeper.sleep_on(&self.changes, self.pause.min(self.rest), &|| self.progress()) {
+        let names: Vec<FutureName> =
+            if sleeper.has_panel() { self.left.iter().map(|(name, _)| name.clone()).collect() } else { Vec::new() };
+        let until = Instant::now() + self.pause.min(self.rest);
+        match sleeper.sleep_on(&self.changes, Some(until), self.store, &names) {
             Err(woken) => return woken,
             Ok(Some(changes)) => self.note(changes),
             Ok(None) if self.pause >= self.rest => self.doubtful = None,
@@ -127,19 +125,6 @@ impl<'a> Many<'a> {
                 _ => {}
             }
         }
-    }
-
-    fn progress(&self) -> String {
-        if self.left.len() <= NAMED {
-            let held = self.left.iter().filter_map(|(name, _)| self.store.live(name).ok().flatten());
-            let mut held: Vec<FutureHandle> = held.collect();
-            return Progress::of(self.store, &held, 0).now(&mut held);
-        }
-        let now = clock::wall();
-        let first = self.left.iter().map(|(_, started)| *started).min().unwrap_or(now);
-        let count = u32::try_from(self.left.len()).unwrap_or(u32::MAX);
-        let count = text::counted(count, "future", "futures");
-        format!("any of {count} for {}", format::duration(now.saturating_sub(first).max(0)))
     }
 }
 

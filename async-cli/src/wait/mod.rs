@@ -8,8 +8,7 @@ pub(crate) mod any;
 pub(crate) mod batch;
 pub(crate) mod collecting;
 mod dump;
-pub(crate) mod live_line;
-pub(crate) mod progress;
+pub(crate) mod panel;
 pub(crate) mod sleeper;
 pub(crate) mod started;
 pub(crate) mod targets;
@@ -187,8 +186,8 @@ impl<'a> Waiting<'a> {
         if let (Next::One { .. }, Some(current)) = (pending, &self.state.current) {
             let store = self.collecting.store;
             let live = store.live(&current.name)?.filter(|live| live.record().start_time == current.started);
-            let more = self.targets.iter().filter(|target| target.rank > current.rank).count();
-            return live.map_or(Ok(Woken::Over), |live| sleeper.sleep(store, live, more));
+            let names = if sleeper.has_panel() { self.names_left() } else { Vec::new() };
+            return live.map_or(Ok(Woken::Over), |live| sleeper.sleep(store, live, &names));
         }
         let many = self.many()?;
         loop {

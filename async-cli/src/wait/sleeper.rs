@@ -1,27 +1,20 @@
-//! Sleeping until a future is over or a deadline has passed, with a line on the terminal meanwhile.
+//! Sleeping until a future is over or a deadline has passed, with a panel on the terminal meanwhile.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_core::clock::{self, Millis};
-use async_core::{FutureHandle, Store};
+use async_core::{FutureHandle, FutureName, Store};
 
+use crate::cli::Context;
 use crate::failure::Failure;
-use crate::wait::live_line::LiveLine;
-use crate::wait::progress::Progress;
-
-/// How long a wait has to last before the terminal shows it, so that short ones do not flicker.
-const PATIENCE: Duration = Duration::from_millis(200);
-
-/// How often to update the terminal.
-const RENEWAL: Duration = Duration::from_millis(250);
+use crate::wait::panel::Panel;
 
 /// Sleeps for a wait.
 pub(crate) struct Sleeper {
-    begin: Instant,
     deadline: Option<Instant>,
-    line: Option<LiveLine>,
+    panel: Option<Panel>,
 }
 
 /// Why it woke up.
@@ -35,98 +28,82 @@ pub(crate) enum Woken {
 
 impl Sleeper {
     /// A sleeper for at most that many ms from now, over all of its sleeps. `notice` is printed when Ctrl-C ends it.
-    pub(crate) fn new(timeout: Option<Millis>, notice: Option<String>) -> Self {
-        let length = timeout.map(clock::length);
+    pub(crate) fn new(context: &Context, timeout: Option<Millis>, notice: Option<String>) -> Result<Self, Failure> {
         // A deadline too far off to represent is no deadline.
-        let begin = Instant::now();
-        Self {
-            begin,
-            deadline: length.and_then(|length| begin.checked_add(length)),
-            line: LiveLine::on_terminal(notice),
-        }
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(clock::length(timeout)));
+        Ok(Self { deadline, panel: Panel::of_program(context, notice)? })
     }
 
-    /// A sleeper for a shell, until that time, in ms since boot; the terminal belongs to the shell.
-    pub(crate) fn of_shell(deadline: Option<Millis>) -> Self {
+    /// A sleeper for a shell, until that time, in ms since boot.
+    pub(crate) fn of_shell(deadline: Option<Millis>, panel: Option<Panel>) -> Self {
         let left = deadline.map(|deadline| clock::length(deadline.saturating_sub(clock::since_boot()).max(0)));
-        let begin = Instant::now();
-        Self { begin, deadline: left.and_then(|left| begin.checked_add(left)), line: None }
+        Self { deadline: left.and_then(|left| Instant::now().checked_add(left)), panel }
     }
 
-    /// Sleeps until something arrives or `longest` has passed, which gives none. The error is any other reason to wake
-    /// up. The terminal shows what `progress` says.
+    /// Whether there may be a panel meanwhile.
+    pub(crate) fn has_panel(&self) -> bool {
+        self.panel.is_some()
+    }
+
+    /// Whether it only sleeps, without a deadline or a panel.
+    pub(crate) fn only_sleeps(&self) -> bool {
+        self.deadline.is_none() && self.panel.is_none()
+    }
+
+    /// Sleeps until something arrives, which it returns, or until `until` has passed. The error is any other reason to
+    /// wake up. The panel shows the futures with these names.
     pub(crate) fn sleep_on<T>(
         &self,
         receiver: &Receiver<T>,
-        longest: Duration,
-        progress: &dyn Fn() -> String,
+        until: Option<Instant>,
+        store: &Store,
+        names: &[FutureName],
     ) -> Result<Option<T>, Woken> {
-        let until = Instant::now() + longest;
         loop {
-            let now = Instant::now();
-            if self.deadline.is_some_and(|deadline| deadline <= now) {
+            let is_past = |moment: Option<Instant>| moment.is_some_and(|moment| moment <= Instant::now());
+            if is_past(self.deadline) {
                 self.erase();
                 return Err(Woken::TimeUp);
             }
-            if let Some(line) = self.line.as_ref().filter(|_| self.begin + PATIENCE <= now) {
-                line.show(&progress());
+            let due = self.panel.as_ref().map(Panel::due);
+            if let (Some(panel), true) = (&self.panel, is_past(due)) {
+                panel.draw(store, names);
+                continue;
             }
-            let renewal = self.line.as_ref().map(|_| now + RENEWAL);
-            let next = [Some(until), self.deadline, renewal].into_iter().flatten().min().unwrap_or(until);
-            match receiver.recv_timeout(next.saturating_duration_since(now)) {
+            let what = match [until, self.deadline, due].into_iter().flatten().min() {
+                Some(next) => receiver.recv_timeout(next.saturating_duration_since(Instant::now())),
+                None => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match what {
                 Ok(what) => return Ok(Some(what)),
-                Err(_) if until <= Instant::now() => return Ok(None),
-                Err(_) => {}
+                Err(RecvTimeoutError::Timeout) if !is_past(until) => {}
+                Err(_) => return Ok(None),
             }
         }
     }
 
-    /// Removes the line before anything else is printed.
+    /// Removes the panel before anything else is printed.
     pub(crate) fn erase(&self) {
-        if let Some(line) = &self.line {
-            line.erase();
+        if let Some(panel) = &self.panel {
+            panel.erase();
         }
     }
 
-    /// Sleeps until that future ends. After it, the wait is for `more`.
-    pub(crate) fn sleep(&self, store: &Store, future: FutureHandle, more: usize) -> Result<Woken, Failure> {
-        if self.deadline.is_none() && self.line.is_none() {
+    /// Sleeps until that future ends. The panel shows those with these names.
+    pub(crate) fn sleep(&self, store: &Store, future: FutureHandle, names: &[FutureName]) -> Result<Woken, Failure> {
+        if self.only_sleeps() {
             future.wait()?;
             return Ok(Woken::Over);
         }
         let (sender, ends) = channel();
-        wait_in_thread(future.try_clone()?, sender)?;
-        let woken = self.sleep_until(&ends, store, &mut [future], more);
+        wait_in_thread(future, sender)?;
+        let woken = self.sleep_on(&ends, None, store, names);
         self.erase();
-        woken
-    }
-
-    fn sleep_until(
-        &self,
-        ends: &Receiver<End>,
-        store: &Store,
-        futures: &mut [FutureHandle],
-        more: usize,
-    ) -> Result<Woken, Failure> {
-        let mut progress: Option<Progress> = None;
-        loop {
-            let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            let renewal = self.line.as_ref().map(|_| if progress.is_some() { RENEWAL } else { PATIENCE });
-            let end = match left.into_iter().chain(renewal).min() {
-                Some(limit) => ends.recv_timeout(limit),
-                None => ends.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            };
-            match end {
-                Ok(end) => return Ok(end.map(|()| Woken::Over)?),
-                Err(_) if renewal.is_none_or(|renewal| left.is_some_and(|left| left <= renewal)) => {
-                    return Ok(Woken::TimeUp);
-                }
-                Err(_) => {}
-            }
-            if let Some(line) = &self.line {
-                let progress = progress.get_or_insert_with(|| Progress::of(store, futures, more));
-                line.show(&progress.now(futures));
-            }
+        match woken {
+            Ok(Some(end)) => Ok(end.map(|()| Woken::Over)?),
+            Ok(None) => Ok(Woken::Over),
+            // It may have ended just in time.
+            Err(woken) => ends.try_recv().map_or(Ok(woken), |end| Ok(end.map(|()| Woken::Over)?)),
         }
     }
 }
