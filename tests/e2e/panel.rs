@@ -342,6 +342,52 @@ fn a_waiting_script_shows_it_too_and_its_traps_run_at_once() {
 }
 
 #[test]
+fn a_script_that_waits_for_the_first_and_one_that_waits_at_its_end_show_it() {
+    for (script, names, said) in [
+        (
+            "mkfifo never; async_run t t; async_run other cat never; async_wait --any t other; async cancel -q other",
+            &["t", "other"][..],
+            "step one\nthe log\nt",
+        ),
+        ("ASYNC_ON_EXIT=wait; async_run t t", &["t"], "step one\nthe log"),
+    ] {
+        let sandbox = Sandbox::default();
+        let mut terminal = Terminal::new(&sandbox, 80, &format!("{FUNCTIONS}ASYNC_QUIET=1; {script}"));
+        terminal.wait_for(|screen| {
+            names.iter().all(|name| row(screen, name).is_some()) && has_row(screen, "t", "s  step one")
+        });
+        open_gate(&sandbox);
+        terminal.finish();
+        assert!(terminal.text().starts_with(said), "{}", terminal.text());
+        assert_eq!(rows(&terminal.text()), [""; 0]);
+    }
+}
+
+#[test]
+fn what_the_shell_alone_knows_counts_where_it_is_shown_too() {
+    let [shown, not] = ["on", "off"].map(|progress| {
+        let sandbox = Sandbox::default();
+        let script = format!(
+            "export ASYNC_PROGRESS={progress}
+            async_run t t; async_pidof t >supervisor; echo waits; async_wait t; echo \"status $?\""
+        );
+        let mut terminal = Terminal::new(&sandbox, 200, &format!("{FUNCTIONS}{script}"));
+        terminal.wait_for(|screen| screen.contains("waits") && (progress == "off" || row(screen, "t").is_some()));
+        let pid = fs::read_to_string(sandbox.path("cwd/supervisor")).unwrap();
+        kill(Pid::from_raw(pid.trim().parse().unwrap()), Signal::SIGKILL).unwrap();
+        terminal.finish();
+        terminal.text().replace(pid.trim(), "PID")
+    });
+    assert!(shown.contains("result 137 (killed by signal 9, SIGKILL)"), "{shown}");
+    // The shell may or may not say that its child was killed, and what is left of the task may be gone by then.
+    let what_counts = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.starts_with("[Async") || line.starts_with("status"));
+        lines.map(|line| line.split("; process ").next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(what_counts(&shown), what_counts(&not));
+}
+
+#[test]
 fn what_is_printed_meanwhile_comes_out_whole() {
     let sandbox = Sandbox::default();
     let script = "mkfifo more

@@ -155,14 +155,16 @@ impl Run {
             messages::line(&name, Some(&pid.to_string()), &text)
         };
         lines.mention(About::Progress, &line(begun));
+        // Before there are other threads, so that none of them takes a signal that it listens for.
+        let sleeper = || Sleeper::new(context, None, Some(targets::go_on(context, &[name.as_str().into()])));
+        let sleeper = self.wait.then(sleeper).transpose()?;
         let when_it_runs = (self.wait && begun == Begun::Queued).then(|| {
             let line = line(Begun::Runs);
             thread::Builder::new().spawn(move || say_when_it_runs(report, lines, &line))
         });
         let mut batch = PendingBatch::default();
-        let waited = if self.wait {
-            let (output, sleeper) =
-                (&mut Output::stdout()?, &Sleeper::new(context, None, Some(targets::go_on(context, &[name.as_str().into()])))?);
+        let waited = if let Some(sleeper) = &sleeper {
+            let output = &mut Output::stdout()?;
             let options = if self.json { WaitOptions::BATCHED } else { WaitOptions::usual(lines) };
             let targets = targets::named(&[name.as_str().into()]);
             let mut waiting = Waiting::of_program(&store, output, options, targets, WaitMode::Each);

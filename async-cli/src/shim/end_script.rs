@@ -61,6 +61,7 @@ impl EndScript {
     /// Waits for all, and returns the status of the first that failed.
     fn wait(&self, context: &Context, store: &Store, script: &ProcessIdentity) -> Result<ExitCode, Failure> {
         let mut output = Output::stdout()?;
+        let sleeper = Sleeper::new(context, None, None)?;
         let (mut status, mut seen) = (0, BTreeSet::new());
         loop {
             // Those that a task of the script started, too; it may have started some during the last wait.
@@ -76,7 +77,7 @@ impl EndScript {
             let options = WaitOptions::usual(Lines::of(context, false)?);
             let mut waiting = Waiting::of_program(store, &mut output, options, targets, WaitMode::Each);
             waiting.collecting.functions = Some(Functions { context, noted: self.noted() });
-            waiting.run(&Sleeper::new(context, None, None)?)?;
+            waiting.run(&sleeper)?;
             status = if status == 0 { waiting.status() } else { status };
         }
         if status == 0 {

@@ -110,7 +110,10 @@ impl Panel {
             let [columns, rows] = size();
             let most = usize::from(rows.saturating_sub(RESERVED));
             let picture = rows::picture(store, names, most, &mut self.history.borrow_mut());
-            self.lock().draw(&self.layout.borrow_mut().lines(&picture, columns));
+            let mut lines = self.layout.borrow_mut().lines(&picture, columns);
+            // At least the row of the cursor is its own.
+            lines.truncate(usize::from(rows.saturating_sub(1)));
+            self.lock().draw(&lines);
         }
         let now = Instant::now();
         self.due.set(now + RENEWAL.max((now - begin) * PART));
