@@ -21,6 +21,9 @@ function t { echo "step one"; read -r _ <go; echo "the log"; }
 echo "$$" >pid
 "#;
 
+/// So many of these tasks that what others print does not cover all of their rows.
+const MANY: &str = r#"ASYNC_QUIET=1; for name in t a b c d e; do async_run "$name" t; done; async_wait"#;
+
 /// The rows of the panel.
 fn rows(screen: &str) -> Vec<&str> {
     screen.lines().filter(|line| line.starts_with(|mark| MARKS.contains(mark))).collect()
@@ -34,6 +37,11 @@ fn row<'a>(screen: &'a str, name: &str) -> Option<&'a str> {
 
 fn has_row(screen: &str, name: &str, wanted: &str) -> bool {
     row(screen, name).is_some_and(|row| row.contains(wanted))
+}
+
+/// Whether a panel was drawn there: only then is the position of the cursor saved.
+fn draws(sent: &[u8]) -> bool {
+    sent.windows(2).any(|bytes| bytes == b"\x1b7")
 }
 
 /// The number of seconds in a result.
@@ -249,16 +257,17 @@ fn an_interrupted_wait_says_that_what_it_waited_for_goes_on() {
 #[test]
 fn an_interrupt_takes_the_panel_away_and_leaves_the_future() {
     let held = Held::default();
-    let mut task = held.begin("t");
+    let [mut task, others @ ..] = ["t", "a", "b", "c", "d"].map(|name| held.begin(name));
     task.print("the log\n");
-    let script = "trap : INT; async wait --timeout 1h -q t; echo \"status $?\"";
-    let mut terminal = Terminal::new(&held.sandbox, 120, script);
-    terminal.wait_for(|screen| has_row(screen, "t", "the log"));
+    let script = "trap : INT; async wait --timeout 1h -q t a b c d; echo \"status $?\"";
+    let mut terminal = Terminal::new(&held.sandbox, 160, script);
+    terminal.wait_for(|screen| has_row(screen, "t", "the log") && rows(screen).len() == 5);
     terminal.type_in(b"\x03");
     assert!(terminal.finish().success());
-    let notice =
-        "async: interrupted; what was waited for goes on: `async wait t` waits again, `async cancel t` stops it";
+    let notice = "async: interrupted; what was waited for goes on: `async wait t a b c d` waits again, \
+                  `async cancel t a b c d` stops it";
     assert_eq!(terminal.text(), format!("^C\n{notice}\nstatus 130"));
+    others.into_iter().for_each(|task| task.finish(0));
     task.finish(6);
     held.sandbox.run("async wait t").says("the log\n").exits(6);
 }
@@ -277,26 +286,30 @@ fn the_time_that_is_up_takes_the_panel_away_too() {
 #[test]
 fn a_stopped_wait_leaves_the_terminal_to_others_and_comes_back() {
     let held = Held::default();
-    let task = held.begin("t");
+    // So many that what the shell prints does not cover their rows.
+    let [t, others @ ..] = ["t", "a", "b", "c", "d", "e"].map(|name| held.begin(name));
     let mut terminal = Terminal::new(&held.sandbox, 80, "PS1='$ ' exec bash --norc --noprofile -i");
-    terminal.type_in(b"stty tostop; async wait -q t\n");
-    terminal.wait_for(|screen| row(screen, "t").is_some());
+    terminal.type_in(b"stty tostop; async wait -q t a b c d e\n");
+    terminal.wait_for(|screen| rows(screen).len() == 6);
     terminal.type_in(b"\x1a");
-    terminal.wait_for(|screen| screen.contains("Stopped") && row(screen, "t").is_none());
+    terminal.wait_for(|screen| screen.contains("Stopped") && rows(screen).is_empty());
     assert!(terminal.shows_cursor());
     terminal.type_in(b"fg\n");
-    terminal.wait_for(|screen| row(screen, "t").is_some());
+    terminal.wait_for(|screen| rows(screen).len() == 6);
     terminal.type_in(b"\x1a");
-    terminal.wait_for(|screen| screen.matches("Stopped").count() == 2 && row(screen, "t").is_none());
+    terminal.wait_for(|screen| screen.matches("Stopped").count() == 2 && rows(screen).is_empty());
     // In the background it neither draws nor is stopped.
-    terminal.type_in(b"bg; clear\n");
+    terminal.type_in(b"bg; echo $((10 + 3))\n");
+    terminal.wait_for(|screen| screen.contains("\n13\n"));
+    let before = terminal.sent.len();
     one_panel_long();
     terminal.type_in(b"jobs; echo $((40 + 2))\n");
     terminal.wait_for(|screen| screen.contains("Running") && screen.contains("\n42\n"));
-    assert_eq!(rows(&terminal.text()), [""; 0], "{}", terminal.text());
+    assert!(!draws(&terminal.sent[before..]), "{}", terminal.text());
     terminal.type_in(b"fg\n");
-    terminal.wait_for(|screen| row(screen, "t").is_some());
-    task.finish(7);
+    terminal.wait_for(|screen| rows(screen).len() == 6);
+    others.into_iter().for_each(|task| task.finish(0));
+    t.finish(7);
     terminal.wait_for(|screen| rows(screen).is_empty());
     terminal.type_in(b"echo \"status $?\"\n");
     terminal.wait_for(|screen| screen.contains("\nstatus 7\n"));
@@ -417,13 +430,14 @@ fn what_is_printed_meanwhile_comes_out_whole() {
 fn nothing_is_left_of_it_however_its_script_ends() {
     for (signal, status) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129), (Signal::SIGKILL, 137)] {
         let sandbox = Sandbox::default();
-        fs::write(sandbox.path("cwd/script"), format!("{FUNCTIONS}\nASYNC_QUIET=1; async_run t t; async_wait t"))
-            .unwrap();
+        // What it leaves running prints nothing, which would take the panel away.
+        fs::write(sandbox.path("cwd/script"), format!("{FUNCTIONS}ASYNC_ON_EXIT=leave; {MANY}")).unwrap();
         let mut terminal = Terminal::new(&sandbox, 80, "bash script; echo \"status $?\"; read -r _");
-        terminal.wait_for(|screen| has_row(screen, "t", "s  step one"));
+        terminal.wait_for(|screen| rows(screen).len() == 6);
         kill(script_of(&sandbox), signal).unwrap();
         terminal.wait_for(|screen| screen.contains(&format!("status {status}")) && rows(screen).is_empty());
         assert!(terminal.shows_cursor());
+        sandbox.run("async cancel --quiet t a b c d e").exits(0);
         terminal.type_in(b"\n");
         assert!(terminal.finish().success());
         assert_eq!(rows(&terminal.text()), [""; 0]);
@@ -433,9 +447,8 @@ fn nothing_is_left_of_it_however_its_script_ends() {
 #[test]
 fn ctrl_c_ends_a_waiting_script_and_its_panel() {
     let sandbox = Sandbox::default();
-    let script = "ASYNC_QUIET=1; async_run t t; async_wait t";
-    let mut terminal = Terminal::new(&sandbox, 80, &format!("{FUNCTIONS}{script}"));
-    terminal.wait_for(|screen| has_row(screen, "t", "s  step one"));
+    let mut terminal = Terminal::new(&sandbox, 80, &format!("{FUNCTIONS}{MANY}"));
+    terminal.wait_for(|screen| rows(screen).len() == 6);
     terminal.type_in(b"\x03");
     assert!(!terminal.finish().success());
     assert_eq!(rows(&terminal.text()), [""; 0]);
@@ -446,18 +459,17 @@ fn ctrl_c_ends_a_waiting_script_and_its_panel() {
 #[test]
 fn a_stopped_script_leaves_the_terminal_to_others_and_comes_back() {
     let sandbox = Sandbox::default();
-    fs::write(
-        sandbox.path("cwd/script"),
-        format!("{FUNCTIONS}\nASYNC_QUIET=1; async_run t t; async_wait t; echo \"status $?\""),
-    )
-    .unwrap();
+    let script =
+        "ASYNC_QUIET=1; for name in t a b c d e; do async_run \"$name\" t; done; async_wait; echo \"status $?\"";
+    fs::write(sandbox.path("cwd/script"), format!("{FUNCTIONS}{script}")).unwrap();
     let mut terminal = Terminal::new(&sandbox, 80, "PS1='$ ' exec bash --norc --noprofile -i");
     terminal.type_in(b"bash script\n");
-    terminal.wait_for(|screen| has_row(screen, "t", "s  step one"));
+    let is_whole = |screen: &str| rows(screen).len() == 6 && rows(screen).iter().all(|row| row.contains("step one"));
+    terminal.wait_for(is_whole);
     terminal.type_in(b"\x1a");
     terminal.wait_for(|screen| screen.contains("Stopped") && rows(screen).is_empty());
     terminal.type_in(b"fg\n");
-    terminal.wait_for(|screen| has_row(screen, "t", "s  step one"));
+    terminal.wait_for(is_whole);
     open_gate(&sandbox);
     terminal.wait_for(|screen| screen.contains("the log\nstatus 0\n") && rows(screen).is_empty());
     terminal.type_in(b"exit\n");
