@@ -55,7 +55,7 @@ fn one_panel_long() {
     let held = Held::default();
     let task = held.begin("clock");
     let mut terminal = Terminal::new(&held.sandbox, 80, "async wait -q clock");
-    terminal.wait_for(|screen| has_row(screen, "clock", "1s"));
+    terminal.wait_for(|screen| row(screen, "clock").is_some_and(|row| !row.ends_with(" 0s")));
     task.finish(0);
     terminal.finish();
 }
@@ -75,7 +75,7 @@ fn a_terminal_shows_what_is_waited_for_and_what_it_printed_last() {
     let held = Held::default();
     let mut task = held.begin("t");
     let mut terminal = Terminal::new(&held.sandbox, 80, "stty -g; async wait t; echo \"status $?\"; stty -g");
-    terminal.wait_for(|screen| has_row(screen, "t", "  0s"));
+    terminal.wait_for(|screen| row(screen, "t").is_some());
     task.print("\x1b[1mone\x1b[0m\ntwo of \x1b]0;title\x07 10%\rtwo of 20%\n\n");
     terminal.wait_for(|screen| has_row(screen, "t", "s  two of 20%"));
     assert!(terminal.shows_cursor());
@@ -118,7 +118,7 @@ fn what_a_task_usually_takes_is_a_bar() {
     let mut terminal = Terminal::new(&held.sandbox, 100, "async wait -q t new");
     terminal.wait_for(|screen| has_row(screen, "t", "─ ~7s") && row(screen, "new").is_some());
     assert!(!has_row(&terminal.text(), "new", "─"), "{}", terminal.text());
-    terminal.wait_for(|screen| has_row(screen, "t", "2s  ━━━━"));
+    terminal.wait_for(|screen| has_row(screen, "t", "━━━━"));
     terminal.resize(24, 50);
     terminal.wait_for(|screen| row(screen, "t").is_some_and(|row| !row.contains('─')));
     task.finish(0);
@@ -174,7 +174,7 @@ fn as_many_as_fit_are_shown_and_the_others_counted() {
         rows(screen).len() == shown && screen.ends_with(&format!("\n  … and {} more: {0} running", 200 - shown))
     };
     terminal.wait_for(|screen| is_whole(screen, 5));
-    assert!(terminal.text().starts_with("line\n\n⠋") || terminal.text().starts_with("line\n\n"), "{}", terminal.text());
+    assert!(terminal.text().starts_with("line\n\n"), "{}", terminal.text());
     assert!(row(&terminal.text(), "t004").is_some());
     // What failed comes before what runs.
     tasks.remove(150).finish(2);
@@ -267,7 +267,9 @@ fn an_interrupt_takes_the_panel_away_and_leaves_the_future() {
     let notice = "async: interrupted; what was waited for goes on: `async wait t a b c d` waits again, \
                   `async cancel t a b c d` stops it";
     assert_eq!(terminal.text(), format!("^C\n{notice}\nstatus 130"));
-    others.into_iter().for_each(|task| task.finish(0));
+    for task in others {
+        task.finish(0);
+    }
     task.finish(6);
     held.sandbox.run("async wait t").says("the log\n").exits(6);
 }
@@ -308,7 +310,9 @@ fn a_stopped_wait_leaves_the_terminal_to_others_and_comes_back() {
     assert!(!draws(&terminal.sent[before..]), "{}", terminal.text());
     terminal.type_in(b"fg\n");
     terminal.wait_for(|screen| rows(screen).len() == 6);
-    others.into_iter().for_each(|task| task.finish(0));
+    for task in others {
+        task.finish(0);
+    }
     t.finish(7);
     terminal.wait_for(|screen| rows(screen).is_empty());
     terminal.type_in(b"echo \"status $?\"\n");
