@@ -76,16 +76,14 @@ impl Layout {
 
     fn style(&self, row: &Row, widths: Widths) -> ProgressStyle {
         let Widths { name, elapsed, bar, usual, remark } = widths;
-        let mut template = "{mark} {name}".to_owned();
         let mark = match row.doing {
             Doing::Failed => "✗",
             Doing::Running => "{spinner}",
             Doing::Queued => "·",
             Doing::Finished => "✓",
         };
+        let mut template = format!("{} {{name:{name}}}", self.in_color(row.doing.color(), mark));
         // Writing to a String can't fail.
-        template = template.replace("{mark}", &self.in_color(row.doing.color(), mark));
-        template = template.replace("{name}", &format!("{{name:{name}}}"));
         if elapsed > 0 {
             let _ = write!(template, "  {{elapsed:>{elapsed}}}");
         }

@@ -71,25 +71,17 @@ impl History {
 /// The live ones of these futures, in that order, in at most so many lines.
 pub(super) fn picture(store: &Store, names: &[FutureName], most: usize, history: &mut History) -> Picture {
     let live = names.iter().filter_map(|name| store.live_entry(name).ok().flatten());
-    let mut found: Vec<(Doing, Entry)> = live.map(|entry| (Doing::of(&entry), entry)).collect();
-    let rest = (found.len() > most).then(|| {
-        let mut by_rank: Vec<usize> = (0..found.len()).collect();
-        by_rank.sort_by_key(|&index| found[index].0);
-        let mut chosen = by_rank[..most.saturating_sub(1)].to_vec();
-        chosen.sort_unstable();
-        let (mut index, mut left_out) = (0, Vec::new());
-        found.retain(|(doing, _)| {
-            let is_chosen = chosen.binary_search(&index).is_ok();
-            index += 1;
-            if !is_chosen {
-                left_out.push(*doing);
-            }
-            is_chosen
-        });
-        told(&left_out)
-    });
+    let mut shown: Vec<(usize, Doing, Entry)> =
+        live.enumerate().map(|(place, entry)| (place, Doing::of(&entry), entry)).collect();
+    let mut rest = None;
+    if shown.len() > most {
+        shown.sort_by_key(|(_, doing, _)| *doing);
+        let left_out: Vec<Doing> = shown.drain(most.saturating_sub(1)..).map(|(_, doing, _)| doing).collect();
+        rest = Some(told(&left_out));
+        shown.sort_by_key(|(place, ..)| *place);
+    }
     let until = Instant::now() + LOOKING_BACK;
-    let rows = found.iter().map(|(doing, entry)| Row::new(store, *doing, entry, history, until)).collect();
+    let rows = shown.iter().map(|(_, doing, entry)| Row::new(store, *doing, entry, history, until)).collect();
     Picture { rows, rest }
 }
 
