@@ -77,12 +77,12 @@ function _async_prepare {
             @{ named_store }@) || builtin return 125
     builtin export _ASYNC_STORE
     #{%- endif %}
-    _async_program=("${ASYNC_BIN:-async}" "$1" --for "@{ profile }@/@{ version }@" --shell-pid "$$"
+    _async_program=("${ASYNC_BIN:-async}" "$1" --for "@{ profile }@/@{ version }@" --shell-pid "$$"#{% if !devstack %} --to "${ASYNC_ON-}"#{% endif %}
         #{%- if devstack %}
         --from "$_ASYNC_FROM" ${ASYNC_DIR:+"--dir=$ASYNC_DIR"} ${DEST+"--dest=$DEST"})
         #{%- else %}
         --store "$_ASYNC_STORE" --exit "${ASYNC_ON_EXIT-}" --hush "${ASYNC_QUIET-}" --limit "${ASYNC_JOBS-}"
-        --parallel "${ASYNC_PARALLEL-}" --target "${ASYNC_ON-}" --progress "${ASYNC_PROGRESS-}")
+        --parallel "${ASYNC_PARALLEL-}" --progress "${ASYNC_PROGRESS-}" ${ASYNC_PTY:+"--terminal=$ASYNC_PTY"})
         #{%- endif %}
 }
 

@@ -54,8 +54,11 @@ pub(crate) struct ContextArgs {
     #[arg(long, global = true, hide = true, allow_hyphen_values = true, value_name = "YES|NO")]
     parallel: Option<OsString>,
     /// The variable `ASYNC_ON` of the functions that call
-    #[arg(long, global = true, hide = true, allow_hyphen_values = true, value_name = "WHERE")]
+    #[arg(long = "to", global = true, hide = true, allow_hyphen_values = true, value_name = "WHERE")]
     target: Option<OsString>,
+    /// The variable `ASYNC_PTY` of the functions that call
+    #[arg(long, global = true, hide = true, allow_hyphen_values = true, value_name = "YES|NO")]
+    terminal: Option<OsString>,
     /// What `async settle` has said to the functions that call
     #[arg(long, global = true, hide = true, allow_hyphen_values = true, value_name = "PID TICKS BOOT DIR")]
     store: Option<OsString>,
@@ -262,6 +265,16 @@ impl Context {
             "off" => Ok(false),
             other => Err(Failure::Usage(format!("ASYNC_PROGRESS can't be `{other}`: it is on or off"))),
         }
+    }
+
+    /// Whether the output of tasks is a pseudo-terminal, as the functions that call or the environment say. That of
+    /// devstack's is not.
+    pub(crate) fn is_pty(&self) -> Result<bool, Failure> {
+        let said = self.args.terminal.clone().or_else(|| variable("ASYNC_PTY"));
+        let Some(value) = said.filter(|_| self.profile() == Profile::Standalone) else {
+            return Ok(false);
+        };
+        Ok(yes_or_no("ASYNC_PTY", &value)?.unwrap_or(false))
     }
 
     /// Checks a variable that the functions have already read as yes or no: they take anything else for the default.

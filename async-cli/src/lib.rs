@@ -7,6 +7,7 @@ mod completing;
 mod context;
 mod duration;
 mod elsewhere;
+mod escapes;
 mod exit_code;
 mod export;
 mod failure;

@@ -9,6 +9,7 @@ use async_core::interruption::again;
 use async_core::{Begun, Cause, End, Entry, FutureName, Outcome, Paused, Record, Store, process, text};
 
 use crate::cli::{Context, Profile};
+use crate::escapes::Filter;
 use crate::failure::{Failure, warn};
 use crate::kernel_copy::copy_what_goes;
 use crate::standard_output;
@@ -236,6 +237,19 @@ impl Output {
             match again(|| file.read(&mut piece))? {
                 0 => return Ok(()),
                 length => self.write_all(&piece[..length])?,
+            }
+        }
+    }
+}
+
+impl Output {
+    /// The same for what is left of the file by that filter.
+    pub(crate) fn pass_on_through(&mut self, filter: &mut Filter, mut file: &File) -> io::Result<()> {
+        let mut piece = vec![0; PIECE];
+        loop {
+            match again(|| file.read(&mut piece))? {
+                0 => return Ok(()),
+                length => self.write_all(&filter.pass(&piece[..length]))?,
             }
         }
     }

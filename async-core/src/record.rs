@@ -20,8 +20,8 @@
 //! wait_end = 1795503107125
 //! ```
 //!
-//! A record may also have `parent`, `plan`, `run_start`, `attempts`, `cancel_time`, `signal`, `cause`, `terminated`,
-//! `killed` and `usage`, and for a task on an engine `job`, `node` and `reason`; [`Record`] explains each. The other keys:
+//! A record may also have `parent`, `plan`, `pty`, `run_start`, `attempts`, `cancel_time`, `signal`, `cause`,
+//! `terminated`, `killed`, `usage` and `unlogged`, and for a task on an engine `job`, `node` and `reason`; [`Record`] explains each. The other keys:
 //!
 //! | key | value |
 //! | --- | --- |
@@ -137,6 +137,8 @@ pub struct Record {
     pub parent: Option<String>,
     /// How to run it, if not once and right away.
     pub plan: Option<Plan>,
+    /// Whether the output of its task is a pseudo-terminal.
+    pub pty: bool,
     /// When the task itself was allowed to run, in ms since the epoch, if its plan could have held it back. Otherwise
     /// `start_time` is that moment.
     pub run_start: Option<Millis>,
@@ -155,6 +157,8 @@ pub struct Record {
     pub killed: Option<u32>,
     /// Its resource usage, if it ran here in the background and is over.
     pub usage: Option<Usage>,
+    /// How much of what the task wrote to its pseudo-terminal could not be written to the log, in bytes.
+    pub unlogged: Option<u64>,
     /// The id of its job on the engine, if it runs on one.
     pub job: Option<String>,
     /// The node that runs it, or ran it.
@@ -303,6 +307,7 @@ impl Record {
             self.life.clone().map(Line::Life),
             self.parent.as_ref().and_then(|name| name.parse().ok()).map(Line::Parent),
             self.plan.clone().map(Line::Plan),
+            self.pty.then_some(Line::Pty(true)),
         ];
         let dependencies = self.dependencies.iter().cloned().map(Line::Dependency);
         codec::header(&known.into_iter().flatten().chain(dependencies).collect::<Vec<_>>())

@@ -26,6 +26,7 @@ mod matrix;
 mod pages;
 mod panel;
 mod plans;
+mod pty;
 mod queue;
 mod readme;
 mod records;

@@ -169,9 +169,12 @@ fn is_answered(finished: &Finished, status: i32, wanted: &str) {
 #[test]
 fn a_variable_with_a_wrong_value_is_named() {
     let sandbox = Sandbox::default();
-    for (variable, command) in
-        [("ASYNC_JOBS", "run a -- true"), ("ASYNC_QUIET", "run a -- true"), ("ASYNC_KEEP_RUNS", "init")]
-    {
+    for (variable, command) in [
+        ("ASYNC_JOBS", "run a -- true"),
+        ("ASYNC_QUIET", "run a -- true"),
+        ("ASYNC_PTY", "run a -- true"),
+        ("ASYNC_KEEP_RUNS", "init"),
+    ] {
         for value in ["lots", "-1", "--jobs", "1.5"] {
             let finished = sandbox.finish(sandbox.command("async").args(command.split(' ')).env(variable, value));
             is_answered(&finished, 2, &format!("async: {variable} "));

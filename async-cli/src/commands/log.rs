@@ -13,7 +13,7 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use async_core::FutureName;
-use clap::Args;
+use clap::{Args, ColorChoice};
 
 use crate::cli::Context;
 use crate::failure::{Failure, warn};
@@ -34,7 +34,8 @@ Examples:
 
 /// Print the logs of futures, live or collected
 ///
-/// Logs are passed on unchanged, byte for byte.
+/// Logs are passed on unchanged, byte for byte, but for those of futures with --pty: of the escape sequences in these, only
+/// colors are passed on, and these only to a terminal, unless --color says otherwise.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an option")]
@@ -50,6 +51,9 @@ pub(crate) struct Log {
     /// Print only the last N lines of each
     #[arg(short = 'n', long, value_name = "N", allow_hyphen_values = true, value_parser = number::parse::<usize>)]
     lines: Option<usize>,
+    /// Whether to print colors: those of the futures' names, and those in the logs of futures with --pty
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    color: ColorChoice,
     /// Put the future's name before each line
     #[arg(long)]
     prefix: bool,
@@ -57,7 +61,7 @@ pub(crate) struct Log {
     #[arg(long, value_name = "N", default_value = "1", hide_default_value = true, allow_hyphen_values = true, value_parser = number::parse::<NonZeroUsize>)]
     run: NonZeroUsize,
     /// List the runs of each name whose logs are kept
-    #[arg(long, conflicts_with_all = ["follow", "lines", "prefix", "run"])]
+    #[arg(long, conflicts_with_all = ["follow", "lines", "prefix", "color", "run"])]
     list_runs: bool,
     /// List them as JSON; `async schema` prints its schema
     #[arg(long, requires = "list_runs")]
@@ -83,11 +87,16 @@ impl Log {
         // All of them, before printing anything.
         let sources: Vec<Source> =
             names.iter().map(|name| source::find(&store, name, self.run)).collect::<Result<_, _>>()?;
-        let labels = Labels::of(&names, self.prefix || self.follow && names.len() > 1, output.has_colors());
+        let has_colors = match self.color {
+            ColorChoice::Auto => output.has_colors(),
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+        };
+        let labels = Labels::of(&names, self.prefix || self.follow && names.len() > 1, has_colors);
         let mut printers: Vec<Printer> = sources
             .into_iter()
             .enumerate()
-            .map(|(i, source)| Printer::new(source, labels.of_number(i), self.lines))
+            .map(|(i, source)| Printer::new(source, labels.of_number(i), self.lines, has_colors))
             .collect();
         let mut status = ExitCode::SUCCESS;
         if self.follow {

@@ -94,6 +94,7 @@ impl Run {
             .and_then(|cwd| usable_directory(&cwd).map(|()| cwd))
             .map_err(|source| Failure::Directory { path: self.cwd.clone().unwrap_or_else(|| ".".into()), source })?;
         let plan = self.planning.plan(context)?;
+        let terminal_size = self.planning.terminal(context, plan.as_ref())?;
         let elsewhere = self.elsewhere(plan.as_ref(), &variables, &cwd)?;
         // Only the engine's node knows its programs.
         let program = match &elsewhere {
@@ -106,6 +107,7 @@ impl Run {
         let request = Request {
             parent: planning::parent(&store),
             plan,
+            pty: terminal_size.is_some(),
             program: true,
             cwd: Some(cwd.clone()),
             ..Request::new(&self.command)
@@ -127,7 +129,8 @@ impl Run {
                 drop((report, started.log, told));
                 let (store, name, planned, caller) = (&store, &name, started.planned, AnswerChannel::at(answer, self.wait));
                 let (record, id) = (started.record, started.id);
-                Supervisor { store, name, id, record, planned, command, elsewhere, stdin, cwd: &cwd, caller }.run();
+                let cwd = &cwd;
+                Supervisor { store, name, id, record, planned, command, elsewhere, terminal_size, stdin, cwd, caller }.run();
                 std::process::exit(0);
             }
         };

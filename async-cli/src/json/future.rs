@@ -142,6 +142,10 @@ pub(crate) struct Future {
     killed: Option<u32>,
     /// What its task used, by the kernel's accounting. Null if it has not run, runs still, or ran in the shell or elsewhere.
     usage: Option<UsageFields>,
+    /// Whether the output of its task is a pseudo-terminal (`--pty`).
+    pty: bool,
+    /// How much of what its task wrote to that could not be written to its log, in bytes. Null if nothing is missing.
+    unlogged_bytes: Option<u64>,
     /// How it was to be run, if not simply at once.
     plan: Option<PlanFields>,
     /// The file with what its task printed. Null if it has none, or a later future of the name has taken its place.
@@ -231,6 +235,8 @@ impl From<Entry> for Future {
             terminated: record.terminated,
             killed: record.killed,
             usage: record.usage.map(Into::into),
+            pty: record.pty,
+            unlogged_bytes: record.unlogged,
             // That the queue was paused is no wish of the caller.
             plan: record.plan.filter(|plan| *plan != Plan { held: true, ..Plan::default() }).map(Into::into),
             log: log.filter(|log| log.is_there().unwrap_or(true)).map(|log| log.path().as_os_str().into()),

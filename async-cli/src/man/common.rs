@@ -70,6 +70,10 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
         "ASYNC_PROGRESS",
         "off makes waits show no panel on a terminal; the default is on. devstack's functions never show one.",
     ),
+    (
+        "ASYNC_PTY",
+        "1, yes or true makes the output of each task a terminal, as --pty does. Not for devstack's functions.",
+    ),
     ("ASYNC_TIMELINE", "A file that async_print_timing(1) writes the timeline to, as a page for a browser."),
     (
         "ASYNC_PARALLEL",

@@ -47,6 +47,8 @@ impl BeginHere {
         let store = context.store()?;
         let plan = call.planning.plan(context)?;
         elsewhere::must_be_here(plan.as_ref())?;
+        // The output is the shell's own; but a wrong value of the variable is as wrong here.
+        call.planning.terminal(context, None)?;
         if let Some(plan) = &plan
             && let Some(why) = store.wait_for_plan(plan)?
         {

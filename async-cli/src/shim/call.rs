@@ -127,6 +127,7 @@ impl Call {
         Request {
             argv: &self.command,
             program: false,
+            pty: false,
             shortened,
             plan,
             parent: planning::parent(store),

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::process::ExitCode;
 
-use async_core::{Begun, Elsewhere, End, Error, Gated, Program, Start, Target, Task, descriptor, process, supervise};
+use async_core::{Begun, Elsewhere, End, Error, Gated, Program, Request, Start, Target, Task, descriptor, process, supervise};
 use clap::Args;
 
 use super::answer::Answer;
@@ -77,11 +77,13 @@ impl Supervise {
         let task = task.ends_with(context.script_to_end_with()?);
         let store = context.store()?;
         let plan = call.planning.plan(context)?;
+        let terminal_size = call.planning.terminal(context, plan.as_ref())?;
         let task = match plan.as_ref().and_then(|plan| plan.on.as_ref()) {
             Some(target) => copied(task, target)?,
             None => Task::Function(task),
         };
-        let request = call.request(context, &store, plan, self.shortened);
+        let request =
+            Request { pty: terminal_size.is_some(), ..call.request(context, &store, plan, self.shortened) };
         let started = call.planning.begin(&store, &name, &request, Start::Supervised(self.task))?;
         // Not everyone who lists processes should see the task's arguments. The record has them, for its readers.
         let _ = process::hide_arguments(&["async".as_ref(), "supervise".as_ref(), name.as_str().as_ref()]);
@@ -108,7 +110,7 @@ impl Supervise {
         };
         let id = started.id;
         drop(started.log);
-        let end = supervise(&store, &name, started.record, started.planned, task, &mut report);
+        let end = supervise(&store, &name, started.record, started.planned, task, terminal_size, &mut report);
         if end.is_err() && !answer.is_given() {
             store.abandon(&name, id);
         }

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
 use std::str::FromStr;
 
@@ -11,6 +12,7 @@ use async_core::{Caller, Claim, FutureName, Outcome, Ready, Record, Store, Wait,
 
 use crate::cli::{Context, Profile};
 use crate::commands;
+use crate::escapes::Filter;
 use crate::failure::{Failure, warn};
 use crate::format;
 use crate::messages::{self, About, Lines, Output};
@@ -498,7 +500,13 @@ impl Collecting<'_> {
             match ready.log()? {
                 Some(log) => {
                     let failed = |source| Failure::Log { name: name.to_string(), source };
-                    self.output.pass_on(&log).map_err(failed)?;
+                    if ready.record().pty {
+                        let mut filter = Filter::new(self.output.has_colors());
+                        self.output.pass_on_through(&mut filter, &log).map_err(failed)?;
+                        self.output.write_all(&filter.finish()).map_err(failed)?;
+                    } else {
+                        self.output.pass_on(&log).map_err(failed)?;
+                    }
                     passed_on = Some(log);
                 }
                 None if !ready.record().has_log => {}
@@ -512,6 +520,11 @@ impl Collecting<'_> {
         self.say(About::end(outcome.rc), &messages::record_line(name, ready.record(), &text))?;
         if outcome.lost {
             self.say(About::Failure, &messages::record_line(name, ready.record(), &messages::lost(ready.record())))?;
+        }
+        if let Some(bytes) = ready.record().unlogged {
+            let text =
+                format!("{bytes} bytes of what it has printed are missing in its log, which could not be written");
+            self.say(About::Failure, &messages::record_line(name, ready.record(), &text))?;
         }
         if outcome.rc != Some(0) && self.functions.is_some_and(|functions| !functions.knows_names()) {
             dump::print(self.store, name, &outcome, passed_on);

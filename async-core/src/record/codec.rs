@@ -48,7 +48,7 @@ macro_rules! plain_values {
     };
 }
 
-plain_values!(false: String, Millis, u32, u8, bool, Boot, ProcessIdentity, Target);
+plain_values!(false: String, Millis, u64, u32, u8, bool, Boot, ProcessIdentity, Target);
 plain_values!(true: FutureName, FutureId, QueuePlace, Donor, WaitsFor, Usage);
 
 /// Values that are written as JSON.
@@ -157,6 +157,7 @@ lines! {
         record.plan = Some(value);
         record.dependencies.clear();
     },
+    Pty(bool) = "pty" => |record, value| record.pty = value,
     Dependency(FutureId) = "dependency" => |record, value| record.dependencies.push(value),
     Queue(QueuePlace) = "queue" => |record, value| record.queue = Some(value),
     Donor(Donor) = "lender" => |record, value| record.donors.push(value),
@@ -191,6 +192,7 @@ lines! {
     Signal(u8) = "signal" => |record, value| record.signal = Some(value.into()).filter(|number| (1..=64).contains(number)),
     Cause(Cause) = "cause" => |record, value| record.cause = Some(value),
     Usage(Usage) = "usage" => |record, value| record.usage = Some(value),
+    Unlogged(u64) = "unlogged" => |record, value| record.unlogged = Some(value),
     Rc(u8) = "rc" => |record, value| record.rc = Some(value.into()),
     TakenBy(ProcessIdentity) = "taken_by" => |record, value| record.taken_by = Some(value),
     WaitStart(Millis) = "wait_start" => |record, value| record.wait_start = Some(value),

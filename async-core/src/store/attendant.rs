@@ -67,7 +67,7 @@ impl Store {
 
     fn attend_with(&self, name: &FutureName, file: File, report: Report<'_>) -> Result<()> {
         let again = Task::Elsewhere(Elsewhere { program: None, shell: None, folders: None });
-        supervise(self, name, file, true, again, report).map(drop)
+        supervise(self, name, file, true, again, None, report).map(drop)
     }
 
     /// The host of each job that is not over.

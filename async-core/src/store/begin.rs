@@ -47,6 +47,8 @@ pub struct Request<'a> {
     pub shortened: bool,
     /// How to run it, if not once and right away.
     pub plan: Option<Plan>,
+    /// Whether the output of the task is a pseudo-terminal.
+    pub pty: bool,
     /// The parent future, in whose task this happens.
     pub parent: Option<FutureName>,
     /// The script that starts it: the shell that `$$` names there.
@@ -185,6 +187,7 @@ impl Store {
             parent: request.parent.as_ref().map(FutureName::to_string),
             cwd: request.cwd.as_deref().map(|cwd| Argument::from(cwd.as_os_str())),
             plan: request.plan.clone(),
+            pty: request.pty,
             dependencies,
             ..Record::default()
         }

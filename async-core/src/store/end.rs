@@ -27,6 +27,8 @@ pub struct End {
     pub attempts: Option<u32>,
     /// Its resource usage, if known.
     pub usage: Option<Usage>,
+    /// How much of its output could not be written to the log, in bytes, if that is known and not nothing.
+    pub unlogged: Option<u64>,
     /// How long it ran, in ms, if the engine's node measured it.
     pub run_time: Option<Millis>,
 }
@@ -104,6 +106,7 @@ fn add_end(file: &File, path: &Path, record: Record, end: &End) -> Result<Record
     lines.extend(end.signal.and_then(|signal| signal.try_into().ok()).map(Line::Signal));
     lines.extend(end.cause.map(Line::Cause));
     lines.extend(end.usage.map(Line::Usage));
+    lines.extend(end.unlogged.map(Line::Unlogged));
     // Last, so that a reader who sees a status sees everything.
     lines.push(Line::Rc(u8::try_from(end.rc).unwrap_or(u8::MAX)));
     append(file, &record, &lines).map_err(Error::io("write the result to", path))?;

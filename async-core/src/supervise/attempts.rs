@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 
 use super::events::Event;
+use super::terminal::Terminal;
 use super::{Begun, FAILED, Gated, NOT_EXECUTABLE, NOT_FOUND, Report, Supervisor, TERMINATED, TIMED_OUT};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
@@ -45,6 +46,15 @@ impl Supervisor<'_> {
                 told = heard.is_ok();
                 heard
             };
+            if let Err(error) = self.open_terminal(log) {
+                self.end_child();
+                if !told {
+                    return Err(Error::io("open a terminal for", &self.store.log_path(self.name))(error));
+                }
+                self.say(log, &format!("can't be started: there is no terminal for it: {error}"));
+                let attempts = attempts.map(|_| attempt - 1);
+                return Ok(End { rc: FAILED, cause: Some(Cause::Unstartable), attempts, ..End::default() });
+            }
             match self.start(program.as_deref_mut(), log, attempt, more, &mut tell) {
                 Ok(()) => self.has_started = true,
                 Err(error) if !told => {
@@ -68,6 +78,7 @@ impl Supervisor<'_> {
                 }
             }
             let mut end = self.wait_for_child()?;
+            self.drain_terminal();
             end.attempts = attempts.map(|_| attempt);
             if end.rc == 0 || end.cause.is_some() || !more || self.stop_retrying {
                 return Ok(end);
@@ -100,6 +111,9 @@ impl Supervisor<'_> {
     ) -> io::Result<()> {
         let pid = match (program, &mut self.function) {
             (Some(command), _) => {
+                if let Some(terminal) = &self.terminal {
+                    command.stdout(terminal.side_of_the_task()?).stderr(terminal.side_of_the_task()?);
+                }
                 let spawned = process::with_patience(|| command.spawn());
                 spawned.map_err(|error| explained(error, command.get_program()))?.id()
             }
@@ -117,7 +131,8 @@ impl Supervisor<'_> {
             let _ = tell();
             return Ok(());
         };
-        let order = gated.order(log, more, &self.store.place_of(self.name))?;
+        let output = self.terminal.as_ref().map_or(log, Terminal::output);
+        let order = gated.order(output, more, &self.store.place_of(self.name))?;
         tell()?;
         match gated.open(&order) {
             // Something has killed its process, and that is how the task ended.

@@ -625,8 +625,8 @@ fn tell(told: &mut bool, report: Report<'_>, begun: Begun) {
     }
 }
 
-/// Adds to the log, and returns how much was written. The caller tries the rest again.
-fn copy(mut log: &File, output: &[u8]) -> u64 {
+/// Adds to the log, and returns how much was written.
+pub(super) fn copy(mut log: &File, output: &[u8]) -> u64 {
     let mut written = 0;
     while written < output.len() {
         match log.write(&output[written..]) {

@@ -26,7 +26,10 @@ impl Supervisor<'_> {
     pub(super) fn end_tree(&mut self, grace: Millis) -> Result<Ended> {
         // It has run nothing yet, so it does not count among the ended processes.
         self.dismiss_spare();
-        let ended = insist(|| tree::end_own(grace));
+        let ended = match &self.terminal {
+            None => insist(|| tree::end_own(grace)),
+            Some(_) => self.end_tree_beside(grace),
+        };
         ended.or_else(|error| {
             // Even without seeing the other processes, the supervisor can end the task's own process, its child.
             self.say_in_log(&format!("only the task's own process was ended: {error}"));

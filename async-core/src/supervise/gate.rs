@@ -2,7 +2,7 @@
 //! at a pipe until it may run.
 //!
 //! The order that it reads there consists of two dots, which may get lost, and four texts, each followed by a NUL
-//! character: the number of its words that are not part of its command; the path by which it opens its log; its value of
+//! character: the number of its words that are not part of its command; the path by which it opens its log, or its terminal; its value of
 //! [`INSIDE`](crate::store::INSIDE); and, if another attempt may follow, the path of a pipe for the process id of a copy of
 //! the task, which stays behind at the gate; or `snapshot` if the task should write a snapshot of its shell to its log's
 //! path and run nothing. If the pipe ends without a text, the task must not run.
@@ -88,9 +88,9 @@ impl Gated {
         self.pid
     }
 
-    /// The order to run the task. If `more` attempts may follow, the task first leaves a spare of itself. `parent` is
+    /// The order to run the task, which prints to `output`. If `more` attempts may follow, the task first leaves a spare of itself. `parent` is
     /// the value of `INSIDE` for its programs.
-    pub(super) fn order(&mut self, log: &File, more: bool, parent: &OsStr) -> io::Result<Vec<u8>> {
+    pub(super) fn order(&mut self, output: &File, more: bool, parent: &OsStr) -> io::Result<Vec<u8>> {
         if more && self.spares.is_none() {
             let (reader, writer) = io::pipe()?;
             fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
@@ -100,7 +100,7 @@ impl Gated {
             Some((_, writer)) if more => path_of(writer)?,
             _ => String::new(),
         };
-        let mut told = format!("..{}\0{}\0", self.skip, path_of(log)?).into_bytes();
+        let mut told = format!("..{}\0{}\0", self.skip, path_of(output)?).into_bytes();
         told.extend_from_slice(parent.as_bytes());
         told.extend_from_slice(format!("\0{spare}\0").as_bytes());
         Ok(told)

@@ -8,6 +8,7 @@ mod events;
 mod gate;
 mod holding;
 mod sleeper;
+mod terminal;
 
 use std::cell::Cell;
 use std::fs::File;
@@ -37,8 +38,10 @@ use crate::store::{End, RecordWriter, Slot, Store};
 use crate::tree;
 
 use events::{Event, Events, Shell};
+use terminal::Terminal;
 
 pub use gate::Gated;
+pub use terminal::TerminalSize;
 
 /// The signals that the future's process passes on to the task.
 const PASSED_ON: [Signal; 6] =
@@ -77,7 +80,7 @@ pub enum Begun {
 /// call fails, the function never runs.
 pub type Report<'a> = &'a mut dyn FnMut(io::Result<Begun>) -> io::Result<()>;
 
-/// The task that a supervisor runs. Its output goes to the future's log.
+/// The task that a supervisor runs. Its output goes to the future's log, by way of a pseudo-terminal if it is to have one.
 pub enum Task {
     /// An existing child of this process, which waits at a gate.
     Function(Gated),
@@ -92,6 +95,8 @@ pub enum Task {
 /// `planned` says that the record has a [`Plan`]. The supervisor passes the signals HUP, INT, QUIT, TERM, USR1 and USR2
 /// on to the task. They and SIGCHLD and SIGCONT stay blocked; this process must have no other threads.
 ///
+/// With a size, the output of a task that runs here is a pseudo-terminal of that size.
+///
 /// Fails if a task that should start right away can't, and on any error before that. Everything later becomes the
 /// recorded end of the future.
 pub fn supervise(
@@ -100,6 +105,7 @@ pub fn supervise(
     record: File,
     planned: bool,
     task: Task,
+    terminal_size: Option<TerminalSize>,
     report: Report<'_>,
 ) -> Result<End> {
     let here = |error| Error::io("supervise the task of", &store.log_path(name))(error);
@@ -125,6 +131,8 @@ pub fn supervise(
         events,
         child: None,
         function: None,
+        terminal_size,
+        terminal: None,
         run_start: clock::since_boot(),
         rc: None,
         signal: None,
@@ -143,6 +151,7 @@ pub fn supervise(
         Err(error) if supervisor.has_started && supervisor.plan.on.is_none() => supervisor.give_up(&error),
         end => end?,
     };
+    end.unlogged = supervisor.close_terminal();
     // A timeout has its own status.
     end.signal = end.signal.or(supervisor.signal.filter(|signal| end.rc == 128 + signal));
     if supervisor.was_ended_from_around(&end) {
@@ -171,6 +180,10 @@ struct Supervisor<'a> {
     child: Option<Pid>,
     /// The function to run; none for a program.
     function: Option<Gated>,
+    /// The size of the pseudo-terminal that its output is to be, if any.
+    terminal_size: Option<TerminalSize>,
+    /// That of the present attempt.
+    terminal: Option<Terminal>,
     /// When the task was allowed to run, in ms since boot.
     run_start: Millis,
     /// The child's exit status, once it is over.
@@ -300,7 +313,10 @@ impl Supervisor<'_> {
     }
 
     fn next(&self, others: &[Option<BorrowedFd<'_>>], deadline: Option<Millis>) -> Result<Event> {
-        let event = insist(|| self.events.next(others, deadline));
+        let event = match &self.terminal {
+            None => insist(|| self.events.next(others, deadline)),
+            Some(terminal) => self.next_beside(terminal, others, deadline),
+        };
         let event = event.map_err(Error::io("wait for the task of", &self.store.log_path(self.name)))?;
         if let Event::ScriptGone = event {
             // As if the script had cancelled it. This works even if the request can't be written.
@@ -312,7 +328,11 @@ impl Supervisor<'_> {
 
     fn say(&self, mut log: &File, text: &str) {
         // The end is recorded even if there is no room for a remark.
-        let _ = log.write_all(format!("[Async {}:{}]: {text}\n", self.name, std::process::id()).as_bytes());
+        let _ = log.write_all(self.remark(text).as_bytes());
+    }
+
+    fn remark(&self, text: &str) -> String {
+        format!("[Async {}:{}]: {text}\n", self.name, std::process::id())
     }
 
     fn say_in_log(&self, text: &str) {

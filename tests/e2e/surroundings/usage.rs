@@ -89,6 +89,7 @@ fn a_wrong_start_is_refused_with_what_to_type_and_where_it_is() {
             ("ASYNC_JOBS=-1 async_run t make", 2, "ASYNC_JOBS can't be `-1`"),
             ("ASYNC_JOBS=--all async_run t make", 2, "ASYNC_JOBS can't be `--all`"),
             ("ASYNC_QUIET=-1 async_run t make", 2, "ASYNC_QUIET can't be `-1`"),
+            ("ASYNC_PTY=-1 async_run t make", 2, "ASYNC_PTY can't be `-1`"),
             ("ASYNC_ON_EXIT=-x async_run t make", 2, "ASYNC_ON_EXIT can't be `-x`"),
             ("ASYNC_PARALLEL=maybe async_run t make", 2, "ASYNC_PARALLEL can't be `maybe`"),
         ] {

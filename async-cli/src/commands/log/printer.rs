@@ -10,6 +10,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::source::Source;
 use super::tail::start_of_last;
+use crate::escapes::Filter;
 use crate::failure::Failure;
 use crate::messages::Output;
 
@@ -46,6 +47,8 @@ impl Labels {
 pub(super) struct Printer {
     pub(super) source: Source,
     label: Option<String>,
+    /// What the log goes through, if a terminal's sequences may be in it.
+    filter: Option<Filter>,
     /// How many of the last lines to print of what is there at first.
     lines: Option<usize>,
     log: Option<File>,
@@ -55,8 +58,9 @@ pub(super) struct Printer {
 }
 
 impl Printer {
-    pub(super) fn new(source: Source, label: Option<String>, lines: Option<usize>) -> Self {
-        Self { source, label, lines, log: None, pending: Vec::new(), was_there: false }
+    pub(super) fn new(source: Source, label: Option<String>, lines: Option<usize>, has_colors: bool) -> Self {
+        let filter = source.record().pty.then(|| Filter::new(has_colors));
+        Self { source, label, filter, lines, log: None, pending: Vec::new(), was_there: false }
     }
 
     /// Passes on what is new since the last time.
@@ -100,7 +104,11 @@ impl Printer {
             self.result(log.rewind())?;
         }
         let Some(label) = &self.label else {
-            return output.pass_on(log).map_err(|error| self.failed(error));
+            let passed_on = match &mut self.filter {
+                Some(filter) => output.pass_on_through(filter, log),
+                None => output.pass_on(log),
+            };
+            return passed_on.map_err(|error| self.failed(error));
         };
         let mut chunk = vec![0; CHUNK];
         loop {
@@ -111,7 +119,10 @@ impl Printer {
             if read == 0 {
                 return Ok(());
             }
-            self.pending.extend_from_slice(&chunk[..read]);
+            match &mut self.filter {
+                Some(filter) => self.pending.extend(filter.pass(&chunk[..read])),
+                None => self.pending.extend_from_slice(&chunk[..read]),
+            }
             let whole = match self.pending.iter().rposition(|byte| *byte == b'\n') {
                 Some(last) => last + 1,
                 None if self.pending.len() > MAX_LINE => self.pending.len(),
@@ -126,6 +137,12 @@ impl Printer {
     /// Passes on the rest of a log that has ended.
     pub(super) fn finish(&mut self, output: &mut Output) -> Result<(), Failure> {
         self.pass_on_new(output)?;
+        let last = self.filter.as_mut().map(Filter::finish).unwrap_or_default();
+        if self.label.is_none() || self.pending.is_empty() {
+            output.write_all(&last).map_err(Failure::Output)?;
+        } else {
+            self.pending.extend(last);
+        }
         if let (Some(label), false) = (&self.label, self.pending.is_empty()) {
             output.write_all(&labelled(label, &std::mem::take(&mut self.pending))).map_err(Failure::Output)?;
         }

@@ -1,12 +1,14 @@
 //! The options that say how to run a future.
 
 use std::ffi::OsString;
+use std::io;
 use std::thread::available_parallelism;
 
 use async_core::clock::Millis;
 use async_core::store::{INSIDE, MAX_JOBS};
-use async_core::{FutureName, IfAbsent, Plan, Request, Start, Started, Store, Target};
+use async_core::{FutureName, IfAbsent, Plan, Request, Start, Started, Store, Target, TerminalSize};
 use clap::Args;
+use rustix::termios::tcgetwinsize;
 
 use crate::cli::{Context, variable};
 use crate::commands;
@@ -17,6 +19,9 @@ use crate::number;
 
 const JOBS_HELP: &str =
     "Start when fewer than N futures run, or that share of the cores [default: $ASYNC_JOBS, else no limit]";
+
+const PTY_HELP: &str =
+    "Make its output a terminal: colors stay, and each line is logged at once [default: $ASYNC_PTY, else no]";
 
 /// How a future is to be run.
 #[derive(Args, Debug, Default)]
@@ -42,6 +47,9 @@ pub(crate) struct Planning {
     /// How long to wait before running it again [default: 0s]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse, requires = "retry")]
     retry_delay: Option<Millis>,
+    /// Make its output a terminal: colors stay, and each line is logged at once
+    #[arg(long, help = PTY_HELP)]
+    pty: bool,
     #[command(flatten)]
     on: On,
     /// Start it only if it is neither queued nor running; otherwise start nothing, with status 122
@@ -82,6 +90,22 @@ impl Planning {
         };
         commands::warn_of_superseded(name, started.superseded.as_deref());
         Ok(started)
+    }
+
+    /// The size of the pseudo-terminal that the output of the task is to be, if it is to be one: that of the caller's
+    /// terminal, if there is one. Fails if the plan names an engine.
+    pub(crate) fn terminal(&self, context: &Context, plan: Option<&Plan>) -> Result<Option<TerminalSize>, Failure> {
+        if !self.pty && !context.is_pty()? {
+            return Ok(None);
+        }
+        if let Some(on) = plan.and_then(|plan| plan.on.as_ref()) {
+            let what = format!("--pty (or ASYNC_PTY) is for a task that runs here, not on {on}");
+            return Err(Failure::Usage(what));
+        }
+        let sizes = [tcgetwinsize(io::stderr()), tcgetwinsize(io::stdout()), tcgetwinsize(io::stdin())];
+        let sizes = sizes.into_iter().flatten().map(|size| TerminalSize { rows: size.ws_row, columns: size.ws_col });
+        let mut told = sizes.filter(|size| size.rows > 0 && size.columns > 0);
+        Ok(Some(told.next().unwrap_or_default()))
     }
 
     /// The plan, if any option asks for one.

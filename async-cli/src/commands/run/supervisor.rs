@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Command;
 
-use async_core::{Begun, Elsewhere, Error, FutureName, RecordId, Store, Task, descriptor, process, supervise};
+use async_core::{Begun, Elsewhere, Error, FutureName, RecordId, Store, Task, TerminalSize, descriptor, process, supervise};
 
 use crate::failure::Failure;
 
@@ -22,6 +22,8 @@ pub(super) struct Supervisor<'a> {
     pub(super) command: Box<Command>,
     /// The task for an engine, in place of a local program.
     pub(super) elsewhere: Option<Elsewhere>,
+    /// The size of the terminal that the program's output is to be, if any.
+    pub(super) terminal_size: Option<TerminalSize>,
     /// The program's input.
     pub(super) stdin: File,
     /// The working directory of the program and of this process.
@@ -32,7 +34,7 @@ pub(super) struct Supervisor<'a> {
 impl Supervisor<'_> {
     /// Does its work. The results are in the record; the caller also hears of them while it listens.
     pub(super) fn run(self) {
-        let Self { store, name, id, record, planned, mut command, elsewhere, stdin, cwd, mut caller } = self;
+        let Self { store, name, id, record, planned, mut command, elsewhere, terminal_size, stdin, cwd, mut caller } = self;
         let detached = detach(store, &record, &stdin, &caller, cwd).map_err(Failure::Task);
         command.stdin(stdin);
         // The arguments and the variables are the program's, and may contain secrets.
@@ -50,7 +52,7 @@ impl Supervisor<'_> {
             Ok(())
         };
         let task = elsewhere.map_or(Task::Program(command), Task::Elsewhere);
-        let end = detached.and_then(|()| Ok(supervise(store, name, record, planned, task, &mut report)?));
+        let end = detached.and_then(|()| Ok(supervise(store, name, record, planned, task, terminal_size, &mut report)?));
         if let Err(failure) = end
             && !caller.knows
         {
