@@ -1,4 +1,4 @@
-//! The escape sequences in what a task has written to its pseudo-terminal.
+//! What is shown of the escape sequences in a log.
 
 use std::mem;
 

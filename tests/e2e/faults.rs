@@ -12,3 +12,4 @@ mod records;
 mod signals;
 mod stores;
 mod tasks;
+mod terminals;

@@ -4,11 +4,11 @@
 
 use std::fs;
 
-use async_tests::fault::{Case, in_each_standalone_case};
-use async_tests::shell::{Finished, Sandbox};
-use async_tests::small_disk::{SmallDisk, is_root};
+use async_tests::another_user;
+use async_tests::fault::{in_each_case, in_each_standalone_case};
+use async_tests::shell::Sandbox;
+use async_tests::small_disk::is_root;
 use async_tests::terminal::Terminal;
-use async_tests::tools::is_there;
 
 /// What a task finds out about its output, and what it prints last.
 const LOOKS: &str = "[[ -t 1 ]] && echo 'out is one'
@@ -17,22 +17,14 @@ const LOOKS: &str = "[[ -t 1 ]] && echo 'out is one'
     echo more >/dev/stderr
     printf '\\033[31mred\\033[m\\r\\n'";
 
-/// The same for a function and for a program: a script that starts `t` with these options and this body.
-fn both(case: &Case, options: &str, body: &str, then: &str) -> [Finished; 2] {
-    let body = body.replace('\'', "'\\''");
-    [
-        format!("eval 'function task {{ {body}; }}'; async_run {options} t task; {then}"),
-        format!("async run {options} t -- bash -c '{body}'; {then}"),
-    ]
-    .map(|script| case.run(&format!("mkfifo go; {script}")))
-}
-
 #[test]
 fn both_outputs_are_a_terminal_and_the_log_has_its_bytes() {
     in_each_standalone_case(|case| {
-        for finished in
-            both(case, "--pty", LOOKS, "async_wait --keep t; cp \"$ASYNC_DIR/t.log\" log; async wait t; od -c log")
-        {
+        for finished in case.run_as_function_and_program(
+            "--pty",
+            LOOKS,
+            "async_wait --keep t; cp \"$ASYNC_DIR/t.log\" log; async wait t; od -c log",
+        ) {
             finished
                 .says("out is one\nerr is one\nin is none\nmore\nred\r\n0000")
                 .says(" 033   [   3   1   m ")
@@ -67,7 +59,9 @@ fn the_variable_asks_for_one_and_an_option_is_not_needed() {
 #[test]
 fn without_it_a_path_of_an_output_cuts_the_log() {
     in_each_standalone_case(|case| {
-        for finished in both(case, "", "echo one; echo two >/dev/stderr; echo three", "async wait t") {
+        for finished in
+            case.run_as_function_and_program("", "echo one; echo two >/dev/stderr; echo three", "async wait t")
+        {
             assert_eq!(finished.stdout, "two\nthree\n", "{finished}");
         }
     });
@@ -78,9 +72,11 @@ fn a_line_is_in_the_log_as_soon_as_it_is_printed() {
     in_each_standalone_case(|case| {
         // To a file, grep prints in blocks.
         let body = "{ echo first; read -r _ <go; } | grep .";
-        for finished in
-            both(case, "--pty", body, "async log -f t | { read -r line; echo \"<$line>\"; : >go; }; async wait t")
-        {
+        for finished in case.run_as_function_and_program(
+            "--pty",
+            body,
+            "async log -f t | { read -r line; echo \"<$line>\"; : >go; }; async wait t",
+        ) {
             // Without a terminal, nobody would ever open the gate.
             finished.says("<first>\nfirst\n").exits(0);
         }
@@ -121,7 +117,7 @@ fn it_has_the_size_of_the_callers_or_else_the_usual_one() {
 fn the_status_is_the_tasks_own_however_it_ends() {
     in_each_standalone_case(|case| {
         for (body, status) in [("echo x; exit 0", 0), ("echo x; exit 3", 3), ("echo x; kill -KILL $BASHPID", 137)] {
-            for finished in both(case, "--pty", body, "async wait t; echo \"status $?\"") {
+            for finished in case.run_as_function_and_program("--pty", body, "async wait t; echo \"status $?\"") {
                 finished.says(&format!("x\nstatus {status}\n"));
             }
         }
@@ -144,32 +140,11 @@ fn all_that_was_written_before_the_end_is_in_the_log() {
 fn attempts_have_one_each_and_their_output_is_in_order() {
     in_each_standalone_case(|case| {
         let body = "[[ -t 1 && -t 2 ]] && seq 2000 && echo end && exit 4";
-        for finished in both(case, "--pty --retry 2", body, "async wait t; echo \"status $?\"") {
+        for finished in case.run_as_function_and_program("--pty --retry 2", body, "async wait t; echo \"status $?\"") {
             let ends: Vec<&str> = finished.stdout.lines().filter(|line| line.parse::<u32>().is_err()).collect();
             let [end, first, end_again, second, last, status] = ends[..] else { panic!("{finished}") };
             assert_eq!([end, end_again, last, status], ["end", "end", "end", "status 4"], "{finished}");
             assert!(first.contains("attempt 1 of 3") && second.contains("attempt 2 of 3"), "{finished}");
-        }
-    });
-}
-
-#[test]
-fn a_timeout_ends_a_task_that_never_stops_writing() {
-    in_each_standalone_case(|case| {
-        for finished in both(case, "--pty --timeout 1", "yes", "async wait --no-log t; echo \"status $?\"") {
-            finished.says("status 124\n").complains("(its time was up)");
-        }
-    });
-}
-
-#[test]
-fn what_a_cancelled_task_prints_at_its_end_holds_nobody_up() {
-    in_each_standalone_case(|case| {
-        // More than a terminal holds back.
-        let body = "trap \"seq 50000; echo last; exit 5\" TERM; echo ready; while :; do sleep 0.1; done";
-        let then = "async log -f t | read -r _; async cancel --grace 1h t; async wait t | tail -1; echo \"status ${PIPESTATUS[0]}\"";
-        for finished in both(case, "--pty", body, then) {
-            finished.says("last\nstatus 5\n").complains("(cancelled)");
         }
     });
 }
@@ -187,17 +162,6 @@ fn it_can_be_queued_and_paused() {
         )
         .says("a has one\nb has one\nc has one\n")
         .exits(0);
-    });
-}
-
-#[test]
-fn a_daemon_that_keeps_it_open_does_not_hold_up_the_end_and_gets_an_error() {
-    in_each_standalone_case(|case| {
-        let body = "(read -r _ <go; echo late || echo \"error $?\" >said; : >done) & echo started";
-        let then = "async wait t; echo \"status $?\"; echo >go; until [[ -e done ]]; do sleep 0.02; done; cat said";
-        for finished in both(case, "--pty", body, then) {
-            finished.says("started\nstatus 0\nerror 1\n");
-        }
     });
 }
 
@@ -220,30 +184,6 @@ fn where_it_can_not_be_nothing_starts_or_it_has_no_effect() {
         let record = case.run("ASYNC_PARALLEL=no; async_run --pty t true; ! grep pty \"$ASYNC_DIR/t.ini\"");
         record.exits(0);
     });
-}
-
-#[test]
-fn if_there_is_no_terminal_nothing_starts() {
-    if !is_there("strace") {
-        return;
-    }
-    let without = "strace -f -qq -o /dev/null -P /dev/ptmx -e inject=?open,openat:error=ENOSPC";
-    let sandbox = Sandbox::default();
-    for (call, started) in [
-        ("async run --pty t -- touch there", "async run t -- touch there"),
-        ("source <(async shim); async_run --pty t touch there", "source <(async shim); async_run t touch there"),
-    ] {
-        let finished =
-            sandbox.run(&format!("{without} bash -c '{call}'; echo \"status $?\"; ls; async status 2>/dev/null"));
-        finished.complains("can't open a terminal for ").complains("No space left on device");
-        assert_eq!(finished.stdout, "status 125\n", "{finished}");
-        sandbox.run(&format!("{without} bash -c '{started}; async wait t'; rm there")).exits(0);
-    }
-    // What is queued is told so by its end.
-    let finished = sandbox.run(&format!(
-        "async pause; {without} bash -c 'async run --pty t -- touch there; async resume; async wait t'; echo \"status $? <$(ls)>\""
-    ));
-    finished.says("can't be started: there is no terminal for it").says("status 125 <>\n");
 }
 
 const COLORS: &str = r"printf '\033[1;31mred\033[m \033]0;title\007\033[2Ktext\007\n'";
@@ -298,54 +238,27 @@ fn pages_and_reports_have_the_text_alone() {
 }
 
 #[test]
-fn if_the_supervisor_is_killed_it_is_lost_and_the_task_gets_an_error() {
-    in_each_standalone_case(|case| {
-        let body = "echo ready; read -r _ <go; echo late || echo \"error $?\" >said; : >done";
-        let then = "async log -f t | read -r _; kill -KILL \"$(async pid t)\"; async wait t; echo \"status $?\"
-            echo >go; until [[ -e done ]]; do sleep 0.02; done; cat said";
-        for finished in both(case, "--pty", body, then) {
-            finished.says("ready\nstatus 125\nerror 1\n").complains("left no result");
-        }
-    });
-}
-
-#[test]
-fn what_a_full_disk_does_not_take_is_told_and_the_task_goes_on() {
-    if !is_root("mounting a small disk") {
-        return;
-    }
-    in_each_standalone_case(|case| {
-        let sandbox = case.sandbox();
-        let _disk = SmallDisk::at(&sandbox.path("dest"));
-        let finished = sandbox.run(&case.script(
-            "function task { seq 200000 | head -c 1000000; echo end; exit 3; }
-            async_run --pty t task
-            async_wait t >out; echo \"status $?\"
-            async log --list-runs --json t | grep -o '\"unlogged_bytes\": *[0-9]*'; wc -c <out",
-        ));
-        finished
-            .says("status 3\n")
-            .complains(" bytes of what it has printed are missing in its log, which could not be written\n");
-        let number = |line: &str| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap();
-        let lines: Vec<&str> = finished.stdout.lines().collect();
-        let [_, missing, there] = lines[..] else { panic!("{finished}") };
-        assert_eq!(number(missing) + number(there), 1_000_004, "{finished}");
-    });
-}
-
-#[test]
-fn a_gap_is_marked_where_it_is() {
-    if !is_root("mounting a small disk") {
+fn it_is_for_every_user() {
+    if !is_root("being another user") {
         return;
     }
     let sandbox = Sandbox::default();
-    let _disk = SmallDisk::at(&sandbox.path("dest"));
-    let finished = sandbox.run(
-        "mkfifo go
-        async run --pty t -- bash -c 'seq 200000 | head -c 1000000; echo >ready; read -r _ <go; echo end'
-        until [[ -e ready ]]; do sleep 0.02; done
-        mount -o remount,size=2m \"$DEST\" && : >go
-        async wait t | tail -2; async wait t; echo \"status $?\"",
-    );
-    finished.says(" bytes of the output are missing here, as they could not be written\nend\nstatus 0\n");
+    for folder in ["dest", "cwd", "home"] {
+        another_user::give(&sandbox.path(folder));
+    }
+    let finished = sandbox.finish(&mut another_user::bash(
+        &sandbox,
+        "source <(async shim); function task { [[ -t 1 && -t 2 ]] && echo more >/dev/stderr; }
+        async_run --pty t task; async run --pty p -- bash -c 'echo less >/dev/stderr'; async_wait t; async wait p",
+    ));
+    finished.says("more\nless\n").exits(0);
+}
+
+#[test]
+fn devstacks_functions_have_none() {
+    in_each_case(|case| {
+        let finished =
+            case.run("export ASYNC_PTY=1; function task { [[ ! -t 1 ]] || echo one; }; async_run t task; async_wait t");
+        assert_eq!(finished.stdout.lines().any(|line| line == "one"), case.profile == "standalone", "{finished}");
+    });
 }

@@ -76,6 +76,18 @@ impl Case {
         self.sourced(&format!("async_init || exit\n{script}"))
     }
 
+    /// Runs these commands as the task `t`, as a function and as a program, each in its own sandbox, and `then` the
+    /// script. There is a fifo `go`.
+    #[must_use]
+    pub fn run_as_function_and_program(&self, options: &str, commands: &str, then: &str) -> [Finished; 2] {
+        let commands = commands.replace('\'', r"'\''");
+        [
+            format!("mkfifo go; eval 'function task {{ {commands}; }}'; async_run {options} t task; {then}"),
+            format!("mkfifo go; async run {options} t -- bash -c '{commands}'; {then}"),
+        ]
+        .map(|script| self.run(&script))
+    }
+
     /// Runs a script in its own sandbox, with the store made.
     #[must_use]
     pub fn run(&self, script: &str) -> Finished {

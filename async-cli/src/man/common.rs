@@ -86,6 +86,7 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
     ("PATH", "Where async-run(1) looks for the program that it is to start."),
     ("TERM", "If it is not set, or dumb, waits show no panel."),
     ("CI", "With anything but the empty text, waits show no panel."),
+    ("CLICOLOR_FORCE", "Anything but the empty text and 0 turns colors on, where the output is no terminal too."),
     ("NO_COLOR", "Anything but the empty text turns colors off."),
     ("TZ", "The time zone of the times in tables."),
 ];

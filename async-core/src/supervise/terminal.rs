@@ -203,13 +203,12 @@ impl Supervisor<'_> {
         let Ok(ending) = Sleeper::start(move || Ok(insist(|| tree::end_own(grace)))) else {
             return insist(|| tree::end_own(grace));
         };
-        while let Some(pending) = ending.pending() {
-            match self.next(&[Some(pending)], None).map_err(io::Error::other)? {
+        loop {
+            match self.next(&[ending.pending()], None).map_err(io::Error::other)? {
                 Event::Woken(_) => return ending.result().map_err(io::Error::other)?,
                 Event::Signal(signal) => self.stop_retrying |= ends_attempts(signal),
                 Event::TimeUp | Event::ScriptGone => {}
             }
         }
-        Err(ErrorKind::BrokenPipe.into())
     }
 }
