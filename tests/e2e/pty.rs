@@ -87,10 +87,11 @@ fn a_line_is_in_the_log_as_soon_as_it_is_printed() {
 fn it_is_not_the_controlling_terminal_and_nothing_is_read_from_it() {
     let sandbox = Sandbox::default();
     let finished = sandbox.run(
-        "async run --pty --wait t -- bash -c '(: </dev/tty) 2>/dev/null || echo none; read -r _ <&1 || echo nothing'",
+        "async run --pty --wait t -- bash -c '(: </dev/tty) 2>/dev/null || echo none; read -r _ <&1 || echo nothing
+            stat -Lc %a /dev/fd/1'",
     );
     assert_eq!(finished.stdout.lines().next(), Some("none"), "{finished}");
-    finished.says("nothing\n").exits(0);
+    finished.says("nothing\n600\n").exits(0);
     // That of a function is the script's, as without the option.
     let script = "source <(async shim); function task { echo seen >/dev/tty; ps -o tty= $BASHPID; }
         async_run --pty t task; async_wait t >log; [[ $(<log) == *\"$(ps -o tty= $$)\"* ]] && echo the same";

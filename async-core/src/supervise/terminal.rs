@@ -4,10 +4,10 @@
 //! instead of waiting for an answer that nobody can give.
 
 use std::cell::Cell;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::process::Stdio;
 
 use rustix::fs::OFlags;
@@ -66,20 +66,16 @@ impl Terminal {
         unlockpt(&ours)?;
         let write_only = OpenptFlags::from_bits_retain(OFlags::WRONLY.bits());
         let theirs = ioctl_tiocgptpeer(&ours, write_only | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+        // As of the log; often a group may write to terminals.
+        let theirs = File::from(theirs);
+        theirs.set_permissions(Permissions::from_mode(0o600))?;
         // A newline stays what it is.
         let mut modes = tcgetattr(&theirs)?;
         modes.output_modes.remove(OutputModes::OPOST);
         tcsetattr(&theirs, OptionalActions::Now, &modes)?;
         let TerminalSize { rows, columns } = size;
         tcsetwinsize(&theirs, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 })?;
-        Ok(Self {
-            ours,
-            theirs: theirs.into(),
-            log,
-            is_over: Cell::new(false),
-            gap: Cell::new(0),
-            unlogged: Cell::new(unlogged),
-        })
+        Ok(Self { ours, theirs, log, is_over: Cell::new(false), gap: Cell::new(0), unlogged: Cell::new(unlogged) })
     }
 
     /// What the task writes to.

@@ -96,9 +96,10 @@ fn a_gap_in_the_log_of_a_terminal_is_marked() {
 #[test]
 fn a_task_that_never_stops_writing_to_its_terminal_and_whose_time_is_up() {
     in_each_standalone_case(|case| {
-        for finished in
-            case.run_as_function_and_program("--pty --timeout 1", "yes", "async wait --no-log t; echo \"status $?\"")
-        {
+        // Of several, one always has something to write.
+        let body = "for i in 1 2 3 4; do yes & done; wait";
+        let then = "async wait --no-log t; echo \"status $?\"";
+        for finished in case.run_as_function_and_program("--pty --timeout 1", body, then) {
             finished.says("status 124\n").complains("(its time was up)");
         }
     });
