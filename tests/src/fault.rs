@@ -77,13 +77,13 @@ impl Case {
     }
 
     /// Runs these commands as the task `t`, as a function and as a program, each in its own sandbox, and `then` the
-    /// script. There is a fifo `go`.
+    /// script. There are fifos `go` and `said`.
     #[must_use]
     pub fn run_as_function_and_program(&self, options: &str, commands: &str, then: &str) -> [Finished; 2] {
         let commands = commands.replace('\'', r"'\''");
         [
-            format!("mkfifo go; eval 'function task {{ {commands}; }}'; async_run {options} t task; {then}"),
-            format!("mkfifo go; async run {options} t -- bash -c '{commands}'; {then}"),
+            format!("mkfifo go said; eval 'function task {{ {commands}; }}'; async_run {options} t task; {then}"),
+            format!("mkfifo go said; async run {options} t -- bash -c '{commands}'; {then}"),
         ]
         .map(|script| self.run(&script))
     }

@@ -40,6 +40,7 @@ Examples:
   async run --after build test -- make test
   async run --jobs 2 --retry 3 fetch -- curl -fO https://example.org/file
   async run --timeout 10m --wait lint -- ./lint.sh
+  async run --pty test -- cargo test  # in color, line by line
   async run sum -- bash -c 'cat *.txt | sort >sum'  # for a pipe, a shell
   async run --if-absent sync -- rsync -a a/ b/ || [ $? = 122 ]  # no second one
   async run --json build -- make | jq .pid
