@@ -73,7 +73,9 @@ impl Filter {
         if byte == ESCAPE {
             self.sequence.clear();
         }
-        self.sequence.push(byte);
+        if byte == ESCAPE || self.state != State::Ground {
+            self.sequence.push(byte);
+        }
         let (state, action) = state_change(self.state, byte);
         if state != State::Anywhere {
             self.state = state;

@@ -240,9 +240,7 @@ impl Output {
             }
         }
     }
-}
 
-impl Output {
     /// The same for what is left of the file by that filter.
     pub(crate) fn pass_on_through(&mut self, filter: &mut Filter, mut file: &File) -> io::Result<()> {
         let mut piece = vec![0; PIECE];

@@ -21,7 +21,8 @@
 //! ```
 //!
 //! A record may also have `parent`, `plan`, `pty`, `run_start`, `attempts`, `cancel_time`, `signal`, `cause`,
-//! `terminated`, `killed`, `usage` and `unlogged`, and for a task on an engine `job`, `node` and `reason`; [`Record`] explains each. The other keys:
+//! `terminated`, `killed`, `usage` and `unlogged`, and for a task on an engine `job`, `node` and `reason`; [`Record`]
+//! explains each. The other keys:
 //!
 //! | key | value |
 //! | --- | --- |

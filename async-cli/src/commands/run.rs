@@ -49,7 +49,8 @@ Examples:
 /// Start a program as the future NAME, and return at once
 ///
 /// The program runs in a session of its own, without a terminal, and its output goes to the log; with --pty, by way of a
-/// terminal that is for output alone. It is started without a shell: for pipes and the like, run `bash -c '...'`. Options come before the command, on either side of NAME.
+/// terminal that is for output alone. It is started without a shell: for pipes and the like, run `bash -c '...'`. Options
+/// come before the command, on either side of NAME.
 ///
 /// Exits with 127 if there is no such program, and with 126 if it can't be executed; no future is created then. With
 /// --if-absent, exits with 122 if a future of that name is queued or running: nothing is started or waited for, and in JSON
@@ -128,9 +129,8 @@ impl Run {
             Side::Parent(child) => child,
             Side::Child => {
                 drop((report, started.log, told));
-                let (store, name, planned, caller) = (&store, &name, started.planned, AnswerChannel::at(answer, self.wait));
-                let (record, id) = (started.record, started.id);
-                let cwd = &cwd;
+                let (store, name, cwd, caller) = (&store, &name, &cwd, AnswerChannel::at(answer, self.wait));
+                let (record, id, planned) = (started.record, started.id, started.planned);
                 Supervisor { store, name, id, record, planned, command, elsewhere, terminal_size, stdin, cwd, caller }.run();
                 std::process::exit(0);
             }

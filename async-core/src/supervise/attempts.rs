@@ -95,7 +95,8 @@ impl Supervisor<'_> {
                 Pause::Stop(rc, cause) => return Ok(End { rc, cause, ..end }),
             }
             attempt += 1;
-            self.rc = None;
+            // Its process id may be another's by now.
+            (self.rc, self.child) = (None, None);
         }
     }
 

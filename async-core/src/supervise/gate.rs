@@ -2,10 +2,11 @@
 //! at a pipe until it may run.
 //!
 //! The order that it reads there consists of two dots, which may get lost, and four texts, each followed by a NUL
-//! character: the number of its words that are not part of its command; the path by which it opens its log, or its terminal; its value of
-//! [`INSIDE`](crate::store::INSIDE); and, if another attempt may follow, the path of a pipe for the process id of a copy of
-//! the task, which stays behind at the gate; or `snapshot` if the task should write a snapshot of its shell to its log's
-//! path and run nothing. If the pipe ends without a text, the task must not run.
+//! character: the number of its words that are not part of its command; the path by which it opens its log, or the
+//! terminal that is copied there; its value of [`INSIDE`](crate::store::INSIDE); and, if another attempt may follow, the
+//! path of a pipe for the process id of a copy of the task, which stays behind at the gate; or `snapshot` if the task
+//! should write a snapshot of its shell to its log's path and run nothing. If the pipe ends without a text, the task must
+//! not run.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -88,8 +89,8 @@ impl Gated {
         self.pid
     }
 
-    /// The order to run the task, which prints to `output`. If `more` attempts may follow, the task first leaves a spare of itself. `parent` is
-    /// the value of `INSIDE` for its programs.
+    /// The order to run the task, which prints to `output`. If `more` attempts may follow, the task first leaves a spare
+    /// of itself. `parent` is the value of `INSIDE` for its programs.
     pub(super) fn order(&mut self, output: &File, more: bool, parent: &OsStr) -> io::Result<Vec<u8>> {
         if more && self.spares.is_none() {
             let (reader, writer) = io::pipe()?;

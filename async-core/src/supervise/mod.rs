@@ -80,7 +80,8 @@ pub enum Begun {
 /// call fails, the function never runs.
 pub type Report<'a> = &'a mut dyn FnMut(io::Result<Begun>) -> io::Result<()>;
 
-/// The task that a supervisor runs. Its output goes to the future's log, by way of a pseudo-terminal if it is to have one.
+/// The task that a supervisor runs. Its output goes to the future's log, by way of a pseudo-terminal if it is to have
+/// one.
 pub enum Task {
     /// An existing child of this process, which waits at a gate.
     Function(Gated),
