@@ -3,10 +3,11 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use anstream::adapter::strip_str;
 use async_core::clock::Millis;
 use async_core::text;
 use chrono::{DateTime, Datelike, Local, Utc};
+
+use crate::escapes::Filter;
 
 /// A duration in ms in its two largest units: `5s`, `1m 05s`, `2h 05m`, `3d 04h`.
 pub(crate) fn duration(ms: Millis) -> String {
@@ -53,11 +54,9 @@ const MAX_CHARACTERS: usize = 2000;
 pub(crate) fn line_of_log(line: &[u8]) -> String {
     let line = line.trim_ascii_end();
     let last = line.rsplit(|&byte| byte == b'\r').next().unwrap_or_default();
-    let mut plain = Vec::new();
-    for chunk in last.utf8_chunks() {
-        plain.extend(strip_str(chunk.valid()).to_string().replace('\t', "    ").into_bytes());
-        plain.extend_from_slice(chunk.invalid());
-    }
+    let mut filter = Filter::new(false);
+    let plain = [filter.pass(last), filter.finish()].concat();
+    let plain = plain.split(|&byte| byte == b'\t').collect::<Vec<_>>().join(&b"    "[..]);
     let text = text::printable(OsStr::from_bytes(&plain));
     text.chars().take(MAX_CHARACTERS).collect()
 }
