@@ -406,7 +406,7 @@ fn nothing_of_a_script_runs_when_it_has_ended_by_itself() {
         for end in ["", "exit 0", "set -e; false", "kill -INT $$", "async_end; exit"] {
             let finished = case.run(&format!(
                 "bash -c 'source <(async shim)
-                    function stays {{ echo >there; trap \"\" TERM; exec sleep 1000; }}
+                    function stays {{ trap \"\" TERM; echo >there; exec sleep 1000; }}
                     mkfifo there
                     async_run --grace 100ms t stays
                     read -r _ <there
