@@ -8,7 +8,7 @@ use crate::script_option::with_future;
 use async_core::Entry;
 
 use crate::exit_code::{FAILED, NOT_EXECUTABLE, NOT_FOUND, PRESENT, TIME_UP, USAGE};
-use crate::suggestion::name_like;
+use crate::suggestion::name_meant;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -276,7 +276,7 @@ impl Failure {
             let name = if with_name { format!(" {name}") } else { String::new() };
             return format!("; the script `{script}` has one: {option} {script}{name}`");
         }
-        name_like(name, dir).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+        name_meant(name, dir).map_or_else(String::new, |meant| format!("; {meant}"))
     }
 }
 

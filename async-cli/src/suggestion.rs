@@ -7,15 +7,24 @@ use async_core::{FutureName, Permissions, Store};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Command, Error};
 
+use crate::failure::quoted;
 use crate::missing_program::{Typed, name_missing};
 
 /// The least similarity of two names that are alike, by the Jaro-Winkler measure: 0 for nothing in common, 1 for equal.
 const ALIKE: f64 = 0.8;
 
-/// The live future of that store with the most similar name.
-pub(crate) fn name_like(name: &str, dir: &Path) -> Option<String> {
+/// What the user may have meant by the name of no future, as a question: several live futures of that store, or the one
+/// with the most similar name.
+pub(crate) fn name_meant(name: &str, dir: &Path) -> Option<String> {
     let names = Store::open(dir, Permissions::default()).ok()?.names().ok()?;
-    most_alike(name, names.iter().map(FutureName::as_str))
+    let is_live = |name: &&str| names.iter().any(|other| other.as_str() == *name);
+    let parts: Vec<&str> = name.split([',', ' ']).filter(|part| !part.is_empty()).collect();
+    if parts.len() > 1 && parts.iter().all(is_live) {
+        let parts = parts.into_iter().map(str::to_owned).collect::<Vec<_>>();
+        return Some(format!("did you mean {}? Each has to be a word, or an option, of its own", quoted(&parts)));
+    }
+    let alike = most_alike(name, names.iter().map(FutureName::as_str))?;
+    Some(format!("did you mean `{alike}`?"))
 }
 
 /// The name most similar to this one, if any is similar.

@@ -233,6 +233,10 @@ impl Watched {
 const PAUSE: Duration = Duration::from_millis(50);
 const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
+/// How long to sleep on processes that may be another host's, and on one that is not here.
+const ON_ANY: Duration = Duration::from_secs(1);
+const ON_NONE: Duration = Duration::from_millis(20);
+
 /// Fails with `Unsupported` unless `/proc` exists and belongs to this process's own pid namespace: in another
 /// namespace, the same ids belong to other processes.
 pub(crate) fn require_own_proc() -> io::Result<()> {
@@ -519,25 +523,27 @@ pub fn wait_at_most(pid: u32, limit: u32) -> io::Result<()> {
     }
 }
 
-/// Sleeps until one of those processes is gone, or until it is time to ask again.
+/// Sleeps until one of those processes is gone, or until it is time to ask again: they may be processes of another host,
+/// whose ids are those of others here, or of nobody.
 pub(crate) fn wait_for_any(pids: &[u32]) -> io::Result<()> {
     let mut open_ones = Vec::new();
-    let mut limit = None;
+    let mut limit = ON_ANY;
     for &pid in pids {
         match Handle::open(pid) {
             Ok(Some(Handle::Pidfd(pidfd))) => open_ones.push(pidfd),
-            Ok(Some(Handle::Refused)) => limit = Some(LOOK_AGAIN),
-            Ok(None) => return Ok(()),
+            Ok(Some(Handle::Refused)) => limit = limit.min(PAUSE),
+            Ok(None) => limit = limit.min(ON_NONE),
             // There are more processes than free descriptors.
             Err(error) if error.raw_os_error() == Some(Errno::EMFILE as i32) => {
-                limit = Some(Timespec { tv_sec: 0, tv_nsec: 100_000_000 });
+                limit = limit.min(PAUSE);
                 break;
             }
             Err(error) => return Err(error),
         }
     }
     let mut watched: Vec<PollFd<'_>> = open_ones.iter().map(|pidfd| PollFd::new(pidfd, PollFlags::IN)).collect();
-    match poll(&mut watched, limit.as_ref()) {
+    let limit = Timespec::try_from(limit).map_err(io::Error::other)?;
+    match poll(&mut watched, Some(&limit)) {
         Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -40,6 +40,11 @@ fn a_misspelt_name_is_answered_with_the_nearest_live_one() {
     assert_eq!(nearest(&["wait", "docs", "tow words"]), "`two words`?\n");
     assert_eq!(nearest(&["message", "doc", "hello"]), "`docs`?\n");
     assert_eq!(nearest(&["wait", "xyz"]), "");
+    let each = "`build`, `docs`? Each has to be a word, or an option, of its own\n";
+    for args in [&["wait", "build,docs"][..], &["run", "--after", "build, docs", "late", "--", "true"]] {
+        assert_eq!(nearest(args), each);
+    }
+    assert_eq!(nearest(&["wait", "build,xyz"]), "`build`?\n");
 
     call(&sandbox, &["cleanup"]).exits(0);
     assert_eq!(nearest(&["wait", "biuld"]), "");

@@ -16,6 +16,7 @@ use super::scripts::{SCRIPTS, SHELL};
 use super::{COLLECTED, KEPT_RUNS, Permissions, RUNS, STARTING, Store, is_alive};
 use crate::caller::Caller;
 use crate::error::{Error, Result};
+use crate::lock;
 use crate::name::FutureName;
 use crate::process;
 use crate::record::{Line, Record, State};
@@ -210,10 +211,17 @@ impl Store {
     fn clear_beginnings(&self) -> Result<()> {
         let directory = self.starting_dir();
         for name in directory.names_if_there()? {
-            if !maker(&name).is_some_and(process::exists) {
-                let file = directory.file(name);
-                file.remove_if_there().map_err(Error::io("remove", file.path()))?;
+            if maker(&name).is_some_and(process::exists) {
+                continue;
             }
+            let file = directory.file(name);
+            // A process of another host holds what it is making.
+            if let Ok(Some(opened)) = file.open()
+                && lock::is_held(&opened).map_err(Error::io("look at the lock of", file.path()))?
+            {
+                continue;
+            }
+            file.remove_if_there().map_err(Error::io("remove", file.path()))?;
         }
         Ok(())
     }

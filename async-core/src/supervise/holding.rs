@@ -9,11 +9,14 @@ use super::attempts::ends_attempts;
 use super::events::Event;
 use super::sleeper::Sleeper;
 use super::{FAILED, Supervisor};
-use crate::clock;
+use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
 use crate::record::{Cause, Donor, Line};
 use crate::store::{End, Obstacle, QueueView, Slot, Store};
+
+/// How long to sleep before looking again, in ms: a command on another host that changes the queue can't wake this one.
+const LOOK_AGAIN: Millis = 60_000;
 
 /// How holding a task back ended.
 enum HeldEnd {
@@ -169,10 +172,10 @@ impl Supervisor<'_> {
                 return Ok(HeldEnd::End(End { rc, ..End::default() }));
             }
             let waiting: Vec<Option<BorrowedFd<'_>>> = sleepers.iter().map(|sleeper| sleeper.pending()).collect();
-            match self.next(&waiting, None)? {
+            match self.next(&waiting, Some(clock::since_boot() + LOOK_AGAIN))? {
                 Event::Woken(index) => return Ok(HeldEnd::Woken(index)),
-                Event::Signal(Signal::SIGCONT) | Event::ScriptGone => return Ok(HeldEnd::Poked),
-                Event::Signal(Signal::SIGCHLD) | Event::TimeUp => {}
+                Event::Signal(Signal::SIGCONT) | Event::ScriptGone | Event::TimeUp => return Ok(HeldEnd::Poked),
+                Event::Signal(Signal::SIGCHLD) => {}
                 Event::Signal(signal) if self.child.is_some() => self.pass_on(signal),
                 // No task exists yet that could act on the signal.
                 Event::Signal(signal) if ends_attempts(signal) => {
