@@ -10,7 +10,7 @@ use async_tests::sweep::{self, Kind, Outcomes, Ran, Sweep, Trial};
 use async_tests::tools;
 
 /// The minimum count, so that the sweep can't shrink unnoticed.
-const FAULTS: usize = 7300;
+const FAULTS: usize = 7100;
 
 /// How many calls of a name may be on a process each. Some commands look at all processes of the machine, at each in the
 /// same way.
