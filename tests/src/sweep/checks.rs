@@ -113,7 +113,7 @@ impl Sweep {
         if self.subject.kind == Kind::Tasks {
             self.answer_is_true(state, ran)?;
         }
-        let outcome = self.outcome(ran, &states);
+        let outcome = self.outcome(ran, failed, &states);
         if outcomes.is_known(outcome) {
             return Ok(());
         }
@@ -136,8 +136,9 @@ impl Sweep {
         Ok(())
     }
 
-    /// The outcome of the command, without numbers, and without why it failed, which no other command learns.
-    fn outcome(&self, ran: &Ran, states: &BTreeMap<String, String>) -> u64 {
+    /// The outcome of the command, without numbers, and without why it failed, which no other command learns: all that
+    /// the checks after it depend on.
+    fn outcome(&self, ran: &Ran, failed: bool, states: &BTreeMap<String, String>) -> u64 {
         let mut hasher = DefaultHasher::new();
         let texts = [&ran.finished.stdout, &ran.report, &ran.answer].map(|text| figures_apart(text));
         let lines = |starts: &[&str]| {
@@ -145,7 +146,8 @@ impl Sweep {
             let found: Vec<_> = ran.finished.stderr.lines().filter(is_one).map(figures_apart).collect();
             found
         };
-        let told = (ran.complains(), ran.is_unheard(), !lines(&FROM_SUPERVISORS).is_empty(), lines(&LINES));
+        let told = (failed, ran.complains(), ran.is_unheard(), !lines(&FROM_SUPERVISORS).is_empty());
+        let told = (told, ran.may_lack_a_line(), lines(&LINES));
         (self.subject.title, &self.bash, ran.finished.status, ran.tasks.len(), texts, told, &ran.store, states)
             .hash(&mut hasher);
         hasher.finish()
@@ -439,14 +441,13 @@ impl Sweep {
             let output = format!("{}{}", ran.report, ran.finished.stdout);
             let devstack = self.subject.args.contains(&"devstack");
             let lines = if devstack { &ran.report } else { &ran.finished.stderr };
-            // The status tells too.
-            let is_line_lost = ran.calls.iter().any(|call| call.is_on_errors() && call.text.ends_with("(INJECTED)"));
             let begin = format!("[Async {name}:");
             let finished = |text: &str| text.starts_with(&begin) && text.contains("with result");
             let told = if self.subject.args.contains(&"--json") {
                 output.contains(&format!("\"name\": \"{name}\"")) && output.ends_with("\n}\n")
             } else {
-                output.contains(log) && (is_line_lost || lines.lines().any(finished))
+                // The status tells too.
+                output.contains(log) && (ran.may_lack_a_line() || lines.lines().any(finished))
             };
             self.ensure(told, "taken out before it was handed over")?;
         }
@@ -544,6 +545,11 @@ impl Ran {
         let is_one_of = |starts: &[&str], line: &str| starts.iter().any(|start| line.starts_with(start));
         let is_ours = |line: &str| line.starts_with(TO_PEOPLE) || is_one_of(&FROM_SUPERVISORS, line);
         stderr.lines().any(is_ours) && stderr.lines().all(|line| is_ours(line) || is_one_of(&LINES, line))
+    }
+
+    /// Whether writing to standard error was made to fail.
+    fn may_lack_a_line(&self) -> bool {
+        self.calls.iter().any(|call| call.is_on_errors() && call.text.ends_with("(INJECTED)"))
     }
 
     /// Whether the command does not know if a task was started.
