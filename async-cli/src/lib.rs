@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod completing;
 mod context;
+mod doing;
 mod duration;
 mod elsewhere;
 mod escapes;

@@ -13,26 +13,6 @@ pub(super) const TITLES: [&str; 7] = ["NAME", "STATE", "STATUS", "PID", "STARTED
 /// The title of a column that only exists if a future was started in another directory.
 pub(super) const DIRECTORY: &str = "DIRECTORY";
 
-/// The meaning of the colour of a row's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
-    Waits,
-    Runs,
-    Good,
-    Bad,
-}
-
-impl Tone {
-    pub(super) fn of(entry: &Entry) -> Self {
-        match entry.state {
-            State::Queued => Self::Waits,
-            State::Running => Self::Runs,
-            State::Finished | State::Lost | State::Collected if entry.has_failed() => Self::Bad,
-            State::Finished | State::Lost | State::Collected => Self::Good,
-        }
-    }
-}
-
 /// The cells of a future, for people.
 pub(super) fn cells(entry: &Entry) -> [String; 7] {
     let started = format::moment(entry.record.start_time);

@@ -3,7 +3,8 @@
 use async_core::Entry;
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
 
-use super::row::{DIRECTORY, TITLES, Tone, cells, other_directory};
+use super::row::{DIRECTORY, TITLES, cells, other_directory};
+use crate::doing::Doing;
 
 /// The columns that are cut when space is short, each with its minimum width: the name, the command, the directory.
 const ELASTIC: [(usize, u16); 3] = [(0, 12), (6, 12), (7, 24)];
@@ -18,13 +19,13 @@ const MAX_CHARACTERS: usize = 2000;
 /// The number of blanks between two columns.
 const GAP: u16 = 2;
 
-impl Tone {
+impl Doing {
     fn color(self) -> Color {
         match self {
-            Self::Waits => Color::DarkYellow,
-            Self::Runs => Color::DarkCyan,
-            Self::Good => Color::DarkGreen,
-            Self::Bad => Color::DarkRed,
+            Self::Queued => Color::DarkYellow,
+            Self::Running => Color::DarkCyan,
+            Self::Finished => Color::DarkGreen,
+            Self::Failed => Color::DarkRed,
         }
     }
 }
@@ -60,7 +61,7 @@ pub(super) fn lines<'a>(entries: impl Iterator<Item = &'a Entry>, width: u16, co
         table.force_no_tty();
     }
     for (index, entry) in entries.into_iter().enumerate() {
-        let color = Tone::of(entry).color();
+        let color = Doing::of(entry).color();
         let mut row = Row::new();
         let directory = directories.as_ref().map(|directories| directories[index].clone());
         for (column, mut text) in cells(entry).into_iter().chain(directory).enumerate() {

@@ -9,7 +9,8 @@ use async_core::clock::Millis;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::rows::{Doing, Picture, Row};
+use super::rows::{Picture, Row};
+use crate::doing::Doing;
 use crate::format;
 
 /// From how many columns on there are bars, and how long they are.
@@ -82,7 +83,7 @@ impl Layout {
             Doing::Queued => "·",
             Doing::Finished => "✓",
         };
-        let mut template = format!("{} {{name:{name}}}", self.in_color(row.doing.color(), mark));
+        let mut template = format!("{} {{name:{name}}}", self.in_color(row.doing.look(), mark));
         // Writing to a String can't fail.
         if elapsed > 0 {
             let _ = write!(template, "  {{elapsed:>{elapsed}}}");
@@ -94,7 +95,7 @@ impl Layout {
             let _ = write!(template, "  {}", " ".repeat(bar + 1 + usual));
         }
         if remark > 0 {
-            let _ = write!(template, "  {}", self.in_color(row.doing.color_of_remark(), "{remark}"));
+            let _ = write!(template, "  {}", self.in_color(row.doing.look_of_remark(), "{remark}"));
         }
         // The template is a constant but for widths.
         let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_spinner());
@@ -118,7 +119,7 @@ impl Layout {
 }
 
 impl Doing {
-    fn color(self) -> Style {
+    fn look(self) -> Style {
         match self {
             Self::Failed => AnsiColor::Red,
             Self::Running => AnsiColor::Cyan,
@@ -128,9 +129,9 @@ impl Doing {
         .on_default()
     }
 
-    fn color_of_remark(self) -> Style {
+    fn look_of_remark(self) -> Style {
         match self {
-            Self::Failed => self.color(),
+            Self::Failed => self.look(),
             Self::Running | Self::Queued | Self::Finished => Style::new().dimmed(),
         }
     }

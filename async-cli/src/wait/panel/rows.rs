@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use async_core::clock::{self, Millis};
 use async_core::{Entry, FutureName, Paused, State, Store, text};
 
+use crate::doing::Doing;
 use crate::{format, messages};
 
 /// How much of a log's end to search for its last line, in bytes.
@@ -19,15 +20,6 @@ const LOOKING_BACK: Duration = Duration::from_millis(20);
 
 /// A time that is not worth a bar, in ms.
 const SHORT: Millis = 1000;
-
-/// What a future is doing, those to show first if there are too many coming first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Doing {
-    Failed,
-    Running,
-    Queued,
-    Finished,
-}
 
 /// A future.
 #[derive(Debug)]
@@ -97,17 +89,6 @@ fn told(doing: &[Doing]) -> String {
     let counts = words.into_iter().map(|(wanted, word)| (count(wanted), word)).filter(|(count, _)| *count > 0);
     let counts: Vec<String> = counts.map(|(count, word)| format!("{count} {word}")).collect();
     format!("… and {} more: {}", doing.len(), counts.join(", "))
-}
-
-impl Doing {
-    fn of(entry: &Entry) -> Self {
-        match entry.state {
-            State::Queued => Self::Queued,
-            State::Running => Self::Running,
-            State::Finished | State::Lost | State::Collected if entry.has_failed() => Self::Failed,
-            State::Finished | State::Lost | State::Collected => Self::Finished,
-        }
-    }
 }
 
 impl Row {

@@ -10,8 +10,9 @@ use ratatui::text::{Line, Text};
 use ratatui::widgets::{Block, Borders, Clear, Padding, Paragraph};
 
 use super::app::{App, Mode};
-use crate::commands::status::row::{TITLES, Tone, other_directory};
+use crate::commands::status::row::{TITLES, other_directory};
 use crate::commands::status::table;
+use crate::doing::Doing;
 
 /// A short list of the keys.
 const KEYS: &str = "↑↓ select   c cancel   ? help   q quit";
@@ -90,7 +91,7 @@ impl View {
             }
             if let Some(columns) = &columns {
                 let state = Rect { x: columns.start, width: columns.end - columns.start, ..row };
-                frame.buffer_mut().set_style(state.intersection(row), Tone::of(entry).style());
+                frame.buffer_mut().set_style(state.intersection(row), Doing::of(entry).style());
             }
         }
     }
@@ -111,13 +112,13 @@ impl View {
     }
 }
 
-impl Tone {
+impl Doing {
     fn style(self) -> Style {
         Style::new().fg(match self {
-            Self::Waits => Color::Yellow,
-            Self::Runs => Color::Cyan,
-            Self::Good => Color::Green,
-            Self::Bad => Color::Red,
+            Self::Queued => Color::Yellow,
+            Self::Running => Color::Cyan,
+            Self::Finished => Color::Green,
+            Self::Failed => Color::Red,
         })
     }
 }
