@@ -53,6 +53,7 @@ pub fn written(record: &Record) -> String {
         record.signal.and_then(|signal| signal.try_into().ok()).map(Line::Signal),
         record.cause.map(Line::Cause),
         record.usage.map(Line::Usage),
+        record.samples.map(Line::Samples),
         record.rc.and_then(|rc| rc.try_into().ok()).map(Line::Rc),
         record.taken_by.map(Line::TakenBy),
         record.wait_start.map(Line::WaitStart),

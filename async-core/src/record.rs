@@ -21,8 +21,8 @@
 //! ```
 //!
 //! A record may also have `parent`, `plan`, `pty`, `run_start`, `attempts`, `cancel_time`, `signal`, `cause`,
-//! `terminated`, `killed`, `usage` and `unlogged`, and for a task on an engine `job`, `node` and `reason`; [`Record`]
-//! explains each. The other keys:
+//! `terminated`, `killed`, `usage`, `samples` and `unlogged`, and for a task on an engine `job`, `node` and `reason`;
+//! [`Record`] explains each. The other keys:
 //!
 //! | key | value |
 //! | --- | --- |
@@ -52,6 +52,7 @@ mod argument;
 mod codec;
 mod outcome;
 mod references;
+mod samples;
 mod state;
 mod usage;
 
@@ -74,6 +75,7 @@ pub(crate) use references::{Donor, FutureId, QueuePlace, WaitsFor};
 
 pub use argument::Argument;
 pub use outcome::{Outcome, Wait};
+pub use samples::Samples;
 pub use state::{Cause, State};
 pub use usage::Usage;
 
@@ -158,6 +160,8 @@ pub struct Record {
     pub killed: Option<u32>,
     /// Its resource usage, if it ran here in the background and is over.
     pub usage: Option<Usage>,
+    /// What it used over time, if it ran here in the background, and for long enough to be sampled.
+    pub samples: Option<Samples>,
     /// How much of what the task wrote to its pseudo-terminal could not be written to the log, in bytes.
     pub unlogged: Option<u64>,
     /// The id of its job on the engine, if it runs on one.

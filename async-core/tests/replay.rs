@@ -105,6 +105,7 @@ fn run_of(seeds: &[Seed], work_before: Millis, script_end: Option<Millis>) -> Ru
             after,
             jobs,
             usage: None,
+            samples: None,
             on: None,
             node: None,
             log: None,

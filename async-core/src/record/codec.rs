@@ -4,7 +4,7 @@ use std::fmt;
 
 use ini::{Ini, ParseOption};
 
-use super::{Argument, Cause, Donor, FutureId, QueuePlace, Record, Usage, WaitsFor};
+use super::{Argument, Cause, Donor, FutureId, QueuePlace, Record, Samples, Usage, WaitsFor};
 use crate::clock::Millis;
 use crate::launch::{Launch, Submission, Target};
 use crate::name::FutureName;
@@ -49,7 +49,7 @@ macro_rules! plain_values {
 }
 
 plain_values!(false: String, Millis, u64, u32, u8, bool, Boot, ProcessIdentity, Target);
-plain_values!(true: FutureName, FutureId, QueuePlace, Donor, WaitsFor, Usage);
+plain_values!(true: FutureName, FutureId, QueuePlace, Donor, WaitsFor, Usage, Samples);
 
 /// Values that are written as JSON.
 macro_rules! json_values {
@@ -192,6 +192,7 @@ lines! {
     Signal(u8) = "signal" => |record, value| record.signal = Some(value.into()).filter(|number| (1..=64).contains(number)),
     Cause(Cause) = "cause" => |record, value| record.cause = Some(value),
     Usage(Usage) = "usage" => |record, value| record.usage = Some(value),
+    Samples(Samples) = "samples" => |record, value| record.samples = Some(value),
     Unlogged(u64) = "unlogged" => |record, value| record.unlogged = Some(value),
     Rc(u8) = "rc" => |record, value| record.rc = Some(value.into()),
     TakenBy(ProcessIdentity) = "taken_by" => |record, value| record.taken_by = Some(value),

@@ -177,6 +177,7 @@ fn place(recorded: Recorded, origin: Millis, now: Millis, latest: &HashMap<Futur
         node: record.node,
         command: record.command,
         usage: record.usage,
+        samples: record.samples,
         name,
         start,
         run_start,

@@ -2,7 +2,7 @@
 
 use crate::clock::Millis;
 use crate::name::FutureName;
-use crate::record::{Cause, State, Usage};
+use crate::record::{Cause, Samples, State, Usage};
 use crate::store::StoreFile;
 
 /// One future of a run. All moments are ms from the run's start.
@@ -46,6 +46,8 @@ pub struct Task {
     pub node: Option<String>,
     /// What it used, if that is known.
     pub usage: Option<Usage>,
+    /// What it used over time, if that is known.
+    pub samples: Option<Samples>,
     /// Its log, if that still exists.
     pub log: Option<StoreFile>,
 }
