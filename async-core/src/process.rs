@@ -357,6 +357,14 @@ pub(crate) fn wake_supervisor(pid: u32, record: &Metadata) -> io::Result<()> {
     signal_if(pid, Signal::SIGCONT, || writes_to(pid, record))
 }
 
+/// The length of a clock tick, in ms.
+fn tick_ms() -> Millis {
+    match sysconf(SysconfVar::CLK_TCK) {
+        Ok(Some(per_second)) if per_second > 0 => 1000 / per_second,
+        _ => 10,
+    }
+}
+
 /// Sends a signal to the process with that id and start time (clock ticks since boot), if it still exists.
 pub(crate) fn signal_process(pid: u32, start_ticks: u64, signal: Signal) -> io::Result<()> {
     signal_if(pid, signal, || look(pid).is_some_and(|process| process.start_ticks == start_ticks))
@@ -399,13 +407,20 @@ pub fn is_alive_since(pid: u32, since: Option<Millis>) -> bool {
     let (Some(since), Ok(stat)) = (since, stat_line(pid)) else {
         return false;
     };
-    let tick_ms = match sysconf(SysconfVar::CLK_TCK) {
-        Ok(Some(per_second)) if per_second > 0 => 1000 / per_second,
-        _ => 10,
-    };
     let started = start_ticks(&stat).and_then(|ticks| Millis::try_from(ticks).ok());
     // The kernel rounds the start down to whole ticks.
-    started.is_some_and(|ticks| (ticks + 1) * tick_ms + FORKED_BEFORE >= since) && runs(&stat)
+    started.is_some_and(|ticks| (ticks + 1) * tick_ms() + FORKED_BEFORE >= since) && runs(&stat)
+}
+
+/// The processor time that a process and those of its children that it has waited for have used so far, in user mode and
+/// in the kernel, in ms.
+///
+/// See `utime`, `stime`, `cutime` and `cstime` in proc(5). None if it can't be told.
+pub(crate) fn cpu_time(pid: u32) -> Option<Millis> {
+    let stat = stat_line(pid).ok()?;
+    // Fields 14 to 17 of the line.
+    let ticks = fields_after_name(&stat)?.skip(11).take(4).map(|ticks| ticks.parse::<Millis>().ok());
+    Some(ticks.sum::<Option<Millis>>()?.saturating_mul(tick_ms()))
 }
 
 /// A snapshot of a process.

@@ -75,7 +75,7 @@ pub(crate) use references::{Donor, FutureId, QueuePlace, WaitsFor};
 
 pub use argument::Argument;
 pub use outcome::{Outcome, Wait};
-pub use samples::Samples;
+pub use samples::{MOST_INTERVALS, Samples};
 pub use state::{Cause, State};
 pub use usage::Usage;
 

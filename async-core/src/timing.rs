@@ -74,6 +74,7 @@ mod path;
 mod replay;
 mod run;
 mod schedule;
+mod sharing;
 mod summary;
 
 pub use advice::Advice;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use async_core::clock::Millis;
+use async_core::record::Samples;
 use async_core::timing::{Change, Collected, Length, Recorded, Replay, Run, Schedule, Shift, Status, Stretch, Task};
 use async_core::{Cause, Plan, Record, ScriptTimes, State};
 use proptest::prelude::*;
@@ -113,7 +114,22 @@ fn run_of(seeds: &[Seed], work_before: Millis, script_end: Option<Millis>) -> Ru
     }
     let ends = tasks.iter().map(|task| task.end.unwrap().max(task.wait.map_or(0, |wait| wait.end)));
     let end = ends.chain(script_end).max().unwrap_or(0);
-    Run { start: 1_000_000, end: 1_000_000 + end, script_end, tasks, clock_step: 0 }
+    Run { start: 1_000_000, end: 1_000_000 + end, script_end, script_cpu: None, tasks, clock_step: 0 }
+}
+
+/// The same run where tasks used that much of so many cores in each tenth of a second, in ms.
+fn sampled(mut run: Run, cores: u32, used: &[Millis], script_cpu: Option<Millis>) -> Run {
+    run.script_cpu = script_cpu;
+    for (task, used) in run.tasks.iter_mut().zip(used.chunks(64)) {
+        let mut samples = Samples { interval: 100, cpu: used.to_vec(), max_tree_resident: 1, cores };
+        while samples.interval * 64 < task.run_time {
+            samples.interval *= 2;
+        }
+        let count = usize::try_from(task.run_time / samples.interval + 1).unwrap();
+        samples.cpu.truncate(count);
+        task.samples = (!task.synchronous && task.run_time > 100).then_some(samples);
+    }
+    run
 }
 
 fn runs() -> impl Strategy<Value = Run> {
@@ -163,21 +179,44 @@ fn obeys_the_laws(run: &Run, schedule: &Schedule) {
     assert!((0..=recorded.total).contains(&bound));
     holds_together(&schedule.critical_path(&recorded), recorded.total);
     let advice = schedule.advice(&recorded);
+    // Who shares cores is done to the nearest ms.
+    let rounding = run.cores().map_or(0, |_| Millis::try_from(run.tasks.len()).unwrap());
     assert!(advice.len() <= 5 && advice.is_sorted_by_key(|advice| -advice.worth));
     for advice in advice {
-        assert!(advice.worth <= recorded.total - bound, "{advice:?} promises more than {} - {bound}", recorded.total);
+        assert!(
+            advice.worth <= recorded.total - bound + rounding,
+            "{advice:?} promises more than {} - {bound}",
+            recorded.total
+        );
         assert!(advice.worth >= 100 && advice.worth * 100 >= recorded.total, "{advice:?}");
         assert_eq!(replay_of(schedule, advice.change).total, recorded.total - advice.worth, "{advice:?}");
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, max_shrink_iters: 100, ..ProptestConfig::default() })]
 
     #[test]
     fn a_run_that_is_done_again_is_the_recorded_one_and_no_advice_promises_too_much(run in runs()) {
         let Some(schedule) = schedule_of(&run) else { return Ok(()) };
         obeys_the_laws(&run, &schedule);
+    }
+
+    #[test]
+    fn who_shares_the_cores_does_again_what_was_recorded(
+        run in runs(),
+        cores in 1..5u32,
+        used in prop::collection::vec(prop_oneof![Just(0), Just(50), Just(100), 0..300i64], 64 * 12),
+        script_cpu in prop::option::of(0..10_000i64),
+    ) {
+        let run = sampled(run, cores, &used, script_cpu);
+        let Some(schedule) = schedule_of(&run) else { return Ok(()) };
+        obeys_the_laws(&run, &schedule);
+        let figures = run.figures();
+        prop_assert!((0..=figures.background + figures.elapsed).contains(&figures.shared), "{figures:?}");
+        prop_assert!(replay_of(&schedule, Change::Cores(cores)).total == run.length());
+        let enough = replay_of(&schedule, Change::Cores(1000)).total;
+        prop_assert!(enough <= run.length());
     }
 
     #[test]
@@ -302,7 +341,7 @@ fn any_time() -> impl Strategy<Value = Millis> {
 fn any_script() -> impl Strategy<Value = Option<ScriptTimes>> {
     let time = || prop::option::of(any_time());
     let times = (time(), time(), any::<bool>());
-    prop::option::of(times.prop_map(|(start, end, is_running)| ScriptTimes { start, end, is_running }))
+    prop::option::of(times.prop_map(|(start, end, is_running)| ScriptTimes { start, end, is_running, cpu: None }))
 }
 
 fn any_record() -> impl Strategy<Value = Recorded> {

@@ -285,7 +285,7 @@ fn a_run_goes_to_now_while_something_runs() {
 /// Two futures of a script that began 500 before the first and, if it said so, ended at 9000.
 fn of_script(end: Option<Millis>, is_running: bool, now: Millis) -> Run {
     let recorded = vec![ran("a", 0, 2000).waited(1000, 2000), ran("b", 100, 4000).waited(2000, 4100)];
-    let script = ScriptTimes { start: Some(ORIGIN - 500), end: end.map(|end| ORIGIN + end), is_running };
+    let script = ScriptTimes { start: Some(ORIGIN - 500), end: end.map(|end| ORIGIN + end), is_running, cpu: None };
     Run::of_script(recorded, Some(script), ORIGIN + now)
 }
 
@@ -302,7 +302,12 @@ fn a_run_goes_from_the_beginning_of_its_script_to_its_end() {
     assert_eq!(of_script(Some(3000), false, 20_000).length(), 4600);
     assert_eq!(of_script(None, true, 20_000).length(), 20_500);
     assert_eq!(
-        Run::of_script(Vec::new(), Some(ScriptTimes { start: Some(5), end: Some(9), is_running: false }), 100).length(),
+        Run::of_script(
+            Vec::new(),
+            Some(ScriptTimes { start: Some(5), end: Some(9), is_running: false, cpu: None }),
+            100
+        )
+        .length(),
         4
     );
 }
@@ -312,26 +317,26 @@ fn figures_count_each_moment_of_work_and_of_a_wait_once() {
     let figures = |recorded| run(recorded).figures();
     // Two waits after one another; printing the log of the first took 10.
     let simple = figures(vec![ran("a", 0, 4000).waited(1000, 4010), ran("b", 100, 5000).waited(4010, 5000)]);
-    assert_eq!(simple, Figures { elapsed: 5000, background: 8900, waited: 3990 });
+    assert_eq!(simple, Figures { elapsed: 5000, background: 8900, waited: 3990, shared: 0 });
     assert_eq!((simple.serial(), simple.speedup()), (9910, Some(1.982)));
     // Two at once.
     let together = figures(vec![ran("a", 0, 4000).waited(1000, 4000), ran("b", 0, 5000).waited(1000, 5000)]);
-    assert_eq!(together, Figures { elapsed: 5000, background: 9000, waited: 4000 });
+    assert_eq!(together, Figures { elapsed: 5000, background: 9000, waited: 4000, shared: 0 });
     // One inside the other: outer works 1500 before and behind, while it stands 2500 for inner.
     let nested = figures(vec![
         ran("outer", 0, 4000).waited(3000, 4000),
         ran("inner", 500, 3500).inside("outer").waited(1000, 3500),
     ]);
-    assert_eq!(nested, Figures { elapsed: 4000, background: 1500 + 3000, waited: 1000 });
+    assert_eq!(nested, Figures { elapsed: 4000, background: 1500 + 3000, waited: 1000, shared: 0 });
     // Not parallel: one after another is what it was.
     let in_shell = figures(vec![
         ran("a", 0, 3000).in_shell().waited(9000, 9000),
         ran("b", 4000, 8000).in_shell().waited(9000, 9000),
     ]);
-    assert_eq!(in_shell, Figures { elapsed: 9000, background: 7000, waited: 7000 });
+    assert_eq!(in_shell, Figures { elapsed: 9000, background: 7000, waited: 7000, shared: 0 });
     // Held back for 2000, and never collected: what it did counts, and nobody stood for it.
     let left = figures(vec![ran("a", 0, 2000).queued(0, jobs(1)), ran("b", 0, 3000).queued(2000, jobs(1))]);
-    assert_eq!(left, Figures { elapsed: 3000, background: 3000, waited: 0 });
+    assert_eq!(left, Figures { elapsed: 3000, background: 3000, waited: 0, shared: 0 });
     assert_eq!(figures(Vec::new()), Figures::default());
 }
 

@@ -33,7 +33,9 @@ pub(crate) struct SummaryFields {
     pub(crate) background_ms: Millis,
     /// How long the script stood in waits, in ms; where it waited for several at once, the time counts once.
     pub(crate) waited_ms: Millis,
-    /// How long the run would have taken one after another, in ms: `elapsed_ms + background_ms - waited_ms`.
+    /// How much longer the work took than it would have taken alone, because there were not cores enough for all, in ms.
+    pub(crate) shared_ms: Millis,
+    /// How long the run would have taken one after another, in ms: `elapsed_ms + background_ms - waited_ms - shared_ms`.
     pub(crate) serial_ms: Millis,
     /// The length of the run, in s.
     pub(crate) elapsed_s: i64,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::clock::Millis;
 
 /// How many intervals a record has at most. With more, each two become one.
-pub(crate) const MOST_INTERVALS: usize = 64;
+pub const MOST_INTERVALS: usize = 64;
 
 /// Samples of a task's process tree, taken at equal distances from the moment that the task was allowed to run.
 ///

@@ -4,8 +4,8 @@
 //! | file | contents |
 //! | --- | --- |
 //! | `scripts/KEY/PID.START/` | the store of one run; START is when its path was chosen, in ms since the epoch |
-//! | `scripts/KEY/PID.START/.script` | the identity of its shell, and `ended MS` once the script has ended, in ms since
-//! the epoch |
+//! | `scripts/KEY/PID.START/.script` | the identity of its shell, `used MS`, the processor time that the shell had used
+//! when the store was made and when the script ended, and `ended MS`, when that was, in ms since the epoch |
 //! | `scripts/KEY/.new.PID.START/` | a store that process PID is making |
 //!
 //! A script makes its store at its first use and then removes those that are too many or too old: see [`Keep`].
@@ -25,7 +25,7 @@ use super::{Permissions, Store};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::name::{FutureName, InvalidName};
-use crate::process::ProcessIdentity;
+use crate::process::{self, ProcessIdentity};
 
 /// The subdirectory of the scripts' stores, in the prompt's store.
 pub const SCRIPTS: &str = "scripts";
@@ -35,6 +35,9 @@ pub(super) const SHELL: &str = ".script";
 
 /// The prefix of the line that says when the script ended.
 const ENDED: &str = "ended ";
+
+/// The prefix of the lines that say how much processor time the shell had used by then, children included, in ms.
+const USED: &str = "used ";
 
 /// The prefix of stores in the making.
 const NEW: &str = ".new.";
@@ -160,6 +163,9 @@ pub struct ScriptTimes {
     pub end: Option<Millis>,
     /// Whether its shell still exists.
     pub is_running: bool,
+    /// The processor time that it and all processes that it has waited for used in the meantime, in ms; none if it was
+    /// killed, or is not over.
+    pub cpu: Option<Millis>,
 }
 
 impl ScriptTimes {
@@ -172,7 +178,15 @@ impl ScriptTimes {
         // A script with traps of its own may have ended more than once.
         let end = text.lines().rev().find_map(|line| line.strip_prefix(ENDED)?.parse().ok());
         let is_running = shell.is_some_and(|shell| shell.is_alive().unwrap_or(false));
-        Some(Self { start: start.filter(|_| is_first), end: end.filter(|_| !is_running), is_running })
+        let mut used = text.lines().filter_map(|line| line.strip_prefix(USED)?.parse::<Millis>().ok());
+        let first = used.next();
+        let cpu = first.zip(used.last()).map(|(first, last)| last.saturating_sub(first).max(0));
+        Some(Self {
+            start: start.filter(|_| is_first),
+            end: end.filter(|_| !is_running),
+            is_running,
+            cpu: cpu.filter(|_| !is_running && is_first),
+        })
     }
 }
 
@@ -192,9 +206,14 @@ impl Store {
         let Some(mut open) = file.open_to_append()? else {
             return Ok(());
         };
-        let line = format!("{ENDED}{}\n", clock::wall());
-        open.write_all(line.as_bytes()).map_err(Error::io("write to", file.path()))
+        let lines = format!("{}{ENDED}{}\n", used(script), clock::wall());
+        open.write_all(lines.as_bytes()).map_err(Error::io("write to", file.path()))
     }
+}
+
+/// The line that says how much processor time that shell has used so far; nothing if that can't be told.
+fn used(shell: &ProcessIdentity) -> String {
+    process::cpu_time(shell.pid()).map_or_else(String::new, |ms| format!("{USED}{ms}\n"))
 }
 
 /// The shell that the store belongs to, if it is a script's.
@@ -319,7 +338,7 @@ fn make(runs: &Directory, run: &OsStr, mode: u32, shell: &ProcessIdentity) -> Re
     let file = new.file(SHELL);
     let written = file
         .open_as_is(OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL, 0o600)
-        .and_then(|mut open| open.write_all(format!("{shell}\n").as_bytes()));
+        .and_then(|mut open| open.write_all(format!("{shell}\n{}", used(shell)).as_bytes()));
     let placed = written.map_err(Error::io("write", file.path())).and_then(|()| {
         match new.as_file().rename(&runs.file(run)) {
             // Another process of this script has made it meanwhile.

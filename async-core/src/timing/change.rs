@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 
 use super::run::MAX_OFFSET;
-use super::schedule::{Action, Limit, Schedule, Step, share, split};
+use super::schedule::{Action, Limit, Schedule, Step, Work, share, split};
+use super::sharing::{Demand, to_nanos};
 use crate::clock::Millis;
 
 /// A change to a run. Tasks are indices of [`super::Run::tasks`].
@@ -12,6 +13,8 @@ use crate::clock::Millis;
 pub enum Change {
     /// At most that many tasks run at once; none for no limit.
     Jobs(Option<u32>),
+    /// The tasks share that many cores.
+    Cores(u32),
     /// Tasks that ran in the shell itself run in the background.
     Parallel,
     /// The same for one task.
@@ -74,6 +77,7 @@ impl Schedule {
     pub fn change(&mut self, change: Change) -> Result<Option<Moved>, Unchangeable> {
         match change {
             Change::Jobs(jobs) => self.limit(jobs),
+            Change::Cores(cores) => self.cores = Some(cores),
             Change::Parallel => {
                 self.tasks.iter_mut().for_each(|task| task.synchronous = false);
                 self.actors.iter_mut().for_each(|steps| steps.retain(|step| !matches!(step.action, Action::Return(_))));
@@ -172,25 +176,26 @@ impl Schedule {
     }
 
     fn stretch(&mut self, task: usize, length: Length) {
-        let old = self.own(task);
+        let old = self.nanos(task);
         let new = match length {
-            Length::Percent(percent) => share(old, Millis::from(percent), 100),
-            Length::By(by) => old.saturating_add(by),
-            Length::Exactly(length) => length,
+            Length::Percent(percent) => share(old, percent, 100),
+            Length::By(by) => old + to_nanos(by),
+            Length::Exactly(length) => to_nanos(length),
         }
-        .clamp(0, MAX_OFFSET);
+        .clamp(0, to_nanos(MAX_OFFSET));
         let steps = &mut self.actors[task];
         if old == 0 {
             let end = steps.last().map_or(0, |step| step.to);
-            steps.push(Step { action: Action::Work(new), from: end, to: end });
+            let work = Work { nanos: new, demand: Demand::default() };
+            steps.push(Step { action: Action::Work(work), from: end, to: end });
             return;
         }
         let mut done = 0;
         for step in steps {
-            if let Action::Work(length) = &mut step.action {
+            if let Action::Work(Work { nanos, .. }) = &mut step.action {
                 let before = share(done, new, old);
-                done += *length;
-                *length = share(done, new, old) - before;
+                done += *nanos;
+                *nanos = share(done, new, old) - before;
             }
         }
     }

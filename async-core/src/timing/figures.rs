@@ -1,12 +1,14 @@
 //! The figures of a run that every view shows.
 
 use super::run::{Run, Task};
+use super::schedule::Schedule;
 use crate::clock::Millis;
 
 /// What a run took, and what it would have taken one task after another, in ms.
 ///
 /// Each actor of a run (the script, or the task of a future) either works or waits. One after another, all of that work
-/// would have been done without any waiting, so the run would have taken `elapsed + background - waited`.
+/// would have been done without any waiting, and with the cores for itself, so the run would have taken `elapsed +
+/// background - waited - shared`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// The length of the run: see [`Run`] for when it begins and ends.
@@ -22,13 +24,15 @@ pub struct Figures {
     /// parallel) counts as background work and as an immediate wait, so it makes no difference. Waits of tasks are not
     /// waits of the script.
     pub waited: Millis,
+    /// How much longer the work took than it would have taken alone, because there were not cores enough for all.
+    pub shared: Millis,
 }
 
 impl Figures {
     /// How long the run would have taken one task after another, in ms.
     #[must_use]
     pub fn serial(&self) -> Millis {
-        self.elapsed + self.background - self.waited
+        self.elapsed + self.background - self.waited - self.shared
     }
 
     /// Serial over elapsed time; none if no time has passed.
@@ -59,7 +63,8 @@ impl Run {
         };
         let waited = together(stood.pop().unwrap_or_default(), (0, length));
         let background = self.tasks.iter().zip(stood).map(|(task, stood)| own(task, stood)).sum();
-        Figures { elapsed: length, background, waited }
+        let shared = Schedule::of(self).map_or(0, |schedule| schedule.shared());
+        Figures { elapsed: length, background, waited, shared }
     }
 }
 
@@ -110,7 +115,7 @@ mod tests {
     #[test]
     fn a_run_of_no_length_has_no_speedup() {
         assert_eq!(Figures::default().speedup(), None);
-        let figures = Figures { elapsed: 4000, background: 5000, waited: 2500 };
-        assert_eq!((figures.serial(), figures.speedup()), (6500, Some(1.625)));
+        let figures = Figures { elapsed: 4000, background: 5000, waited: 2500, shared: 500 };
+        assert_eq!((figures.serial(), figures.speedup()), (6000, Some(1.5)));
     }
 }

@@ -45,7 +45,7 @@ impl Schedule {
                 let action = self.actors[actor][next].action;
                 match action.awaited() {
                     Some(awaited) if to > from => (actor, next) = (awaited, self.actors[awaited].len()),
-                    None if to > from && action == Action::Linger => match stops[actor] {
+                    None if to > from && matches!(action, Action::Linger(_)) => match stops[actor] {
                         Some(found) => (actor, next) = found,
                         None => break,
                     },

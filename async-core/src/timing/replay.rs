@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
-use super::schedule::{Action, Limit, Schedule};
+use super::schedule::{Action, Limit, Schedule, Work};
+use super::sharing::{self, Demand, Pool};
 use crate::clock::Millis;
 
 /// A replayed run. Moments are ms from its start.
@@ -93,6 +94,8 @@ struct Actor {
     /// Whether it lingers until it is ended, and whether it has been ended.
     lingers: bool,
     stopped: bool,
+    /// How much of its work it has still to do though the ms is over in which it did it, in ms, or has done before.
+    carried: f64,
     steps: Vec<(Millis, Millis)>,
 }
 
@@ -115,6 +118,7 @@ struct World<'a> {
     /// The tasks that a limit holds back, by when they came.
     queue: BTreeSet<(Millis, usize)>,
     taken: u32,
+    pool: Pool,
     donors: BTreeSet<usize>,
 }
 
@@ -128,11 +132,41 @@ impl<'a> World<'a> {
             }
         }
         let agenda = BinaryHeap::from([Reverse((0, Happening::GoesOn, schedule.script()))]);
-        Self { schedule, given, agenda, actors, queue: BTreeSet::new(), taken: 0, donors: BTreeSet::new() }
+        Self {
+            schedule,
+            given,
+            agenda,
+            actors,
+            queue: BTreeSet::new(),
+            taken: 0,
+            pool: Pool::new(schedule.cores),
+            donors: BTreeSet::new(),
+        }
     }
 
     fn run(&mut self) -> Result<(), Stuck> {
-        while let Some(Reverse((now, happening, actor))) = self.agenda.pop() {
+        let mut now = 0;
+        loop {
+            let planned = self.agenda.peek().map(|Reverse((moment, ..))| *moment);
+            if planned.is_none_or(|moment| moment > now) {
+                let Some(moment) = planned.into_iter().chain(self.pool.next().map(|left| now + left)).min() else {
+                    break;
+                };
+                self.pool.advance(moment - now);
+                now = moment;
+                for (actor, left) in self.pool.done() {
+                    self.actors[actor].carried = left;
+                    if let Some(step) = self.actors[actor].steps.last_mut() {
+                        step.1 = now;
+                    }
+                    self.actors[actor].next += 1;
+                    self.agenda.push(Reverse((now, Happening::GoesOn, actor)));
+                }
+                continue;
+            }
+            let Some(Reverse((_, happening, actor))) = self.agenda.pop() else {
+                break;
+            };
             if happening == Happening::Begins {
                 self.begin(actor, now);
             }
@@ -153,12 +187,15 @@ impl<'a> World<'a> {
                     self.actors[task].started_by = Some(index);
                     self.start(task, now);
                 }
-                Action::Work(length) => {
-                    self.step_done(index, now, now + length);
-                    if length > 0 {
-                        self.agenda.push(Reverse((now + length, Happening::GoesOn, index)));
+                Action::Work(Work { nanos, demand }) => {
+                    let left = sharing::in_ms(nanos) + self.actors[index].carried;
+                    if left > 0.0 {
+                        self.actors[index].steps.push((now, now));
+                        self.pool.work(index, demand, left);
                         return;
                     }
+                    self.actors[index].carried = left;
+                    self.step_done(index, now, now);
                 }
                 Action::Wait(task) | Action::Return(task) if self.actors[task].over.is_none() => {
                     self.actors[task].waiters.push(index);
@@ -166,22 +203,32 @@ impl<'a> World<'a> {
                     self.donate(index, task, now);
                     return;
                 }
-                Action::Linger if !self.actors[index].stopped => {
+                Action::Linger(demand) if !self.actors[index].stopped => {
                     self.actors[index].lingers = true;
+                    self.pool.enter(demand);
                     self.actors[index].steps.push((now, now));
                     return;
                 }
                 Action::Stop(task) => {
                     self.step_done(index, now, now);
                     self.actors[task].stopped = true;
-                    if self.actors[task].lingers {
+                    if let Some(demand) = self.lingering(task) {
+                        self.pool.leave(demand);
                         self.wake(task, now);
                     }
                 }
-                Action::Wait(_) | Action::Return(_) | Action::Linger => self.step_done(index, now, now),
+                Action::Wait(_) | Action::Return(_) | Action::Linger(_) => {
+                    self.step_done(index, now, now);
+                }
             }
         }
         self.end(index, now);
+    }
+
+    /// The demand of a task that lingers.
+    fn lingering(&self, task: usize) -> Option<Demand> {
+        let step = self.schedule.actors[task].get(self.actors[task].next)?;
+        step.action.demand().filter(|_| self.actors[task].lingers)
     }
 
     /// Ends the step in which an actor was waiting.

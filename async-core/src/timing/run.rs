@@ -38,6 +38,8 @@ pub struct Run {
     pub end: Millis,
     /// When the script ended, or now if it still runs, in ms from the start, if known.
     pub script_end: Option<Millis>,
+    /// The processor time that the script itself used while it ran, in ms, if known.
+    pub script_cpu: Option<Millis>,
     /// The futures, in the order of their starts. A name that was used several times occurs several times.
     pub tasks: Vec<Task>,
     /// The largest step of the wall clock during a task, in ms; 0 if there was none.

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::replay::{self, Stuck};
-use super::run::{MAX_OFFSET, Run, TaskOutcome};
+use super::run::{Run, TaskOutcome};
+use super::sharing::{Demand, in_millis, to_nanos};
 use crate::clock::Millis;
 use crate::record::State;
 
@@ -15,6 +16,8 @@ const CALIBRATIONS: usize = 8;
 pub struct Schedule {
     pub(super) actors: Vec<Vec<Step>>,
     pub(super) tasks: Vec<Activity>,
+    /// The cores that the actors share; none if nobody shares anything.
+    pub(super) cores: Option<u32>,
 }
 
 /// A step of an actor, with its times in the recorded run, in ms from the run's start.
@@ -27,8 +30,8 @@ pub(super) struct Step {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
-    /// Worked for that many ms.
-    Work(Millis),
+    /// Worked.
+    Work(Work),
     /// Started that task.
     Start(usize),
     /// Waited until that task was over, if it was not.
@@ -38,7 +41,15 @@ pub(super) enum Action {
     /// Ended a lingering task.
     Stop(usize),
     /// Lingered until another actor ended it.
-    Linger,
+    Linger(Demand),
+}
+
+/// Work of an actor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Work {
+    /// How long it takes if there are cores enough, in ns.
+    pub(super) nanos: i128,
+    pub(super) demand: Demand,
 }
 
 /// What a task needs before it runs.
@@ -71,7 +82,7 @@ pub(super) enum Limit {
 impl Schedule {
     /// Takes a run apart. Fails if its records contradict each other.
     pub fn of(run: &Run) -> Result<Self, Stuck> {
-        let plain = Self::taken_apart(run);
+        let mut plain = Self::taken_apart(run);
         let mut schedule = plain.clone();
         let mut ends = vec![Vec::new(); schedule.actors.len()];
         for (index, task) in run.tasks.iter().enumerate() {
@@ -84,6 +95,8 @@ impl Schedule {
         for (steps, ends) in schedule.actors.iter_mut().zip(ends) {
             *steps = with_stops(std::mem::take(steps), ends);
         }
+        schedule.share_cores(run);
+        plain.share_cores(run);
         // Which actor ended which task is a guess, which may be wrong if everything happens in one millisecond.
         schedule.calibrated(run).or_else(|_| plain.calibrated(run))
     }
@@ -134,7 +147,7 @@ impl Schedule {
             actors.push(steps(&events, begin, end, &untils));
         }
         let tasks = (0..script).map(|index| activity(run, index, &untils)).collect();
-        Self { actors, tasks }
+        Self { actors, tasks, cores: None }
     }
 
     /// Makes a task end when an actor ends it: the one that waited for it, before that wait, or else the script. Adds
@@ -146,12 +159,12 @@ impl Schedule {
         let begin = run.tasks.get(stopper).map_or(0, |task| task.run_start);
         let moment = free_moment(&self.actors[stopper], begin, wanted);
         let steps = &mut self.actors[task];
-        let is_there = |step: &Step| step.from < moment && moment <= step.to && step.action.work() > 0;
+        let is_there = |step: &Step| step.from < moment && moment <= step.to && step.action.is_work();
         let Some(place) = steps.iter().position(is_there) else {
             return;
         };
         split(steps, place, moment);
-        steps[place].action = Action::Linger;
+        steps[place].action = Action::Linger(Demand::default());
         ends[stopper].push(Stop { task, moment });
     }
 
@@ -160,14 +173,18 @@ impl Schedule {
         self.tasks.len()
     }
 
-    /// How long an actor worked, in ms.
+    /// How long the work of an actor takes if there are cores enough, in ms.
     pub(super) fn own(&self, actor: usize) -> Millis {
-        self.actors[actor].iter().map(|step| step.action.work()).sum()
+        in_millis(self.nanos(actor))
+    }
+
+    pub(super) fn nanos(&self, actor: usize) -> i128 {
+        self.actors[actor].iter().map(|step| step.action.nanos()).sum()
     }
 
     /// The run can't get shorter than this, in ms, unless its tasks or its script get faster, however early futures
-    /// start and however late they are waited for: the longest among the script's work and each future's work together
-    /// with that of its dependencies.
+    /// start and however late they are waited for: the longest among the script's work, each future's work together
+    /// with that of its dependencies, and all processor time divided by the cores.
     #[must_use]
     pub fn bound(&self) -> Millis {
         let mut chains = Vec::<Millis>::with_capacity(self.tasks.len());
@@ -175,7 +192,8 @@ impl Schedule {
             let before = task.after.iter().map(|&before| chains[before]).max().unwrap_or(0);
             chains.push(before + self.own(index));
         }
-        chains.into_iter().max().unwrap_or(0).max(self.own(self.script()))
+        let computing = self.cores.map_or(0, |cores| self.computing() / Millis::from(cores));
+        chains.into_iter().max().unwrap_or(0).max(self.own(self.script())).max(computing)
     }
 
     /// Finds out how long each future took to run once it had a slot.
@@ -205,15 +223,29 @@ impl Schedule {
 }
 
 impl Action {
-    pub(super) fn work(self) -> Millis {
-        if let Self::Work(length) = self { length } else { 0 }
+    pub(super) fn is_work(self) -> bool {
+        matches!(self, Self::Work(_))
+    }
+
+    /// How long it takes if it is work and there are cores enough, in ns.
+    pub(super) fn nanos(self) -> i128 {
+        if let Self::Work(work) = self { work.nanos } else { 0 }
+    }
+
+    /// What it demands of the cores; none if it can't use any.
+    pub(super) fn demand(self) -> Option<Demand> {
+        match self {
+            Self::Work(work) => Some(work.demand),
+            Self::Linger(demand) => Some(demand),
+            Self::Start(_) | Self::Wait(_) | Self::Return(_) | Self::Stop(_) => None,
+        }
     }
 
     /// The task that this step waited for.
     pub(super) fn awaited(self) -> Option<usize> {
         match self {
             Self::Wait(task) | Self::Return(task) => Some(task),
-            Self::Work(_) | Self::Start(_) | Self::Stop(_) | Self::Linger => None,
+            Self::Work(_) | Self::Start(_) | Self::Stop(_) | Self::Linger(_) => None,
         }
     }
 }
@@ -243,7 +275,8 @@ fn steps(events: &[Event], begin: Millis, end: Millis, untils: &[Millis]) -> Vec
 /// Adds a stretch of work, if there is any time for it, and returns the moment after it.
 fn work(steps: &mut Vec<Step>, from: Millis, to: Millis) -> Millis {
     if to > from {
-        steps.push(Step { action: Action::Work(to - from), from, to });
+        let work = Work { nanos: to_nanos(to - from), demand: Demand::default() };
+        steps.push(Step { action: Action::Work(work), from, to });
     }
     to.max(from)
 }
@@ -252,7 +285,7 @@ fn work(steps: &mut Vec<Step>, from: Millis, to: Millis) -> Millis {
 fn free_moment(steps: &[Step], begin: Millis, moment: Millis) -> Millis {
     let place = steps.partition_point(|step| step.to <= moment);
     match steps.get(place) {
-        Some(step) if step.action.work() > 0 => moment.max(step.from),
+        Some(step) if step.action.is_work() => moment.max(step.from),
         Some(step) => step.from,
         None => steps.last().map_or(begin, |step| step.to),
     }
@@ -301,22 +334,23 @@ fn with_stops(steps: Vec<Step>, mut ends: Vec<Stop>) -> Vec<Step> {
 
 /// Splits the work at that place in two without loss, if the moment lies inside it.
 pub(super) fn split(steps: &mut Vec<Step>, place: usize, moment: Millis) -> bool {
-    let Some(&Step { action: Action::Work(length), from, to }) = steps.get(place) else {
+    let Some(&Step { action: Action::Work(Work { nanos, demand }), from, to }) = steps.get(place) else {
         return false;
     };
     if moment <= from || moment >= to {
         return false;
     }
-    let before = share(length, moment - from, to - from);
-    steps[place] = Step { action: Action::Work(length - before), from: moment, to };
-    steps.insert(place, Step { action: Action::Work(before), from, to: moment });
+    let before = share(nanos, moment - from, to - from);
+    let work = |nanos| Action::Work(Work { nanos, demand });
+    steps[place] = Step { action: work(nanos - before), from: moment, to };
+    steps.insert(place, Step { action: work(before), from, to: moment });
     true
 }
 
 /// `part / whole` of a length, rounded down.
-pub(super) fn share(length: Millis, part: Millis, whole: Millis) -> Millis {
-    let share = i128::from(length) * i128::from(part) / i128::from(whole);
-    Millis::try_from(share).unwrap_or(MAX_OFFSET)
+pub(super) fn share(length: i128, part: impl Into<i128>, whole: impl Into<i128>) -> i128 {
+    // No run is so long that this could be too much.
+    length.saturating_mul(part.into()) / whole.into()
 }
 
 fn activity(run: &Run, index: usize, untils: &[Millis]) -> Activity {

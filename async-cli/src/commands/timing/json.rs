@@ -124,6 +124,7 @@ impl From<&Figures> for SummaryFields {
             elapsed_ms: figures.elapsed,
             background_ms: figures.background,
             waited_ms: figures.waited,
+            shared_ms: figures.shared,
             serial_ms: figures.serial(),
             elapsed_s: figures.elapsed / 1000,
             background_minus_waits_s: (figures.background - figures.waited) / 1000,

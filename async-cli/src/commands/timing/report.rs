@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use async_core::clock::Millis;
 use async_core::text::{counted, printable, seconds as exact};
-use async_core::timing::{Advice, Change, Figures, Moved, Run, Shift, Stretch, Summary};
+use async_core::timing::{Advice, Change, Figures, Moved, Run, Shift, Stretch, Summary, Task};
 
 use super::analysis::Prediction;
 use super::figures::{fixed, percent, seconds, tenths};
@@ -13,13 +13,23 @@ use super::what_if;
 /// How many names to list before counting the rest.
 const LISTED: usize = 4;
 
+/// How much of sharing cores to tell of, in ms.
+const LEAST_SHARED: Millis = 100;
+
+/// A task that used less than this part of a core was waiting rather than computing, in percent.
+const WAITING: Millis = 10;
+
 /// How much of a name to show, in characters.
 const MAX_NAME: usize = 40;
 
 /// The figures of a run.
 pub(super) fn summary(figures: &Figures) -> String {
     let speedup = figures.speedup().map(|speedup| format!("{speedup:.2}"));
-    in_words([figures.background - figures.waited, figures.elapsed, figures.serial()].map(tenths), speedup)
+    let mut text = in_words([figures.background - figures.waited, figures.elapsed, figures.serial()].map(tenths), speedup);
+    if figures.shared >= LEAST_SHARED {
+        let _ = writeln!(text, " Without sharing cores, the tasks would have taken {} sec less.", tenths(figures.shared));
+    }
+    text
 }
 
 /// The figures of the original.
@@ -111,7 +121,8 @@ pub(super) fn advice(run: &Run, advice: &[Advice]) -> String {
     if !advice.is_empty() {
         text.push_str(
             " That is what the run takes when it is done again with that one change. What a\n \
-             future needs of another, and what tasks take from each other, is not known.\n",
+             future needs of another, and what tasks take from each other apart from cores,\n \
+             is not known.\n",
         );
     }
     let is_free = |&task: &usize| {
@@ -122,7 +133,17 @@ pub(super) fn advice(run: &Run, advice: &[Advice]) -> String {
     if !free.is_empty() {
         let _ = writeln!(text, "\n Waits that cost nothing: {}", list(run, &free));
     }
+    let waiting: Vec<usize> = (0..run.tasks.len()).filter(|&task| is_waiting(&run.tasks[task], length)).collect();
+    if !waiting.is_empty() {
+        let _ = writeln!(text, "\n Waiting, not computing: {}\n Beside these, other work is free.", list(run, &waiting));
+    }
     text
+}
+
+/// Whether a task that took a while hardly used the processor.
+fn is_waiting(task: &Task, length: Millis) -> bool {
+    let computed = task.usage.map(|usage| usage.user.saturating_add(usage.system));
+    task.run_time * 100 >= length && computed.is_some_and(|ms| ms.saturating_mul(100) < task.run_time * WAITING)
 }
 
 fn sentence(run: &Run, advice: &Advice) -> String {
@@ -132,7 +153,7 @@ fn sentence(run: &Run, advice: &Advice) -> String {
         Change::Background(task) => format!("run {} in the background", named(run, task)),
         Change::Parallel => "run everything in the background".to_owned(),
         Change::Jobs(Some(jobs)) => format!("let {} run at once", counted(jobs, "task", "tasks")),
-        Change::Jobs(None) | Change::Run(..) => what_if::text(advice.change, run),
+        Change::Jobs(None) | Change::Cores(_) | Change::Run(..) => what_if::text(advice.change, run),
     }
 }
 

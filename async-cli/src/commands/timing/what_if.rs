@@ -11,6 +11,7 @@ use crate::failure::Failure;
 macro_rules! changes {
     () => {
         "  jobs=4            no more than 4 tasks run at once; jobs=none: no limit
+  cores=8           the tasks share 8 cores
   start:NAME=-30s   it is started 30 s earlier; or +30s, first
   wait:NAME=+30s    it is waited for 30 s later; or -30s, first, last
   run:NAME=50%      its task takes half as long; or 90s, -30s, +30s
@@ -36,6 +37,7 @@ pub(super) struct WhatIf {
 #[derive(Clone, Debug)]
 enum Wanted {
     Jobs(Option<u32>),
+    Cores(u32),
     Parallel,
     /// To each future of that name.
     Each(String, Kind),
@@ -59,6 +61,7 @@ pub(super) fn parse(text: &str) -> Result<WhatIf, String> {
             let (what, value) = text.rsplit_once('=').ok_or_else(|| NO_CHANGE.to_owned())?;
             match what.split_once(':').unwrap_or((what, "")) {
                 ("jobs", "") => Wanted::Jobs(jobs(value)?),
+                ("cores", "") => Wanted::Cores(planning::jobs(value)?),
                 ("start", name) if !name.is_empty() => Wanted::Each(name.to_owned(), Kind::Start(shift(value, false)?)),
                 ("wait", name) if !name.is_empty() => Wanted::Each(name.to_owned(), Kind::Wait(shift(value, true)?)),
                 ("run", name) if !name.is_empty() => Wanted::Each(name.to_owned(), Kind::Run(length(value)?)),
@@ -107,6 +110,11 @@ impl WhatIf {
     pub(super) fn changes(&self, run: &Run) -> Result<Vec<Change>, Failure> {
         let (name, kind) = match &self.wanted {
             Wanted::Jobs(jobs) => return Ok(vec![Change::Jobs(*jobs)]),
+            Wanted::Cores(_) if run.cores().is_none() => {
+                let why = "none of its tasks ran for long enough to tell what it used";
+                return Err(Failure::Usage(format!("{}: {why}", self.text)));
+            }
+            Wanted::Cores(cores) => return Ok(vec![Change::Cores(*cores)]),
             Wanted::Parallel => return Ok(vec![Change::Parallel]),
             Wanted::Each(name, kind) => (name, *kind),
         };
@@ -133,6 +141,7 @@ pub(super) fn text(change: Change, run: &Run) -> String {
     };
     match change {
         Change::Jobs(jobs) => format!("jobs={}", jobs.map_or_else(|| "none".to_owned(), |jobs| jobs.to_string())),
+        Change::Cores(cores) => format!("cores={cores}"),
         Change::Parallel => "parallel".to_owned(),
         Change::Background(task) => format!("parallel:{}", run.label(task)),
         Change::Start(task, to) => format!("start:{}={}", run.label(task), shift(to)),

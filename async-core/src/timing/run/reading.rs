@@ -99,11 +99,19 @@ impl Run {
         let ends = run.tasks.iter().map(|task| task.until(now).max(task.wait.map_or(0, |wait| wait.end)));
         let length = ends.chain(run.script_end).max().unwrap_or(0);
         run.end = run.start + length;
+        run.script_cpu = script.cpu.map(|cpu| own_cpu(cpu, &run.tasks));
         for task in &mut run.tasks {
             task.run_time = if task.status.state == State::Queued { 0 } else { task.until(length) - task.run_start };
         }
         run
     }
+}
+
+/// What a script itself used of what it and its children used: tasks that ran on their own account have theirs. In ms.
+fn own_cpu(all: Millis, tasks: &[Task]) -> Millis {
+    let outermost = tasks.iter().filter(|task| task.parent.is_none()).filter_map(|task| task.usage);
+    let of_tasks = outermost.map(|usage| usage.user.saturating_add(usage.system)).fold(0, Millis::saturating_add);
+    all.saturating_sub(of_tasks).max(0)
 }
 
 /// The offset of a moment from the start, both in ms since the epoch.
