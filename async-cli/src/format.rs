@@ -24,6 +24,12 @@ pub(crate) fn duration(ms: Millis) -> String {
     }
 }
 
+/// An amount of memory in KiB: `12.3 MiB`.
+#[allow(clippy::cast_precision_loss, reason = "no machine has that much memory")]
+pub(crate) fn memory(kib: u64) -> String {
+    format!("{:.1} MiB", kib as f64 / 1024.0)
+}
+
 /// A moment, in ms since the epoch, in local time: the time of day if it is today, else the date.
 pub(crate) fn moment(ms: Millis) -> String {
     let Some(moment) = at(ms).map(|moment| moment.with_timezone(&Local)) else { return UNKNOWN.to_owned() };

@@ -22,6 +22,8 @@ enum Task {
     Demo(demo::Demo),
     Dist(dist::Dist),
     Fuzz(fuzz::Fuzz),
+    /// Runs random scripts, predicts how long they would take otherwise, and runs them so
+    Predict(trial::Trial),
     Schema(schema::Schema),
     Shim(shim::Shim),
     Snapshots(snapshots::Snapshots),
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Task::Demo(task) => task.run(),
         Task::Dist(task) => task.run(),
         Task::Fuzz(task) => task.run(),
+        Task::Predict(task) => task.run("predict"),
         Task::Schema(task) => task.run(),
         Task::Shim(task) => task.run(),
         Task::Snapshots(task) => task.run(),

@@ -28,6 +28,12 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// The processor time in user mode and in the kernel together, in ms.
+    #[must_use]
+    pub fn cpu(&self) -> Millis {
+        self.user.saturating_add(self.system)
+    }
+
     /// The usage of all children that this process has waited for; none if the kernel does not tell.
     pub(crate) fn of_children() -> Option<Self> {
         let usage = getrusage(UsageWho::RUSAGE_CHILDREN).ok()?;

@@ -380,7 +380,7 @@ fn use_of(task: &Task, nested: Vec<(Millis, Millis)>, length: Millis) -> Option<
     let (interval, mut used) = match (&task.samples, &task.usage) {
         (Some(Samples { interval, cpu, .. }), _) if !is_interrupted && !cpu.is_empty() => (*interval, cpu.clone()),
         (Some(samples), _) => (Millis::MAX, vec![samples.cpu.iter().sum()]),
-        (None, Some(usage)) => (Millis::MAX, vec![usage.user.saturating_add(usage.system)]),
+        (None, Some(usage)) => (Millis::MAX, vec![usage.cpu()]),
         (None, None) => return None,
     };
     // A tick too many would be a lot for a very short one.
@@ -407,7 +407,7 @@ fn nested_use(run: &Run) -> Vec<Vec<(Millis, Millis)>> {
     let mut nested = vec![Vec::new(); run.tasks.len()];
     for task in run.tasks.iter().filter(|task| !task.synchronous) {
         if let (Some(parent), Some(end), Some(usage)) = (task.parent, task.end, task.usage) {
-            nested[parent].push((end, usage.user.saturating_add(usage.system)));
+            nested[parent].push((end, usage.cpu()));
         }
     }
     nested

@@ -1,6 +1,8 @@
-//! Trials of the program: what a future costs, and what it survives. `cargo xtask bench` and `cargo xtask torture` run them.
+//! Trials of the program: what a future costs, what it survives, and whether predictions come true. `cargo xtask bench`,
+//! `cargo xtask torture` and `cargo xtask predict` run them.
 
 mod bench;
+mod predict;
 mod random;
 mod torture;
 
@@ -14,6 +16,7 @@ use clap::Parser;
 enum Trial {
     Bench(Box<bench::Bench>),
     Gather(bench::crowd::Gather),
+    Predict(predict::Predict),
     Torture(torture::Torture),
 }
 
@@ -21,6 +24,7 @@ fn main() -> ExitCode {
     let result = match Trial::parse() {
         Trial::Bench(trial) => trial.run(),
         Trial::Gather(trial) => trial.run(),
+        Trial::Predict(trial) => trial.run(),
         Trial::Torture(trial) => trial.run(),
     };
     match result {

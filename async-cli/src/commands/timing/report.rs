@@ -142,7 +142,7 @@ pub(super) fn advice(run: &Run, advice: &[Advice]) -> String {
 
 /// Whether a task that took a while hardly used the processor.
 fn is_waiting(task: &Task, length: Millis) -> bool {
-    let computed = task.usage.map(|usage| usage.user.saturating_add(usage.system));
+    let computed = task.usage.map(|usage| usage.cpu());
     task.run_time * 100 >= length && computed.is_some_and(|ms| ms.saturating_mul(100) < task.run_time * WAITING)
 }
 

@@ -12,13 +12,18 @@ use comfy_table::{
 
 use super::figures;
 
-const TITLES: [&str; 7] = ["NAME", "START", "QUEUED", "RUN", "BLOCKED", "SLACK", "STATUS"];
+const TITLES: [&str; 9] = ["NAME", "START", "QUEUED", "RUN", "CPU", "MEMORY", "BLOCKED", "SLACK", "STATUS"];
 
-/// The index of the column that only exists if something was queued.
+/// The indices of the columns that only exist if something was queued, and if anything is known for them.
 const QUEUED: usize = 2;
+const CPU: usize = 4;
+const MEMORY: usize = 5;
 
 /// The minimum width of a name, in columns.
 const LEAST_NAME: u16 = 8;
+
+/// Names of that width stay whole if other columns can give way.
+const ENOUGH_NAME: u16 = 20;
 
 /// What the futures are sorted by; nested ones stay below theirs.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -52,7 +57,15 @@ pub(super) fn table(run: &Run, sort: Sort, width: u16, colors: bool) -> String {
     }
     let figure = |ms: Option<Millis>| ms.map_or_else(|| "-".to_owned(), |ms| figures::fixed(ms, run.length()));
     let has_queued = run.tasks.iter().any(|task| task.queued() > 0);
-    let row = |cells| row(cells, has_queued);
+    let has_usage = run.tasks.iter().any(|task| task.usage.is_some());
+    let columns: Vec<usize> = (0..TITLES.len())
+        .filter(|&column| match column {
+            QUEUED => has_queued,
+            CPU | MEMORY => has_usage,
+            _ => true,
+        })
+        .collect();
+    let row = |cells| row(cells, &columns);
     table.set_header(row(TITLES.map(|title| Cell::new(title).add_attribute(Attribute::Bold))));
     for (task, depth) in order(run, sort) {
         let label = async_core::text::printable(run.label(task).as_ref());
@@ -63,6 +76,8 @@ pub(super) fn table(run: &Run, sort: Sort, width: u16, colors: bool) -> String {
             Cell::new(figure(Some(task.start))),
             Cell::new(figure(Some(task.queued()))),
             Cell::new(figure(task.known_run_time())),
+            Cell::new(figure(task.usage.map(|usage| usage.cpu()))),
+            Cell::new(memory(task)),
             Cell::new(figure(Some(task.blocked()))),
             Cell::new(figure(task.slack())),
             status,
@@ -76,19 +91,28 @@ pub(super) fn table(run: &Run, sort: Sort, width: u16, colors: bool) -> String {
         Cell::new(""),
         Cell::new(figure(Some(run.tasks.iter().map(Task::queued).sum()))),
         Cell::new(figure(Some(figures.background))),
+        Cell::new(figure(Some(run.tasks.iter().filter_map(|task| task.usage).map(|usage| usage.cpu()).sum()))),
+        Cell::new(""),
         Cell::new(figure(Some(figures.waited))),
         Cell::new(figure(Some(slack))),
         Cell::new(format!("in {}", figures::fixed(figures.elapsed, run.length()))),
     ]));
-    arrange(&mut table, width);
+    arrange(&mut table, &columns, width);
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
-fn row(cells: [Cell; TITLES.len()], has_queued: bool) -> Row {
+/// The most memory that a task had, or any single process of it if more is not known.
+fn memory(task: &Task) -> String {
+    let of_tree = task.samples.as_ref().map(|samples| samples.max_tree_resident);
+    let kib = of_tree.or(task.usage.map(|usage| usage.max_resident));
+    kib.map_or_else(|| "-".to_owned(), crate::format::memory)
+}
+
+fn row(cells: [Cell; TITLES.len()], columns: &[usize]) -> Row {
     let mut row = Row::new();
     for (column, cell) in cells.into_iter().enumerate() {
         let is_figure = (1..TITLES.len() - 1).contains(&column);
-        if has_queued || column != QUEUED {
+        if columns.contains(&column) {
             row.add_cell(cell.set_alignment(if is_figure { CellAlignment::Right } else { CellAlignment::Left }));
         }
     }
@@ -96,13 +120,27 @@ fn row(cells: [Cell; TITLES.len()], has_queued: bool) -> Row {
     row
 }
 
-fn arrange(table: &mut Table, width: u16) {
+/// In a narrow table, memory and processor time give way to names.
+fn arrange(table: &mut Table, columns: &[usize], width: u16) {
     let widths = table.column_max_content_widths();
-    let others: u16 = widths[1..].iter().map(|width| width + 2).sum();
+    let name = widths[0].min(ENOUGH_NAME);
+    let mut hidden = Vec::new();
+    let others = |hidden: &[usize]| {
+        let shown = columns.iter().zip(&widths).skip(1).filter(|(column, _)| !hidden.contains(*column));
+        shown.map(|(_, width)| width.saturating_add(2)).fold(0, u16::saturating_add)
+    };
+    for column in [MEMORY, CPU] {
+        if columns.contains(&column) && others(&hidden).saturating_add(name) > width {
+            hidden.push(column);
+        }
+    }
+    let others = others(&hidden);
     let last = widths.len() - 1;
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, if index == last { 0 } else { 2 }));
-        if index == 0 {
+        if hidden.contains(&columns[index]) {
+            column.set_constraint(ColumnConstraint::Hidden);
+        } else if index == 0 {
             let room = width.saturating_sub(others).max(LEAST_NAME) + 2;
             column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(room)));
         } else {

@@ -110,7 +110,7 @@ impl Run {
 /// What a script itself used of what it and its children used: tasks that ran on their own account have theirs. In ms.
 fn own_cpu(all: Millis, tasks: &[Task]) -> Millis {
     let outermost = tasks.iter().filter(|task| task.parent.is_none()).filter_map(|task| task.usage);
-    let of_tasks = outermost.map(|usage| usage.user.saturating_add(usage.system)).fold(0, Millis::saturating_add);
+    let of_tasks = outermost.map(|usage| usage.cpu()).fold(0, Millis::saturating_add);
     all.saturating_sub(of_tasks).max(0)
 }
 

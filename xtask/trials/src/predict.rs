@@ -1,0 +1,338 @@
+//! `cargo xtask predict`: are the predictions of `async timing` true?
+//!
+//! It makes scripts at random whose tasks compute, sleep, do both, or start tasks of their own, and runs each once.
+//! `async timing` then says what the run would have taken one after another, on fewer cores, under a limit, with a task
+//! started earlier, or with one that takes half as long. Then the script is really run so, and the two lengths are
+//! compared. The same seed makes the same scripts.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+use async_bash_shim::{Options, Profile, render};
+use clap::Args;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::random::Random;
+
+/// How long it takes to count so far in bash, in ms, is measured first.
+const COUNT: u64 = 300_000;
+
+/// Runs random scripts, predicts how long they would take otherwise, and runs them so
+#[derive(Args)]
+pub(crate) struct Predict {
+    /// How many scripts
+    #[arg(long, default_value_t = 20)]
+    runs: u64,
+    /// The first script; the others follow
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// A built program `async`, in place of a release build
+    #[arg(long, value_name = "PATH")]
+    program: Option<PathBuf>,
+    /// Print each script and what was recorded of it
+    #[arg(long)]
+    verbose: bool,
+}
+
+/// What a task, or the script between its steps, does, in tenths of a second.
+#[derive(Clone, Debug)]
+enum Act {
+    Compute(u64),
+    Sleep(u64),
+}
+
+#[derive(Clone, Debug)]
+struct Task {
+    name: String,
+    acts: Vec<Act>,
+    /// Tasks that it starts first, and waits for at its end.
+    inside: Vec<Task>,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Do(Act),
+    Start(usize),
+    Wait(usize),
+}
+
+/// A script.
+#[derive(Clone, Debug)]
+struct Plan {
+    tasks: Vec<Task>,
+    steps: Vec<Step>,
+}
+
+/// The same script, done otherwise.
+struct Variant {
+    kind: &'static str,
+    /// The option of `async timing`; none for one after another.
+    what_if: Option<String>,
+    plan: Plan,
+    env: Vec<(&'static str, &'static str)>,
+    /// On how many cores, if not on all.
+    cores: Option<u32>,
+}
+
+impl Predict {
+    pub(crate) fn run(&self) -> Result<(), String> {
+        let program = match &self.program {
+            Some(path) => fs::canonicalize(path).map_err(|e| format!("can't find {}: {e}", path.display()))?,
+            None => xtask::program::optimized()?,
+        };
+        let place = Place::make(program)?;
+        println!("| script | what | predicted, s | took, s | error |\n| ---: | --- | ---: | ---: | ---: |");
+        let mut errors: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+        for seed in self.seed..self.seed + self.runs {
+            let plan = Plan::random(&mut Random::new(seed));
+            let base = Variant { kind: "", what_if: None, plan: plan.clone(), env: Vec::new(), cores: None };
+            place.time(&base)?;
+            if self.verbose {
+                println!("{}\n{}", plan.script(place.unit), place.said(&["--table"])?);
+            }
+            let predicted: Vec<f64> = plan
+                .variants()
+                .iter()
+                .map(|variant| place.predict(variant.what_if.as_deref()))
+                .collect::<Result<_, _>>()?;
+            for (variant, predicted) in plan.variants().iter().zip(predicted) {
+                let took = place.time(variant)?;
+                let error = (predicted - took).abs() / took * 100.0;
+                println!("| {seed} | {} | {predicted:.2} | {took:.2} | {error:.1} % |", variant.kind);
+                errors.entry(variant.kind).or_default().push(error);
+            }
+        }
+        println!("\n| what | predictions | median error | worst |\n| --- | ---: | ---: | ---: |");
+        let all: Vec<f64> = errors.values().flatten().copied().collect();
+        for (kind, mut errors) in errors.into_iter().chain([("all", all)]) {
+            errors.sort_by(f64::total_cmp);
+            let worst = errors.last().copied().unwrap_or_default();
+            println!("| {kind} | {} | {:.1} % | {worst:.1} % |", errors.len(), errors[errors.len() / 2]);
+        }
+        Ok(())
+    }
+}
+
+/// A folder for the scripts.
+struct Place {
+    dir: TempDir,
+    program: PathBuf,
+    /// How far bash counts in a tenth of a second.
+    unit: u64,
+}
+
+impl Place {
+    fn make(program: PathBuf) -> Result<Self, String> {
+        let dir = tempfile::tempdir().map_err(|e| format!("can't make a temporary folder: {e}"))?;
+        fs::write(dir.path().join("shim.bash"), render(&Options::of(Profile::Standalone)))
+            .map_err(|e| format!("can't write the functions: {e}"))?;
+        let mut place = Self { dir, program, unit: COUNT };
+        let script = format!(
+            "function work {{ local i; for ((i = 0; i < {COUNT}; i++)); do :; done; }}; work; s=$EPOCHREALTIME; work; e=$EPOCHREALTIME; echo $(((${{e/./}} - ${{s/./}}) / 1000))"
+        );
+        let output = place.command(&["bash".into(), "-c".into(), script.into()]).output();
+        let output = output.map_err(|e| format!("can't run bash: {e}"))?;
+        let ms: u64 =
+            String::from_utf8_lossy(&output.stdout).trim().parse().map_err(|_| "bash can't count".to_owned())?;
+        place.unit = COUNT * 100 / ms.max(1);
+        Ok(place)
+    }
+
+    fn command(&self, words: &[OsString]) -> Command {
+        let mut command = Command::new(&words[0]);
+        command
+            .args(&words[1..])
+            .env_clear()
+            .env("PATH", env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.dir.path())
+            .env("ASYNC_BIN", &self.program)
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("run.bash")
+    }
+
+    /// Runs a script; returns how long it took, in s.
+    fn time(&self, variant: &Variant) -> Result<f64, String> {
+        fs::write(self.path(), variant.plan.script(self.unit)).map_err(|e| format!("can't write the script: {e}"))?;
+        let mut words: Vec<OsString> = Vec::new();
+        if let Some(cores) = variant.cores {
+            words.extend(["taskset".into(), "-c".into(), format!("0-{}", cores - 1).into()]);
+        }
+        words.extend(["bash".into(), self.path().into()]);
+        let mut command = self.command(&words);
+        command.envs(variant.env.iter().copied());
+        let output = command.output().map_err(|e| format!("can't run {command:?}: {e}"))?;
+        if !output.status.success() {
+            return Err(format!("{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)));
+        }
+        self.timing(&[])?["run"]["length_ms"].as_f64().map(|ms| ms / 1000.0).ok_or_else(|| "no length".to_owned())
+    }
+
+    fn predict(&self, what_if: Option<&str>) -> Result<f64, String> {
+        let ms = match what_if {
+            Some(what_if) => self.timing(&["--what-if", what_if])?["what_if"]["length_ms"].as_f64(),
+            None => self.timing(&[])?["summary"]["serial_ms"].as_f64(),
+        };
+        ms.map(|ms| ms / 1000.0).ok_or_else(|| format!("no prediction for {what_if:?}"))
+    }
+
+    fn timing(&self, args: &[&str]) -> Result<Value, String> {
+        let text = self.said(&[&["--json"], args].concat())?;
+        serde_json::from_str(&text).map_err(|e| format!("not JSON: {e}"))
+    }
+
+    fn said(&self, args: &[&str]) -> Result<String, String> {
+        let words: Vec<OsString> =
+            [self.program.clone().into(), "timing".into(), "--script".into(), self.path().into()]
+                .into_iter()
+                .chain(args.iter().map(OsString::from))
+                .collect();
+        let mut command = self.command(&words);
+        let output = command.output().map_err(|e| format!("can't run {command:?}: {e}"))?;
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        } else {
+            Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)))
+        }
+    }
+}
+
+impl Plan {
+    fn random(random: &mut Random) -> Self {
+        let count = 3 + random.below(4);
+        let tasks: Vec<Task> = (0..count).map(|index| Task::random(random, format!("t{index}"), true)).collect();
+        let mut steps = Vec::new();
+        let mut running: Vec<usize> = Vec::new();
+        for task in 0..count {
+            if random.percent(50) {
+                steps.push(Step::Do(Act::random(random, 6)));
+            }
+            steps.push(Step::Start(task));
+            running.push(task);
+            if running.len() > 1 && random.percent(25) {
+                let awaited = running.remove(random.below(running.len()));
+                steps.push(Step::Wait(awaited));
+            }
+        }
+        if random.percent(60) {
+            steps.push(Step::Do(Act::random(random, 10)));
+        }
+        random.shuffle(&mut running);
+        steps.extend(running.into_iter().map(Step::Wait));
+        Self { tasks, steps }
+    }
+
+    fn script(&self, unit: u64) -> String {
+        let mut text = format!(
+            "source ./shim.bash\n\
+             function work {{ local i; for ((i = 0; i < $1 * {unit}; i++)); do :; done; }}\n\
+             function rest {{ sleep $(($1 / 10)).$(($1 % 10)); }}\n"
+        );
+        for task in &self.tasks {
+            task.define(&mut text);
+        }
+        for step in &self.steps {
+            let _ = match step {
+                Step::Do(act) => writeln!(text, "{}", act.line()),
+                Step::Start(task) => writeln!(text, "async_run {0} {0}", self.tasks[*task].name),
+                Step::Wait(task) => writeln!(text, "async_wait {}", self.tasks[*task].name),
+            };
+        }
+        text
+    }
+
+    fn variants(&self) -> Vec<Variant> {
+        let plain = |kind, what_if: Option<&str>| Variant {
+            kind,
+            what_if: what_if.map(str::to_owned),
+            plan: self.clone(),
+            env: Vec::new(),
+            cores: None,
+        };
+        let last = self.tasks.len() - 1;
+        let mut sooner = self.clone();
+        sooner.steps.retain(|step| !matches!(step, Step::Start(task) if *task == last));
+        sooner.steps.insert(0, Step::Start(last));
+        let mut shorter = self.clone();
+        for act in &mut shorter.tasks[0].acts {
+            let (Act::Compute(length) | Act::Sleep(length)) = act;
+            *length /= 2;
+        }
+        let of_two = |name: &str, what: &str| Some(format!("{what}:{name}"));
+        vec![
+            Variant { env: vec![("ASYNC_PARALLEL", "false")], ..plain("one after another", None) },
+            Variant { env: vec![("ASYNC_JOBS", "2")], ..plain("a limit of 2", Some("jobs=2")) },
+            Variant { cores: Some(1), ..plain("one core", Some("cores=1")) },
+            Variant {
+                what_if: of_two(&format!("{}=first", self.tasks[last].name), "start"),
+                plan: sooner,
+                ..plain("a start moved", None)
+            },
+            Variant {
+                what_if: of_two(&format!("{}=50%", self.tasks[0].name), "run"),
+                plan: shorter,
+                ..plain("half as long", None)
+            },
+        ]
+    }
+}
+
+impl Task {
+    fn random(random: &mut Random, name: String, may_nest: bool) -> Self {
+        // Even numbers, as they are halved.
+        let mut length = |most: usize| 2 + 2 * u64::try_from(random.below(most / 2)).unwrap_or(0);
+        let (a, b, c) = (length(14), length(8), length(8));
+        let inside = if may_nest && random.percent(15) {
+            (0..2).map(|index| Self::random(random, format!("{name}_{index}"), false)).collect()
+        } else {
+            Vec::new()
+        };
+        let acts = match random.below(4) {
+            0 | 1 => vec![Act::Compute(a)],
+            2 => vec![Act::Sleep(a)],
+            _ => vec![Act::Compute(b), Act::Sleep(c), Act::Compute(b)],
+        };
+        Self { name, acts, inside }
+    }
+
+    fn define(&self, text: &mut String) {
+        for task in &self.inside {
+            task.define(text);
+        }
+        let _ = writeln!(text, "function {} {{", self.name);
+        for task in &self.inside {
+            let _ = writeln!(text, "async_run {0} {0}", task.name);
+        }
+        for act in &self.acts {
+            let _ = writeln!(text, "{}", act.line());
+        }
+        if !self.inside.is_empty() {
+            let names: Vec<&str> = self.inside.iter().map(|task| task.name.as_str()).collect();
+            let _ = writeln!(text, "async_wait {}", names.join(" "));
+        }
+        text.push_str("}\n");
+    }
+}
+
+impl Act {
+    fn random(random: &mut Random, most: usize) -> Self {
+        let length = 1 + u64::try_from(random.below(most)).unwrap_or(0);
+        if random.percent(60) { Self::Compute(length) } else { Self::Sleep(length) }
+    }
+
+    fn line(&self) -> String {
+        match self {
+            Self::Compute(length) => format!("work {length}"),
+            Self::Sleep(length) => format!("rest {length}"),
+        }
+    }
+}
