@@ -24,6 +24,12 @@ pub(crate) fn duration(ms: Millis) -> String {
     }
 }
 
+/// An amount of memory in KiB: `12.3 MiB`.
+#[allow(clippy::cast_precision_loss, reason = "no machine has that much memory")]
+pub(crate) fn memory(kib: u64) -> String {
+    format!("{:.1} MiB", kib as f64 / 1024.0)
+}
+
 /// A moment, in ms since the epoch, in local time: the time of day if it is today, else the date.
 pub(crate) fn moment(ms: Millis) -> String {
     let Some(moment) = at(ms).map(|moment| moment.with_timezone(&Local)) else { return UNKNOWN.to_owned() };
@@ -87,6 +93,13 @@ mod tests {
             (1_000_000, "11d 13h"),
         ] {
             assert_eq!(duration(seconds * 1000 + 999), text);
+        }
+    }
+
+    #[test]
+    fn memory_is_in_mebibytes() {
+        for (kib, text) in [(0, "0.0 MiB"), (12_595, "12.3 MiB"), (3 << 20, "3072.0 MiB")] {
+            assert_eq!(memory(kib), text);
         }
     }
 
