@@ -97,6 +97,13 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_in_mebibytes() {
+        for (kib, text) in [(0, "0.0 MiB"), (12_595, "12.3 MiB"), (3 << 20, "3072.0 MiB")] {
+            assert_eq!(memory(kib), text);
+        }
+    }
+
+    #[test]
     fn a_line_is_shown_as_a_terminal_leaves_it() {
         for (line, wanted) in [
             (&b"10%\r50%\r100%\r\n"[..], "100%"),

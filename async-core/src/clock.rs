@@ -1,4 +1,4 @@
-//! The two clocks: the wall clock, for people and for the original's keys, and one that never steps.
+//! The clocks: the wall clock, for people and for the original's keys, and one that never steps.
 
 use std::time::Duration;
 
@@ -22,6 +22,11 @@ fn read(clock: ClockId) -> Millis {
 #[must_use]
 pub fn wall() -> Millis {
     read(ClockId::CLOCK_REALTIME)
+}
+
+/// The processor time of this thread so far, in ms.
+pub(crate) fn of_this_thread() -> Millis {
+    read(ClockId::CLOCK_THREAD_CPUTIME_ID)
 }
 
 /// Milliseconds since the machine booted, including time asleep (`CLOCK_BOOTTIME`). Never steps back. Every duration

@@ -8,6 +8,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 use std::str::FromStr;
 use std::sync::OnceLock;
@@ -357,14 +358,6 @@ pub(crate) fn wake_supervisor(pid: u32, record: &Metadata) -> io::Result<()> {
     signal_if(pid, Signal::SIGCONT, || writes_to(pid, record))
 }
 
-/// The length of a clock tick, in ms.
-fn tick_ms() -> Millis {
-    match sysconf(SysconfVar::CLK_TCK) {
-        Ok(Some(per_second)) if per_second > 0 => 1000 / per_second,
-        _ => 10,
-    }
-}
-
 /// Sends a signal to the process with that id and start time (clock ticks since boot), if it still exists.
 pub(crate) fn signal_process(pid: u32, start_ticks: u64, signal: Signal) -> io::Result<()> {
     signal_if(pid, signal, || look(pid).is_some_and(|process| process.start_ticks == start_ticks))
@@ -407,20 +400,21 @@ pub fn is_alive_since(pid: u32, since: Option<Millis>) -> bool {
     let (Some(since), Ok(stat)) = (since, stat_line(pid)) else {
         return false;
     };
+    let tick_ms = 1000 / ticks_per_second();
     let started = start_ticks(&stat).and_then(|ticks| Millis::try_from(ticks).ok());
     // The kernel rounds the start down to whole ticks.
-    started.is_some_and(|ticks| (ticks + 1) * tick_ms() + FORKED_BEFORE >= since) && runs(&stat)
+    started.is_some_and(|ticks| (ticks + 1) * tick_ms + FORKED_BEFORE >= since) && runs(&stat)
 }
 
 /// The processor time that a process and those of its children that it has waited for have used so far, in user mode and
-/// in the kernel, in ms.
-///
-/// See `utime`, `stime`, `cutime` and `cstime` in proc(5). None if it can't be told.
+/// in the kernel, in ms; none if it can't be told.
 pub(crate) fn cpu_time(pid: u32) -> Option<Millis> {
-    let stat = stat_line(pid).ok()?;
-    // Fields 14 to 17 of the line.
-    let ticks = fields_after_name(&stat)?.skip(11).take(4).map(|ticks| ticks.parse::<Millis>().ok());
-    Some(ticks.sum::<Option<Millis>>()?.saturating_mul(tick_ms()))
+    let usage = try_usage(pid).ok()??;
+    Some(ticks_in_ms(usage.ticks.saturating_add(usage.ticks_of_children)))
+}
+
+fn ticks_per_second() -> Millis {
+    sysconf(SysconfVar::CLK_TCK).ok().flatten().filter(|&ticks| ticks > 0).unwrap_or(100)
 }
 
 /// A snapshot of a process.
@@ -450,6 +444,48 @@ fn parse_look(stat: &str) -> Option<ProcessEntry> {
     Some(ProcessEntry { parent, start_ticks: start_ticks(stat)?, runs: runs(stat) })
 }
 
+/// What a process has used so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProcessUsage {
+    /// Its name in the process table.
+    pub(crate) name: String,
+    /// Whether it runs: a zombie does not.
+    pub(crate) runs: bool,
+    /// Its processor time, in clock ticks, in user mode and in the kernel. A zombie still has it.
+    pub(crate) ticks: u64,
+    /// That of the children that it has waited for, and of those that they had waited for.
+    pub(crate) ticks_of_children: u64,
+    /// Its resident memory, in KiB.
+    pub(crate) resident: u64,
+    /// How many threads it has.
+    pub(crate) threads: u32,
+}
+
+/// Looks at what that process has used; none if it is gone.
+pub(crate) fn try_usage(pid: u32) -> io::Result<Option<ProcessUsage>> {
+    let stat = unless_gone(stat_line(pid))?;
+    stat.map(|stat| parse_usage(&stat).ok_or_else(|| io::ErrorKind::InvalidData.into())).transpose()
+}
+
+fn parse_usage(stat: &str) -> Option<ProcessUsage> {
+    let name = stat.split_once('(')?.1.rsplit_once(')')?.0.to_owned();
+    // The fields after the name begin with field 3.
+    let mut fields = fields_after_name(stat)?.skip(11);
+    let mut next = || fields.next()?.parse::<u64>().ok();
+    let (ticks, ticks_of_children) = (next()? + next()?, next()? + next()?);
+    let mut fields = fields.skip(2);
+    let threads = fields.next()?.parse().ok()?;
+    let pages: u64 = fields.nth(3)?.parse().ok()?;
+    let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|bytes| u64::try_from(bytes).ok());
+    let resident = pages.saturating_mul(page.unwrap_or(4096)) / 1024;
+    Some(ProcessUsage { name, runs: runs(stat), ticks, ticks_of_children, resident, threads })
+}
+
+/// So many clock ticks, in ms.
+pub(crate) fn ticks_in_ms(ticks: u64) -> Millis {
+    Millis::try_from(ticks).unwrap_or(Millis::MAX).saturating_mul(1000) / ticks_per_second()
+}
+
 /// The children of that process, or of this one, across all of its threads; none if the process is gone. If some of the
 /// children end meanwhile, siblings may be missing: see `/proc/PID/task/TID/children` in proc(5).
 ///
@@ -459,16 +495,21 @@ pub(crate) fn children(pid: Option<u32>) -> io::Result<Option<Vec<u32>>> {
     let Some(entries) = unless_gone(fs::read_dir(threads).and_then(Iterator::collect::<io::Result<Vec<_>>>))? else {
         return Ok(None);
     };
-    let mut children = Vec::new();
-    for entry in entries {
-        let list = entry.path().join("children");
-        match unless_gone(fs::read_to_string(list))? {
-            Some(list) => children.extend(list.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok())),
-            None if entry.path().join("stat").try_exists()? => return Err(io::ErrorKind::Unsupported.into()),
-            None => {}
-        }
+    let lists = entries.iter().map(|entry| children_of_thread(&entry.path())).collect::<io::Result<Vec<_>>>()?;
+    Ok(Some(lists.concat()))
+}
+
+/// The same for a process that has one thread, which takes fewer calls; empty if the process is gone.
+pub(crate) fn children_of_single_thread(pid: u32) -> io::Result<Vec<u32>> {
+    children_of_thread(Path::new(&format!("/proc/{pid}/task/{pid}")))
+}
+
+fn children_of_thread(thread: &Path) -> io::Result<Vec<u32>> {
+    match unless_gone(fs::read_to_string(thread.join("children")))? {
+        Some(list) => Ok(list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()),
+        None if thread.join("stat").try_exists()? => Err(io::ErrorKind::Unsupported.into()),
+        None => Ok(Vec::new()),
     }
-    Ok(Some(children))
 }
 
 /// None if the process was gone before or during the look.
@@ -697,6 +738,17 @@ mod tests {
         let stat = "42 (a) b (c) S 1 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 777 1000";
         assert_eq!(start_ticks(stat), Some(777));
         assert_eq!(state(stat), Some("S"));
+    }
+
+    #[test]
+    fn what_a_process_has_used_is_in_its_line() {
+        let stat = "42 (a) b (c) Z 1 42 42 0 -1 4194560 1 0 0 0 30 4 500 6 20 0 3 0 777 1000 25 0";
+        let used = parse_usage(stat).unwrap();
+        assert_eq!((used.name.as_str(), used.runs, used.ticks, used.ticks_of_children), ("a) b (c", false, 34, 506));
+        assert_eq!((used.threads, used.resident % 25), (3, 0), "{used:?}");
+        assert!(used.resident >= 100, "{used:?}");
+        let me = try_usage(std::process::id()).unwrap().unwrap();
+        assert!(me.runs && me.resident > 0 && me.threads > 0, "{me:?}");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! still runs descends from its supervisor.
 
 mod descendants;
+mod usage;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -18,6 +19,8 @@ use crate::clock::{self, Millis};
 use crate::process;
 use descendants::Found;
 pub(crate) use descendants::Root;
+pub use usage::TreeUsage;
+pub(crate) use usage::below;
 
 /// How long to wait for killed processes before looking again, in ms.
 const LOOK_AGAIN: Millis = 1000;
@@ -42,8 +45,10 @@ pub struct Ended {
 
 /// Ends all descendants of this process: sends SIGTERM, and SIGKILL to what is left `grace` ms later. Returns when all
 /// are gone. This process must be the reaper of them all, and must not wait for any of them meanwhile.
-pub(crate) fn end_own(grace: Millis) -> io::Result<Ended> {
-    Ok(end_living(&descendants::of_this_process, &[grace])?.pop().unwrap_or_default())
+///
+/// Calls `meanwhile` now and then while it waits; that says when to call it again, in ms since boot.
+pub(crate) fn end_own(grace: Millis, meanwhile: &dyn Fn() -> Millis) -> io::Result<Ended> {
+    Ok(end_living(&descendants::of_this_process, &[grace], meanwhile)?.pop().unwrap_or_default())
 }
 
 /// The same for one tree per grace period: the roots that `roots` finds for each, and all their descendants, but never
@@ -57,7 +62,7 @@ pub(crate) fn end(roots: &dyn Fn() -> io::Result<Vec<Root>>, graces: &[Millis]) 
         known.borrow_mut().extend(&living);
         Ok(living)
     };
-    end_living(&living, graces)
+    end_living(&living, graces, &|| Millis::MAX)
 }
 
 /// The running processes among the roots and all their descendants.
@@ -72,7 +77,11 @@ impl Found {
     }
 }
 
-fn end_living(living: &impl Fn() -> io::Result<Vec<Found>>, graces: &[Millis]) -> io::Result<Vec<Ended>> {
+fn end_living(
+    living: &impl Fn() -> io::Result<Vec<Found>>,
+    graces: &[Millis],
+    meanwhile: &dyn Fn() -> Millis,
+) -> io::Result<Vec<Ended>> {
     let mut ended = vec![Ended::default(); graces.len()];
     for found in living()? {
         found.send(Signal::SIGTERM);
@@ -91,7 +100,7 @@ fn end_living(living: &impl Fn() -> io::Result<Vec<Found>>, graces: &[Millis]) -
         while !left.is_empty() && clock::since_boot() < deadline {
             // All of them have to end, so waiting for one after another is as good as for all at once.
             for found in &left {
-                wait_for(found.pid, deadline);
+                wait_for(found.pid, deadline.min(meanwhile()));
             }
             left = due()?;
         }

@@ -36,8 +36,7 @@ fn a_system_call_that_fails_is_told_of_or_does_no_harm() {
         .iter()
         .map(|trial| {
             let subject = &trial.subject;
-            let mut stage = Sweep::set(*subject, &trial.bash);
-            let ran = stage.run(None);
+            let (mut stage, ran) = Sweep::run_well(*subject, &trial.bash);
             let failed = ran.says_that_it_failed();
             let as_meant =
                 if failed == subject.is_to_fail() { Ok(()) } else { Err(format!("has it failed? {failed}")) };

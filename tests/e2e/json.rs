@@ -573,6 +573,19 @@ fn the_schema_refuses_what_is_not_so() {
 }
 
 #[test]
+fn what_a_task_used_over_time_and_uses_now_is_valid() {
+    let sandbox = Sandbox::default();
+    runs::empty_store(&sandbox);
+    let finished = sandbox.run(
+        "{ async run runs -- sleep 1000; async run over -- sleep 0.5; async wait --keep over; } >&2
+        async status --json",
+    );
+    let seen = status(&finished);
+    assert!(future(&seen, "runs")["usage_now"].is_object() && future(&seen, "over")["samples"].is_object(), "{seen:#}");
+    finished.exits(0);
+}
+
+#[test]
 fn what_a_task_used_is_told_with_what_it_waited_for() {
     let sandbox = Sandbox::default();
     runs::empty_store(&sandbox);

@@ -23,8 +23,7 @@ fn a_command_that_is_killed_leaves_a_store_that_tells_the_truth() {
     let trials = sweep::trials();
     let mut points = Vec::new();
     for trial in trials.iter().filter(|trial| trial.subject.kind != Kind::Looks) {
-        let stage = Sweep::set(trial.subject, &trial.bash);
-        let Ran { calls, .. } = stage.run(None);
+        let (stage, Ran { calls, .. }) = Sweep::run_well(trial.subject, &trial.bash);
         let folder = stage.folder();
         let at = |index: &usize| {
             let changes = |call: &Call| call.concerns(&folder) && call.changes();

@@ -32,6 +32,7 @@ mod readme;
 mod records;
 mod renderings;
 mod run;
+mod samples;
 mod scripts;
 mod slurm;
 mod ssh;

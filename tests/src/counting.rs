@@ -1,6 +1,6 @@
 //! What a script makes the kernel do: its processes and their system calls, as strace sees them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -14,6 +14,9 @@ const FIRST_OWN: &str = "rt_sigprocmask(SIG_BLOCK, [XFSZ]";
 
 /// Calls that a C library makes for memory, at its own discretion.
 const FOR_MEMORY: [&str; 5] = ["brk", "mmap", "munmap", "mremap", "madvise"];
+
+/// The call with which a supervisor begins and ends a sample of its task.
+const SAMPLE: &str = "clock_gettime(CLOCK_THREAD_CPUTIME_ID";
 
 /// One system call.
 #[derive(Debug)]
@@ -66,6 +69,7 @@ impl Trace {
         let text = fs::read(log).expect("what strace wrote");
         let mut trace = Self { calls: Vec::new(), births: BTreeMap::new(), shell: 0 };
         let mut starting = BTreeMap::new();
+        let mut sampling = BTreeSet::new();
         for line in String::from_utf8_lossy(&text).lines() {
             // PID NAME(ARGUMENTS) = RESULT, or in two lines: PID NAME(... <unfinished ...>, PID <... NAME resumed> ...
             let Some((pid, text)) = line.split_once(' ') else { continue };
@@ -76,6 +80,13 @@ impl Trace {
             let resumed = text.strip_prefix("<... ").and_then(|rest| rest.split_once(' ')).map(|(name, _)| name);
             let begun = text.split_once('(').map(|(name, _)| name).filter(|_| resumed.is_none() && is_call(text));
             let Some(name) = resumed.or(begun) else { continue };
+            // A busy machine may take so long for a short task that a sample is due.
+            if text.starts_with(SAMPLE) && !sampling.remove(&pid) {
+                sampling.insert(pid);
+            }
+            if text.starts_with(SAMPLE) || sampling.contains(&pid) {
+                continue;
+            }
             if begun.is_some() {
                 trace.calls.push(Call { pid, name: name.to_owned(), text: text.to_owned() });
             }

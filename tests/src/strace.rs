@@ -79,6 +79,12 @@ impl Call {
         self.text.contains("/stderr>")
     }
 
+    /// Whether it begins or ends a sample of a task.
+    #[must_use]
+    pub fn is_of_a_sample(&self) -> bool {
+        self.name == "clock_gettime" && self.text.starts_with("CLOCK_THREAD_CPUTIME_ID")
+    }
+
     /// Whether it is on what the kernel says of a process.
     #[must_use]
     pub fn is_on_a_process(&self) -> bool {

@@ -88,6 +88,12 @@ impl Collector for Metrics {
             Some(&Unit::Bytes),
             each(&|t| t.usage.map(|usage| in_bytes(usage.max_resident))),
         )?;
+        gauge(
+            "async_future_max_tree_resident",
+            "The most memory that all processes of the task had resident together",
+            Some(&Unit::Bytes),
+            each(&|t| t.samples.as_ref().map(|samples| in_bytes(samples.max_tree_resident))),
+        )?;
         gauge("async_future_exit_status", "The exit status of its task", None, each(&|t| t.status.rc.map(f64::from)))
     }
 }

@@ -2,7 +2,8 @@
 
 use async_core::clock::Millis;
 use async_core::process::ProcessIdentity;
-use async_core::record::{Argument, Cause, State, Usage};
+use async_core::record::{Argument, Cause, Samples, State, Usage};
+use async_core::tree::TreeUsage;
 use async_core::{Entry, FutureName, Paused, Plan, ScriptRun};
 use serde::Serialize;
 
@@ -142,6 +143,10 @@ pub(crate) struct Future {
     killed: Option<u32>,
     /// What its task used, by the kernel's accounting. Null if it has not run, runs still, or ran in the shell or elsewhere.
     usage: Option<UsageFields>,
+    /// What its task used over time. Null where `usage` is, and if the task was too short to be sampled, or could not be.
+    samples: Option<SamplesFields>,
+    /// What its task uses at this moment, in `async status`. Null if it does not run here, or that can't be told.
+    usage_now: Option<UsageNowFields>,
     /// Whether the output of its task is a pseudo-terminal (`--pty`).
     pty: bool,
     /// How much of what its task wrote to that could not be written to its log, in bytes. Null if nothing is missing.
@@ -152,7 +157,8 @@ pub(crate) struct Future {
     log: Option<Argument>,
 }
 
-/// What a task used, with all processes that have ended and were waited for, in all attempts together.
+/// What a task used, with all processes that have ended and were waited for, in all attempts together. A future that it
+/// started counts here too, once that is over and was waited for.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(rename = "Usage"))]
@@ -173,6 +179,51 @@ impl From<Usage> for UsageFields {
     fn from(usage: Usage) -> Self {
         let Usage { user, system, max_resident, blocks_read, blocks_written } = usage;
         Self { user_time_ms: user, system_time_ms: system, max_resident_kib: max_resident, blocks_read, blocks_written }
+    }
+}
+
+/// What the processes of a task used over time, from the moment when it was let go to its end. Futures that it started count
+/// only once they are over and were waited for, with all of their processor time in that interval.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Samples"))]
+struct SamplesFields {
+    /// The length of an interval, in ms.
+    interval_ms: Millis,
+    /// The processor time in each interval, in user mode and in the kernel, in ms. The last interval may be shorter.
+    cpu_ms: Vec<Millis>,
+    /// How many cores the processes could use.
+    cores: u32,
+    /// The most memory that all processes had resident together at one of the samples, in KiB; what several of them share
+    /// counts for each.
+    max_tree_resident_kib: u64,
+}
+
+impl From<Samples> for SamplesFields {
+    fn from(samples: Samples) -> Self {
+        let Samples { interval, cpu, max_tree_resident, cores } = samples;
+        Self { interval_ms: interval, cpu_ms: cpu, cores, max_tree_resident_kib: max_tree_resident }
+    }
+}
+
+/// What the processes of a task use at this moment, without those of futures that it has started.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "UsageNow"))]
+struct UsageNowFields {
+    /// The processor time so far, in user mode and in the kernel, in ms: of the processes that there are, and of those that
+    /// have ended and were waited for, in all attempts together.
+    cpu_time_ms: Millis,
+    /// The memory that they have resident together, in KiB; what several of them share counts for each.
+    resident_kib: u64,
+    /// How many processes there are.
+    processes: u32,
+}
+
+impl From<TreeUsage> for UsageNowFields {
+    fn from(usage: TreeUsage) -> Self {
+        let TreeUsage { cpu, resident, processes } = usage;
+        Self { cpu_time_ms: cpu, resident_kib: resident, processes }
     }
 }
 
@@ -201,7 +252,7 @@ impl From<Entry> for Future {
     fn from(entry: Entry) -> Self {
         let (failed, run_time_ms) = (entry.has_failed(), entry.run_time());
         let host = entry.record.other_host().map(str::to_owned);
-        let Entry { name, record, state, log, paused, .. } = entry;
+        let Entry { name, record, state, log, paused, usage_now, .. } = entry;
         Self {
             name: name.into(),
             state,
@@ -235,6 +286,8 @@ impl From<Entry> for Future {
             terminated: record.terminated,
             killed: record.killed,
             usage: record.usage.map(Into::into),
+            samples: record.samples.map(Into::into),
+            usage_now: usage_now.map(Into::into),
             pty: record.pty,
             unlogged_bytes: record.unlogged,
             // That the queue was paused is no wish of the caller.

@@ -12,7 +12,8 @@ use crate::clock::Millis;
 ///
 /// It covers processes that have ended and were waited for: the task, its own children, and the orphans that it left to
 /// its supervisor. It covers neither daemons that still run nor processes whose parents ignore SIGCHLD. All attempts
-/// count together.
+/// count together. A future that the task started counts for both: what it used is in its own figures, and, once it is
+/// over and was waited for, in those of the task too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Usage {
     /// Processor time in user mode, in ms.

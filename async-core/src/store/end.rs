@@ -9,11 +9,11 @@ use super::files::{append, read_record};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
-use crate::record::{Cause, Line, Record, Usage};
+use crate::record::{Cause, Line, Record, Samples, Usage};
 use crate::tree::Ended;
 
 /// The end of a task.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct End {
     /// The exit status, 0 to 255; 128 + N if signal N ended it, though other ends may have such a status too.
     pub rc: i32,
@@ -27,6 +27,8 @@ pub struct End {
     pub attempts: Option<u32>,
     /// Its resource usage, if known.
     pub usage: Option<Usage>,
+    /// What it used over time, if it was sampled.
+    pub samples: Option<Samples>,
     /// How much of its output could not be written to the log, in bytes, if that is known and not nothing.
     pub unlogged: Option<u64>,
     /// How long it ran, in ms, if the engine's node measured it.
@@ -106,6 +108,7 @@ fn add_end(file: &File, path: &Path, record: Record, end: &End) -> Result<Record
     lines.extend(end.signal.and_then(|signal| signal.try_into().ok()).map(Line::Signal));
     lines.extend(end.cause.map(Line::Cause));
     lines.extend(end.usage.map(Line::Usage));
+    lines.extend(end.samples.clone().map(Line::Samples));
     lines.extend(end.unlogged.map(Line::Unlogged));
     // Last, so that a reader who sees a status sees everything.
     lines.push(Line::Rc(u8::try_from(end.rc).unwrap_or(u8::MAX)));

@@ -11,8 +11,9 @@ use super::{Paused, Store};
 use crate::clock::Millis;
 use crate::error::Result;
 use crate::name::FutureName;
-use crate::parallel;
 use crate::record::{Record, State};
+use crate::tree::{self, TreeUsage};
+use crate::{parallel, process};
 
 /// How many futures to look at to count the running ones, so that a wait among very many stays cheap.
 const MOST_LOOKED_AT: usize = 100;
@@ -37,6 +38,8 @@ pub struct Entry {
     pub state: State,
     /// Why it can't start even when its turn comes, if it is queued and paused.
     pub paused: Option<Paused>,
+    /// What its task used at the last [look](Store::look_at_usage), if there was one and it could be told.
+    pub usage_now: Option<TreeUsage>,
     /// Where its log is, unless somebody has removed it; none if it has none, or if a later future of that name has
     /// replaced it.
     pub log: Option<StoreFile>,
@@ -95,7 +98,7 @@ impl Store {
         }
         let record = read_record(&opened, named.path())?;
         let log = if record.has_log { self.log_of_collected(&name, named)? } else { None };
-        Ok(Some(Entry { name, record: record.into(), state: State::Collected, paused: None, log }))
+        Ok(Some(Entry { name, record: record.into(), state: State::Collected, paused: None, usage_now: None, log }))
     }
 
     /// What the record of the live future of that name says now; none if there is none.
@@ -106,7 +109,20 @@ impl Store {
         let log = record.has_log.then(|| self.log_file(name));
         let paused =
             if state == State::Queued && record.submission.is_none() { self.is_paused(name, &record)? } else { None };
-        Ok(Some(Entry { name: name.clone(), record: record.into(), state, paused, log }))
+        Ok(Some(Entry { name: name.clone(), record: record.into(), state, paused, usage_now: None, log }))
+    }
+
+    /// Looks at what the task of a future uses now, if it runs here.
+    pub fn look_at_usage(&self, entry: &mut Entry) {
+        entry.usage_now = self.usage_now(entry);
+    }
+
+    fn usage_now(&self, entry: &Entry) -> Option<TreeUsage> {
+        let is_elsewhere = entry.record.plan.as_ref().is_some_and(|plan| plan.on.is_some());
+        let supervisor = entry.record.supervisor().filter(|_| entry.state == State::Running && !is_elsewhere)?;
+        let record = self.record_file(&entry.name).open().ok()??.metadata().ok()?;
+        // In another pid namespace, or on another host, another process has that id.
+        if process::writes_to(supervisor, &record) { tree::below(supervisor).ok() } else { None }
     }
 
     /// How many other futures are running, besides the one of that name, and whether there may be more: it looks at no
@@ -140,6 +156,7 @@ impl Store {
             record: record.clone().into(),
             state: State::Collected,
             paused: None,
+            usage_now: None,
             log: None,
         };
         Ok(kept.unwrap_or_else(forgotten))

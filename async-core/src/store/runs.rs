@@ -107,7 +107,14 @@ impl Store {
     pub fn earlier(&self, name: &FutureName) -> Result<Vec<Entry>> {
         let mut found = self.kept(name, usize::MAX, Back::Script, |named, record| {
             let log = kept_log(named, &record);
-            Some(Entry { name: name.clone(), record: record.into(), state: State::Collected, paused: None, log })
+            Some(Entry {
+                name: name.clone(),
+                record: record.into(),
+                state: State::Collected,
+                paused: None,
+                usage_now: None,
+                log,
+            })
         })?;
         // If the file system has no links, the newest log exists only in its first place.
         if let Some(Entry { log: log @ None, .. }) = found.iter_mut().find(|entry| entry.record.has_log)

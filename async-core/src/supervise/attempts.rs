@@ -56,7 +56,11 @@ impl Supervisor<'_> {
                 return Ok(End { rc: FAILED, cause: Some(Cause::Unstartable), attempts, ..End::default() });
             }
             match self.start(program.as_deref_mut(), log, attempt, more, &mut tell) {
-                Ok(()) => self.has_started = true,
+                Ok(()) if self.has_started => {}
+                Ok(()) => {
+                    self.has_started = true;
+                    self.events.sample_from(self.run_start);
+                }
                 Err(error) if !told => {
                     self.end_child();
                     let _ = report(Err(io::Error::new(error.kind(), error.to_string())));

@@ -463,11 +463,11 @@ impl Supervisor<'_> {
         let deadline = self.deadline().filter(|_| self.has_started);
         loop {
             if self.cancelled().is_some() {
-                return Ok(Some(End { rc: TERMINATED, cause: Some(Cause::Cancelled), ..*end }));
+                return Ok(Some(End { rc: TERMINATED, cause: Some(Cause::Cancelled), ..end.clone() }));
             }
             let now = clock::since_boot();
             if deadline.is_some_and(|deadline| now >= deadline) {
-                return Ok(Some(End { rc: TIMED_OUT, cause: Some(Cause::Timeout), ..*end }));
+                return Ok(Some(End { rc: TIMED_OUT, cause: Some(Cause::Timeout), ..end.clone() }));
             }
             if now >= until {
                 return Ok(None);

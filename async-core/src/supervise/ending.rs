@@ -27,7 +27,7 @@ impl Supervisor<'_> {
         // It has run nothing yet, so it does not count among the ended processes.
         self.dismiss_spare();
         let ended = match &self.terminal {
-            None => insist(|| tree::end_own(grace)),
+            None => insist(|| tree::end_own(grace, &|| self.events.sample_if_due())),
             Some(_) => self.end_tree_beside(grace),
         };
         ended.or_else(|error| {

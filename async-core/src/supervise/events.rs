@@ -15,9 +15,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::PASSED_ON;
+use super::sampling::Sampler;
 use crate::clock::{self, Millis};
 use crate::descriptor;
 use crate::process::{ProcessIdentity, Watched};
+use crate::record::{Samples, Usage};
 
 /// An event that wakes a supervisor.
 pub(super) enum Event {
@@ -38,6 +40,7 @@ pub(super) struct Events {
     /// The shell whose descriptors this process has inherited, until the shell is gone.
     shell: Cell<Option<Shell>>,
     script: RefCell<Script>,
+    sampler: RefCell<Sampler>,
 }
 
 /// The script that the task must not outlive.
@@ -95,6 +98,7 @@ impl Events {
             alarm: OnceCell::new(),
             shell: Cell::new(shell),
             script: RefCell::new(Script::of(script, shell)),
+            sampler: RefCell::default(),
         };
         if shell.is_some() {
             set_pdeathsig(Signal::SIGCONT)?;
@@ -102,6 +106,21 @@ impl Events {
             events.leave_shell_if_gone();
         }
         Ok(events)
+    }
+
+    /// From now on, takes samples of the task while this process waits for events. `run_start` is in ms since boot.
+    pub(super) fn sample_from(&self, run_start: Millis) {
+        self.sampler.replace(Sampler::from(run_start));
+    }
+
+    /// Takes a sample if one is due; returns when the next one is, in ms since boot.
+    pub(super) fn sample_if_due(&self) -> Millis {
+        self.sampler.borrow_mut().take_if_due()
+    }
+
+    /// The samples of the task, which is over and has used that in all.
+    pub(super) fn samples(&self, usage: Option<Usage>) -> Option<Samples> {
+        self.sampler.take().finish(usage)
     }
 
     fn is_script_gone(&self) -> bool {
@@ -158,11 +177,13 @@ impl Events {
             let script = self.script.borrow();
             watched.extend(script.pidfd().map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)));
             let look_again = matches!(&*script, Script::Other(_) if script.pidfd().is_none()).then_some(LOOK_AGAIN);
-            let left = deadline.map(|deadline| deadline.saturating_sub(clock::since_boot()).max(0));
+            // Late samples do no harm, so they need no alarm.
+            let sample = Some(self.sample_if_due()).filter(|&next| next < Millis::MAX);
+            let wake = deadline.into_iter().chain(sample).min();
+            let left = wake.map(|wake| wake.saturating_sub(clock::since_boot()).max(0));
             let timeout = left.into_iter().chain(look_again).min();
             let timeout = timeout.map(|ms| Timespec { tv_sec: ms / 1000, tv_nsec: ms % 1000 * 1_000_000 });
             match poll(&mut watched, timeout.as_ref()) {
-                Ok(0) if look_again.is_none() => return Ok(Event::TimeUp),
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }

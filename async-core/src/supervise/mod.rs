@@ -7,6 +7,7 @@ mod ending;
 mod events;
 mod gate;
 mod holding;
+mod sampling;
 mod sleeper;
 mod terminal;
 
@@ -163,6 +164,7 @@ pub fn supervise(
         end.rc = TERMINATED;
     }
     end.usage = if supervisor.has_started && supervisor.plan.on.is_none() { Usage::of_children() } else { None };
+    end.samples = supervisor.events.samples(end.usage);
     supervisor.record.finish(&end)?;
     // Until then, the next attendant finds there what the job has said.
     if let Some((launcher, job)) = supervisor.job {
@@ -273,6 +275,8 @@ impl Supervisor<'_> {
             match self.next(&[], deadline)? {
                 Event::TimeUp => {
                     let ended = Some(self.end_tree(self.plan.grace())?);
+                    // What is not waited for does not count in its usage.
+                    self.reap();
                     return Ok(End { rc: TIMED_OUT, cause: Some(Cause::Timeout), ended, ..End::default() });
                 }
                 Event::Signal(Signal::SIGCONT) | Event::ScriptGone => {

@@ -196,8 +196,9 @@ impl Supervisor<'_> {
 
     /// Ends the tree, and meanwhile copies what it writes: a process that waits for a reader could not end in time.
     pub(super) fn end_tree_beside(&mut self, grace: Millis) -> io::Result<Ended> {
-        let Ok(ending) = Sleeper::start(move || Ok(insist(|| tree::end_own(grace)))) else {
-            return insist(|| tree::end_own(grace));
+        // The loop below takes the samples.
+        let Ok(ending) = Sleeper::start(move || Ok(insist(|| tree::end_own(grace, &|| Millis::MAX)))) else {
+            return insist(|| tree::end_own(grace, &|| self.events.sample_if_due()));
         };
         loop {
             match self.next(&[ending.pending()], None).map_err(io::Error::other)? {

@@ -28,6 +28,10 @@ Examples:
   async status --json | jq -r '.futures[] | select(.failed) | .name'
   async status | awk -F '\\t' '$2 == \"running\" { print $4 }'
 
+CPU and MEMORY are processor time and resident memory of all processes of a
+task, and are only there if that can be told of one that runs. Of what is over,
+MEMORY is the peak.
+
 In a pipe or a file nothing is cut, and each future is a line of seven fields
 with a tab between two: name, state, status, pid, start in UTC, seconds run,
 command. A field that does not apply is `-`. The status of what is queued is
@@ -107,18 +111,23 @@ impl Status {
         }
         let queue_paused_ms = store.as_ref().map_or(Ok(None), Store::paused_since)?;
         let dir = store.as_ref().map_or_else(|| context.prompt(), |store| Ok(store.dir().to_owned()))?;
+        let mut output = Output::stdout()?;
         let (mut sections, mut complete) = (Vec::new(), true);
         let own = store.map(|store| (None, store));
         // A script may end, and its store may go away, at any moment.
         let theirs = scripts.into_iter().filter_map(|run| run.store().ok().map(|store| (Some(run), store)));
         for (script, store) in own.into_iter().chain(theirs) {
-            let (entries, is_complete) = entries(&store, &selection)?;
+            let (mut entries, is_complete) = entries(&store, &selection)?;
             complete &= is_complete;
+            if self.json || output.columns().is_some() {
+                for entry in &mut entries {
+                    store.look_at_usage(entry);
+                }
+            }
             sections.push(Section { script, entries });
         }
         let is_empty = sections.iter().all(|section| section.entries.is_empty());
         let failed = sections.iter().flat_map(|section| &section.entries).any(Entry::has_failed);
-        let mut output = Output::stdout()?;
         if self.json {
             json::print(&Envelope::new(&dir, document(sections, queue_paused_ms)), &mut output)?;
             return Ok(exit_code(complete, failed));

@@ -3,21 +3,45 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use async_core::clock::Millis;
 use async_core::{Entry, State, text};
 
 use crate::{format, messages, signal};
 
-/// The cells of a row, in this order.
-pub(super) const TITLES: [&str; 7] = ["NAME", "STATE", "STATUS", "PID", "STARTED", "ELAPSED", "COMMAND"];
+/// The columns of the table for people, in this order.
+pub(super) const TITLES: [&str; 10] =
+    ["NAME", "STATE", "STATUS", "PID", "STARTED", "ELAPSED", "CPU", "MEMORY", "COMMAND", "DIRECTORY"];
 
-/// The title of a column that only exists if a future was started in another directory.
-pub(super) const DIRECTORY: &str = "DIRECTORY";
+/// The columns that only exist if what some running future uses can be told.
+pub(super) const USAGE: [usize; 2] = [6, 7];
+
+/// The column that only exists if a future was started in another directory.
+pub(super) const DIRECTORY: usize = 9;
+
+/// This directory, there.
+pub(super) const HERE: &str = ".";
 
 /// The cells of a future, for people.
-pub(super) fn cells(entry: &Entry) -> [String; 7] {
+pub(super) fn cells(entry: &Entry) -> [String; 10] {
     let started = format::moment(entry.record.start_time);
     let elapsed = entry.run_time().map_or_else(nothing, format::duration);
-    with_times(entry, started, elapsed)
+    let [name, state, status, pid, started, elapsed, command] = with_times(entry, started, elapsed);
+    let (cpu, memory) = usage(entry);
+    let cpu = cpu.map_or_else(nothing, format::duration);
+    let memory = memory.map_or_else(nothing, format::memory);
+    let directory = other_directory(entry).unwrap_or_else(|| HERE.to_owned());
+    [name, state, status, pid, started, elapsed, cpu, memory, command, directory]
+}
+
+/// The processor time in ms and the memory in KiB that it uses now, or has used.
+fn usage(entry: &Entry) -> (Option<Millis>, Option<u64>) {
+    let record = &entry.record;
+    if let Some(now) = entry.usage_now {
+        return (Some(now.cpu), Some(now.resident));
+    }
+    let of_tree = record.samples.as_ref().map(|samples| samples.max_tree_resident);
+    let usage = record.usage;
+    (usage.map(|usage| usage.user.saturating_add(usage.system)), of_tree.or(usage.map(|usage| usage.max_resident)))
 }
 
 /// The same for programs: the start in UTC, the elapsed time in seconds.

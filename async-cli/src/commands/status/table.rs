@@ -3,15 +3,15 @@
 use async_core::Entry;
 use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
 
-use super::row::{DIRECTORY, TITLES, cells, other_directory};
+use super::row::{DIRECTORY, HERE, TITLES, USAGE, cells};
 use crate::doing::Doing;
 
 /// The columns that are cut when space is short, each with its minimum width: the name, the command, the directory.
-const ELASTIC: [(usize, u16); 3] = [(0, 12), (6, 12), (7, 24)];
+const ELASTIC: [(usize, u16); 3] = [(0, 12), (8, 12), (DIRECTORY, 24)];
 
-/// The columns that are dropped when space is short, in this order: the directory, the start, the process, the elapsed
-/// time, the command.
-const DISPENSABLE: [usize; 5] = [7, 4, 3, 5, 6];
+/// The columns that are dropped when space is short, in this order: what it uses, the directory, the start, the process,
+/// the elapsed time, the command.
+const DISPENSABLE: [&[usize]; 6] = [&USAGE, &[DIRECTORY], &[4], &[3], &[5], &[8]];
 
 /// How much of a command to look at, in characters. No terminal is that wide.
 const MAX_CHARACTERS: usize = 2000;
@@ -30,15 +30,6 @@ impl Doing {
     }
 }
 
-/// The directories in which futures were started, if any differs from this one.
-fn directories(entries: &[&Entry]) -> Option<Vec<String>> {
-    let others: Vec<Option<String>> = entries.iter().map(|entry| other_directory(entry)).collect();
-    others
-        .iter()
-        .any(Option::is_some)
-        .then(|| others.into_iter().map(|other| other.unwrap_or_else(|| ".".into())).collect())
-}
-
 /// The lines of a table that is at most `width` columns wide, titles first. Cut cells end with `…`.
 pub(super) fn lines<'a>(entries: impl Iterator<Item = &'a Entry>, width: u16, colors: bool) -> Vec<String> {
     let mut table = Table::new();
@@ -49,9 +40,15 @@ pub(super) fn lines<'a>(entries: impl Iterator<Item = &'a Entry>, width: u16, co
         // Words are cut like everything else.
         .set_delimiter('\0');
     let entries: Vec<&Entry> = entries.collect();
-    let directories = directories(&entries);
-    let titles = TITLES.into_iter().chain(directories.as_ref().map(|_| DIRECTORY));
-    let mut titles = Row::from(titles.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
+    let rows: Vec<_> = entries.iter().map(|entry| cells(entry)).collect();
+    let has_usage = entries.iter().any(|entry| entry.usage_now.is_some());
+    let has_directory = rows.iter().any(|row| row[DIRECTORY] != HERE);
+    let is_there = |column: &usize| match *column {
+        DIRECTORY => has_directory,
+        column => has_usage || !USAGE.contains(&column),
+    };
+    let columns = (0..TITLES.len()).filter(is_there).collect();
+    let mut titles = Row::from(TITLES.map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
     titles.max_height(1);
     table.set_header(titles);
     table.style_text_only();
@@ -60,11 +57,10 @@ pub(super) fn lines<'a>(entries: impl Iterator<Item = &'a Entry>, width: u16, co
     } else {
         table.force_no_tty();
     }
-    for (index, entry) in entries.into_iter().enumerate() {
+    for (entry, cells) in entries.into_iter().zip(rows) {
         let color = Doing::of(entry).color();
         let mut row = Row::new();
-        let directory = directories.as_ref().map(|directories| directories[index].clone());
-        for (column, mut text) in cells(entry).into_iter().chain(directory).enumerate() {
+        for (column, mut text) in cells.into_iter().enumerate() {
             if let Some((end, _)) = text.char_indices().nth(MAX_CHARACTERS) {
                 text.truncate(end);
             }
@@ -75,25 +71,24 @@ pub(super) fn lines<'a>(entries: impl Iterator<Item = &'a Entry>, width: u16, co
         row.max_height(1);
         table.add_row(row);
     }
-    arrange(&mut table, width);
+    arrange(&mut table, columns, width);
     table.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
-fn arrange(table: &mut Table, width: u16) {
+fn arrange(table: &mut Table, mut shown: Vec<usize>, width: u16) {
     let mut least = table.column_max_content_widths();
     for (column, enough) in ELASTIC {
         if let Some(least) = least.get_mut(column) {
             *least = (*least).min(enough);
         }
     }
-    let mut shown: Vec<usize> = (0..least.len()).collect();
     let fits = |shown: &[usize]| {
         let columns = shown.iter().map(|&column| least[column].saturating_add(GAP));
         columns.fold(0, u16::saturating_add) <= width.saturating_add(GAP)
     };
-    for column in DISPENSABLE {
+    for dispensable in DISPENSABLE {
         if !fits(&shown) {
-            shown.retain(|&other| other != column);
+            shown.retain(|column| !dispensable.contains(column));
         }
     }
     let fits = fits(&shown);

@@ -1,6 +1,7 @@
 //! The futures on the screen. A record is only read again when it has changed.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 
 use async_core::store::Change;
 use async_core::{Entry, RecordFile, Store};
@@ -96,6 +97,13 @@ impl Model {
         }
         if !doubtful.is_empty() {
             self.read(doubtful.into_iter().collect(), Kept::Others);
+        }
+    }
+
+    /// Looks at what these futures use now, by their indices.
+    pub(super) fn look_at_usage(&mut self, of: Range<usize>) {
+        for (_, entry) in self.futures.get_mut(of).into_iter().flatten() {
+            self.store.look_at_usage(entry);
         }
     }
 

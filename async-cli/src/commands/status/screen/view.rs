@@ -72,7 +72,7 @@ impl View {
         }
     }
 
-    fn draw_table(&mut self, frame: &mut Frame<'_>, app: &App, titles: Rect, area: Rect) {
+    fn draw_table(&mut self, frame: &mut Frame<'_>, app: &mut App, titles: Rect, area: Rect) {
         let (height, count) = (usize::from(area.height).max(1), app.model.entries().len());
         let selected = app.model.selected_index().unwrap_or(0);
         let most = count.saturating_sub(height);
@@ -97,7 +97,7 @@ impl View {
     }
 
     /// Makes the lines unless those in view exist already, so that they do not change while the user scrolls.
-    fn make_table(&mut self, app: &App, width: u16, view: Range<usize>) {
+    fn make_table(&mut self, app: &mut App, width: u16, view: Range<usize>) {
         let made_for = Some((app.generation, width));
         let has_view = self.from <= view.start && view.end < self.from + self.table.len();
         if self.made_for == made_for && has_view {
@@ -106,6 +106,7 @@ impl View {
         if !has_view {
             self.from = view.start.saturating_sub(AROUND);
         }
+        app.model.look_at_usage(view.clone());
         let shown = app.model.entries().skip(self.from).take(view.len() + 2 * AROUND);
         self.table = table::lines(shown, width, false);
         self.made_for = made_for;
