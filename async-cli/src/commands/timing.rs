@@ -3,7 +3,7 @@
 mod analysis;
 pub(crate) mod comparison;
 pub(crate) mod figures;
-mod history;
+pub(crate) mod history;
 mod json;
 pub(crate) mod report;
 mod table;
@@ -42,6 +42,7 @@ Examples:
   async timing --compare=median
   async timing --history tests     # how long it took in each run that is kept
   async timing --history --script backup.sh
+  async timing --history tests --html tests.html
   async timing --html timeline.html --junit report.xml
 
 In a pipe or a file, --history prints a line of five fields for each run, with
@@ -92,7 +93,7 @@ pub(crate) struct Timing {
     #[arg(long, value_enum, value_name = "RUN", num_args = 0..=1, require_equals = true, default_missing_value = "last")]
     compare: Option<Against>,
     /// Print how long each of the runs that are kept took, oldest first, with the median, and a mark on the first that took more than half as long again as the median of those before it, and more than a second longer; with a name, the same of that future alone
-    #[arg(long, value_name = "NAME", num_args = 0..=1, conflicts_with_all = ["table", "path", "advice", "sort", "what_if", "compare", "Exports"])]
+    #[arg(long, value_name = "NAME", num_args = 0..=1, conflicts_with_all = ["table", "path", "advice", "sort", "what_if", "compare", "svg", "trace", "junit", "openmetrics"])]
     #[allow(clippy::option_option, reason = "the name may be left out")]
     history: Option<Option<OsString>>,
     /// Print all of it as JSON
@@ -143,7 +144,7 @@ impl Timing {
             return Ok(ExitCode::SUCCESS);
         }
         if let Some(name) = &self.history {
-            return history::print(&context.store()?, name.as_deref(), self.json, &mut output);
+            return history::print(&context.store()?, name.as_deref(), self.json, &self.exports, &mut output);
         }
         // What a script prints at its end is the summary, wherever it goes.
         let columns = output.columns().filter(|_| context.script_pid().is_none());

@@ -366,7 +366,7 @@ pub(crate) fn used(task: &Task) -> Vec<Fact> {
 }
 
 /// A number of units of so many bytes: `512 B`, `1.5 MiB`.
-fn size(number: u64, bytes: u64) -> String {
+pub(crate) fn size(number: u64, bytes: u64) -> String {
     let bytes = number.saturating_mul(bytes);
     #[allow(clippy::cast_precision_loss, reason = "two digits of it")]
     let mut rest = bytes as f64;
@@ -400,7 +400,8 @@ mod tests {
 
     #[test]
     fn a_size_has_the_digits_that_matter() {
-        let sizes = [(0, 1), (999, 1), (3, 512), (5000, 1024), (u64::MAX, 1024)].map(|(number, bytes)| size(number, bytes));
+        let sizes =
+            [(0, 1), (999, 1), (3, 512), (5000, 1024), (u64::MAX, 1024)].map(|(number, bytes)| size(number, bytes));
         assert_eq!(sizes, ["0 B", "999 B", "1.5 KiB", "4.9 MiB", "16384.0 PiB"]);
     }
 }

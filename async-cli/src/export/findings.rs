@@ -127,7 +127,9 @@ impl Findings {
         let advice = analysis.map_or(&[][..], |analysis| &analysis.advice);
         let free = report::free(run);
         Self {
-            path: analysis.map(|analysis| critical_path(run, &analysis.path, &lanes)).filter(|path| !path.lines.is_empty()),
+            path: analysis
+                .map(|analysis| critical_path(run, &analysis.path, &lanes))
+                .filter(|path| !path.lines.is_empty()),
             advice: advice
                 .iter()
                 .map(|advice| AdviceLine {
@@ -232,7 +234,8 @@ fn differences(run: &Run, compared: &Comparison, lanes: &[usize]) -> Differences
     };
     let sorted = comparison::sorted(compared);
     let futures = sorted.iter().take(MOST_DIFFERENCES);
-    let futures = futures.map(|(label, compared)| line(printable(label.as_ref()), lane_of.get(*label).copied(), compared));
+    let futures =
+        futures.map(|(label, compared)| line(printable(label.as_ref()), lane_of.get(*label).copied(), compared));
     Differences {
         lines: std::iter::once(line("the run".to_owned(), Some(0), total)).chain(futures).collect(),
         more: sorted.len().saturating_sub(MOST_DIFFERENCES),

@@ -17,7 +17,7 @@ use super::findings::{self, Findings};
 use super::tail::Tail;
 use crate::commands::timing::report;
 
-const STYLE: &str = include_str!("timeline.css");
+pub(super) const STYLE: &str = include_str!("timeline.css");
 const SCRIPT: &str = include_str!("timeline.js");
 
 /// From how many lanes on the page only draws what is in view, and how many lanes, or waits of one lane, form a group.
@@ -174,7 +174,7 @@ pub(super) fn percent(part: Millis, whole: Millis) -> String {
 }
 
 /// What the page may do: run this script, apply this style, and nothing else, without any request to the network.
-fn policy() -> String {
+pub(super) fn policy() -> String {
     let hash = |text: &str| BASE64_STANDARD.encode(Sha256::digest(text));
     format!(
         "default-src 'none'; script-src 'sha256-{}'; style-src-elem 'sha256-{}'; style-src-attr 'unsafe-inline'; \

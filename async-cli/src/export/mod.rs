@@ -4,6 +4,7 @@ mod axis;
 mod chart;
 mod file;
 mod findings;
+mod history;
 mod html;
 mod junit;
 mod openmetrics;
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use async_core::clock::Millis;
 use async_core::text;
-use async_core::timing::{Analysis, Comparison, Run};
+use async_core::timing::{Analysis, Comparison, History, Run};
 use clap::{Args, ValueHint};
 
 use crate::failure::Failure;
@@ -41,7 +42,7 @@ trait Exporter {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Files (- is standard output)")]
 pub(crate) struct Exports {
-    /// Write a page with the timeline, to be opened in a browser
+    /// Write a page with the timeline, or the history, to be opened in a browser
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     html: Option<PathBuf>,
     /// Write a picture of the timeline
@@ -95,14 +96,7 @@ impl Exports {
     pub(crate) fn write(&self, report: &RunReport<'_>, output: &mut Output, told: bool) -> Result<(), Failure> {
         let mut result = Ok(());
         for (path, what, exporter) in self.asked() {
-            let failed = |source| Failure::Export { what, path: path.to_owned(), source };
-            let written = exporter.export(report).map_err(failed).and_then(|text| {
-                if is_stdout(path) { output.print(&text) } else { file::write(path, text.as_bytes()).map_err(failed) }
-            });
-            let done = written.and_then(|()| {
-                let line = format!("{}{}: {}\n", what[..1].to_uppercase(), &what[1..], text::printable(path.as_ref()));
-                if told { output.print(&line) } else { Ok(()) }
-            });
+            let done = write(path, what, exporter.export(report), output, told);
             if done.is_err()
                 && let Err(earlier) = std::mem::replace(&mut result, done)
             {
@@ -111,6 +105,35 @@ impl Exports {
         }
         result
     }
+
+    /// Writes the page of a history, of the future of that name or of whole runs, if one was requested, likewise.
+    pub(crate) fn write_history(
+        &self,
+        name: Option<&str>,
+        history: &History,
+        output: &mut Output,
+        told: bool,
+    ) -> Result<(), Failure> {
+        self.html.as_ref().map_or(Ok(()), |path| write(path, "history", history::page(name, history), output, told))
+    }
+}
+
+fn write(
+    path: &Path,
+    what: &'static str,
+    text: io::Result<String>,
+    output: &mut Output,
+    told: bool,
+) -> Result<(), Failure> {
+    let failed = |source| Failure::Export { what, path: path.to_owned(), source };
+    let text = text.map_err(failed)?;
+    if is_stdout(path) {
+        output.print(&text)?;
+    } else {
+        file::write(path, text.as_bytes()).map_err(failed)?;
+    }
+    let line = format!("{}{}: {}\n", what[..1].to_uppercase(), &what[1..], text::printable(path.as_ref()));
+    if told { output.print(&line) } else { Ok(()) }
 }
 
 fn is_stdout(path: &Path) -> bool {

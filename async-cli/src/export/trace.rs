@@ -84,9 +84,15 @@ struct Event<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Args<'a> {
-    Name { name: String },
-    Order { sort_index: usize },
-    Cores { cores: f64 },
+    Name {
+        name: String,
+    },
+    Order {
+        sort_index: usize,
+    },
+    Cores {
+        cores: f64,
+    },
     Future {
         command: &'a str,
         status: &'a str,
