@@ -165,12 +165,10 @@ fn critical_path(run: &Run, path: &[Stretch], lanes: &[usize]) -> CriticalPath {
     for stretch in path {
         of_lane[lane(stretch)] += stretch.length();
     }
-    let least = {
-        let mut lengths: Vec<Millis> = path.iter().map(Stretch::length).collect();
-        lengths.sort_unstable_by_key(|&length| std::cmp::Reverse(length));
-        lengths.get(MOST_MARKS).map_or(0, |longest| longest + 1)
-    };
-    let drawn: Vec<&Stretch> = path.iter().filter(|stretch| stretch.length() >= least).collect();
+    let mut drawn: Vec<&Stretch> = path.iter().collect();
+    drawn.sort_by_key(|stretch| std::cmp::Reverse(stretch.length()));
+    drawn.truncate(MOST_MARKS);
+    drawn.sort_by_key(|stretch| stretch.start);
     let turn = |pair: &[&Stretch]| {
         let (from, to) = (lane(pair[0]), lane(pair[1]));
         let is_one = pair[0].end == pair[1].start && from != to;

@@ -25,7 +25,7 @@ const WAY: &str = "(() => {
     const seen = (it) => {
         const { left, width, top, bottom } = box(it);
         const kind = it.matches('.idle') ? 'queued' : it.matches('b') ? 'turn' : 'run';
-        return [kind, share(left - track.left), it.matches('b') ? 0 : share(width), laneAt(top + 1), laneAt(bottom - 1)].join(' ');
+        return [kind, share(left + (it.matches('b') ? 0.75 : 0) - track.left), it.matches('b') ? 0 : share(width), laneAt(top + 1), laneAt(bottom - 1)].join(' ');
     };
     return [...document.querySelectorAll('.way > i'), ...document.querySelectorAll('.way > b')].map(seen).join(', ');
 })()";
@@ -125,7 +125,7 @@ fn advice_has_its_worth_and_an_option_that_a_shell_takes() {
         "[...document.querySelectorAll('#advice ~ .list li')].map((it) => it.innerText.replace(/\\s+/g, ' '))[0]";
     assert_eq!(
         stage.text(advice),
-        "2.000 s 25% start `it's $(slow)` 2 s earlier, before waiting for `first` --what-if 'start:it'\\''s $(slow)=-2s'"
+        "3.000 s 38% start `it's $(slow)` 3 s earlier, before waiting for `first` --what-if 'start:it'\\''s $(slow)=-3s'"
     );
     let wide = "document.documentElement.scrollWidth > innerWidth";
     assert_eq!(stage.browser.eval(wide), json!(false));
@@ -135,7 +135,7 @@ fn advice_has_its_worth_and_an_option_that_a_shell_takes() {
     let option = stage.text("document.querySelector('.copy').textContent");
     let store = stage.sandbox.path("crafted").display().to_string();
     let seen = stage.sandbox.run(&format!("async --dir {store} timing {option}"));
-    assert!(seen.stdout.contains("\n What if start:it's $(slow)=-2s: 6.000 s\n"), "{seen}");
+    assert!(seen.stdout.contains("\n What if start:it's $(slow)=-3s: 5.000 s\n"), "{seen}");
 }
 
 #[test]
@@ -249,6 +249,6 @@ fn a_history_has_a_page_with_a_bar_for_each_run() {
     }
     // It has standard output for itself.
     let page = stage.sandbox.run("async timing --history t --html -");
-    assert!(page.stdout.starts_with("<!doctype html>") && page.stdout.ends_with("</html>\n"), "{page}");
+    assert!(page.stdout.starts_with("<!doctype html>") && page.stdout.trim_end().ends_with("</html>"), "{page}");
     stage.sandbox.run("async timing --history t --json --html page.html | jq -c .median_ms").says("11000\n");
 }
