@@ -76,6 +76,7 @@ fn check_trace(text: &str) -> Vec<Value> {
                 assert!(named.contains(&tid), "its thread has no name: {event}");
                 threads.entry(tid).or_default().push((ts, ts + dur));
             }
+            "C" => assert!(number("ts") >= 0 && event["args"]["cores"].is_f64(), "{event}"),
             "M" => match event["name"].as_str().unwrap() {
                 "process_name" => assert!(event["args"]["name"].is_string(), "{event}"),
                 "thread_name" => {
@@ -131,6 +132,31 @@ fn a_trace_has_a_thread_for_each_future_and_the_waits_in_it() {
     assert_eq!(waits, ["wait for tests-core", "wait for tests-cli"]);
     let lines = |text: &str| text.replace("},{", "},\n{");
     snapshot("trace", &lines(&text));
+}
+
+#[test]
+fn a_trace_says_what_was_used() {
+    let futures = [
+        Crafted {
+            lines: "samples = 500 700 4 500 1000\nusage = 1400 100 600 8 16\n".into(),
+            ..Crafted::new("a", 0, 1000)
+        },
+        Crafted { lines: "usage = 50 50 600 0 0\n".into(), ..Crafted::new("b", 1000, 1000) },
+        Crafted::new("unmeasured", 0, 10),
+    ];
+    let events = check_trace(&exported(&futures, "--trace"));
+    let args =
+        |name: &str| events.iter().find(|event| event["ph"] == "X" && event["name"] == name).unwrap()["args"].clone();
+    let expected = r#"{"command": "do a", "status": "succeeded", "user_ms": 1400, "system_ms": 100, "max_resident_kib": 600,
+        "max_tree_resident_kib": 700, "blocks_read": 8, "blocks_written": 16}"#;
+    assert_eq!(args("a"), serde_json::from_str::<Value>(expected).unwrap());
+    assert_eq!(args("unmeasured").as_object().unwrap().len(), 2);
+    let counted: Vec<(i64, f64)> = events
+        .iter()
+        .filter(|event| event["ph"] == "C" && event["name"] == "used cores")
+        .map(|event| (event["ts"].as_i64().unwrap(), event["args"]["cores"].as_f64().unwrap()))
+        .collect();
+    assert_eq!(counted, [(0, 1.0), (500_000, 2.0), (1_000_000, 0.1), (2_000_000, 0.0)]);
 }
 
 // ---- JUnit

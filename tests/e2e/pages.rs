@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod address;
 mod contrast;
+mod findings;
 mod interaction;
 mod layout;
 mod safety;

@@ -108,10 +108,10 @@ fn a_name_that_is_used_several_times_in_a_run_has_several() {
 
 #[test]
 fn a_history_is_no_part_of_another_view() {
-    for other in ["--table", "--sort run", "--compare", "--what-if jobs=1", "--html page.html", "--trace -"] {
+    for other in ["--table", "--sort run", "--compare", "--what-if jobs=1", "--svg page.svg", "--trace -"] {
         let sandbox = week();
         sandbox.run(&format!("async timing --history {other}")).complains("cannot be used with").exits(2);
-        assert!(!sandbox.path("cwd/page.html").exists());
+        assert!(!sandbox.path("cwd/page.svg").exists());
     }
 }
 

@@ -1,31 +1,32 @@
 //! `async timing`: what running tasks in the background saved, and what more it could save.
 
 mod analysis;
-mod comparison;
-mod figures;
-mod history;
+pub(crate) mod comparison;
+pub(crate) mod figures;
+pub(crate) mod history;
 mod json;
-mod report;
+pub(crate) mod report;
 mod table;
 mod what_if;
 
+use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use async_core::Record;
 use async_core::Store;
 use async_core::clock::{self, Millis};
-use async_core::timing::{Analysis, Run, Summary};
+use async_core::timing::{Analysis, Comparison, Run, Summary};
 use clap::Args;
 
 use crate::cli::{Context, Profile};
-use crate::export::Exports;
+use crate::export::{Exports, RunReport};
 use crate::failure::{Failure, warn};
 use crate::json::Envelope;
 use crate::messages::Output;
 use crate::script_option::ScriptOption;
 
-use analysis::Prediction;
+use analysis::{Analysed, Prediction};
 use comparison::Against;
 use table::Sort;
 use what_if::WhatIf;
@@ -41,6 +42,7 @@ Examples:
   async timing --compare=median
   async timing --history tests     # how long it took in each run that is kept
   async timing --history --script backup.sh
+  async timing --history tests --html tests.html
   async timing --html timeline.html --junit report.xml
 
 In a pipe or a file, --history prints a line of five fields for each run, with
@@ -91,7 +93,7 @@ pub(crate) struct Timing {
     #[arg(long, value_enum, value_name = "RUN", num_args = 0..=1, require_equals = true, default_missing_value = "last")]
     compare: Option<Against>,
     /// Print how long each of the runs that are kept took, oldest first, with the median, and a mark on the first that took more than half as long again as the median of those before it, and more than a second longer; with a name, the same of that future alone
-    #[arg(long, value_name = "NAME", num_args = 0..=1, conflicts_with_all = ["table", "path", "advice", "sort", "what_if", "compare", "Exports"])]
+    #[arg(long, value_name = "NAME", num_args = 0..=1, conflicts_with_all = ["table", "path", "advice", "sort", "what_if", "compare", "svg", "trace", "junit", "openmetrics"])]
     #[allow(clippy::option_option, reason = "the name may be left out")]
     history: Option<Option<OsString>>,
     /// Print all of it as JSON
@@ -110,6 +112,25 @@ pub(crate) struct Timing {
     exports: Exports,
 }
 
+/// A run, and what is known of it.
+struct Known<'a> {
+    store: &'a Store,
+    run: &'a Run,
+    /// Once it was needed: of very many futures, it takes long.
+    analysed: OnceCell<Analysed<'a>>,
+    compared: Option<Comparison>,
+}
+
+impl<'a> Known<'a> {
+    fn analysed(&self) -> &Analysed<'a> {
+        self.analysed.get_or_init(|| Analysis::of(self.run))
+    }
+
+    fn analysis(&self) -> Result<&Analysis<'a>, Failure> {
+        analysis::of(self.run, self.analysed())
+    }
+}
+
 impl Timing {
     pub(crate) fn run(self, context: &Context) -> Result<ExitCode, Failure> {
         let context = &*self.of.place(context)?;
@@ -123,7 +144,7 @@ impl Timing {
             return Ok(ExitCode::SUCCESS);
         }
         if let Some(name) = &self.history {
-            return history::print(&context.store()?, name.as_deref(), self.json, &mut output);
+            return history::print(&context.store()?, name.as_deref(), self.json, &self.exports, &mut output);
         }
         // What a script prints at its end is the summary, wherever it goes.
         let columns = output.columns().filter(|_| context.script_pid().is_none());
@@ -135,24 +156,31 @@ impl Timing {
         for error in &errors {
             warn(&error.to_string());
         }
-        let printed =
-            if taken { self.analyse(&run, false).map(drop) } else { self.print(&store, &run, everything, &mut output) };
+        let compared = self.compare.map(|against| comparison::of(&run, &store, against)).transpose()?;
+        let known = Known { store: &store, run: &run, analysed: OnceCell::new(), compared };
+        let printed = if taken {
+            self.analyse(&known, false).map(drop)
+        } else {
+            self.print(&known, everything, &mut output)
+        };
         // A wrong request does nothing at all. If the records are wrong, the files are still true.
         if let Err(wrong @ Failure::Usage(_)) = printed {
             return Err(wrong);
         }
-        self.exports.write(&run, &mut output, !taken && !self.json)?;
+        let analysis = if self.exports.needs_analysis() { known.analysed().as_ref().ok() } else { None };
+        let report = RunReport { run: &run, analysis, comparison: known.compared.as_ref() };
+        self.exports.write(&report, &mut output, !taken && !self.json)?;
         printed?;
         Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(125) })
     }
 
-    fn print(&self, store: &Store, run: &Run, everything: bool, output: &mut Output) -> Result<(), Failure> {
-        let compared = self.compare.map(|against| comparison::of(run, store, against)).transpose()?;
+    fn print(&self, known: &Known<'_>, everything: bool, output: &mut Output) -> Result<(), Failure> {
+        let (run, compared) = (known.run, known.compared.as_ref());
         if self.json {
-            let analysis = analysis::of(run)?;
-            let prediction = self.prediction(&analysis)?;
-            let timing = json::timing(&analysis, prediction.as_ref(), compared.as_ref());
-            return crate::json::print(&Envelope::new(store.dir(), timing), output);
+            let analysis = known.analysis()?;
+            let prediction = self.prediction(analysis)?;
+            let timing = json::timing(analysis, prediction.as_ref(), compared);
+            return crate::json::print(&Envelope::new(known.store.dir(), timing), output);
         }
         let mut text = report::summary(&run.figures());
         if (everything || self.table) && !run.tasks.is_empty() {
@@ -160,13 +188,13 @@ impl Timing {
             text += &table::table(run, self.sort, output.columns().unwrap_or(WIDTH), output.has_colors());
             text += &report::clock(run);
         }
-        let analysed = match self.analyse(run, everything) {
+        let analysed = match self.analyse(known, everything) {
             // The rest is still true.
             contradiction @ Err(Failure::Contradiction(_)) => contradiction,
             result => Ok(result?),
         };
         text += analysed.as_deref().unwrap_or_default();
-        text += &compared.map_or_else(String::new, |compared| comparison::text(&compared));
+        text += &compared.map_or_else(String::new, comparison::text);
         output.print(&text)?;
         analysed.map(drop)
     }
@@ -176,7 +204,8 @@ impl Timing {
     }
 
     /// The analyses that need a replay of the run.
-    fn analyse(&self, run: &Run, everything: bool) -> Result<String, Failure> {
+    fn analyse(&self, known: &Known<'_>, everything: bool) -> Result<String, Failure> {
+        let run = known.run;
         let (path, advice) = (everything || self.path, everything || self.advice);
         let mut text = String::new();
         if run.tasks.is_empty() {
@@ -188,14 +217,14 @@ impl Timing {
         if !path && !advice && self.what_if.is_empty() {
             return Ok(text);
         }
-        let analysis = analysis::of(run)?;
+        let analysis = known.analysis()?;
         if path {
             text += &report::path(run, &analysis.path);
         }
         if advice {
             text += &report::advice(run, &analysis.advice);
         }
-        if let Some(prediction) = self.prediction(&analysis)? {
+        if let Some(prediction) = self.prediction(analysis)? {
             text += &report::prediction(run, &prediction);
         }
         Ok(text)

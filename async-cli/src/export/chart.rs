@@ -1,12 +1,16 @@
 //! The contents of a picture of a run: a lane for the script, and one for each future, below the future that started
 //! it.
 
+use async_core::record::Usage;
 use async_core::timing::{Run, Status, Task, TaskOutcome};
 use async_core::{Target, clock::Millis, process, text};
 
 use unicode_width::UnicodeWidthStr;
 
 use super::axis::duration;
+
+/// The size of the kernel's blocks, in bytes.
+const BLOCK: u64 = 512;
 
 /// A run as lanes on one axis, in ms from its start.
 #[derive(Debug)]
@@ -344,6 +348,37 @@ pub(crate) fn status(status: &Status) -> String {
     }
 }
 
+/// What a future used, as far as known.
+pub(crate) fn used(task: &Task) -> Vec<Fact> {
+    let fact = |what, value| Fact { what, value };
+    let times = |usage: &Usage| format!(" ({} user, {} system)", duration(usage.user), duration(usage.system));
+    let processor = task.processor_time().map(|ms| duration(ms) + &task.usage.as_ref().map_or_else(String::new, times));
+    let tree = task.samples.as_ref().map(|samples| size(samples.max_tree_resident, 1024) + " at most");
+    let one = || Some(size(task.usage?.max_resident, 1024) + " at most, in one process");
+    let blocks = |usage: &Usage| {
+        format!("{} read, {} written", size(usage.blocks_read, BLOCK), size(usage.blocks_written, BLOCK))
+    };
+    let disks = task.usage.as_ref().filter(|usage| usage.blocks_read > 0 || usage.blocks_written > 0).map(blocks);
+    [("Processor", processor), ("Memory", tree.or_else(one)), ("Disks", disks)]
+        .into_iter()
+        .filter_map(|(what, value)| Some(fact(what, value?)))
+        .collect()
+}
+
+/// A number of units of so many bytes: `512 B`, `1.5 MiB`.
+pub(crate) fn size(number: u64, bytes: u64) -> String {
+    let bytes = number.saturating_mul(bytes);
+    #[allow(clippy::cast_precision_loss, reason = "two digits of it")]
+    let mut rest = bytes as f64;
+    for unit in ["B", "KiB", "MiB", "GiB", "TiB"] {
+        if rest < 1000.0 {
+            return if unit == "B" { format!("{bytes} B") } else { format!("{rest:.1} {unit}") };
+        }
+        rest /= 1024.0;
+    }
+    format!("{rest:.1} PiB")
+}
+
 fn figures(run: &Run) -> Vec<Fact> {
     let fact = |what, value| Fact { what, value };
     let figures = run.figures();
@@ -357,4 +392,16 @@ fn figures(run: &Run) -> Vec<Fact> {
     .into_iter()
     .chain(speedup)
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_has_the_digits_that_matter() {
+        let sizes =
+            [(0, 1), (999, 1), (3, 512), (5000, 1024), (u64::MAX, 1024)].map(|(number, bytes)| size(number, bytes));
+        assert_eq!(sizes, ["0 B", "999 B", "1.5 KiB", "4.9 MiB", "16384.0 PiB"]);
+    }
 }

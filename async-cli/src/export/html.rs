@@ -5,16 +5,19 @@ use std::io;
 
 use askama::Template;
 use async_core::clock::Millis;
-use async_core::timing::{Run, TaskOutcome};
+use async_core::timing::{Comparison, Run, TaskOutcome};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest, Sha256};
 
+use super::RunReport;
 use super::axis::{self, Tick};
-use super::chart::{Chart, Lane, Span, Wait};
+use super::chart::{self, Chart, Fact, Lane, Span, Wait};
+use super::findings::{self, Findings};
 use super::tail::Tail;
+use crate::commands::timing::report;
 
-const STYLE: &str = include_str!("timeline.css");
+pub(super) const STYLE: &str = include_str!("timeline.css");
 const SCRIPT: &str = include_str!("timeline.js");
 
 /// From how many lanes on the page only draws what is in view, and how many lanes, or waits of one lane, form a group.
@@ -31,12 +34,20 @@ const LOGS_BYTES: usize = 1 << 20;
 pub(super) struct Html;
 
 impl super::Exporter for Html {
-    fn export(&self, run: &Run) -> io::Result<String> {
+    fn export(&self, report: &RunReport<'_>) -> io::Result<String> {
+        let run = report.run;
         let chart = Chart::of(run);
-        let logs = logs(run);
-        Page { run, chart: &chart, logs: &logs, policy: policy(), steps: steps(), ticks: axis::ticks(chart.length, 6) }
-            .render()
-            .map_err(io::Error::other)
+        let page = Page {
+            run,
+            chart: &chart,
+            findings: &Findings::of(report, &chart),
+            comparison: report.comparison,
+            logs: &logs(run),
+            policy: policy(),
+            steps: steps(),
+            ticks: axis::ticks(chart.length, 6),
+        };
+        page.render().map_err(io::Error::other)
     }
 }
 
@@ -54,6 +65,8 @@ enum Log {
 struct Page<'a> {
     run: &'a Run,
     chart: &'a Chart,
+    findings: &'a Findings,
+    comparison: Option<&'a Comparison>,
     logs: &'a [Log],
     policy: String,
     /// The possible distances between ticks for the script, in ms.
@@ -112,19 +125,56 @@ impl Page<'_> {
         GROUP.min(self.chart.lanes.len() - first)
     }
 
+    /// What is to be said of the wait for a future, of what it used, and of an earlier run.
+    fn facts(&self, number: usize, lane: &Lane) -> Vec<Fact> {
+        let task = lane.task.map(|task| &self.run.tasks[task]);
+        let mut facts = Vec::new();
+        let mut add = |what, value| facts.push(Fact { what, value });
+        if let Some(task) = task {
+            if report::is_free(task) {
+                add("Waited for", "not at all: the wait cost nothing".to_owned());
+            } else if !lane.waited.is_empty() {
+                add("Waited for", lane.waited.clone());
+            }
+            if let Some(slack) = task.slack().filter(|&slack| slack > 0) {
+                add("Slack", format!("finished {} before that", axis::duration(slack)));
+            }
+        }
+        let on_path = self.findings.path.as_ref().map_or(0, |path| path.of_lane[number]);
+        if on_path > 0 {
+            add("Critical path", format!("{} of it", axis::duration(on_path)));
+        }
+        if let Some(task) = task {
+            facts.extend(chart::used(task));
+        }
+        let compared = self.comparison.and_then(|comparison| match lane.task {
+            None => Some(&comparison.total),
+            Some(task) => comparison.futures.get(&self.run.label(task)),
+        });
+        facts.extend(compared.and_then(findings::earlier).map(|value| Fact { what: "Before", value }));
+        facts
+    }
+
+    /// How long it was finished before somebody waited for it, for the table.
+    fn slack(&self, lane: &Lane) -> String {
+        let slack = lane.task.and_then(|task| self.run.tasks[task].slack());
+        slack.map_or_else(String::new, axis::duration)
+    }
+
     fn log(&self, lane: &Lane) -> &Log {
         lane.task.map_or(&Log::None, |task| &self.logs[task])
     }
 }
 
-fn percent(part: Millis, whole: Millis) -> String {
+/// A part in percent of the whole, both in ms.
+pub(super) fn percent(part: Millis, whole: Millis) -> String {
     #[allow(clippy::cast_precision_loss, reason = "ms are far below 2^53")]
     let percent = if whole == 0 { 100.0 } else { part as f64 / whole as f64 * 100.0 };
     format!("{percent:.7}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// What the page may do: run this script, apply this style, and nothing else, without any request to the network.
-fn policy() -> String {
+pub(super) fn policy() -> String {
     let hash = |text: &str| BASE64_STANDARD.encode(Sha256::digest(text));
     format!(
         "default-src 'none'; script-src 'sha256-{}'; style-src-elem 'sha256-{}'; style-src-attr 'unsafe-inline'; \

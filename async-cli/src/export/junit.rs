@@ -8,6 +8,7 @@ use async_core::timing::{Run, Task, TaskOutcome};
 use chrono::{DateTime, Utc};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
+use super::RunReport;
 use super::chart;
 use super::tail::Tail;
 
@@ -21,7 +22,7 @@ const NAME: &str = "async";
 pub(super) struct Junit;
 
 impl super::Exporter for Junit {
-    fn export(&self, run: &Run) -> io::Result<String> {
+    fn export(&self, &RunReport { run, .. }: &RunReport<'_>) -> io::Result<String> {
         let length = clock::length(run.length());
         let mut suite = TestSuite::new(NAME);
         suite.set_time(length).set_timestamp(DateTime::<Utc>::from_timestamp_millis(run.start).unwrap_or_default());

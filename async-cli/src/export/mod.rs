@@ -3,6 +3,8 @@
 mod axis;
 mod chart;
 mod file;
+mod findings;
+mod history;
 mod html;
 mod junit;
 mod openmetrics;
@@ -15,23 +17,32 @@ use std::path::{Path, PathBuf};
 
 use async_core::clock::Millis;
 use async_core::text;
-use async_core::timing::Run;
+use async_core::timing::{Analysis, Comparison, History, Run};
 use clap::{Args, ValueHint};
 
 use crate::failure::Failure;
 use crate::messages::Output;
 
+/// A run, and what was found out about it.
+pub(crate) struct RunReport<'a> {
+    pub(crate) run: &'a Run,
+    /// None if its records contradict each other, or no format needs it.
+    pub(crate) analysis: Option<&'a Analysis<'a>>,
+    /// None if nobody asked for one.
+    pub(crate) comparison: Option<&'a Comparison>,
+}
+
 /// An export format.
 trait Exporter {
     /// The whole file.
-    fn export(&self, run: &Run) -> io::Result<String>;
+    fn export(&self, report: &RunReport<'_>) -> io::Result<String>;
 }
 
 /// Which files to write. `-` is standard output.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Files (- is standard output)")]
 pub(crate) struct Exports {
-    /// Write a page with the timeline, to be opened in a browser
+    /// Write a page with the timeline, or the history, to be opened in a browser
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     html: Option<PathBuf>,
     /// Write a picture of the timeline
@@ -66,6 +77,11 @@ impl Exports {
         !self.asked().is_empty()
     }
 
+    /// Whether a file says what [`RunReport::analysis`] has found.
+    pub(crate) fn needs_analysis(&self) -> bool {
+        self.html.is_some()
+    }
+
     /// Whether standard output is one of the files, so that nothing else may go there.
     pub(crate) fn takes_stdout(&self) -> Result<bool, Failure> {
         match self.asked().iter().filter(|(path, ..)| is_stdout(path)).count() {
@@ -77,17 +93,10 @@ impl Exports {
 
     /// Writes all of them and, if `told`, says where each one is. A file that can't be written does not prevent the
     /// others.
-    pub(crate) fn write(&self, run: &Run, output: &mut Output, told: bool) -> Result<(), Failure> {
+    pub(crate) fn write(&self, report: &RunReport<'_>, output: &mut Output, told: bool) -> Result<(), Failure> {
         let mut result = Ok(());
         for (path, what, exporter) in self.asked() {
-            let failed = |source| Failure::Export { what, path: path.to_owned(), source };
-            let written = exporter.export(run).map_err(failed).and_then(|text| {
-                if is_stdout(path) { output.print(&text) } else { file::write(path, text.as_bytes()).map_err(failed) }
-            });
-            let done = written.and_then(|()| {
-                let line = format!("{}{}: {}\n", what[..1].to_uppercase(), &what[1..], text::printable(path.as_ref()));
-                if told { output.print(&line) } else { Ok(()) }
-            });
+            let done = write(path, what, exporter.export(report), output, told);
             if done.is_err()
                 && let Err(earlier) = std::mem::replace(&mut result, done)
             {
@@ -96,6 +105,35 @@ impl Exports {
         }
         result
     }
+
+    /// Writes the page of a history, of the future of that name or of whole runs, if one was requested, likewise.
+    pub(crate) fn write_history(
+        &self,
+        name: Option<&str>,
+        history: &History,
+        output: &mut Output,
+        told: bool,
+    ) -> Result<(), Failure> {
+        self.html.as_ref().map_or(Ok(()), |path| write(path, "history", history::page(name, history), output, told))
+    }
+}
+
+fn write(
+    path: &Path,
+    what: &'static str,
+    text: io::Result<String>,
+    output: &mut Output,
+    told: bool,
+) -> Result<(), Failure> {
+    let failed = |source| Failure::Export { what, path: path.to_owned(), source };
+    let text = text.map_err(failed)?;
+    if is_stdout(path) {
+        output.print(&text)?;
+    } else {
+        file::write(path, text.as_bytes()).map_err(failed)?;
+    }
+    let line = format!("{}{}: {}\n", what[..1].to_uppercase(), &what[1..], text::printable(path.as_ref()));
+    if told { output.print(&line) } else { Ok(()) }
 }
 
 fn is_stdout(path: &Path) -> bool {

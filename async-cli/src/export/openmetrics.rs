@@ -15,13 +15,14 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::RunReport;
 use super::chart::LaneKind;
 
 /// `--openmetrics`
 pub(super) struct OpenMetrics;
 
 impl super::Exporter for OpenMetrics {
-    fn export(&self, run: &Run) -> io::Result<String> {
+    fn export(&self, &RunReport { run, .. }: &RunReport<'_>) -> io::Result<String> {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Metrics(run.clone())));
         let mut out = String::new();

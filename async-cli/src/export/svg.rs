@@ -4,9 +4,9 @@ use std::io;
 
 use askama::Template;
 use async_core::clock::Millis;
-use async_core::timing::Run;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::RunReport;
 use super::axis::{self, Tick};
 use super::chart::{Chart, Lane, Span};
 
@@ -33,9 +33,14 @@ const TALL: usize = 25;
 pub(super) struct Svg;
 
 impl super::Exporter for Svg {
-    fn export(&self, run: &Run) -> io::Result<String> {
+    fn export(&self, &RunReport { run, .. }: &RunReport<'_>) -> io::Result<String> {
         let chart = Chart::of(run);
-        let picture = Picture { ticks: axis::ticks(chart.length, 8), legend: legend(&chart), chart: &chart };
+        let picture = Picture {
+            axis: axis_width(&chart),
+            ticks: axis::ticks(chart.length, 8),
+            legend: legend(&chart),
+            chart: &chart,
+        };
         picture.render().map_err(io::Error::other)
     }
 }
@@ -44,6 +49,8 @@ impl super::Exporter for Svg {
 #[template(path = "timeline.svg", escape = "html")]
 struct Picture<'a> {
     chart: &'a Chart,
+    /// The length of the axis, in px.
+    axis: f64,
     ticks: Vec<Tick>,
     legend: Vec<Sample>,
 }
@@ -60,13 +67,6 @@ struct Sample {
 
 impl Picture<'_> {
     const LEFT: usize = MARGIN + NAMES;
-
-    /// The length of the axis. After its end there is room for the text beside a bar.
-    fn axis(&self) -> f64 {
-        #[allow(clippy::cast_precision_loss, reason = "a few hundred px")]
-        let width = (WIDTH - MARGIN - Self::LEFT - LABEL - self.chart.room().1 * SMALL_COLUMN) as f64;
-        width
-    }
 
     fn lanes_end(&self) -> usize {
         TOP + self.chart.lanes.len() * ROW
@@ -97,14 +97,14 @@ impl Picture<'_> {
     fn offset(&self, ms: Millis) -> f64 {
         #[allow(clippy::cast_precision_loss, reason = "ms are far below 2^53")]
         let share = ms as f64 / self.chart.length as f64;
-        share * self.axis()
+        share * self.axis
     }
 
     /// Whether a tick's text fits into the picture.
     fn has_room(&self, tick: &Tick) -> bool {
         #[allow(clippy::cast_precision_loss, reason = "a few hundred px")]
         let end = self.offset(tick.at) + (tick.text.len() * SMALL_COLUMN) as f64;
-        end <= self.axis()
+        end <= self.axis
     }
 
     fn indent(lane: &Lane) -> usize {
@@ -120,6 +120,13 @@ impl Picture<'_> {
         let text: Vec<String> = lane.took().into_iter().chain(lane.remark().map(str::to_owned)).collect();
         text.join(" ")
     }
+}
+
+/// The length of the axis. After its end there is room for the text beside a bar.
+fn axis_width(chart: &Chart) -> f64 {
+    #[allow(clippy::cast_precision_loss, reason = "a few hundred px")]
+    let width = (WIDTH - MARGIN - Picture::LEFT - LABEL - chart.room().1 * SMALL_COLUMN) as f64;
+    width
 }
 
 fn pixels(px: f64) -> String {

@@ -119,7 +119,7 @@ const rows = [...document.querySelectorAll(".rows")].map((group) => {
 }).reverse();
 const below = new IntersectionObserver(([{ isIntersecting }]) => {
   if (isIntersecting) {
-    document.querySelector("tbody").insertAdjacentHTML("beforeend", rows.pop()?.textContent ?? "");
+    byId("futures").insertAdjacentHTML("beforeend", rows.pop()?.textContent ?? "");
     more.hidden = rows.length === 0;
     // It may still be in view.
     below.unobserve(more);
@@ -133,7 +133,7 @@ if (more) {
 // On paper there is no view.
 addEventListener("beforeprint", () => {
   [...later.keys()].forEach(draw);
-  document.querySelector("tbody").insertAdjacentHTML("beforeend", rows.splice(0).reverse().map((group) => group.textContent).join(""));
+  byId("futures").insertAdjacentHTML("beforeend", rows.splice(0).reverse().map((group) => group.textContent).join(""));
 });
 
 // ---- Zoom
@@ -170,6 +170,7 @@ function setZoom(wanted, x = middle()) {
   plane.style.setProperty("--zoom", zoom);
   chart.scrollLeft = moment * zoom - x;
   drawAxis();
+  noteSoon();
 }
 
 // ---- Axis
@@ -255,18 +256,23 @@ function drawAxis() {
   grid.replaceChildren(lines);
 }
 
-let asked = false;
+let isDue = false;
 function drawAxisSoon() {
-  if (!asked) {
-    asked = true;
+  if (!isDue) {
+    isDue = true;
     requestAnimationFrame(() => {
-      asked = false;
+      isDue = false;
       drawAxis();
     });
   }
 }
 
-chart.addEventListener("scroll", drawAxisSoon);
+chart.addEventListener("scroll", () => {
+  drawAxisSoon();
+  if (zoom > 1) {
+    noteSoon();
+  }
+});
 new ResizeObserver(drawAxisSoon).observe(axis);
 
 // ---- Details
@@ -309,8 +315,18 @@ function show(mark) {
   }
 }
 
+/** Shows the details of a mark until something else is chosen. */
+function pin(mark) {
+  show(mark);
+  pinned = true;
+  noteSoon();
+}
+
 function hide() {
   clearTimeout(leaving);
+  if (pinned) {
+    noteSoon();
+  }
   pinned = false;
   if (shown) {
     shown.removeAttribute("aria-describedby");
@@ -374,8 +390,7 @@ chart.addEventListener("click", (event) => {
     const again = pinned && shown === mark;
     hide();
     if (!again) {
-      show(mark);
-      pinned = true;
+      pin(mark);
     }
   }
 });
@@ -496,6 +511,84 @@ chart.addEventListener("click", (event) => {
   }
 }, { capture: true });
 
+// ---- The fragment of the page's address: what is in view, and which future is chosen. `#lane-3` is a lane, with this script or
+// without.
+
+let noting = 0;
+
+/** What the fragment asked for, so that it stays as it is until the reader goes elsewhere. */
+let asked = null;
+
+function fragment() {
+  const parts = [];
+  if (asked?.zoom === zoom && asked.left === chart.scrollLeft) {
+    parts.push(asked.text);
+  } else if (zoom > 1) {
+    const perPx = length / axis.clientWidth;
+    const seconds = (ms) => Math.round(Math.min(ms, length)) / SECOND;
+    parts.push(`t=${seconds(chart.scrollLeft * perPx)}-${seconds((chart.scrollLeft + view()) * perPx)}s`);
+  }
+  const lane = pinned && shown.matches(".bar") ? shown.closest(".lane") : null;
+  if (lane && lane.id !== "lane-0") {
+    parts.push(`future=${encodeURIComponent(lane.querySelector(".name").title)}`);
+  }
+  return parts.length > 0 ? `#${parts.join("&")}` : "";
+}
+
+/** Browsers allow this only so many times a minute. */
+function noteSoon() {
+  clearTimeout(noting);
+  noting = setTimeout(() => {
+    try {
+      history.replaceState(null, "", location.href.split("#")[0] + fragment());
+    } catch {
+      // A page inside another one may have no address of its own.
+    }
+  }, 250);
+}
+
+/** The number of the lane of the future with that name; none if there is no such future. */
+function laneOf(name) {
+  if (!name) {
+    return undefined;
+  }
+  const found = (lanes) => [...lanes.querySelectorAll(".lane:not(#lane-0) > .name")].find(({ title }) => title === name);
+  for (const part of [null, ...later.values()]) {
+    const there = found(part ? elementsOf(part.textContent) : chart);
+    if (there) {
+      return Number(there.parentElement.id.slice("lane-".length));
+    }
+  }
+  return undefined;
+}
+
+/** Makes the time between two moments, in ms, fill the view. */
+function showTime(from, to, text) {
+  const end = Math.min(to, length);
+  if (from < end) {
+    setZoom((view() * length * zoom) / ((end - from) * axis.clientWidth), 0);
+    chart.scrollLeft = (from / length) * axis.clientWidth;
+    asked = { zoom, left: chart.scrollLeft, text };
+  }
+}
+
+/** Goes where the fragment says. What makes no sense is left alone. */
+function follow() {
+  const text = location.hash.slice(1);
+  const wanted = new URLSearchParams(text);
+  const number = /^lane-\d+$/.test(text) ? Number(text.slice("lane-".length)) : laneOf(wanted.get("future"));
+  if (number < count) {
+    const bar = barOf(number);
+    bar.scrollIntoView({ block: "nearest", inline: "nearest" });
+    bar.focus({ preventScroll: true });
+    pin(bar);
+  }
+  const [stretch, from, to] = wanted.get("t")?.match(/^(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)s$/) ?? [];
+  showTime(from * SECOND, to * SECOND, `t=${stretch}`);
+}
+
+addEventListener("hashchange", follow);
+
 // ---- Theme. A page from a file may be refused a memory, and works without.
 
 const theme = byId("theme");
@@ -524,3 +617,4 @@ try {
 }
 
 drawAxis();
+follow();

@@ -180,7 +180,7 @@ impl ScriptTimes {
         let is_running = shell.is_some_and(|shell| shell.is_alive().unwrap_or(false));
         let mut used = text.lines().filter_map(|line| line.strip_prefix(USED)?.parse::<Millis>().ok());
         let first = used.next();
-        let cpu = first.zip(used.last()).map(|(first, last)| last.saturating_sub(first).max(0));
+        let cpu = first.zip(used.next_back()).map(|(first, last)| last.saturating_sub(first).max(0));
         Some(Self {
             start: start.filter(|_| is_first),
             end: end.filter(|_| !is_running),

@@ -75,6 +75,9 @@ pub struct Past {
     pub run_time: Option<Millis>,
     /// How long it was queued, in ms; of a whole run, all of its futures together.
     pub queued: Millis,
+    /// The most memory that it had resident, in KiB: see [`super::Task::max_resident`]; of a whole run, the most that any of
+    /// its futures had. None if that is not known.
+    pub memory: Option<u64>,
     /// How it ended, or stands.
     pub ending: Ending,
 }
@@ -116,6 +119,7 @@ impl Past {
             start: run.start.saturating_add(task.start),
             run_time: task.known_run_time().filter(|_| task.ran()),
             queued: task.queued(),
+            memory: task.max_resident(),
             ending: Ending::Future(task.status),
         }
     }
@@ -132,6 +136,7 @@ impl Past {
             start: run.start,
             run_time: script_is_known.then(|| run.length()),
             queued: run.tasks.iter().map(super::Task::queued).sum(),
+            memory: run.tasks.iter().filter_map(super::Task::max_resident).max(),
             ending: Ending::Run { outcomes, is_running, is_known: script_is_known && errors.is_empty() },
         }
     }
@@ -193,7 +198,7 @@ mod tests {
 
     fn past(start: Millis, run_time: Millis, rc: Option<i32>, cause: Option<Cause>) -> Past {
         let status = Status { state: State::Collected, rc, signal: None, cause };
-        Past { start, run_time: Some(run_time), queued: 0, ending: Ending::Future(status) }
+        Past { start, run_time: Some(run_time), queued: 0, memory: None, ending: Ending::Future(status) }
     }
 
     fn of(lengths: &[Millis]) -> History {

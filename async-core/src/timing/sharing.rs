@@ -491,14 +491,14 @@ impl Use {
 
     /// Calls that for each cell that a part touches, with the share of the cell that is the part's.
     fn each(&mut self, part: Part, mut call: impl FnMut(&mut (f64, f64), f64)) {
-        let cell = self.cell;
+        let width = self.cell;
         let mut from = part.from;
         while from < part.to {
-            let number = from / cell;
-            let to = part.to.min((number + 1) * cell);
+            let number = from / width;
+            let to = part.to.min((number + 1) * width);
             if let Some(sum) = usize::try_from(number).ok().and_then(|number| self.cells.get_mut(number)) {
                 #[allow(clippy::cast_precision_loss, reason = "a cell is short")]
-                call(sum, (to - from) as f64 / cell as f64);
+                call(sum, (to - from) as f64 / width as f64);
             }
             from = to;
         }

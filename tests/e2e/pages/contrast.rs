@@ -39,7 +39,9 @@ fn texts_and_marks_of_the_page_have_contrast_in_both_themes() {
     let Some(mut stage) = Stage::new() else { return };
     for theme in ["light", "dark"] {
         stage.browser.prefer(theme);
-        stage.open("--html", &of_each_kind(), 800);
+        let mut futures = of_each_kind();
+        futures[0].lines = "samples = 1000 5 2 500 900\n".to_owned();
+        stage.open("--html", &futures, 800);
         stage.browser.eval("show(document.querySelector('#lane-4 .bar'))");
         let found = stage.text(&format!(
             "(() => {{ {RECKON}
@@ -66,6 +68,10 @@ fn texts_and_marks_of_the_page_have_contrast_in_both_themes() {
                 }}
                 for (const it of document.querySelectorAll('button, select')) {{
                     if (!it.matches('.bar, .wait')) check(`edge ${{it.id}}`, getComputedStyle(it).borderTopColor, ground, 3);
+                }}
+                check('path', getComputedStyle(document.querySelector('.way > i')).backgroundColor, ground, 3);
+                for (const it of document.querySelectorAll('.cores path, .cores line')) {{
+                    check(it.tagName, getComputedStyle(it).stroke, ground, 3);
                 }}
                 check('focus', getComputedStyle(document.documentElement).getPropertyValue('--accent')
                     .match(/#[0-9a-f]+/g)[{}], ground, 3);

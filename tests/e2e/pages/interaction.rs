@@ -102,7 +102,7 @@ fn details_say_why_a_future_came_to_no_good_end() {
         stage.text("[...document.querySelectorAll('.legend li')].map((it) => it.textContent.trim()).join(', ')");
     assert_eq!(
         kinds,
-        "succeeded 5, failed 3, lost 1, cancelled 1, timed out 1, skipped 1, not started 1, was queued, waits"
+        "succeeded 5, failed 3, lost 1, cancelled 1, timed out 1, skipped 1, not started 1, was queued, waits, critical path"
     );
     let signs = stage.numbers(
         "(() => { const of = (it) => it.querySelector('use').getAttribute('href');

@@ -15,9 +15,12 @@ pub(super) struct Prediction {
     pub(super) replay: Replay,
 }
 
-/// Analyses a run.
-pub(super) fn of(run: &Run) -> Result<Analysis<'_>, Failure> {
-    Analysis::of(run).map_err(|stuck| {
+/// The analysis of a run, or why there is none.
+pub(super) type Analysed<'a> = Result<Analysis<'a>, Stuck>;
+
+/// The analysis of that run, or the message that says why there is none.
+pub(super) fn of<'a, 'r>(run: &Run, analysed: &'a Analysed<'r>) -> Result<&'a Analysis<'r>, Failure> {
+    analysed.as_ref().map_err(|&stuck| {
         Failure::Contradiction(format!("what they say can't have happened, as {}", because(run, stuck)))
     })
 }

@@ -48,24 +48,33 @@ pub(super) fn of(run: &Run, store: &Store, against: Against) -> Result<Compariso
 
 /// What got slower and faster, the largest differences first.
 pub(super) fn text(comparison: &Comparison) -> String {
-    let Comparison { total, futures } = comparison;
+    let total = &comparison.total;
     let length = total.now.unwrap_or(0).max(total.before.unwrap_or(0));
     let mut text = format!("\n {:>10} {:>10} {:>10}\n", "NOW", "BEFORE", "LONGER BY");
     let mut line = |what: &str, compared: &Compared| {
         let figure = |ms: Option<i64>| ms.map_or_else(|| "-".to_owned(), |ms| fixed(ms, length));
-        let share = match (compared.difference(), compared.before) {
-            (Some(difference), Some(before)) if before > 0 => format!("{:>+5}%", percent(difference, before)),
-            _ => " ".repeat(6),
-        };
+        let share = format!("{:>6}", share(compared).unwrap_or_default());
         let (now, before, difference) = (figure(compared.now), figure(compared.before), figure(compared.difference()));
         let _ = writeln!(text, " {now:>10} {before:>10} {difference:>10} {share}  {what}");
     };
     line("the run", total);
-    let mut sorted: Vec<(&String, &Compared)> = futures.iter().collect();
-    sorted.sort_by_key(|(_, compared)| Reverse(compared.difference().or(compared.now).map(i64::abs)));
-    let is_worth_it = |compared: &Compared| compared.difference().is_none_or(|difference| difference.abs() >= LEAST);
-    for (label, compared) in sorted.into_iter().filter(|(_, compared)| is_worth_it(compared)) {
+    for (label, compared) in sorted(comparison) {
         line(&format!("`{}`", printable(label.as_ref())), compared);
     }
     text
+}
+
+/// The futures whose difference is worth a line, the largest differences first.
+pub(crate) fn sorted(comparison: &Comparison) -> Vec<(&str, &Compared)> {
+    let is_worth_it = |compared: &Compared| compared.difference().is_none_or(|difference| difference.abs() >= LEAST);
+    let futures = comparison.futures.iter().map(|(label, compared)| (label.as_str(), compared));
+    let mut sorted: Vec<(&str, &Compared)> = futures.filter(|(_, compared)| is_worth_it(compared)).collect();
+    sorted.sort_by_key(|(_, compared)| Reverse(compared.difference().or(compared.now).map(i64::abs)));
+    sorted
+}
+
+/// By how much longer it takes now, in percent of what it took: `+78%`; none if there is no such share.
+pub(crate) fn share(compared: &Compared) -> Option<String> {
+    let (difference, before) = (compared.difference()?, compared.before.filter(|&before| before > 0)?);
+    Some(format!("{:+}%", percent(difference, before)))
 }

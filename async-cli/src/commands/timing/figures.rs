@@ -21,12 +21,12 @@ pub(super) fn fixed(ms: Millis, beside: Millis) -> String {
 }
 
 /// The same with its unit.
-pub(super) fn seconds(ms: Millis, beside: Millis) -> String {
+pub(crate) fn seconds(ms: Millis, beside: Millis) -> String {
     fixed(ms, beside) + " s"
 }
 
 /// A share in whole percent.
-pub(super) fn percent(part: Millis, whole: Millis) -> Millis {
+pub(crate) fn percent(part: Millis, whole: Millis) -> Millis {
     if whole == 0 { 0 } else { part.signum() * ((part.abs() * 100 + whole / 2) / whole) }
 }
 

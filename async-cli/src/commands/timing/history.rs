@@ -10,6 +10,7 @@ use async_core::{FutureName, Store};
 
 use super::figures::tenths;
 use super::table;
+use crate::export::Exports;
 use crate::failure::{Failure, warn};
 use crate::format;
 use crate::json::Envelope;
@@ -35,8 +36,10 @@ pub(super) fn print(
     store: &Store,
     name: Option<&OsStr>,
     json: bool,
+    exports: &Exports,
     output: &mut Output,
 ) -> Result<ExitCode, Failure> {
+    let taken = exports.takes_stdout()?;
     let name = name.map(crate::commands::name).transpose()?;
     let kept = KeptRun::all_of(store)?;
     let errors: Vec<_> = kept.iter().flat_map(|kept| &kept.errors).collect();
@@ -53,11 +56,14 @@ pub(super) fn print(
     if json {
         let document = super::json::history(name.as_ref(), &history);
         crate::json::print(&Envelope::new(store.dir(), document), output)?;
+    } else if taken {
+        // The page has it for itself.
     } else if history.entries.len() < 2 {
         warn(&too_few(name.as_ref(), &history, store));
     } else {
         output.print(&output.columns().map_or_else(|| lines(&history), |width| chart(&history, width.into())))?;
     }
+    exports.write_history(name.as_ref().map(FutureName::as_str), &history, output, !taken && !json)?;
     Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(125) })
 }
 
@@ -132,11 +138,8 @@ struct Bars {
 }
 
 impl Bars {
-    /// The longest of those that count fills the room: one that hung for hours leaves no bar for the others.
     fn of(history: &History, room: usize) -> Self {
-        let counted = history.entries.iter().filter_map(Past::counted).max();
-        let longest = counted.or_else(|| history.entries.iter().filter_map(|past| past.run_time).max());
-        Self { room, longest: longest.unwrap_or(0).max(1) }
+        Self { room, longest: longest(history) }
     }
 
     fn bar(&self, length: Option<Millis>, counts: bool) -> String {
@@ -149,6 +152,14 @@ impl Bars {
         let columns = (length * room + self.longest / 2) / self.longest;
         sign.repeat(usize::try_from(columns).unwrap_or(0))
     }
+}
+
+/// What fills the room for a bar, in ms: the longest of those that count, as one that hung for hours would leave no bar for the
+/// others. Never 0.
+pub(crate) fn longest(history: &History) -> Millis {
+    let counted = history.entries.iter().filter_map(Past::counted).max();
+    let longest = counted.or_else(|| history.entries.iter().filter_map(|past| past.run_time).max());
+    longest.unwrap_or(0).max(1)
 }
 
 /// The line, or as much of it as there is room for: each of its characters takes one column.
@@ -168,7 +179,7 @@ fn run_time(past: &Past) -> String {
 }
 
 /// How it ended, or stands: `ok`, `failed with 2`; of a run, `1 failed, 2 skipped`.
-pub(super) fn ending(ending: &Ending) -> String {
+pub(crate) fn ending(ending: &Ending) -> String {
     match ending {
         Ending::Future(status) => table::word(status),
         Ending::Run { is_running: true, .. } => "running".to_owned(),

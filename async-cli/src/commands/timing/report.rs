@@ -62,29 +62,27 @@ pub(super) fn clock(run: &Run) -> String {
 pub(super) fn path(run: &Run, path: &[Stretch]) -> String {
     let length = run.length();
     let mut text = format!("\n Critical path: {}\n", seconds(length, length));
-    let mut line = |ms: Millis, what: &str| {
+    for stretches in merged(path, length) {
+        let ms = stretches.iter().map(Stretch::length).sum();
+        let what = whose(run, stretches);
         let _ = writeln!(text, "{:>10} s {:>4}%  {what}", fixed(ms, length), percent(ms, length));
-    };
-    let is_short = |stretch: &Stretch| stretch.length() * 100 < length;
-    let mut rest = path;
-    while let Some(first) = rest.first() {
-        let short = rest.iter().take_while(|stretch| is_short(stretch)).count();
-        if short > 1 {
-            line(rest[..short].iter().map(Stretch::length).sum(), &format!("{short} short stretches"));
-            rest = &rest[short..];
-        } else {
-            line(first.length(), &whose(run, first));
-            rest = &rest[1..];
-        }
     }
     text
 }
 
-fn whose(run: &Run, stretch: &Stretch) -> String {
-    match stretch.task {
-        None => "the script".to_owned(),
-        Some(task) if stretch.queued => format!("{}, queued", named(run, task)),
-        Some(task) => named(run, task),
+/// The stretches of a path through a run of that length in ms, consecutive short ones together.
+pub(crate) fn merged(path: &[Stretch], length: Millis) -> Vec<&[Stretch]> {
+    let is_short = |stretch: &Stretch| stretch.length() * 100 < length;
+    path.chunk_by(|one, next| is_short(one) && is_short(next)).collect()
+}
+
+/// Whose time that is: of one stretch, or of several short ones.
+pub(crate) fn whose(run: &Run, stretches: &[Stretch]) -> String {
+    match stretches {
+        [Stretch { task: None, .. }] => "the script".to_owned(),
+        [Stretch { task: Some(task), queued: true, .. }] => format!("{}, queued", named(run, *task)),
+        [Stretch { task: Some(task), .. }] => named(run, *task),
+        several => format!("{} short stretches", several.len()),
     }
 }
 
@@ -97,7 +95,7 @@ fn named(run: &Run, task: usize) -> String {
 }
 
 /// The first few by name, and the number of the others.
-pub(super) fn list(run: &Run, tasks: &[usize]) -> String {
+pub(crate) fn list(run: &Run, tasks: &[usize]) -> String {
     let names: Vec<String> = tasks.iter().take(LISTED).map(|&task| named(run, task)).collect();
     let names = names.join(", ");
     match tasks.len().saturating_sub(LISTED) {
@@ -116,7 +114,7 @@ pub(super) fn advice(run: &Run, advice: &[Advice]) -> String {
     for advice in advice {
         let (worth, share) = (fixed(advice.worth, length), percent(advice.worth, length));
         let _ = writeln!(text, "{worth:>10} s {share:>4}%  {}", sentence(run, advice));
-        let _ = writeln!(text, "{:20}(--what-if '{}')", "", printable(what_if::text(advice.change, run).as_ref()));
+        let _ = writeln!(text, "{:20}({})", "", option(run, advice));
     }
     if !advice.is_empty() {
         text.push_str(
@@ -125,11 +123,7 @@ pub(super) fn advice(run: &Run, advice: &[Advice]) -> String {
              is not known.\n",
         );
     }
-    let is_free = |&task: &usize| {
-        let task = &run.tasks[task];
-        task.wait.is_some() && !task.synchronous && task.blocked() == 0
-    };
-    let free: Vec<usize> = (0..run.tasks.len()).filter(is_free).collect();
+    let free = free(run);
     if !free.is_empty() {
         let _ = writeln!(text, "\n Waits that cost nothing: {}", list(run, &free));
     }
@@ -146,7 +140,24 @@ fn is_waiting(task: &Task, length: Millis) -> bool {
     task.run_time * 100 >= length && computed.is_some_and(|ms| ms.saturating_mul(100) < task.run_time * WAITING)
 }
 
-fn sentence(run: &Run, advice: &Advice) -> String {
+/// The futures that were over before anybody waited for them.
+pub(crate) fn free(run: &Run) -> Vec<usize> {
+    (0..run.tasks.len()).filter(|&task| is_free(&run.tasks[task])).collect()
+}
+
+/// Whether it was over before anybody waited for it.
+pub(crate) fn is_free(task: &Task) -> bool {
+    task.wait.is_some() && !task.synchronous && task.blocked() == 0
+}
+
+/// The option that predicts what the advice is worth, for a shell.
+pub(crate) fn option(run: &Run, advice: &Advice) -> String {
+    let change = what_if::text(advice.change, run).replace('\'', r"'\''");
+    format!("--what-if '{}'", printable(change.as_ref()))
+}
+
+/// What to do differently.
+pub(crate) fn sentence(run: &Run, advice: &Advice) -> String {
     match advice.change {
         Change::Start(task, shift) => start(run, task, shift, advice.moved.as_ref()),
         Change::Wait(task, shift) => wait(run, task, shift, advice.moved.as_ref()),

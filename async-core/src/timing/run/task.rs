@@ -163,4 +163,12 @@ impl Task {
             _ => None,
         }
     }
+
+    /// The most memory that it had resident, in KiB: all of its processes together if it was sampled, else any single one.
+    /// None if that is not known.
+    #[must_use]
+    pub fn max_resident(&self) -> Option<u64> {
+        let sampled = self.samples.as_ref().map(|samples| samples.max_tree_resident);
+        sampled.or(self.usage.map(|usage| usage.max_resident))
+    }
 }
