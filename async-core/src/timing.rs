@@ -40,14 +40,21 @@
 //!   one at a time (see `store/queue.rs`: the real limit does the same);
 //! * and then with the same delay as in the recorded run, which is what starting it took.
 //!
-//! So a replay without changes gives the recorded run, to the ms. If the records say that a future ran while these
+//! So a replay without changes gives the recorded run, to the ms, or to a ms for each task where they shared cores. If
+//! the records say that a future ran while these
 //! rules had no slot for it, the replay assumes that it needs none.
 //!
 //! A [`Change`] edits the steps: it moves a start or a wait to another place among the steps of its actor, makes work
 //! longer or shorter, or sets or lifts a limit. Moments refer to the recorded axis; an actor that was waiting at that
 //! moment could do nothing else, so the step goes before that wait. Nothing is known about what a future needs from
-//! others before it can start, nor about how tasks slow each other down when more of them run at once: predictions only
-//! say what time allows.
+//! others before it can start, nor about how tasks slow each other down other than by sharing cores: predictions only say
+//! what time and cores allow.
+//!
+//! # Sharing cores
+//!
+//! Where tasks ran for long enough to be sampled, it is known what they used over time. While they and the script want
+//! more cores than there are, all that want much get the same, and so work more slowly (`timing/sharing.rs`). What that
+//! cost is [`Figures::shared`]; alone, the work would have taken as much less.
 //!
 //! # The critical path
 //!

@@ -165,22 +165,24 @@ fn holds_together(path: &[Stretch], total: Millis) {
 /// What has to hold of any schedule that was recorded.
 fn obeys_the_laws(run: &Run, schedule: &Schedule) {
     let recorded = schedule.replay().unwrap();
-    assert_eq!(recorded.total, run.length());
+    // Who shares cores is done to the nearest ms.
+    let rounding = run.cores().map_or(0, |_| Millis::try_from(run.tasks.len()).unwrap());
+    let is_same = |a: Millis, b: Millis| a.abs_diff(b) <= rounding.unsigned_abs();
+    assert!(is_same(recorded.total, run.length()), "{} {}", recorded.total, run.length());
     for (task, times) in run.tasks.iter().zip(&recorded.tasks) {
         let end = task.until(run.length());
         // How long one will be queued is not known while it is.
         if task.status.state == State::Queued {
             continue;
         }
-        assert_eq!((times.start, times.run_start, times.end), (task.start, task.run_start, end), "{}", task.name);
+        let same = [(times.start, task.start), (times.run_start, task.run_start), (times.end, end)];
+        assert!(same.iter().all(|&(a, b)| is_same(a, b)), "{}: {same:?}", task.name);
         assert!(task.blocked() >= 0 && task.slack().is_none_or(|slack| slack >= 0) && task.queued() >= 0);
     }
     let bound = schedule.bound();
-    assert!((0..=recorded.total).contains(&bound));
+    assert!((0..=recorded.total + rounding).contains(&bound));
     holds_together(&schedule.critical_path(&recorded), recorded.total);
     let advice = schedule.advice(&recorded);
-    // Who shares cores is done to the nearest ms.
-    let rounding = run.cores().map_or(0, |_| Millis::try_from(run.tasks.len()).unwrap());
     assert!(advice.len() <= 5 && advice.is_sorted_by_key(|advice| -advice.worth));
     for advice in advice {
         assert!(
@@ -214,9 +216,10 @@ proptest! {
         obeys_the_laws(&run, &schedule);
         let figures = run.figures();
         prop_assert!((0..=figures.background + figures.elapsed).contains(&figures.shared), "{figures:?}");
-        prop_assert!(replay_of(&schedule, Change::Cores(cores)).total == run.length());
-        let enough = replay_of(&schedule, Change::Cores(1000)).total;
-        prop_assert!(enough <= run.length());
+        let recorded = schedule.replay().unwrap().total;
+        prop_assert_eq!(replay_of(&schedule, Change::Cores(cores)).total, recorded);
+        let tasks = Millis::try_from(run.tasks.len()).unwrap();
+        prop_assert!(replay_of(&schedule, Change::Cores(1000)).total <= recorded + tasks);
     }
 
     #[test]
