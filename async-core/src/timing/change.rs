@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::run::MAX_OFFSET;
 use super::schedule::{Action, Limit, Schedule, Step, Work, share, split};
-use super::sharing::{Demand, to_nanos};
+use super::sharing::{Demand, in_millis, to_nanos};
 use crate::clock::Millis;
 
 /// A change to a run. Tasks are indices of [`super::Run::tasks`].
@@ -183,6 +183,9 @@ impl Schedule {
             Length::Exactly(length) => to_nanos(length),
         }
         .clamp(0, to_nanos(MAX_OFFSET));
+        // Whole ms, as recorded lengths are.
+        let whole = |nanos| to_nanos(in_millis(nanos));
+        let new = whole(new);
         let steps = &mut self.actors[task];
         if old == 0 {
             let end = steps.last().map_or(0, |step| step.to);
@@ -193,9 +196,9 @@ impl Schedule {
         let mut done = 0;
         for step in steps {
             if let Action::Work(Work { nanos, .. }) = &mut step.action {
-                let before = share(done, new, old);
+                let before = whole(share(done, new, old));
                 done += *nanos;
-                *nanos = share(done, new, old) - before;
+                *nanos = whole(share(done, new, old)) - before;
             }
         }
     }
