@@ -2,6 +2,7 @@
 //! earlier run.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 
 use async_core::clock::Millis;
 use async_core::text::printable;
@@ -148,7 +149,7 @@ impl Findings {
 
 fn critical_path(run: &Run, path: &[Stretch], lanes: &[usize]) -> CriticalPath {
     let length = run.length();
-    let lane = |stretch: &Stretch| stretch.task.map_or(0, |task| lanes[task]);
+    let lane_of = |stretch: &Stretch| stretch.task.map_or(0, |task| lanes[task]);
     let line = |stretches: &[Stretch]| {
         let (first, last) = (stretches.first()?, stretches.last()?);
         let took = stretches.iter().map(Stretch::length).sum();
@@ -158,19 +159,19 @@ fn critical_path(run: &Run, path: &[Stretch], lanes: &[usize]) -> CriticalPath {
             share: figures::percent(took, length),
             what: report::whose(run, stretches),
             title: format!("{}from {} to {}", whole.unwrap_or_default(), duration(first.start), duration(last.end)),
-            lane: lane(first),
+            lane: lane_of(first),
         })
     };
     let mut of_lane = vec![0; run.tasks.len() + 1];
     for stretch in path {
-        of_lane[lane(stretch)] += stretch.length();
+        of_lane[lane_of(stretch)] += stretch.length();
     }
     let mut drawn: Vec<&Stretch> = path.iter().collect();
     drawn.sort_by_key(|stretch| std::cmp::Reverse(stretch.length()));
     drawn.truncate(MOST_MARKS);
     drawn.sort_by_key(|stretch| stretch.start);
     let turn = |pair: &[&Stretch]| {
-        let (from, to) = (lane(pair[0]), lane(pair[1]));
+        let (from, to) = (lane_of(pair[0]), lane_of(pair[1]));
         let is_one = pair[0].end == pair[1].start && from != to;
         is_one.then(|| Turn { lane: from.min(to), down: from.abs_diff(to), at: pair[1].start })
     };
@@ -181,7 +182,7 @@ fn critical_path(run: &Run, path: &[Stretch], lanes: &[usize]) -> CriticalPath {
         marks: drawn
             .iter()
             .map(|stretch| PathMark {
-                lane: lane(stretch),
+                lane: lane_of(stretch),
                 span: Span { start: stretch.start, end: stretch.end },
                 is_queued: stretch.queued,
             })
@@ -202,7 +203,7 @@ fn cores(run: &Run, length: Millis) -> Option<Cores> {
     let begin = used.steps.first().map_or(0, |step| step.from);
     let mut outline = format!("M{} 100", percent(begin, length));
     for step in &used.steps {
-        outline += &format!("V{}H{}", y(step.used), percent(step.to, length));
+        let _ = write!(outline, "V{}H{}", y(step.used), percent(step.to, length));
     }
     outline += "V100Z";
     let cpu: f64 = used.steps.iter().map(|step| step.used * (step.to - step.from) as f64).sum();

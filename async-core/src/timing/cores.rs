@@ -71,14 +71,14 @@ impl Task {
 
 fn pieces(run: &Run) -> Vec<Piece> {
     let length = run.length();
-    let sampled = |task: &Task| task.samples.as_ref().is_some_and(|samples| !samples.cpu.is_empty());
+    let has_samples = |task: &Task| task.samples.as_ref().is_some_and(|samples| !samples.cpu.is_empty());
     // A parent has a lower index.
     let mut covered: Vec<Millis> = Vec::with_capacity(run.tasks.len());
     let mut inside = vec![0; run.tasks.len()];
     for task in &run.tasks {
         covered.push(task.parent.map_or(0, |parent| {
             let outer = &run.tasks[parent];
-            covered[parent].max(if sampled(outer) { outer.until(length) } else { 0 })
+            covered[parent].max(if has_samples(outer) { outer.until(length) } else { 0 })
         }));
         if let (Some(parent), Some(used)) = (task.parent, task.processor_time())
             && task.until(length) <= run.tasks[parent].until(length)
@@ -98,7 +98,7 @@ fn pieces(run: &Run) -> Vec<Piece> {
             }
         };
         match (&task.samples, task.processor_time()) {
-            (Some(samples), _) if sampled(task) => {
+            (Some(samples), _) if has_samples(task) => {
                 let mut from = begin;
                 for &cpu in &samples.cpu {
                     let to = from.saturating_add(samples.interval).min(end);
