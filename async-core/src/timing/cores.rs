@@ -230,13 +230,13 @@ mod tests {
         // The one without samples is spread, and without what the inner one used.
         assert_eq!(
             steps_of(vec![outer("usage = 400 0 1 0 0"), inner(200, "usage = 100 0 1 0 0")]),
-            [(0, 100, 1.0), (100, 200, 2.0), (200, 300, 0.5)]
+            [(0, 100, 1.0), (100, 200, 2.0), (200, 300, 1.0)]
         );
         // The samples of the outer one have it all, until that one ends.
         let sampled = || outer("samples = 100 1 2 100 200 50");
         assert_eq!(
             steps_of(vec![sampled(), inner(200, "usage = 100 0 1 0 0")]),
-            [(0, 100, 1.0), (100, 200, 2.0), (200, 300, 1.0)]
+            [(0, 100, 1.0), (100, 200, 2.0), (200, 300, 0.5)]
         );
         assert_eq!(steps_of(vec![sampled(), inner(500, "usage = 400 0 1 0 0")]).last(), Some(&(300, 500, 1.0)));
         // One that outlives the other was not waited for there.
