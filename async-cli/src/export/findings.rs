@@ -149,8 +149,8 @@ impl Findings {
 
 fn critical_path(run: &Run, path: &[Stretch], lanes: &[usize]) -> CriticalPath {
     let length = run.length();
-    let lane = |stretch: &Stretch| stretch.task.map_or(0, |task| lanes[task]);
-    let entry = |stretches: &[Stretch]| {
+    let lane_of = |stretch: &Stretch| stretch.task.map_or(0, |task| lanes[task]);
+    let line = |stretches: &[Stretch]| {
         let (first, last) = (stretches.first()?, stretches.last()?);
         let took = stretches.iter().map(Stretch::length).sum();
         let whole = first.task.filter(|_| stretches.len() == 1).map(|task| printable(run.label(task).as_ref()) + ", ");
@@ -159,30 +159,30 @@ fn critical_path(run: &Run, path: &[Stretch], lanes: &[usize]) -> CriticalPath {
             share: figures::percent(took, length),
             what: report::whose(run, stretches),
             title: format!("{}from {} to {}", whole.unwrap_or_default(), duration(first.start), duration(last.end)),
-            lane: lane(first),
+            lane: lane_of(first),
         })
     };
     let mut of_lane = vec![0; run.tasks.len() + 1];
     for stretch in path {
-        of_lane[lane(stretch)] += stretch.length();
+        of_lane[lane_of(stretch)] += stretch.length();
     }
     let mut drawn: Vec<&Stretch> = path.iter().collect();
     drawn.sort_by_key(|stretch| std::cmp::Reverse(stretch.length()));
     drawn.truncate(MOST_MARKS);
     drawn.sort_by_key(|stretch| stretch.start);
     let turn = |pair: &[&Stretch]| {
-        let (from, to) = (lane(pair[0]), lane(pair[1]));
+        let (from, to) = (lane_of(pair[0]), lane_of(pair[1]));
         let is_one = pair[0].end == pair[1].start && from != to;
         is_one.then(|| Turn { lane: from.min(to), down: from.abs_diff(to), at: pair[1].start })
     };
     CriticalPath {
         length: figures::seconds(length, length),
-        lines: report::merged(path, length).into_iter().filter_map(entry).collect(),
+        lines: report::merged(path, length).into_iter().filter_map(line).collect(),
         turns: drawn.windows(2).filter_map(turn).collect(),
         marks: drawn
             .iter()
             .map(|stretch| PathMark {
-                lane: lane(stretch),
+                lane: lane_of(stretch),
                 span: Span { start: stretch.start, end: stretch.end },
                 is_queued: stretch.queued,
             })

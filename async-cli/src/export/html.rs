@@ -137,7 +137,7 @@ impl Page<'_> {
                 add("Waited for", lane.waited.clone());
             }
             if let Some(slack) = task.slack().filter(|&slack| slack > 0) {
-                add("Slack", format!("finished {} before that", axis::duration(slack)));
+                add("Slack", format!("finished {} before somebody waited for it", axis::duration(slack)));
             }
         }
         let on_path = self.findings.path.as_ref().map_or(0, |path| path.of_lane[number]);

@@ -118,7 +118,10 @@ fn a_future_has_an_address_without_scripts_too() {
     let url = format!("file://{}#lane-551", stage.sandbox.path("timeline.html").display());
     stage.browser.call("Page.navigate", &json!({"url": url}));
     let loaded = "document.readyState === 'complete' && document.querySelector('.lane:target') !== null";
-    while stage.browser.eval(loaded) != json!(true) {}
+    let begin = std::time::Instant::now();
+    while stage.browser.eval(loaded) != json!(true) {
+        assert!(begin.elapsed() < async_tests::LIMIT, "it never loads");
+    }
     let seen = stage.text(
         "(() => {
             const lane = document.querySelector('.lane:target');
