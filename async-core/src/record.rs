@@ -72,6 +72,7 @@ use crate::text::at_most;
 pub(crate) use codec::text;
 pub(crate) use codec::{Line, LogOf, parse};
 pub(crate) use references::{Donor, FutureId, QueuePlace, WaitsFor};
+pub(crate) use samples::max_resident;
 
 pub use argument::Argument;
 pub use outcome::{Outcome, Wait};
@@ -242,6 +243,13 @@ impl Record {
     #[must_use]
     pub fn other_host(&self) -> Option<&str> {
         self.host.as_ref()?.other_host()
+    }
+
+    /// The most memory that its task had resident, in KiB: all of its processes together if it was sampled, else any single
+    /// one. None if that is not known.
+    #[must_use]
+    pub fn max_resident(&self) -> Option<u64> {
+        max_resident(self.samples.as_ref(), self.usage)
     }
 
     /// The process that supervises the task, if there is one.

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use super::Usage;
 use crate::clock::Millis;
 
 /// How many intervals a record has at most. With more, each two become one.
@@ -38,6 +39,11 @@ pub struct Samples {
     pub max_tree_resident: u64,
     /// How many cores the supervisor could use: fewer than the machine has if it may not use all.
     pub cores: u32,
+}
+
+/// The most memory that a task had resident, in KiB: all of its processes together if it was sampled, else any single one.
+pub(crate) fn max_resident(samples: Option<&Samples>, usage: Option<Usage>) -> Option<u64> {
+    samples.map(|samples| samples.max_tree_resident).or(usage.map(|usage| usage.max_resident))
 }
 
 impl Samples {

@@ -85,7 +85,7 @@ impl Sampler {
     /// The samples of a task that is over and used that in all; none if none was taken.
     pub(super) fn finish(self, usage: Option<Usage>) -> Option<Samples> {
         let mut samples = self.samples?;
-        let left = usage.map_or(0, |usage| usage.user.saturating_add(usage.system).saturating_sub(self.counted));
+        let left = usage.map_or(0, |usage| usage.cpu().saturating_sub(self.counted));
         samples.finish(clock::since_boot().saturating_sub(self.start), left.max(0));
         Some(samples)
     }

@@ -54,8 +54,7 @@ impl Run {
         if pieces.is_empty() {
             return None;
         }
-        let cores = self.tasks.iter().filter_map(|task| task.samples.as_ref()).map(|samples| samples.cores).max();
-        Some(UsedCores { steps: steps(&pieces, &edges(&pieces)), cores })
+        Some(UsedCores { steps: steps(&pieces, &edges(&pieces)), cores: self.cores() })
     }
 }
 

@@ -63,7 +63,9 @@ impl Run {
         };
         let waited = together(stood.pop().unwrap_or_default(), (0, length));
         let background = self.tasks.iter().zip(stood).map(|(task, stood)| own(task, stood)).sum();
-        let shared = Schedule::of(self).map_or(0, |schedule| schedule.shared());
+        // Without cores to share, the run need not be taken apart.
+        let schedule = self.cores().and_then(|_| Schedule::of(self).ok());
+        let shared = schedule.map_or(0, |schedule| schedule.shared());
         Figures { elapsed: length, background, waited, shared }
     }
 }

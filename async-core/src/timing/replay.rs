@@ -217,9 +217,7 @@ impl<'a> World<'a> {
                         self.wake(task, now);
                     }
                 }
-                Action::Wait(_) | Action::Return(_) | Action::Linger(_) => {
-                    self.step_done(index, now, now);
-                }
+                Action::Wait(_) | Action::Return(_) | Action::Linger(_) => self.step_done(index, now, now),
             }
         }
         self.end(index, now);

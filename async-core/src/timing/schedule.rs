@@ -96,9 +96,11 @@ impl Schedule {
             *steps = with_stops(std::mem::take(steps), ends);
         }
         schedule.share_cores(run);
-        plain.share_cores(run);
         // Which actor ended which task is a guess, which may be wrong if everything happens in one millisecond.
-        schedule.calibrated(run).or_else(|_| plain.calibrated(run))
+        schedule.calibrated(run).or_else(|_| {
+            plain.share_cores(run);
+            plain.calibrated(run)
+        })
     }
 
     fn taken_apart(run: &Run) -> Self {

@@ -35,13 +35,10 @@ pub(super) fn cells(entry: &Entry) -> [String; 10] {
 
 /// The processor time in ms and the memory in KiB that it uses now, or has used.
 fn usage(entry: &Entry) -> (Option<Millis>, Option<u64>) {
-    let record = &entry.record;
     if let Some(now) = entry.usage_now {
         return (Some(now.cpu), Some(now.resident));
     }
-    let of_tree = record.samples.as_ref().map(|samples| samples.max_tree_resident);
-    let usage = record.usage;
-    (usage.map(|usage| usage.user.saturating_add(usage.system)), of_tree.or(usage.map(|usage| usage.max_resident)))
+    (entry.record.usage.map(|usage| usage.cpu()), entry.record.max_resident())
 }
 
 /// The same for programs: the start in UTC, the elapsed time in seconds.

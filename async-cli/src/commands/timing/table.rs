@@ -77,7 +77,7 @@ pub(super) fn table(run: &Run, sort: Sort, width: u16, colors: bool) -> String {
             Cell::new(figure(Some(task.queued()))),
             Cell::new(figure(task.known_run_time())),
             Cell::new(figure(task.usage.map(|usage| usage.cpu()))),
-            Cell::new(memory(task)),
+            Cell::new(task.max_resident().map_or_else(|| "-".to_owned(), crate::format::memory)),
             Cell::new(figure(Some(task.blocked()))),
             Cell::new(figure(task.slack())),
             status,
@@ -99,13 +99,6 @@ pub(super) fn table(run: &Run, sort: Sort, width: u16, colors: bool) -> String {
     ]));
     arrange(&mut table, &columns, width);
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
-}
-
-/// The most memory that a task had, or any single process of it if more is not known.
-fn memory(task: &Task) -> String {
-    let of_tree = task.samples.as_ref().map(|samples| samples.max_tree_resident);
-    let kib = of_tree.or(task.usage.map(|usage| usage.max_resident));
-    kib.map_or_else(|| "-".to_owned(), crate::format::memory)
 }
 
 fn row(cells: [Cell; TITLES.len()], columns: &[usize]) -> Row {

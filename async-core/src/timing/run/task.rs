@@ -2,7 +2,7 @@
 
 use crate::clock::Millis;
 use crate::name::FutureName;
-use crate::record::{Cause, Samples, State, Usage};
+use crate::record::{self, Cause, Samples, State, Usage};
 use crate::store::StoreFile;
 
 /// One future of a run. All moments are ms from the run's start.
@@ -168,7 +168,6 @@ impl Task {
     /// None if that is not known.
     #[must_use]
     pub fn max_resident(&self) -> Option<u64> {
-        let sampled = self.samples.as_ref().map(|samples| samples.max_tree_resident);
-        sampled.or(self.usage.map(|usage| usage.max_resident))
+        record::max_resident(self.samples.as_ref(), self.usage)
     }
 }
