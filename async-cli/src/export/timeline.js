@@ -572,9 +572,9 @@ function showTime(from, to, text) {
   }
 }
 
-/** Goes where the fragment says. What makes no sense is left alone. */
-function follow() {
-  const text = location.hash.slice(1);
+/** Goes where an address says. What makes no sense is left alone. */
+function follow(address) {
+  const text = new URL(address).hash.slice(1);
   const wanted = new URLSearchParams(text);
   const number = /^lane-\d+$/.test(text) ? Number(text.slice("lane-".length)) : laneOf(wanted.get("future"));
   if (number < count) {
@@ -587,7 +587,8 @@ function follow() {
   showTime(from * SECOND, to * SECOND, `t=${stretch}`);
 }
 
-addEventListener("hashchange", follow);
+// The event's own address: that of the page may have been noted anew before the event came.
+addEventListener("hashchange", ({ newURL }) => follow(newURL));
 
 // ---- Theme. A page from a file may be refused a memory, and works without.
 
@@ -617,4 +618,4 @@ try {
 }
 
 drawAxis();
-follow();
+follow(location.href);

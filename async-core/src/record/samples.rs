@@ -23,9 +23,9 @@ pub const MOST_INTERVALS: usize = 64;
 ///
 /// The tree is without futures that the task has started, each of which has samples of its own. But once such a future is
 /// over, and the task or its supervisor has waited for it, all of its processor time counts in that interval, as it does
-/// in [`Usage`](super::Usage). So an interval may have more than its cores could do.
+/// in [`Usage`]. So an interval may have more than its cores could do.
 ///
-/// The sum of `cpu` is that of the user and system time in [`Usage`](super::Usage), or more: processes whose parents
+/// The sum of `cpu` is that of the user and system time in [`Usage`], or more: processes whose parents
 /// ignore SIGCHLD, and daemons that still run at the end, are in the samples alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Samples {

@@ -11,7 +11,7 @@ const VIEW: &str = "(() => {
     const perPx = length / axis.clientWidth / 1000;
     return [chart.scrollLeft * perPx, (chart.scrollLeft + view()) * perPx];
 })()";
-const CHOSEN: &str = "pinned ? document.querySelector('#details h3').textContent : ''";
+const CHOSEN: &str = "(pinned ? document.querySelector('#details h3').textContent : '')";
 
 /// Opens the page again, with that fragment.
 fn reopen(stage: &mut Stage, fragment: &str) {
@@ -68,6 +68,9 @@ fn the_page_follows_its_address() {
         const box = chart.getBoundingClientRect(); return bar.top >= box.top && bar.bottom <= box.bottom; })()";
     assert_eq!(stage.browser.eval(seen), json!(true));
     stage.browser.until("location.hash.endsWith('future=task-0950')");
+    // The page notes what is in view before it is told of an address that it was given.
+    stage.browser.eval("location.hash = '#future=task-0100'; history.replaceState(null, '', '#t=60-90s')");
+    stage.browser.until(&format!("{CHOSEN} === 'task-0100'"));
 }
 
 #[test]
