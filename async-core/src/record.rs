@@ -21,8 +21,8 @@
 //! ```
 //!
 //! A record may also have `parent`, `plan`, `pty`, `run_start`, `attempts`, `cancel_time`, `signal`, `cause`,
-//! `terminated`, `killed`, `usage`, `samples` and `unlogged`, and for a task on an engine `job`, `node` and `reason`;
-//! [`Record`] explains each. The other keys:
+//! `terminated`, `killed`, `usage`, `samples`, `unlogged` and `log_cut`, and for a task on an engine `job`, `node` and
+//! `reason`; [`Record`] explains each. The other keys:
 //!
 //! | key | value |
 //! | --- | --- |
@@ -165,6 +165,8 @@ pub struct Record {
     pub samples: Option<Samples>,
     /// How much of what the task wrote to its pseudo-terminal could not be written to the log, in bytes.
     pub unlogged: Option<u64>,
+    /// How long its log was, in bytes, before something made it shorter; none if no sample has seen that.
+    pub log_cut: Option<u64>,
     /// The id of its job on the engine, if it runs on one.
     pub job: Option<String>,
     /// The node that runs it, or ran it.

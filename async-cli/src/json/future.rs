@@ -151,6 +151,9 @@ pub(crate) struct Future {
     pty: bool,
     /// How much of what its task wrote to that could not be written to its log, in bytes. Null if nothing is missing.
     unlogged_bytes: Option<u64>,
+    /// How long its log was, in bytes, before something made it shorter, as `>/dev/stderr` in a task does. Null if nobody
+    /// saw that. A task that runs for less than 0.1 s is not watched for it, one that runs longer 10 times a second or less.
+    log_cut_bytes: Option<u64>,
     /// How it was to be run, if not simply at once.
     plan: Option<PlanFields>,
     /// The file with what its task printed. Null if it has none, or a later future of the name has taken its place.
@@ -290,6 +293,7 @@ impl From<Entry> for Future {
             usage_now: usage_now.map(Into::into),
             pty: record.pty,
             unlogged_bytes: record.unlogged,
+            log_cut_bytes: record.log_cut,
             // That the queue was paused is no wish of the caller.
             plan: record.plan.filter(|plan| *plan != Plan { held: true, ..Plan::default() }).map(Into::into),
             log: log.filter(|log| log.is_there().unwrap_or(true)).map(|log| log.path().as_os_str().into()),

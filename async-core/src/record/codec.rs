@@ -194,6 +194,7 @@ lines! {
     Usage(Usage) = "usage" => |record, value| record.usage = Some(value),
     Samples(Samples) = "samples" => |record, value| record.samples = Some(value),
     Unlogged(u64) = "unlogged" => |record, value| record.unlogged = Some(value),
+    LogCut(u64) = "log_cut" => |record, value| record.log_cut = Some(value),
     Rc(u8) = "rc" => |record, value| record.rc = Some(value.into()),
     TakenBy(ProcessIdentity) = "taken_by" => |record, value| record.taken_by = Some(value),
     WaitStart(Millis) = "wait_start" => |record, value| record.wait_start = Some(value),

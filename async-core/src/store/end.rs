@@ -31,6 +31,8 @@ pub struct End {
     pub samples: Option<Samples>,
     /// How much of its output could not be written to the log, in bytes, if that is known and not nothing.
     pub unlogged: Option<u64>,
+    /// How long its log was, in bytes, before something made it shorter, if that is not recorded yet.
+    pub log_cut: Option<u64>,
     /// How long it ran, in ms, if the engine's node measured it.
     pub run_time: Option<Millis>,
 }
@@ -110,6 +112,7 @@ fn add_end(file: &File, path: &Path, record: Record, end: &End) -> Result<Record
     lines.extend(end.usage.map(Line::Usage));
     lines.extend(end.samples.clone().map(Line::Samples));
     lines.extend(end.unlogged.map(Line::Unlogged));
+    lines.extend(end.log_cut.map(Line::LogCut));
     // Last, so that a reader who sees a status sees everything.
     lines.push(Line::Rc(u8::try_from(end.rc).unwrap_or(u8::MAX)));
     append(file, &record, &lines).map_err(Error::io("write the result to", path))?;

@@ -59,7 +59,7 @@ impl Supervisor<'_> {
                 Ok(()) if self.has_started => {}
                 Ok(()) => {
                     self.has_started = true;
-                    self.events.sample_from(self.run_start);
+                    self.events.sample_from(self.run_start, self.store.log_path(self.name));
                 }
                 Err(error) if !told => {
                     self.end_child();

@@ -351,7 +351,7 @@ impl Supervisor<'_> {
                     // Nobody waits for the thread.
                     drop(sent);
                 }
-                Event::Signal(_) | Event::TimeUp => {}
+                Event::Signal(_) | Event::TimeUp | Event::LogCut(_) => {}
             }
         }
     }

@@ -4,6 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::PathBuf;
 
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, Signal};
@@ -29,6 +30,8 @@ pub(super) enum Event {
     TimeUp,
     /// The script that the task must not outlive is gone. This event comes once.
     ScriptGone,
+    /// Something has made the log shorter, which had that length, in bytes. This event comes once.
+    LogCut(u64),
 }
 
 /// The signals that this process gets, as events.
@@ -109,8 +112,8 @@ impl Events {
     }
 
     /// From now on, takes samples of the task while this process waits for events. `run_start` is in ms since boot.
-    pub(super) fn sample_from(&self, run_start: Millis) {
-        self.sampler.replace(Sampler::from(run_start));
+    pub(super) fn sample_from(&self, run_start: Millis, log: PathBuf) {
+        self.sampler.replace(Sampler::from(run_start, log));
     }
 
     /// Takes a sample if one is due; returns when the next one is, in ms since boot.
@@ -120,7 +123,12 @@ impl Events {
 
     /// The samples of the task, which is over and has used that in all.
     pub(super) fn samples(&self, usage: Option<Usage>) -> Option<Samples> {
-        self.sampler.take().finish(usage)
+        self.sampler.borrow_mut().finish(usage)
+    }
+
+    /// How long the log was, in bytes, before something made it shorter, if that has not been told by an event.
+    pub(super) fn log_cut(&self) -> Option<u64> {
+        self.sampler.borrow_mut().cut()
     }
 
     fn is_script_gone(&self) -> bool {
@@ -179,6 +187,9 @@ impl Events {
             let look_again = matches!(&*script, Script::Other(_) if script.pidfd().is_none()).then_some(LOOK_AGAIN);
             // Late samples do no harm, so they need no alarm.
             let sample = Some(self.sample_if_due()).filter(|&next| next < Millis::MAX);
+            if let Some(length) = self.log_cut() {
+                return Ok(Event::LogCut(length));
+            }
             let wake = deadline.into_iter().chain(sample).min();
             let left = wake.map(|wake| wake.saturating_sub(clock::since_boot()).max(0));
             let timeout = left.into_iter().chain(look_again).min();

@@ -165,6 +165,7 @@ pub fn supervise(
     }
     end.usage = if supervisor.has_started && supervisor.plan.on.is_none() { Usage::of_children() } else { None };
     end.samples = supervisor.events.samples(end.usage);
+    end.log_cut = supervisor.events.log_cut();
     supervisor.record.finish(&end)?;
     // Until then, the next attendant finds there what the job has said.
     if let Some((launcher, job)) = supervisor.job {
@@ -285,7 +286,7 @@ impl Supervisor<'_> {
                     }
                 }
                 Event::Signal(signal) => self.pass_on(signal),
-                Event::Woken(_) => {}
+                Event::Woken(_) | Event::LogCut(_) => {}
             }
         }
     }
@@ -323,10 +324,16 @@ impl Supervisor<'_> {
             Some(terminal) => self.next_beside(terminal, others, deadline),
         };
         let event = event.map_err(Error::io("wait for the task of", &self.store.log_path(self.name)))?;
-        if let Event::ScriptGone = event {
-            // As if the script had cancelled it. This works even if the request can't be written.
-            self.script_is_gone.set(true);
-            let _ = self.record.add(&[Line::CancelTime(clock::wall())]);
+        match event {
+            Event::ScriptGone => {
+                // As if the script had cancelled it. This works even if the request can't be written.
+                self.script_is_gone.set(true);
+                let _ = self.record.add(&[Line::CancelTime(clock::wall())]);
+            }
+            Event::LogCut(length) => {
+                let _ = self.record.add(&[Line::LogCut(length)]);
+            }
+            _ => {}
         }
         Ok(event)
     }

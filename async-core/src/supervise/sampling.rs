@@ -1,7 +1,9 @@
 //! Samples of what a task uses, taken while its supervisor waits.
 
+use std::fs;
 use std::hint::black_box;
 use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use crate::clock::{self, Millis};
@@ -26,19 +28,26 @@ pub(super) struct Sampler {
     samples: Option<Samples>,
     /// How much processor time is in the samples, in ms.
     counted: Millis,
+    log: WatchedLog,
 }
 
 /// One that takes none.
 impl Default for Sampler {
     fn default() -> Self {
-        Self { start: 0, next: Millis::MAX, samples: None, counted: 0 }
+        Self { start: 0, next: Millis::MAX, samples: None, counted: 0, log: WatchedLog::default() }
     }
 }
 
 impl Sampler {
-    /// For a task that was allowed to run then, in ms since boot.
-    pub(super) fn from(start: Millis) -> Self {
-        Self { start, next: start.saturating_add(INTERVAL), ..Self::default() }
+    /// For a task that was allowed to run then, in ms since boot, and writes to that log.
+    pub(super) fn from(start: Millis, log: PathBuf) -> Self {
+        let log = WatchedLog { path: log, ..WatchedLog::default() };
+        Self { start, next: start.saturating_add(INTERVAL), log, ..Self::default() }
+    }
+
+    /// How long the log was, in bytes, before something made it shorter. This is told once.
+    pub(super) fn cut(&mut self) -> Option<u64> {
+        self.log.cut.take()
     }
 
     /// Takes a sample if one is due. Returns when the next one is, in ms since boot; never, if that is the last moment.
@@ -50,6 +59,7 @@ impl Sampler {
     }
 
     fn take(&mut self) {
+        self.log.look();
         let before = clock::of_this_thread();
         let used = if has_room() { tree::below(std::process::id()) } else { Err(ErrorKind::OutOfMemory.into()) };
         let cores = if used.is_ok() && self.samples.is_none() { cores() } else { 0 };
@@ -83,11 +93,32 @@ impl Sampler {
     }
 
     /// The samples of a task that is over and used that in all; none if none was taken.
-    pub(super) fn finish(self, usage: Option<Usage>) -> Option<Samples> {
-        let mut samples = self.samples?;
+    pub(super) fn finish(&mut self, usage: Option<Usage>) -> Option<Samples> {
+        let mut samples = self.samples.take()?;
+        self.log.look();
         let left = usage.map_or(0, |usage| usage.cpu().saturating_sub(self.counted));
         samples.finish(clock::since_boot().saturating_sub(self.start), left.max(0));
         Some(samples)
+    }
+}
+
+/// A log that only grows, unless somebody opens it and cuts it, as `>/dev/stderr` in a task does.
+#[derive(Default)]
+struct WatchedLog {
+    path: PathBuf,
+    /// Its length when it was last looked at, in bytes.
+    length: u64,
+    was_cut: bool,
+    cut: Option<u64>,
+}
+
+impl WatchedLog {
+    fn look(&mut self) {
+        let Ok(metadata) = fs::metadata(&self.path) else { return };
+        if metadata.len() < self.length && !self.was_cut {
+            (self.was_cut, self.cut) = (true, Some(self.length));
+        }
+        self.length = metadata.len();
     }
 }
 

@@ -137,6 +137,7 @@ impl Status {
         }
         if !is_empty {
             print_sections(&sections, &mut output)?;
+            sections.iter().flat_map(|section| &section.entries).for_each(warn_of_cut_log);
         } else if complete {
             let kind = if self.all { "" } else { "live " };
             warn(&format!("there are no {kind}futures in {}", dir.display()));
@@ -195,6 +196,16 @@ fn entries(store: &Store, selection: &Selection) -> Result<(Vec<Entry>, bool), F
     }
     entries.sort_by(Entry::by_start);
     Ok((entries, complete))
+}
+
+fn warn_of_cut_log(entry: &Entry) {
+    if let Some(length) = entry.record.log_cut {
+        warn(&format!(
+            "the log of `{}` was cut when it had {length} bytes, which are gone: in a task, `>&2` and `>>/dev/stderr` \
+             keep them, `>/dev/stderr` does not",
+            entry.name
+        ));
+    }
 }
 
 fn print_sections(sections: &[Section], output: &mut Output) -> Result<(), Failure> {
