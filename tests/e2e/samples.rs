@@ -254,17 +254,19 @@ fn a_supervisor_without_descriptors_or_memory_takes_no_samples() {
 #[test]
 fn a_log_that_became_shorter_is_told_of() {
     let sandbox = Sandbox::default();
-    sandbox.run(
+    let started = sandbox.run(
         "async run --quiet cut -- bash -c 'while :; do echo a long line; sleep 0.2; echo >/dev/stderr; sleep 0.2; done'
         async run --quiet kept -- bash -c 'while :; do echo a long line; sleep 0.2; echo >>/dev/stderr; sleep 0.2; done'",
     );
+    assert_eq!(started.status, 0, "{started}");
     // While it runs.
     wait_until("a warning", || sandbox.run("async status").stderr.contains("bytes, which are gone"));
     let told = sandbox.run("async status 2>&1 >/dev/null");
     assert_eq!(told.stdout.lines().count(), 1, "of one of the two: {told}");
     assert!(told.stdout.starts_with("async: the log of `cut` was cut when it had 1"), "{told}");
     // And remembered, once both have ended.
-    sandbox.run("async cancel --quiet --all; async wait --no-log --all");
+    let cancelled = sandbox.run("async cancel --quiet --all; async wait --no-log --all");
+    assert_eq!(cancelled.status, 128 + 15, "{cancelled}");
     let futures = futures(&sandbox, ":");
     assert_eq!(futures.len(), 2);
     for future in futures {
