@@ -186,7 +186,7 @@ impl ProcessIdentity {
     pub fn wait(&self) -> io::Result<()> {
         match Handle::open(self.pid)? {
             // The descriptor now pins the process, so only this look at its start is reliable.
-            Some(Handle::Pidfd(pidfd)) if self.is_alive()? => wait_on(&pidfd, None),
+            Some(Handle::Pidfd(pidfd)) if self.is_alive()? => wait_on(&pidfd, None).map(drop),
             Some(Handle::Refused) => {
                 while self.is_alive()? {
                     sleep(PAUSE);
@@ -562,20 +562,25 @@ pub(crate) fn has_env_entry(pid: u32, entry: &OsStr) -> bool {
     environment.split(|&byte| byte == 0).any(|it| it == entry.as_bytes())
 }
 
-/// Sleeps until no process has that id, but no longer than `limit` ms.
-pub fn wait_at_most(pid: u32, limit: u32) -> io::Result<()> {
+/// Sleeps until no process has that id, but no longer than `limit` ms. Returns whether none has.
+pub fn wait_at_most(pid: u32, limit: u32) -> io::Result<bool> {
     match Handle::open(pid)? {
         Some(Handle::Pidfd(pidfd)) => wait_on(&pidfd, Some(limit)),
         Some(Handle::Refused) => {
             let start = Instant::now();
             let limit = Duration::from_millis(limit.into());
             // To kill(2) a zombie still exists.
-            while exists(pid) && look(pid).is_none_or(|process| process.runs) && start.elapsed() < limit {
+            loop {
+                if !exists(pid) || look(pid).is_some_and(|process| !process.runs) {
+                    return Ok(true);
+                }
+                if start.elapsed() >= limit {
+                    return Ok(false);
+                }
                 sleep(PAUSE.min(limit));
             }
-            Ok(())
         }
-        None => Ok(()),
+        None => Ok(true),
     }
 }
 
@@ -637,11 +642,12 @@ impl Handle {
     }
 }
 
-fn wait_on(pidfd: &OwnedFd, limit_ms: Option<u32>) -> io::Result<()> {
+/// Returns whether the process is gone.
+fn wait_on(pidfd: &OwnedFd, limit_ms: Option<u32>) -> io::Result<bool> {
     let limit = limit_ms.map(|ms| Timespec { tv_sec: i64::from(ms / 1000), tv_nsec: i64::from(ms % 1000) * 1_000_000 });
     loop {
         match poll(&mut [PollFd::new(pidfd, PollFlags::IN)], limit.as_ref()) {
-            Ok(_) => return Ok(()),
+            Ok(ready) => return Ok(ready > 0),
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }

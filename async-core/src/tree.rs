@@ -100,7 +100,7 @@ fn end_living(
         while !left.is_empty() && clock::since_boot() < deadline {
             // All of them have to end, so waiting for one after another is as good as for all at once.
             for found in &left {
-                wait_for(found.pid, deadline.min(meanwhile()));
+                while !wait_for(found.pid, deadline.min(meanwhile())) && clock::since_boot() < deadline {}
             }
             left = due()?;
         }
@@ -158,10 +158,10 @@ fn is_supervisor(pid: u32) -> bool {
     fs::read(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim_ascii_end() == SUPERVISOR.to_bytes())
 }
 
-fn wait_for(pid: u32, deadline: Millis) {
+/// Returns whether the process seems to be gone, which the next look shows.
+fn wait_for(pid: u32, deadline: Millis) -> bool {
     let left = deadline.saturating_sub(clock::since_boot()).max(0);
-    // The next look shows whether it is gone.
-    let _ = process::wait_at_most(pid, u32::try_from(left).unwrap_or(u32::MAX));
+    process::wait_at_most(pid, u32::try_from(left).unwrap_or(u32::MAX)).unwrap_or(true)
 }
 
 #[cfg(test)]

@@ -214,6 +214,25 @@ fn other_processes_cost_a_cancel_nothing() {
 }
 
 #[test]
+fn a_long_grace_costs_a_cancel_nothing() {
+    if !is_there("strace") {
+        return;
+    }
+    let looks_within = |grace: &str| {
+        let script = format!(
+            "async_init
+            function deaf {{ trap '' TERM; echo >deaf; sleep 1000; }}
+            async_run t deaf
+            until [[ -e deaf ]]; do sleep 0.01; done
+            async cancel --quiet --grace {grace} t"
+        );
+        trace(&Sandbox::default(), &script).calls_with("supervise", "\"/proc/")
+    };
+    let [short, long] = ["0", "3s"].map(looks_within);
+    assert!(0 < short && long < short + 30, "{short} looks at processes without a grace, {long} in 3 s");
+}
+
+#[test]
 fn a_cancel_of_many_without_supervisors_looks_for_what_is_left_of_all_at_once() {
     if !is_there("strace") {
         return;

@@ -59,8 +59,8 @@ impl Sampler {
     }
 
     fn take(&mut self) {
-        self.log.look();
         let before = clock::of_this_thread();
+        self.log.look();
         let used = if has_room() { tree::below(std::process::id()) } else { Err(ErrorKind::OutOfMemory.into()) };
         let cores = if used.is_ok() && self.samples.is_none() { cores() } else { 0 };
         let work = clock::of_this_thread().saturating_sub(before);
