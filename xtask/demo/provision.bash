@@ -7,7 +7,7 @@
 #  bash provision.bash linear      one thing after the other
 #  bash provision.bash parallel    the same, with the slow functions in the background
 #
-# The two runs differ only in DEVSTACK_PARALLEL. Their results go to the folder linear or parallel, beside
+# The two runs differ only in ASYNC_PARALLEL. Their results go to the folder linear or parallel, beside
 # this file. The sources code/ and service.rs, and the program async, are there too; ASYNC_BIN names another
 # program.
 
@@ -16,8 +16,8 @@ shopt -s globstar
 export LC_ALL=C
 
 case "${1:-}" in
-    linear) export DEVSTACK_PARALLEL=False ;;
-    parallel) export DEVSTACK_PARALLEL=True ;;
+    linear) export ASYNC_PARALLEL=false ;;
+    parallel) export ASYNC_PARALLEL=true ;;
     *) echo "usage: bash provision.bash linear|parallel" >&2 && exit 2 ;;
 esac
 
@@ -29,16 +29,21 @@ rm -rf "$1"
 mkdir "$1"
 cd "$1"
 
-# async_init, async_runfunc, async_wait and so on, as devstack has them.
-# shellcheck source=/dev/null
-source <("$ASYNC_BIN" shim --profile devstack)
+# However the script ends, so does the service. Sourcing the functions adds the same for tasks to this trap.
+function stop_service {
+    [[ ! -s service.pid ]] || kill "$(<service.pid)" 2>/dev/null || true
+}
+trap stop_service EXIT
 
-# The slow functions. Each can be a task, so && marks what must not run after a failure: a task with the
-# original's semantics goes on after a failing command, even under set -e.
+# async_run, async_wait and so on.
+# shellcheck source=/dev/null
+source <("$ASYNC_BIN" shim)
+
+# The slow functions. Each can be a task, which heeds set -e as the script does.
 
 function build_service {
-    rustc --edition 2024 -O -C lto=fat -C codegen-units=1 -C strip=symbols -o service ../service.rs &&
-        echo "service: $(wc -c <service) bytes"
+    rustc --edition 2024 -O -C lto=fat -C codegen-units=1 -C strip=symbols -o service ../service.rs
+    echo "service: $(wc -c <service) bytes"
 }
 
 # A day of requests, the same each time: users look up words of pages. The pages are this project's real
@@ -64,20 +69,20 @@ function make_log {
                     page[to], words[to, 1 + random(size[to])], 200 + random(9000)
             }
         }
-    ' ../code/**/*.* >access.log &&
-        echo "access.log: $(wc -l <access.log) requests, $(wc -c <access.log) bytes"
+    ' ../code/**/*.* >access.log
+    echo "access.log: $(wc -l <access.log) requests, $(wc -c <access.log) bytes"
 }
 
 function compress_log {
-    gzip -9 -n -c access.log >access.log.gz &&
-        echo "access.log.gz: $(wc -c <access.log.gz) bytes"
+    gzip -9 -n -c access.log >access.log.gz
+    echo "access.log.gz: $(wc -c <access.log.gz) bytes"
 }
 
 # The service's data: the words that were looked up, how often, and on which page.
 function index_log {
     awk '{ split($7, part, /[?=]/); print part[3], part[1] }' access.log |
-        sort | uniq -c | awk '{ print $2, $1, $3 }' | sort -k 1,1 -k 2,2nr >index.txt &&
-        echo "index.txt: $(wc -l <index.txt) lines"
+        sort | uniq -c | awk '{ print $2, $1, $3 }' | sort -k 1,1 -k 2,2nr >index.txt
+    echo "index.txt: $(wc -l <index.txt) lines"
 }
 
 # The three hours and the three clients with the most traffic.
@@ -86,8 +91,8 @@ function report_traffic {
         END {
             for (i in hour) print "hour", i, hour[i], "bytes"
             for (i in client) print "client", i, client[i], "bytes"
-        }' access.log | sort -k 1,1 -k 3,3nr -k 2,2 | awk 'seen[$1]++ < 3' >traffic.txt &&
-        cat traffic.txt
+        }' access.log | sort -k 1,1 -k 3,3nr -k 2,2 | awk 'seen[$1]++ < 3' >traffic.txt
+    cat traffic.txt
 }
 
 # Needs the results of build_service and index_log.
@@ -116,34 +121,25 @@ function ask_service {
     exec {socket}>&-
 }
 
-# However the script ends, nothing of it keeps running.
-function stop_all {
-    async_cleanup
-    [[ ! -s service.pid ]] || kill "$(<service.pid)" 2>/dev/null || true
-}
-trap stop_all EXIT
-
 # The run. In each gap between starting a task and waiting for it, the script does something itself.
 
-async_init
-
-async_runfunc build_service
+async_run build build_service
 make_log
-async_runfunc index_log
-async_runfunc compress_log
+async_run index index_log
+async_run compress compress_log
 report_traffic
 
-async_wait build_service index_log
-async_runfunc start_service
+async_wait build index
+async_run service start_service
 sha512sum access.log index.txt traffic.txt >SHA512SUMS
 
-async_wait start_service
+async_wait service
 for word in async_wait flock trueorfalse; do
     ask_service "$word"
 done >answers.txt
 head -n 8 answers.txt
 
-async_wait compress_log
+async_wait compress
 sha512sum access.log.gz service answers.txt >>SHA512SUMS
 
 async_print_timing

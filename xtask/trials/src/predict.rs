@@ -26,6 +26,9 @@ const COUNT: u64 = 300_000;
 /// third slower in a script than in a task that runs no program.
 const WORK: &str = "function work { bash -c 'for ((i = 0; i < $1; i++)); do :; done' bash \"$1\"; }\n";
 
+/// The kind that is no prediction.
+const CONTROL: &str = "the same again";
+
 /// Runs random scripts, predicts how long they would take otherwise, and runs them so
 #[derive(Args)]
 pub(crate) struct Predict {
@@ -72,11 +75,20 @@ struct Plan {
     steps: Vec<Step>,
 }
 
+/// Which figure of a recorded run predicts how long another run takes.
+enum Predictor {
+    /// Its own length: how much this errs is what the machine's speed varies.
+    Length,
+    /// What it would have taken one after another.
+    Serial,
+    /// What `async timing --what-if` says with this.
+    WhatIf(String),
+}
+
 /// The same script, done otherwise.
 struct Variant {
     kind: &'static str,
-    /// The option of `async timing`; none for one after another.
-    what_if: Option<String>,
+    predictor: Predictor,
     plan: Plan,
     env: Vec<(&'static str, &'static str)>,
     /// On how many cores, if not on all.
@@ -94,17 +106,14 @@ impl Predict {
         let mut errors: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
         for seed in self.seed..self.seed + self.runs {
             let plan = Plan::random(&mut Random::new(seed));
-            let base = Variant { kind: "", what_if: None, plan: plan.clone(), env: Vec::new(), cores: None };
-            place.time(&base)?;
+            let variants = plan.variants();
+            place.time(&variants[0])?;
             if self.verbose {
                 println!("{}\n{}", plan.script(place.unit), place.said(&["--table"])?);
             }
-            let predicted: Vec<f64> = plan
-                .variants()
-                .iter()
-                .map(|variant| place.predict(variant.what_if.as_deref()))
-                .collect::<Result<_, _>>()?;
-            for (variant, predicted) in plan.variants().iter().zip(predicted) {
+            let predicted: Vec<f64> =
+                variants.iter().map(|variant| place.predict(&variant.predictor)).collect::<Result<_, _>>()?;
+            for (variant, predicted) in variants.iter().zip(predicted) {
                 let took = place.time(variant)?;
                 let error = (predicted - took).abs() / took * 100.0;
                 println!("| {seed} | {} | {predicted:.2} | {took:.2} | {error:.1} % |", variant.kind);
@@ -112,8 +121,9 @@ impl Predict {
             }
         }
         println!("\n| what | predictions | median error | worst |\n| --- | ---: | ---: | ---: |");
+        let control = errors.remove_entry(CONTROL);
         let all: Vec<f64> = errors.values().flatten().copied().collect();
-        for (kind, mut errors) in errors.into_iter().chain([("all", all)]) {
+        for (kind, mut errors) in errors.into_iter().chain([("all", all)]).chain(control) {
             errors.sort_by(f64::total_cmp);
             let worst = errors.last().copied().unwrap_or_default();
             println!("| {kind} | {} | {:.1} % | {worst:.1} % |", errors.len(), errors[errors.len() / 2]);
@@ -178,15 +188,17 @@ impl Place {
         if !output.status.success() {
             return Err(format!("{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)));
         }
-        self.timing(&[])?["run"]["length_ms"].as_f64().map(|ms| ms / 1000.0).ok_or_else(|| "no length".to_owned())
+        self.predict(&Predictor::Length)
     }
 
-    fn predict(&self, what_if: Option<&str>) -> Result<f64, String> {
-        let ms = match what_if {
-            Some(what_if) => self.timing(&["--what-if", what_if])?["what_if"]["length_ms"].as_f64(),
-            None => self.timing(&[])?["summary"]["serial_ms"].as_f64(),
+    /// In s.
+    fn predict(&self, predictor: &Predictor) -> Result<f64, String> {
+        let ms = match predictor {
+            Predictor::Length => self.timing(&[])?["run"]["length_ms"].as_f64(),
+            Predictor::Serial => self.timing(&[])?["summary"]["serial_ms"].as_f64(),
+            Predictor::WhatIf(what_if) => self.timing(&["--what-if", what_if])?["what_if"]["length_ms"].as_f64(),
         };
-        ms.map(|ms| ms / 1000.0).ok_or_else(|| format!("no prediction for {what_if:?}"))
+        ms.map(|ms| ms / 1000.0).ok_or_else(|| "no prediction".to_owned())
     }
 
     fn timing(&self, args: &[&str]) -> Result<Value, String> {
@@ -250,15 +262,11 @@ impl Plan {
         text
     }
 
+    /// The first is the plan itself.
     fn variants(&self) -> Vec<Variant> {
-        let plain = |kind, what_if: Option<&str>| Variant {
-            kind,
-            what_if: what_if.map(str::to_owned),
-            plan: self.clone(),
-            env: Vec::new(),
-            cores: None,
-        };
-        let last = self.tasks.len() - 1;
+        let plain = |kind, predictor| Variant { kind, predictor, plan: self.clone(), env: Vec::new(), cores: None };
+        let what_if = |kind, change: String| plain(kind, Predictor::WhatIf(change));
+        let (first, last) = (&self.tasks[0].name, self.tasks.len() - 1);
         let mut sooner = self.clone();
         sooner.steps.retain(|step| !matches!(step, Step::Start(task) if *task == last));
         sooner.steps.insert(0, Step::Start(last));
@@ -267,21 +275,13 @@ impl Plan {
             let (Act::Compute(length) | Act::Sleep(length)) = act;
             *length /= 2;
         }
-        let of_two = |name: &str, what: &str| Some(format!("{what}:{name}"));
         vec![
-            Variant { env: vec![("ASYNC_PARALLEL", "false")], ..plain("one after another", None) },
-            Variant { env: vec![("ASYNC_JOBS", "2")], ..plain("a limit of 2", Some("jobs=2")) },
-            Variant { cores: Some(1), ..plain("one core", Some("cores=1")) },
-            Variant {
-                what_if: of_two(&format!("{}=first", self.tasks[last].name), "start"),
-                plan: sooner,
-                ..plain("a start moved", None)
-            },
-            Variant {
-                what_if: of_two(&format!("{}=50%", self.tasks[0].name), "run"),
-                plan: shorter,
-                ..plain("half as long", None)
-            },
+            plain(CONTROL, Predictor::Length),
+            Variant { env: vec![("ASYNC_PARALLEL", "false")], ..plain("one after another", Predictor::Serial) },
+            Variant { env: vec![("ASYNC_JOBS", "2")], ..what_if("a limit of 2", "jobs=2".to_owned()) },
+            Variant { cores: Some(1), ..what_if("one core", "cores=1".to_owned()) },
+            Variant { plan: sooner, ..what_if("a start moved", format!("start:{}=first", self.tasks[last].name)) },
+            Variant { plan: shorter, ..what_if("half as long", format!("run:{first}=50%")) },
         ]
     }
 }
