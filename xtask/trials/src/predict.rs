@@ -4,12 +4,18 @@
 //! `async timing` then says what the run would have taken one after another, on fewer cores, under a limit, with a task
 //! started earlier, or with one that takes half as long. Then the script is really run so, and the two lengths are
 //! compared. The same seed makes the same scripts.
+//!
+//! Before and after each run, each core counts for a moment. Unless that takes about as long as it did at first, the
+//! machine has become slower or faster, and the run does not count and is done again.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::thread::available_parallelism;
+use std::time::Instant;
 use std::{env, fs};
 
 use async_bash_shim::{Options, Profile, render};
@@ -19,8 +25,17 @@ use tempfile::TempDir;
 
 use crate::random::Random;
 
-/// How long it takes to count so far, in ms, is measured first.
-const COUNT: u64 = 300_000;
+/// How far each core counts, as a measure of its speed.
+const COUNT: u64 = 200_000;
+
+/// How many times this is measured at first. The fastest counts: nothing disturbed it.
+const MEASURES: usize = 20;
+
+/// How much longer it may take beside a run that counts.
+const QUIET: f64 = 1.08;
+
+/// How many times a run may have to be done again.
+const TRIES: u32 = 30;
 
 /// Counts, in a bash of its own: one that has run a program blocks SIGCHLD before each command, which makes such a loop a
 /// third slower in a script than in a task that runs no program.
@@ -109,7 +124,7 @@ impl Predict {
             let variants = plan.variants();
             place.time(&variants[0])?;
             if self.verbose {
-                println!("{}\n{}", plan.script(place.unit), place.said(&["--table"])?);
+                println!("{}\n{}", plan.script(place.unit()), place.said(&["--table"])?);
             }
             let predicted: Vec<f64> =
                 variants.iter().map(|variant| place.predict(&variant.predictor)).collect::<Result<_, _>>()?;
@@ -128,6 +143,7 @@ impl Predict {
             let worst = errors.last().copied().unwrap_or_default();
             println!("| {kind} | {} | {:.1} % | {worst:.1} % |", errors.len(), errors[errors.len() / 2]);
         }
+        println!("\n{} runs were disturbed, and done again.", place.disturbed.get());
         Ok(())
     }
 }
@@ -136,8 +152,10 @@ impl Predict {
 struct Place {
     dir: TempDir,
     program: PathBuf,
-    /// How far bash counts in a tenth of a second.
-    unit: u64,
+    /// How long it takes to count at full speed, in s.
+    count_time: f64,
+    /// How many runs did not count.
+    disturbed: Cell<u32>,
 }
 
 impl Place {
@@ -145,16 +163,41 @@ impl Place {
         let dir = tempfile::tempdir().map_err(|e| format!("can't make a temporary folder: {e}"))?;
         fs::write(dir.path().join("shim.bash"), render(&Options::of(Profile::Standalone)))
             .map_err(|e| format!("can't write the functions: {e}"))?;
-        let mut place = Self { dir, program, unit: COUNT };
-        let script = format!(
-            "{WORK}work {COUNT}; s=$EPOCHREALTIME; work {COUNT}; e=$EPOCHREALTIME; echo $(((${{e/./}} - ${{s/./}}) / 1000))"
-        );
-        let output = place.command(&["bash".into(), "-c".into(), script.into()]).output();
-        let output = output.map_err(|e| format!("can't run bash: {e}"))?;
-        let ms: u64 =
-            String::from_utf8_lossy(&output.stdout).trim().parse().map_err(|_| "bash can't count".to_owned())?;
-        place.unit = COUNT * 100 / ms.max(1);
+        let mut place = Self { dir, program, count_time: f64::INFINITY, disturbed: Cell::new(0) };
+        for _ in 0..MEASURES {
+            place.count_time = place.count()?.min(place.count_time);
+        }
         Ok(place)
+    }
+
+    /// How far bash counts in a tenth of a second.
+    fn unit(&self) -> u64 {
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "small"
+        )]
+        let unit = (COUNT as f64 / self.count_time / 10.0) as u64;
+        unit
+    }
+
+    /// Counts on all cores at once; returns how long the slowest takes, in s.
+    fn count(&self) -> Result<f64, String> {
+        let cores = available_parallelism().map_err(|e| format!("can't tell how many cores there are: {e}"))?;
+        let script = format!("{WORK}for ((core = 0; core < {cores}; core++)); do work {COUNT} & done; wait");
+        let start = Instant::now();
+        let status = self.command(&["bash".into(), "-c".into(), script.into()]).status();
+        let time = start.elapsed();
+        match status {
+            Ok(status) if status.success() => Ok(time.as_secs_f64()),
+            Ok(status) => Err(format!("bash can't count: {status}")),
+            Err(e) => Err(format!("can't run bash: {e}")),
+        }
+    }
+
+    fn is_quiet(&self) -> Result<bool, String> {
+        Ok(self.count()? < self.count_time * QUIET)
     }
 
     fn command(&self, words: &[OsString]) -> Command {
@@ -174,9 +217,21 @@ impl Place {
         self.dir.path().join("run.bash")
     }
 
-    /// Runs a script; returns how long it took, in s.
+    /// Runs a script while the machine is quiet; returns how long it took, in s.
     fn time(&self, variant: &Variant) -> Result<f64, String> {
-        fs::write(self.path(), variant.plan.script(self.unit)).map_err(|e| format!("can't write the script: {e}"))?;
+        for _ in 0..TRIES {
+            let was_quiet = self.is_quiet()?;
+            let time = self.time_once(variant)?;
+            if was_quiet && self.is_quiet()? {
+                return Ok(time);
+            }
+            self.disturbed.set(self.disturbed.get() + 1);
+        }
+        Err("the machine is too busy for this".to_owned())
+    }
+
+    fn time_once(&self, variant: &Variant) -> Result<f64, String> {
+        fs::write(self.path(), variant.plan.script(self.unit())).map_err(|e| format!("can't write the script: {e}"))?;
         let mut words: Vec<OsString> = Vec::new();
         if let Some(cores) = variant.cores {
             words.extend(["taskset".into(), "-c".into(), format!("0-{}", cores - 1).into()]);
