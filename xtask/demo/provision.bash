@@ -24,7 +24,6 @@ esac
 # All paths below are relative to the folder of this run.
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export ASYNC_BIN=${ASYNC_BIN:-$PWD/async}
-export ASYNC_DIR=$PWD/$1/futures
 rm -rf "$1"
 mkdir "$1"
 cd "$1"

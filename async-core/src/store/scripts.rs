@@ -163,8 +163,8 @@ pub struct ScriptTimes {
     pub end: Option<Millis>,
     /// Whether its shell still exists.
     pub is_running: bool,
-    /// The processor time that it and all processes that it has waited for used in the meantime, in ms; none if it was
-    /// killed, or is not over.
+    /// The processor time that it and all processes that it has waited for have used since it began, in ms; none if it was
+    /// killed.
     pub cpu: Option<Millis>,
 }
 
@@ -177,15 +177,17 @@ impl ScriptTimes {
         let start = directory.path().file_name().and_then(parse_run).map(|(_, start)| start);
         // A script with traps of its own may have ended more than once.
         let end = text.lines().rev().find_map(|line| line.strip_prefix(ENDED)?.parse().ok());
-        let is_running = shell.is_some_and(|shell| shell.is_alive().unwrap_or(false));
+        let is_running = shell.as_ref().is_some_and(|shell| shell.is_alive().unwrap_or(false));
         let mut used = text.lines().filter_map(|line| line.strip_prefix(USED)?.parse::<Millis>().ok());
         let first = used.next();
-        let cpu = first.zip(used.next_back()).map(|(first, last)| last.saturating_sub(first).max(0));
+        let running = shell.filter(|_| is_running);
+        let last = running.map_or_else(|| used.next_back(), |shell| process::cpu_time(shell.pid()));
+        let cpu = first.zip(last).map(|(first, last)| last.saturating_sub(first).max(0));
         Some(Self {
             start: start.filter(|_| is_first),
             end: end.filter(|_| !is_running),
             is_running,
-            cpu: cpu.filter(|_| !is_running && is_first),
+            cpu: cpu.filter(|_| is_first),
         })
     }
 }
@@ -434,5 +436,17 @@ mod tests {
         assert_eq!(name("nightly"), Ok("nightly".into()));
         assert_eq!(name("nightly.run"), Ok("nightly.run".into()));
         assert!(name("a/b").is_err() && name("..").is_err() && name("").is_err());
+    }
+
+    #[test]
+    fn what_a_running_script_has_used_so_far_is_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let shell = ProcessIdentity::of(std::process::id()).unwrap();
+        std::fs::write(dir.path().join(SHELL), format!("{shell}\n{USED}0\n")).unwrap();
+        while process::cpu_time(shell.pid()).unwrap() < 50 {
+            std::hint::spin_loop();
+        }
+        let times = ScriptTimes::of(&Directory::open(dir.path()).unwrap()).unwrap();
+        assert!(times.is_running && times.end.is_none() && times.cpu >= Some(50), "{times:?}");
     }
 }
