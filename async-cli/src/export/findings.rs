@@ -195,7 +195,9 @@ fn critical_path(run: &Run, path: &[Stretch], lanes: &[usize]) -> CriticalPath {
 fn cores(run: &Run, length: Millis) -> Option<Cores> {
     let used = run.used_cores()?;
     let limit = used.cores.map(f64::from);
-    let top = used.most().max(limit.unwrap_or(0.0)).max(0.1) * HEADROOM;
+    // What the kernel counted in ticks may be more than there can be.
+    let within = |cores: f64| limit.map_or(cores, |limit| cores.min(limit));
+    let top = within(used.most()).max(limit.unwrap_or(0.0)).max(0.1) * HEADROOM;
     let y = |cores: f64| {
         let text = format!("{:.2}", 100.0 - cores / top * 100.0);
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -203,7 +205,7 @@ fn cores(run: &Run, length: Millis) -> Option<Cores> {
     let begin = used.steps.first().map_or(0, |step| step.from);
     let mut outline = format!("M{} 100", percent(begin, length));
     for step in &used.steps {
-        let _ = write!(outline, "V{}H{}", y(step.used), percent(step.to, length));
+        let _ = write!(outline, "V{}H{}", y(within(step.used)), percent(step.to, length));
     }
     outline += "V100Z";
     let cpu: f64 = used.steps.iter().map(|step| step.used * (step.to - step.from) as f64).sum();
@@ -211,7 +213,7 @@ fn cores(run: &Run, length: Millis) -> Option<Cores> {
     Some(Cores {
         outline,
         limit: limit.map(y),
-        most: format!("{:.1}{of}", used.most()),
+        most: format!("{:.1}{of}", within(used.most())),
         average: format!("{:.1}", cpu / length as f64),
     })
 }

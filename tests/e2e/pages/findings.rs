@@ -166,7 +166,7 @@ fn the_lane_of_cores_has_a_step_for_each_interval_and_a_line_at_their_number() {
         assert_eq!(heights, "1.0 0.0 3.0 0.0 0.5 0.5 0.5 0.5", "at {width} px");
     }
     let label = stage.text("document.querySelector('.cores svg').getAttribute('aria-label')");
-    assert_eq!(label, "Cores in use over time: 3.0 of 4 at most, 0.8 on average");
+    assert_eq!(label, "Cores that tasks used over time: 3.0 of 4 at most, 0.8 on average");
     stage.open("--html", &many(10), 800);
     assert_eq!(stage.browser.eval("document.querySelector('.cores')"), json!(null));
 }
