@@ -142,8 +142,7 @@ fn run(script: &Path, mode: &str) -> Result<Duration, String> {
 /// Draws the last run of a script.
 fn draw(program: &Path, script: &Path, form: &str, file: &Path) -> Result<(), String> {
     let mut command = Command::new(program);
-    command.arg("timing").arg("--script").arg(script).arg(form).arg(file);
-    command.env_remove("ASYNC_DIR").stdout(Stdio::null());
+    command.arg("timing").arg("--script").arg(script).arg(form).arg(file).env_remove("ASYNC_DIR").stdout(Stdio::null());
     let status = command.status().map_err(|e| format!("can't start {}: {e}", shown(program)))?;
     if status.success() { Ok(()) } else { Err(format!("can't draw {}: {status}", shown(file))) }
 }

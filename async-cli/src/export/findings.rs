@@ -197,7 +197,8 @@ fn cores(run: &Run, length: Millis) -> Option<Cores> {
     let limit = used.cores.map(f64::from);
     // What the kernel counted in ticks may be more than there can be.
     let within = |cores: f64| limit.map_or(cores, |limit| cores.min(limit));
-    let top = within(used.most()).max(limit.unwrap_or(0.0)).max(0.1) * HEADROOM;
+    let most = within(used.most());
+    let top = most.max(limit.unwrap_or(0.0)).max(0.1) * HEADROOM;
     let y = |cores: f64| {
         let text = format!("{:.2}", 100.0 - cores / top * 100.0);
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -213,7 +214,7 @@ fn cores(run: &Run, length: Millis) -> Option<Cores> {
     Some(Cores {
         outline,
         limit: limit.map(y),
-        most: format!("{:.1}{of}", within(used.most())),
+        most: format!("{most:.1}{of}"),
         average: format!("{:.1}", cpu / length as f64),
     })
 }

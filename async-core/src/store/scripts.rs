@@ -177,16 +177,15 @@ impl ScriptTimes {
         let start = directory.path().file_name().and_then(parse_run).map(|(_, start)| start);
         // A script with traps of its own may have ended more than once.
         let end = text.lines().rev().find_map(|line| line.strip_prefix(ENDED)?.parse().ok());
-        let is_running = shell.as_ref().is_some_and(|shell| shell.is_alive().unwrap_or(false));
+        let running = shell.filter(|shell| shell.is_alive().unwrap_or(false));
         let mut used = text.lines().filter_map(|line| line.strip_prefix(USED)?.parse::<Millis>().ok());
         let first = used.next();
-        let running = shell.filter(|_| is_running);
-        let last = running.map_or_else(|| used.next_back(), |shell| process::cpu_time(shell.pid()));
+        let last = running.as_ref().map_or_else(|| used.next_back(), |shell| process::cpu_time(shell.pid()));
         let cpu = first.zip(last).map(|(first, last)| last.saturating_sub(first).max(0));
         Some(Self {
             start: start.filter(|_| is_first),
-            end: end.filter(|_| !is_running),
-            is_running,
+            end: end.filter(|_| running.is_none()),
+            is_running: running.is_some(),
             cpu: cpu.filter(|_| is_first),
         })
     }

@@ -121,14 +121,9 @@ impl Events {
         self.sampler.borrow_mut().take_if_due()
     }
 
-    /// The samples of the task, which is over and has used that in all.
-    pub(super) fn samples(&self, usage: Option<Usage>) -> Option<Samples> {
-        self.sampler.borrow_mut().finish(usage)
-    }
-
-    /// How long the log was, in bytes, before something made it shorter, if that has not been told by an event.
-    pub(super) fn log_cut(&self) -> Option<u64> {
-        self.sampler.borrow_mut().cut()
+    /// The samples of the task, which is over and has used that in all, and what [`Event::LogCut`] has not told yet.
+    pub(super) fn end_samples(&self, usage: Option<Usage>) -> (Option<Samples>, Option<u64>) {
+        self.sampler.take().finish(usage)
     }
 
     fn is_script_gone(&self) -> bool {
@@ -187,7 +182,7 @@ impl Events {
             let look_again = matches!(&*script, Script::Other(_) if script.pidfd().is_none()).then_some(LOOK_AGAIN);
             // Late samples do no harm, so they need no alarm.
             let sample = Some(self.sample_if_due()).filter(|&next| next < Millis::MAX);
-            if let Some(length) = self.log_cut() {
+            if let Some(length) = self.sampler.borrow_mut().cut() {
                 return Ok(Event::LogCut(length));
             }
             let wake = deadline.into_iter().chain(sample).min();

@@ -164,8 +164,7 @@ pub fn supervise(
         end.rc = TERMINATED;
     }
     end.usage = if supervisor.has_started && supervisor.plan.on.is_none() { Usage::of_children() } else { None };
-    end.samples = supervisor.events.samples(end.usage);
-    end.log_cut = supervisor.events.log_cut();
+    (end.samples, end.log_cut) = supervisor.events.end_samples(end.usage);
     supervisor.record.finish(&end)?;
     // Until then, the next attendant finds there what the job has said.
     if let Some((launcher, job)) = supervisor.job {

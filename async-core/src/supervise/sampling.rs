@@ -92,13 +92,13 @@ impl Sampler {
         self.next = self.start.saturating_add(samples.add(elapsed, new));
     }
 
-    /// The samples of a task that is over and used that in all; none if none was taken.
-    pub(super) fn finish(&mut self, usage: Option<Usage>) -> Option<Samples> {
-        let mut samples = self.samples.take()?;
+    /// The samples of a task that is over and used that in all; none if none was taken. Also what [`Self::cut`] says.
+    pub(super) fn finish(mut self, usage: Option<Usage>) -> (Option<Samples>, Option<u64>) {
+        let Some(mut samples) = self.samples.take() else { return (None, self.cut()) };
         self.log.look();
         let left = usage.map_or(0, |usage| usage.cpu().saturating_sub(self.counted));
         samples.finish(clock::since_boot().saturating_sub(self.start), left.max(0));
-        Some(samples)
+        (Some(samples), self.cut())
     }
 }
 

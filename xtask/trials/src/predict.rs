@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread::available_parallelism;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use async_bash_shim::{Options, Profile, render};
@@ -34,8 +34,8 @@ const MEASURES: usize = 20;
 /// How much longer it may take beside a run that counts.
 const QUIET: f64 = 1.08;
 
-/// How many times a run may have to be done again.
-const TRIES: u32 = 30;
+/// How many times to look whether the machine is quiet enough for a run.
+const TRIES: u32 = 300;
 
 /// Counts, in a bash of its own: one that has run a program blocks SIGCHLD before each command, which makes such a loop a
 /// third slower in a script than in a task that runs no program.
@@ -152,8 +152,8 @@ impl Predict {
 struct Place {
     dir: TempDir,
     program: PathBuf,
-    /// How long it takes to count at full speed, in s.
-    count_time: f64,
+    /// How long it takes to count at full speed.
+    count_time: Duration,
     /// How many runs did not count.
     disturbed: Cell<u32>,
 }
@@ -163,7 +163,7 @@ impl Place {
         let dir = tempfile::tempdir().map_err(|e| format!("can't make a temporary folder: {e}"))?;
         fs::write(dir.path().join("shim.bash"), render(&Options::of(Profile::Standalone)))
             .map_err(|e| format!("can't write the functions: {e}"))?;
-        let mut place = Self { dir, program, count_time: f64::INFINITY, disturbed: Cell::new(0) };
+        let mut place = Self { dir, program, count_time: Duration::MAX, disturbed: Cell::new(0) };
         for _ in 0..MEASURES {
             place.count_time = place.count()?.min(place.count_time);
         }
@@ -172,32 +172,26 @@ impl Place {
 
     /// How far bash counts in a tenth of a second.
     fn unit(&self) -> u64 {
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "small"
-        )]
-        let unit = (COUNT as f64 / self.count_time / 10.0) as u64;
-        unit
+        let millis = u64::try_from(self.count_time.as_millis()).unwrap_or(u64::MAX);
+        COUNT * 100 / millis.max(1)
     }
 
-    /// Counts on all cores at once; returns how long the slowest takes, in s.
-    fn count(&self) -> Result<f64, String> {
+    /// Counts on all cores at once; returns how long the slowest takes.
+    fn count(&self) -> Result<Duration, String> {
         let cores = available_parallelism().map_err(|e| format!("can't tell how many cores there are: {e}"))?;
         let script = format!("{WORK}for ((core = 0; core < {cores}; core++)); do work {COUNT} & done; wait");
         let start = Instant::now();
         let status = self.command(&["bash".into(), "-c".into(), script.into()]).status();
         let time = start.elapsed();
         match status {
-            Ok(status) if status.success() => Ok(time.as_secs_f64()),
+            Ok(status) if status.success() => Ok(time),
             Ok(status) => Err(format!("bash can't count: {status}")),
             Err(e) => Err(format!("can't run bash: {e}")),
         }
     }
 
     fn is_quiet(&self) -> Result<bool, String> {
-        Ok(self.count()? < self.count_time * QUIET)
+        Ok(self.count()? < self.count_time.mul_f64(QUIET))
     }
 
     fn command(&self, words: &[OsString]) -> Command {
@@ -220,9 +214,11 @@ impl Place {
     /// Runs a script while the machine is quiet; returns how long it took, in s.
     fn time(&self, variant: &Variant) -> Result<f64, String> {
         for _ in 0..TRIES {
-            let was_quiet = self.is_quiet()?;
+            if !self.is_quiet()? {
+                continue;
+            }
             let time = self.time_once(variant)?;
-            if was_quiet && self.is_quiet()? {
+            if self.is_quiet()? {
                 return Ok(time);
             }
             self.disturbed.set(self.disturbed.get() + 1);
