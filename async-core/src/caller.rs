@@ -2,6 +2,7 @@
 
 use nix::unistd::getppid;
 
+use crate::clock::Millis;
 use crate::process::{self, ProcessIdentity};
 use crate::record::Record;
 
@@ -52,6 +53,14 @@ impl Caller {
                 let parent = getppid().as_raw().unsigned_abs();
                 ProcessIdentity::of(if parent == starter.pid() { std::process::id() } else { parent }).ok()
             }
+        }
+    }
+
+    /// The processor time that the script and those of its children that it has waited for have used so far, in ms.
+    pub(crate) fn cpu_time(&self) -> Option<Millis> {
+        match self {
+            Self::Script(this) => process::cpu_time(this.pid()),
+            Self::Program => None,
         }
     }
 }

@@ -58,6 +58,7 @@ pub fn written(record: &Record) -> String {
         record.taken_by.map(Line::TakenBy),
         record.wait_start.map(Line::WaitStart),
         record.wait_end.map(Line::WaitEnd),
+        record.wait_cpu.map(Line::WaitCpu),
     ];
     let waits_for = record.waits_for.into_iter().map(Line::WaitsFor);
     let later = later.into_iter().flatten().chain(record.donors.into_iter().map(Line::Donor)).chain(waits_for);

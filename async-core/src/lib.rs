@@ -80,4 +80,4 @@ pub use store::{
     Amendment, Cancelled, Claim, End, Entry, FutureHandle, IfAbsent, Keep, Paused, Permissions, Ready, RecordFile,
     RecordId, Request, Run, ScriptKey, ScriptRun, ScriptTimes, Scripts, Start, Started, Store, StoreFile, To,
 };
-pub use supervise::{Begun, Gated, Report, Task, TerminalSize, supervise};
+pub use supervise::{Begun, Files, Gated, Report, Task, TerminalSize, supervise};

@@ -37,8 +37,10 @@
 //! | `on` | which of the hosts that its plan names was chosen |
 //! | `queue` | the future that this one is behind in the queue, or `first` |
 //! | `run_boot` | when the task was allowed to run, in ms since boot |
+//! | `start_cpu` | the processor time that the script and its children had used at the start, in ms |
 //! | `submission` | the last attempt that was submitted to the engine, and where its output begins in the log, in bytes |
 //! | `taken_by` | the script that collected it |
+//! | `wait_cpu` | the same when the script had collected it |
 //! | `waits_for` | a process of the task that waits, and the future that it waits for |
 //!
 //! `host` is the kernel's random id of the boot, and the host's name. A process is its id, its start in clock ticks since
@@ -118,9 +120,15 @@ pub struct Record {
     /// The script that started it: the shell that `$$` names there.
     #[serde(skip)]
     pub script: Option<ProcessIdentity>,
+    /// The processor time that this script and those of its children that it had waited for had used at the start, in ms.
+    #[serde(skip)]
+    pub start_cpu: Option<Millis>,
     /// The script that collected it, if one of its shells did.
     #[serde(skip)]
     pub taken_by: Option<ProcessIdentity>,
+    /// The processor time that the script that collected it had used by then, likewise.
+    #[serde(skip)]
+    pub wait_cpu: Option<Millis>,
     /// The process whose life is the future's, if that is not a lock on the record.
     #[serde(skip)]
     pub life: Option<ProcessIdentity>,
@@ -319,6 +327,7 @@ impl Record {
             self.pid.clone().map(Line::Pid),
             self.task.map(Line::Task),
             self.script.clone().map(Line::Script),
+            self.start_cpu.map(Line::StartCpu),
             self.life.clone().map(Line::Life),
             self.parent.as_ref().and_then(|name| name.parse().ok()).map(Line::Parent),
             self.plan.clone().map(Line::Plan),

@@ -95,6 +95,6 @@ pub use figures::Figures;
 pub use history::{Broke, Ending, History, KeptRun, Past};
 pub use path::Stretch;
 pub use replay::{Replay, Stuck, Times};
-pub use run::{Collected, Recorded, Run, Status, Task, TaskOutcome};
+pub use run::{Collected, CpuReading, Recorded, Run, Status, Task, TaskOutcome};
 pub use schedule::Schedule;
 pub use summary::Summary;

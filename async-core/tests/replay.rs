@@ -4,7 +4,9 @@
 
 use async_core::clock::Millis;
 use async_core::record::Samples;
-use async_core::timing::{Change, Collected, Length, Recorded, Replay, Run, Schedule, Shift, Status, Stretch, Task};
+use async_core::timing::{
+    Change, Collected, CpuReading, Length, Recorded, Replay, Run, Schedule, Shift, Status, Stretch, Task,
+};
 use async_core::{Cause, Plan, Record, ScriptTimes, State};
 use proptest::prelude::*;
 
@@ -116,12 +118,19 @@ fn run_of(seeds: &[Seed], work_before: Millis, script_end: Option<Millis>) -> Ru
     }
     let ends = tasks.iter().map(|task| task.end.unwrap().max(task.wait.map_or(0, |wait| wait.end)));
     let end = ends.chain(script_end).max().unwrap_or(0);
-    Run { start: 1_000_000, end: 1_000_000 + end, script_end, script_cpu: None, tasks, clock_step: 0 }
+    Run { start: 1_000_000, end: 1_000_000 + end, script_end, script_cpu: Vec::new(), tasks, clock_step: 0 }
 }
 
 /// The same run where tasks used that much of so many cores in each tenth of a second, in ms.
-fn sampled(mut run: Run, cores: u32, used: &[Millis], script_cpu: Option<Millis>) -> Run {
-    run.script_cpu = script_cpu;
+fn sampled(mut run: Run, cores: u32, used: &[Millis], script_cpu: &[(Millis, Millis)]) -> Run {
+    let mut used_so_far = 0;
+    let mut readings: Vec<CpuReading> = script_cpu.iter().map(|&(at, used)| CpuReading { at, used }).collect();
+    readings.sort_unstable();
+    for reading in &mut readings {
+        used_so_far += reading.used;
+        reading.used = used_so_far;
+    }
+    run.script_cpu = readings;
     for (task, used) in run.tasks.iter_mut().zip(used.chunks(64)) {
         let mut samples = Samples { interval: 100, cpu: used.to_vec(), max_tree_resident: 1, cores };
         while samples.interval * 64 < task.run_time {
@@ -220,9 +229,9 @@ proptest! {
         run in runs(),
         cores in 1..5u32,
         used in prop::collection::vec(prop_oneof![Just(0), Just(50), Just(100), 0..300i64], 64 * 12),
-        script_cpu in prop::option::of(0..10_000i64),
+        script_cpu in prop::collection::vec((0..20_000i64, 0..2000i64), 0..8),
     ) {
-        let run = sampled(run, cores, &used, script_cpu);
+        let run = sampled(run, cores, &used, &script_cpu);
         let Some(schedule) = schedule_of(&run) else { return Ok(()) };
         obeys_the_laws(&run, &schedule);
         let figures = run.figures();
@@ -358,28 +367,37 @@ fn any_time() -> impl Strategy<Value = Millis> {
 
 fn any_script() -> impl Strategy<Value = Option<ScriptTimes>> {
     let time = || prop::option::of(any_time());
-    let times = (time(), time(), any::<bool>());
-    prop::option::of(times.prop_map(|(start, end, is_running)| ScriptTimes { start, end, is_running, cpu: None }))
+    let times = (time(), time(), any::<bool>(), time(), time());
+    prop::option::of(times.prop_map(|(start, end, is_running, start_cpu, end_cpu)| ScriptTimes {
+        start,
+        end,
+        is_running,
+        start_cpu,
+        end_cpu,
+    }))
 }
 
 fn any_record() -> impl Strategy<Value = Recorded> {
     let time = || prop::option::of(any_time());
     let name = || prop::sample::select(vec!["a", "b", "c"]);
     (
-        (name(), any_time(), time(), time(), time(), time(), time()),
+        (name(), any_time(), time(), time(), time(), time(), time(), time()),
         (prop::option::of(name()), prop::option::of(0..256i32), any::<bool>(), prop::option::of(name())),
         prop::sample::select(vec![State::Queued, State::Running, State::Finished, State::Lost, State::Collected]),
         prop::option::of(1..3u32),
         prop::sample::select(vec![None, Some(Cause::Cancelled), Some(Cause::Skipped)]),
     )
-        .prop_map(|((name, start, run, end, length, from, to), (parent, rc, own, after), state, jobs, cause)| {
-            let mut record = Record::default();
-            (record.start_time, record.run_start, record.end_time) = (start, run, end);
-            (record.run_time, record.wait_start, record.wait_end) = (length, from, to);
-            (record.rc, record.cause, record.parent) = (rc, cause, parent.map(str::to_owned));
-            record.pid = own.then(|| "self".to_owned());
-            let after = after.map(|after| after.parse().unwrap()).into_iter().collect();
-            record.plan = Some(Plan { jobs, after, ..Plan::default() });
-            Recorded { name: name.parse().unwrap(), record, state, log: None }
-        })
+        .prop_map(
+            |((name, start, run, end, length, from, to, cpu), (parent, rc, own, after), state, jobs, cause)| {
+                let mut record = Record::default();
+                (record.start_time, record.run_start, record.end_time) = (start, run, end);
+                (record.run_time, record.wait_start, record.wait_end) = (length, from, to);
+                (record.start_cpu, record.wait_cpu) = (cpu, cpu);
+                (record.rc, record.cause, record.parent) = (rc, cause, parent.map(str::to_owned));
+                record.pid = own.then(|| "self".to_owned());
+                let after = after.map(|after| after.parse().unwrap()).into_iter().collect();
+                record.plan = Some(Plan { jobs, after, ..Plan::default() });
+                Recorded { name: name.parse().unwrap(), record, state, log: None }
+            },
+        )
 }

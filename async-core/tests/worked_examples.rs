@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use async_core::clock::Millis;
+use async_core::record::Samples;
 use async_core::timing::{
-    Advice, Change, Comparison, Figures, Length, Recorded, Run, Schedule, Shift, Stuck, TaskOutcome, Unchangeable,
+    Advice, Change, Comparison, CpuReading, Figures, Length, Recorded, Run, Schedule, Shift, Stuck, TaskOutcome,
+    Unchangeable,
 };
 use async_core::{Cause, Plan, Record, ScriptTimes, State};
 
@@ -285,7 +287,13 @@ fn a_run_goes_to_now_while_something_runs() {
 /// Two futures of a script that began 500 before the first and, if it said so, ended at 9000.
 fn of_script(end: Option<Millis>, is_running: bool, now: Millis) -> Run {
     let recorded = vec![ran("a", 0, 2000).waited(1000, 2000), ran("b", 100, 4000).waited(2000, 4100)];
-    let script = ScriptTimes { start: Some(ORIGIN - 500), end: end.map(|end| ORIGIN + end), is_running, cpu: None };
+    let script = ScriptTimes {
+        start: Some(ORIGIN - 500),
+        end: end.map(|end| ORIGIN + end),
+        is_running,
+        start_cpu: None,
+        end_cpu: None,
+    };
     Run::of_script(recorded, Some(script), ORIGIN + now)
 }
 
@@ -304,12 +312,37 @@ fn a_run_goes_from_the_beginning_of_its_script_to_its_end() {
     assert_eq!(
         Run::of_script(
             Vec::new(),
-            Some(ScriptTimes { start: Some(5), end: Some(9), is_running: false, cpu: None }),
+            Some(ScriptTimes { start: Some(5), end: Some(9), is_running: false, start_cpu: None, end_cpu: None }),
             100
         )
         .length(),
         4
     );
+}
+
+#[test]
+fn a_script_computes_when_it_did_and_not_on_average() {
+    // It computes for a second, starts `a`, rests for one, starts `b`, and computes for another.
+    let a = ran("a", 1000, 3000).waited(3000, 3000).edit(|record| {
+        record.samples = Some(Samples { interval: 1000, cpu: vec![1000, 1000], max_tree_resident: 1, cores: 2 });
+        record.usage = "2000 0 1 0 0".parse().ok();
+        (record.start_cpu, record.wait_cpu) = (Some(1050), Some(4050));
+    });
+    let b = ran("b", 2000, 2000).edit(|record| record.start_cpu = Some(1050));
+    let script = ScriptTimes {
+        start: Some(ORIGIN),
+        end: Some(ORIGIN + 3000),
+        is_running: false,
+        start_cpu: Some(50),
+        end_cpu: Some(4050),
+    };
+    let run = Run::of_script(vec![a, b], Some(script), ORIGIN + 9000);
+    let reading = |at, used| CpuReading { at, used };
+    assert_eq!(
+        run.script_cpu,
+        [(0, 0), (1000, 1000), (2000, 1000), (3000, 2000), (3000, 2000)].map(|(at, used)| reading(at, used))
+    );
+    assert_eq!(total(&run, &[Change::Cores(1)]), Ok(4000));
 }
 
 #[test]

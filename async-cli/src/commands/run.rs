@@ -14,7 +14,7 @@ use std::thread;
 
 use async_core::process::{self, Side};
 use async_core::store::INSIDE;
-use async_core::{Begun, Elsewhere, Entry, FutureHandle, Plan, Program, Request, Store};
+use async_core::{Begun, Elsewhere, Entry, Files, FutureHandle, Plan, Program, Request, Store};
 use clap::Args;
 use nix::unistd::AccessFlags;
 
@@ -128,10 +128,11 @@ impl Run {
         let pid = match side.map_err(|error| Failure::Supervisor(error.to_string()))? {
             Side::Parent(child) => child,
             Side::Child => {
-                drop((report, started.log, told));
+                drop((report, told));
                 let (store, name, cwd, caller) = (&store, &name, &cwd, AnswerChannel::at(answer, self.wait));
-                let (record, id, planned) = (started.record, started.id, started.planned);
-                Supervisor { store, name, id, record, planned, command, elsewhere, terminal_size, stdin, cwd, caller }.run();
+                let files = Files { record: started.record, log: started.log };
+                let (id, planned) = (started.id, started.planned);
+                Supervisor { store, name, id, files, planned, command, elsewhere, terminal_size, stdin, cwd, caller }.run();
                 std::process::exit(0);
             }
         };

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::RawFd;
 use std::process::ExitCode;
 
-use async_core::{Begun, Elsewhere, End, Error, Gated, Program, Request, Start, Target, Task, descriptor, process, supervise};
+use async_core::{Begun, Elsewhere, End, Error, Files, Gated, Program, Request, Start, Target, Task, descriptor, process, supervise};
 use clap::Args;
 
 use super::answer::Answer;
@@ -109,8 +109,8 @@ impl Supervise {
             answer.give(format!("..0\0{remembered}\0"))
         };
         let id = started.id;
-        drop(started.log);
-        let end = supervise(&store, &name, started.record, started.planned, task, terminal_size, &mut report);
+        let files = Files { record: started.record, log: started.log };
+        let end = supervise(&store, &name, files, started.planned, task, terminal_size, &mut report);
         if end.is_err() && !answer.is_given() {
             store.abandon(&name, id);
         }

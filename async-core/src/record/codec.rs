@@ -150,6 +150,7 @@ lines! {
     Pid(String) = "pid" => |record, value| record.pid = Some(value),
     Task(u32) = "task" => |record, value| record.task = Some(value),
     Script(ProcessIdentity) = "script" => |record, value| record.script = Some(value),
+    StartCpu(Millis) = "start_cpu" => |record, value| record.start_cpu = Some(value),
     Life(ProcessIdentity) = "life" => |record, value| record.life = Some(value),
     Parent(FutureName) = "parent" => |record, value| record.parent = Some(value.to_string()),
     /// The dependencies follow this line. A plan that replaces another starts a new list of them.
@@ -199,6 +200,7 @@ lines! {
     TakenBy(ProcessIdentity) = "taken_by" => |record, value| record.taken_by = Some(value),
     WaitStart(Millis) = "wait_start" => |record, value| record.wait_start = Some(value),
     WaitEnd(Millis) = "wait_end" => |record, value| record.wait_end = Some(value),
+    WaitCpu(Millis) = "wait_cpu" => |record, value| record.wait_cpu = Some(value),
 }
 
 /// The text of lines.

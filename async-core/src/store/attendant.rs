@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::launch::{Elsewhere, Target};
 use crate::lock;
 use crate::name::FutureName;
-use crate::supervise::{Report, Task, supervise};
+use crate::supervise::{Files, Report, Task, supervise};
 
 /// Starts a process that attends the future of that name in that store ([`Store::attend`]), and waits briefly until it
 /// does.
@@ -67,7 +67,7 @@ impl Store {
 
     fn attend_with(&self, name: &FutureName, file: File, report: Report<'_>) -> Result<()> {
         let again = Task::Elsewhere(Elsewhere { program: None, shell: None, folders: None });
-        supervise(self, name, file, true, again, None, report).map(drop)
+        supervise(self, name, Files { record: file, log: None }, true, again, None, report).map(drop)
     }
 
     /// The host of each job that is not over.

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::lock;
 use crate::name::FutureName;
 use crate::plan::Plan;
-use crate::process::{Boot, ProcessIdentity};
+use crate::process::{self, Boot, ProcessIdentity};
 use crate::record::{Argument, FutureId, Line, LogOf, Record};
 use crate::text::{command_line, shell_line};
 
@@ -180,6 +180,7 @@ impl Store {
             pid,
             task,
             script: request.script.clone(),
+            start_cpu: request.script.as_ref().and_then(|script| process::cpu_time(script.pid())),
             life: holder
                 .map(ProcessIdentity::of)
                 .transpose()

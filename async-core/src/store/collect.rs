@@ -232,6 +232,7 @@ impl Ready<'_> {
             outcome.run_time.filter(|_| self.record.run_time.is_none()).map(Line::RunTime),
             Some(Line::WaitStart(wait.start)),
             Some(Line::WaitEnd(wait.end)),
+            caller.cpu_time().map(Line::WaitCpu),
         ]
         .into_iter()
         .flatten()

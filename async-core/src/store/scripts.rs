@@ -163,9 +163,10 @@ pub struct ScriptTimes {
     pub end: Option<Millis>,
     /// Whether its shell still exists.
     pub is_running: bool,
-    /// The processor time that it and all processes that it has waited for have used since it began, in ms; none if it was
-    /// killed.
-    pub cpu: Option<Millis>,
+    /// The processor time that it and those of its children that it had waited for had used at its start, in ms.
+    pub start_cpu: Option<Millis>,
+    /// The same at its end, or now if it still runs. None if it was killed.
+    pub end_cpu: Option<Millis>,
 }
 
 impl ScriptTimes {
@@ -179,14 +180,14 @@ impl ScriptTimes {
         let end = text.lines().rev().find_map(|line| line.strip_prefix(ENDED)?.parse().ok());
         let running = shell.filter(|shell| shell.is_alive().unwrap_or(false));
         let mut used = text.lines().filter_map(|line| line.strip_prefix(USED)?.parse::<Millis>().ok());
-        let first = used.next();
-        let last = running.as_ref().map_or_else(|| used.next_back(), |shell| process::cpu_time(shell.pid()));
-        let cpu = first.zip(last).map(|(first, last)| last.saturating_sub(first).max(0));
+        let start_cpu = used.next();
+        let end_cpu = running.as_ref().map_or_else(|| used.next_back(), |shell| process::cpu_time(shell.pid()));
         Some(Self {
             start: start.filter(|_| is_first),
             end: end.filter(|_| running.is_none()),
             is_running: running.is_some(),
-            cpu: cpu.filter(|_| is_first),
+            start_cpu: start_cpu.filter(|_| is_first),
+            end_cpu,
         })
     }
 }
@@ -446,6 +447,6 @@ mod tests {
             std::hint::spin_loop();
         }
         let times = ScriptTimes::of(&Directory::open(dir.path()).unwrap()).unwrap();
-        assert!(times.is_running && times.end.is_none() && times.cpu >= Some(50), "{times:?}");
+        assert!(times.is_running && times.end.is_none() && times.end_cpu >= Some(50), "{times:?}");
     }
 }

@@ -92,7 +92,16 @@ pub enum Task {
     Elsewhere(Elsewhere),
 }
 
-/// Runs the task of the future with `record`, and records its end.
+/// The open files of a future that has begun.
+#[derive(Debug)]
+pub struct Files {
+    /// Its record.
+    pub record: File,
+    /// Its log, which is opened by its name if this is none.
+    pub log: Option<File>,
+}
+
+/// Runs the task of the future with these files, and records its end.
 ///
 /// `planned` says that the record has a [`Plan`]. The supervisor passes the signals HUP, INT, QUIT, TERM, USR1 and USR2
 /// on to the task. They and SIGCHLD and SIGCONT stay blocked; this process must have no other threads.
@@ -104,7 +113,7 @@ pub enum Task {
 pub fn supervise(
     store: &Store,
     name: &FutureName,
-    record: File,
+    files: Files,
     planned: bool,
     task: Task,
     terminal_size: Option<TerminalSize>,
@@ -123,7 +132,7 @@ pub fn supervise(
     set_child_subreaper(true).map_err(|errno| here(errno.into()))?;
     process::reset_sigchld().map_err(here)?;
     set_name(tree::SUPERVISOR).map_err(|errno| here(errno.into()))?;
-    let record = RecordWriter::new(store, name, record);
+    let record = RecordWriter::new(store, name, files.record);
     let read = if planned { record.read()? } else { Record::default() };
     let mut supervisor = Supervisor {
         store,
@@ -146,7 +155,7 @@ pub fn supervise(
     };
     let end = match task {
         Task::Elsewhere(elsewhere) => supervisor.run_elsewhere(elsewhere, report),
-        task => supervisor.run(task, report),
+        task => supervisor.run(task, files.log, report),
     };
     let mut end = match end {
         // A task must not go on without a supervisor here. On an engine it may.
@@ -206,18 +215,16 @@ struct Supervisor<'a> {
 }
 
 impl Supervisor<'_> {
-    fn run(&mut self, task: Task, report: Report<'_>) -> Result<End> {
-        let log;
+    fn run(&mut self, task: Task, log: Option<File>, report: Report<'_>) -> Result<End> {
+        let log = log.map_or_else(|| self.store.open_log(self.name), Ok)?;
         let mut program = match task {
             Task::Function(gated) => {
                 self.adopt(gated.pid());
                 self.function = Some(gated);
-                log = self.store.open_log(self.name)?;
                 None
             }
             Task::Program(mut command) => {
                 self.record.add(&[Line::Pid(std::process::id().to_string())])?;
-                log = self.store.open_log(self.name)?;
                 let path = self.store.log_path(self.name);
                 let output = || log.try_clone().map(Stdio::from).map_err(Error::io("use", &path));
                 command.stdout(output()?).stderr(output()?);

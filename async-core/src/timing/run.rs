@@ -38,12 +38,21 @@ pub struct Run {
     pub end: Millis,
     /// When the script ended, or now if it still runs, in ms from the start, if known.
     pub script_end: Option<Millis>,
-    /// The processor time that the script itself used while it ran, in ms, if known.
-    pub script_cpu: Option<Millis>,
+    /// The processor time that the script itself had used, where that is known, in the order of time.
+    pub script_cpu: Vec<CpuReading>,
     /// The futures, in the order of their starts. A name that was used several times occurs several times.
     pub tasks: Vec<Task>,
     /// The largest step of the wall clock during a task, in ms; 0 if there was none.
     pub clock_step: Millis,
+}
+
+/// How much processor time the script itself had used since the first reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CpuReading {
+    /// When, in ms from the start of the run.
+    pub at: Millis,
+    /// How much, in ms.
+    pub used: Millis,
 }
 
 impl Run {

@@ -18,7 +18,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use super::run::{Run, Task};
+use super::run::{CpuReading, Run, Task};
 use super::schedule::{Action, Schedule, Step, Work};
 use crate::clock::Millis;
 use crate::record::{MOST_INTERVALS, Samples};
@@ -40,6 +40,10 @@ const ABOUT_AS_MUCH: f64 = 0.45;
 
 /// What is above whole cores by less than this, in cores, is not another thread.
 const ODD: f64 = 0.15;
+
+/// By how much a script's use between two readings may be too much, in ms: the kernel tells it in ticks of 10 ms, rounded
+/// down, in four parts.
+const TICKS: Millis = 40;
 
 /// The length of the cells in which use is added up, in ms, and the most of them.
 const CELL: Millis = 100;
@@ -357,21 +361,57 @@ fn parts(run: &Run, actors: &[Vec<Step>]) -> Vec<Vec<Part>> {
             None => cut(steps, task.run_start, Millis::MAX, &[0], 1),
         })
         .collect();
-    // What ran in the script itself computes as the script does: both are only known together.
+    // What ran in the script itself is only known together with what the script did.
     let script = actors.len() - 1;
-    let inside = |&task: &usize| run.tasks[task].synchronous;
-    let lengths = |steps: &[Step]| {
-        steps.iter().filter(|step| step.action.demand().is_some()).map(|step| step.to - step.from).sum::<Millis>()
-    };
-    let length: Millis =
-        lengths(&actors[script]) + (0..script).filter(inside).map(|task| lengths(&actors[task])).sum::<Millis>();
-    #[allow(clippy::cast_precision_loss, reason = "ms are far below 2^53")]
-    let used = run.script_cpu.filter(|_| length > 0).map_or(0.0, |cpu| cpu as f64 / length as f64);
-    all.push(cut(&actors[script], 0, Millis::MAX, &[0], 1));
-    for actor in (0..script).filter(inside).chain([script]) {
-        all[actor].iter_mut().for_each(|part| part.used = used);
+    let mut inside: Vec<usize> = (0..script).filter(|&task| run.tasks[task].synchronous).collect();
+    inside.push(script);
+    all.push(Vec::new());
+    let steps = inside.iter().map(|&actor| &*actors[actor]);
+    for (actor, parts) in inside.iter().zip(parts_of_script(&run.script_cpu, steps)) {
+        all[*actor] = parts;
     }
     all
+}
+
+/// The parts of what a shell did, for each actor that it was. What it used between two readings counts evenly, and so
+/// does what it used between several if it did not work for long enough to tell them apart.
+fn parts_of_script<'a>(readings: &[CpuReading], actors: impl Iterator<Item = &'a [Step]>) -> Vec<Vec<Part>> {
+    let mut working = vec![0; readings.len() + 1];
+    let pieces = |steps: &[Step]| {
+        let mut pieces = Vec::new();
+        for step in steps.iter().filter(|step| step.action.demand().is_some()) {
+            let mut from = step.from;
+            while from < step.to {
+                let next = readings.partition_point(|reading| reading.at <= from);
+                let to = readings.get(next).map_or(step.to, |reading| reading.at.min(step.to));
+                working[next] += to - from;
+                pieces.push((next, Part { from, to, used: 0.0 }));
+                from = to;
+            }
+        }
+        pieces
+    };
+    let pieces: Vec<Vec<(usize, Part)>> = actors.map(pieces).collect();
+    // Before the first reading and after the last, nothing is known.
+    let mut rates = vec![0.0; readings.len() + 1];
+    let (mut begin, mut length) = (1, 0);
+    for end in 1..readings.len() {
+        length += working[end];
+        if length < CELL && end + 1 < readings.len() {
+            continue;
+        }
+        let used = readings[end].used - readings[begin - 1].used;
+        // More than one core only if that can't be the ticks.
+        let used = used.min(length.max(used - TICKS));
+        #[allow(clippy::cast_precision_loss, reason = "ms are far below 2^53")]
+        let rate = if length > 0 { used as f64 / length as f64 } else { 0.0 };
+        rates[begin..=end].fill(rate);
+        (begin, length) = (end + 1, 0);
+    }
+    let with_rates = |pieces: Vec<(usize, Part)>| {
+        pieces.into_iter().map(|(between, part)| Part { used: rates[between], ..part }).collect()
+    };
+    pieces.into_iter().map(with_rates).collect()
 }
 
 /// What a task used in intervals of that length, without what others used inside it: both in ms.

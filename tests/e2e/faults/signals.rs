@@ -25,8 +25,15 @@ fn waiting_shell(case: &Case, sandbox: &Sandbox, script: &str) -> Child {
     child
 }
 
-/// Whether all children of a shell are supervisors.
+/// Whether a shell sleeps in its own wait. Once its last program has gone, it still takes an interrupt for that program's
+/// until it has dealt with it.
 fn waits_by_itself(shell: u32) -> bool {
+    let sleeps = || fs::read_to_string(format!("/proc/{shell}/wchan")).is_ok_and(|place| place == "do_wait");
+    has_only_supervisors(shell) && sleeps() && has_only_supervisors(shell)
+}
+
+/// Whether all children of a shell are supervisors.
+fn has_only_supervisors(shell: u32) -> bool {
     let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap_or_default();
     children.split_whitespace().all(|child| {
         let words = fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();

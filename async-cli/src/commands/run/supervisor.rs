@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Command;
 
-use async_core::{Begun, Elsewhere, Error, FutureName, RecordId, Store, Task, TerminalSize, descriptor, process, supervise};
+use async_core::{Begun, Elsewhere, Error, Files, FutureName, RecordId, Store, Task, TerminalSize, descriptor, process, supervise};
 
 use crate::failure::Failure;
 
@@ -15,8 +15,8 @@ pub(super) struct Supervisor<'a> {
     pub(super) store: &'a Store,
     pub(super) name: &'a FutureName,
     pub(super) id: RecordId,
-    /// Its lock is the future's life.
-    pub(super) record: File,
+    /// The lock on its record is the future's life.
+    pub(super) files: Files,
     /// Whether the record has a plan.
     pub(super) planned: bool,
     pub(super) command: Box<Command>,
@@ -34,8 +34,8 @@ pub(super) struct Supervisor<'a> {
 impl Supervisor<'_> {
     /// Does its work. The results are in the record; the caller also hears of them while it listens.
     pub(super) fn run(self) {
-        let Self { store, name, id, record, planned, mut command, elsewhere, terminal_size, stdin, cwd, mut caller } = self;
-        let detached = detach(store, &record, &stdin, &caller, cwd).map_err(Failure::Task);
+        let Self { store, name, id, files, planned, mut command, elsewhere, terminal_size, stdin, cwd, mut caller } = self;
+        let detached = detach(store, &files, &stdin, &caller, cwd).map_err(Failure::Task);
         command.stdin(stdin);
         // The arguments and the variables are the program's, and may contain secrets.
         let _ = process::hide_arguments(&["async".as_ref(), "run".as_ref(), name.as_str().as_ref()]);
@@ -52,7 +52,7 @@ impl Supervisor<'_> {
             Ok(())
         };
         let task = elsewhere.map_or(Task::Program(command), Task::Elsewhere);
-        let end = detached.and_then(|()| Ok(supervise(store, name, record, planned, task, terminal_size, &mut report)?));
+        let end = detached.and_then(|()| Ok(supervise(store, name, files, planned, task, terminal_size, &mut report)?));
         if let Err(failure) = end
             && !caller.knows
         {
@@ -64,10 +64,16 @@ impl Supervisor<'_> {
 }
 
 /// Leaves the caller's session and directory, and closes everything that the caller had open.
-fn detach(store: &Store, record: &File, stdin: &File, caller: &AnswerChannel, cwd: &Path) -> io::Result<()> {
+fn detach(store: &Store, files: &Files, stdin: &File, caller: &AnswerChannel, cwd: &Path) -> io::Result<()> {
     nix::unistd::setsid()?;
     let answer = caller.answer.as_ref().map(AsFd::as_fd);
-    let kept: Vec<_> = [record.as_fd(), stdin.as_fd()].into_iter().chain(answer).chain(store.descriptor()).collect();
+    let log = files.log.as_ref().map(AsFd::as_fd);
+    let kept: Vec<_> = [files.record.as_fd(), stdin.as_fd()]
+        .into_iter()
+        .chain(log)
+        .chain(answer)
+        .chain(store.descriptor())
+        .collect();
     descriptor::close_all_but(&kept)?;
     let null = File::options().read(true).write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdin(&null)?;

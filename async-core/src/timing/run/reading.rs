@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Collected, MAX_OFFSET, Run, Status, Task};
+use super::{Collected, CpuReading, MAX_OFFSET, Run, Status, Task};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::name::FutureName;
@@ -86,6 +86,7 @@ impl Run {
         let now = offset(now, origin);
         // No task ends later than twice the largest offset.
         let mut run = Self { start: origin.min(Millis::MAX - 2 * MAX_OFFSET), ..Self::default() };
+        let mut readings = cpu_readings(&recorded, origin);
         let mut latest = HashMap::new();
         for (index, recorded) in recorded.into_iter().enumerate() {
             let name = recorded.name.clone();
@@ -99,7 +100,10 @@ impl Run {
         let ends = run.tasks.iter().map(|task| task.until(now).max(task.wait.map_or(0, |wait| wait.end)));
         let length = ends.chain(run.script_end).max().unwrap_or(0);
         run.end = run.start + length;
-        run.script_cpu = script.cpu.map(|cpu| own_cpu(cpu, &run.tasks));
+        let ends =
+            [script.start.map(|start| offset(start, origin)).zip(script.start_cpu), run.script_end.zip(script.end_cpu)];
+        readings.extend(ends.into_iter().flatten().map(|(at, used)| CpuReading { at, used }));
+        run.script_cpu = own_cpu(readings, &run.tasks);
         for task in &mut run.tasks {
             task.run_time = if task.status.state == State::Queued { 0 } else { task.until(length) - task.run_start };
         }
@@ -107,11 +111,37 @@ impl Run {
     }
 }
 
-/// What a script itself used of what it and its children used: tasks that ran on their own account have theirs. In ms.
-fn own_cpu(all: Millis, tasks: &[Task]) -> Millis {
-    let outermost = tasks.iter().filter(|task| task.parent.is_none()).filter_map(|task| task.usage);
-    let of_tasks = outermost.map(|usage| usage.cpu()).fold(0, Millis::saturating_add);
-    all.saturating_sub(of_tasks).max(0)
+/// What the first script that started a future, and those of its children that it had waited for, had used at the moments
+/// that are recorded.
+fn cpu_readings(recorded: &[Recorded], origin: Millis) -> Vec<CpuReading> {
+    let script = recorded.iter().find_map(|recorded| recorded.record.script.as_ref());
+    let reading = |at: Option<Millis>, used: Option<Millis>| Some(CpuReading { at: offset(at?, origin), used: used? });
+    let of_record = |Recorded { record, .. }: &Recorded| {
+        let start = reading(Some(record.start_time), record.start_cpu).filter(|_| record.script.as_ref() == script);
+        let wait = reading(record.wait_end, record.wait_cpu).filter(|_| record.taken_by.as_ref() == script);
+        [start, wait]
+    };
+    recorded.iter().flat_map(of_record).flatten().collect()
+}
+
+/// What the script itself had used of that, without the tasks that had ended: it has waited for them by then, or soon
+/// after.
+fn own_cpu(mut readings: Vec<CpuReading>, tasks: &[Task]) -> Vec<CpuReading> {
+    readings.sort_unstable();
+    let of_task = |task: &Task| Some((task.end?, task.usage?.cpu()));
+    let mut ended: Vec<_> = tasks.iter().filter(|task| task.parent.is_none()).filter_map(of_task).collect();
+    ended.sort_unstable();
+    let mut ended = ended.into_iter().peekable();
+    let first = readings.first().map_or(0, |first| first.used);
+    let (mut of_tasks, mut most) = (0, 0);
+    for reading in &mut readings {
+        while let Some((_, cpu)) = ended.next_if(|&(end, _)| end <= reading.at) {
+            of_tasks = cpu.saturating_add(of_tasks);
+        }
+        most = reading.used.saturating_sub(first).saturating_sub(of_tasks).max(most);
+        reading.used = most;
+    }
+    readings
 }
 
 /// The offset of a moment from the start, both in ms since the epoch.
