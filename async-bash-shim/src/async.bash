@@ -204,15 +204,15 @@ function _async_ask {
     builtin return "$_async_rc"
 }
 
-# Collect. Answers: done or wait, status, two sums in ms, process to wait for, its start, resume word, notes
+# Collect. Answers: done or wait, status, two sums in ms, process, its start, resume word, notes, forgotten
 function _async_collect {
     builtin local "${_ASYNC_LOCALS[@]}" 2>/dev/null && _async_words=(--shell "$BASHPID")
-    while _async_ask 8 collect --report 3 --noted "${_ASYNC_STARTED[0]:0:30000}" \
+    while _async_ask 9 collect --report 3 --noted "${_ASYNC_STARTED[0]:0:30000}" \
         #{% if devstack %}--ran "$_ASYNC_BG_TIME" --waited "${_TIME_TOTAL[async_wait]-}"#{% else %}--remembered "${#_ASYNC_STARTED[@]}"#{% endif %} "${_async_words[@]}" "$@" 3>&1; do
 #{%- if devstack %}
         _ASYNC_BG_TIME=${_async_answer[2]} _TIME_TOTAL[async_wait]=${_async_answer[3]}
 #{%- endif %}
-        _ASYNC_STARTED[0]=${_async_answer[7]}
+        _ASYNC_STARTED[0]=${_async_answer[7]} && builtin eval "\\builtin unset -v ${_async_answer[8]}"
 #{%- if !devstack %}
         [[ ${_async_answer[0]} != list ]] || { _async_words=(--started "${_ASYNC_STARTED[@]:0:5000}") &&
             _ASYNC_STARTED=("${_ASYNC_STARTED[0]}") && builtin continue; }

@@ -485,3 +485,37 @@ EOF
         .says("files 0\n");
     });
 }
+
+#[test]
+fn a_script_remembers_nothing_of_what_it_has_collected() {
+    in_each_case(|case| {
+        case.run(
+            "function fails { return 3; }
+            function left { echo \"$1 ${!_ASYNC_STARTED[*]}\"; }
+            alias builtin=false unset=false; shopt -s expand_aliases
+            async_run one true; async_wait one; left one
+            async_run one fails; wait \"$!\"; async_wait one; left over
+            async_run a true; async_run b true; async_wait a b; left several
+            async_run a fails; async_run b true; async_wait a; async_wait b; left failed
+            async_run a true; async_run b true; async_cleanup; left cleanup
+            IFS=0123456789
+            async_run a true; async_run b true; async_wait a b; left IFS
+            async_run a true; (async_wait a); [[ ${#_ASYNC_STARTED[@]} == 2 ]] && echo taken
+            ",
+        )
+        .says("one 0\n")
+        .says("over 0\n")
+        .says("several 0\n")
+        .says("failed 0\n")
+        .says("cleanup 0\n")
+        .says("IFS 0\n")
+        .says("taken\n");
+    });
+    in_each_standalone_case(|case| {
+        case.run(
+            "for name in a b c d e; do async_run $name true; done
+            async_wait --any; async_wait --any a b c d e; async_wait; echo \"left ${!_ASYNC_STARTED[*]}\"",
+        )
+        .says("left 0\n");
+    });
+}

@@ -43,7 +43,9 @@ pub fn optimized() -> Result<PathBuf, String> {
 pub fn static_for(target: &str) -> Result<PathBuf, String> {
     // Without --target the flags would also apply to procedural macros, which can't be static.
     let target_args = ["--locked", "--release", "--target", target];
-    build_with(&target_args, &[target, "release"], Some(rustflags(&["-Ctarget-feature=+crt-static"])))
+    // At a fixed address there is nothing to relocate at each start, which would take 1 to 2 % of a future's time.
+    let flags = rustflags(&["-Ctarget-feature=+crt-static", "-Crelocation-model=static"]);
+    build_with(&target_args, &[target, "release"], Some(flags))
 }
 
 fn build(args: &[&str], folder: &str) -> Result<PathBuf, String> {
