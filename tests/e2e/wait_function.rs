@@ -519,3 +519,22 @@ fn a_script_remembers_nothing_of_what_it_has_collected() {
         .says("left 0\n");
     });
 }
+
+#[test]
+#[ignore = "in the full set: it takes a while"]
+fn a_script_takes_no_more_memory_the_more_it_has_collected() {
+    in_each_standalone_case(|case| {
+        let finished = case.run(
+            "function many { for ((i = 0; i < $1; i++)); do async_run t true; async_wait t; done 2>/dev/null; }
+            function memory { while read -r key size _; do [[ $key != VmRSS: ]] || echo \"$size\"; done </proc/$$/status; }
+            many 100; memory; many 600; memory",
+        );
+        let [before, after] =
+            finished.stdout.split_whitespace().map(|kib| kib.parse::<u64>().unwrap()).collect::<Vec<_>>()[..]
+        else {
+            panic!("{}", finished.stdout)
+        };
+        // Bash alone keeps about 200 bytes for each process that nobody has waited for.
+        assert!(after < before + 60, "{before} KiB, then {after} KiB");
+    });
+}
