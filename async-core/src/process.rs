@@ -145,6 +145,14 @@ impl ProcessIdentity {
         Ok(Self { pid, start_ticks, boot: Boot::current()?.clone() })
     }
 
+    /// The same, or none where that can't be told, as there is no `/proc` of this process's own pid namespace.
+    pub(crate) fn if_tellable(pid: u32) -> io::Result<Option<Self>> {
+        match Self::of(pid) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::NotFound) => Ok(None),
+            identity => identity.map(Some),
+        }
+    }
+
     /// The process id.
     #[must_use]
     pub fn pid(&self) -> u32 {

@@ -41,6 +41,7 @@
 //! | `submission` | the last attempt that was submitted to the engine, and where its output begins in the log, in bytes |
 //! | `taken_by` | the script that collected it |
 //! | `wait_cpu` | the same when the script had collected it |
+//! | `task_process` | the process of a task that writes to a terminal, and so has not its log open |
 //! | `waits_for` | a process of the task that waits, and the future that it waits for |
 //!
 //! `host` is the kernel's random id of the boot, and the host's name. A process is its id, its start in clock ticks since
@@ -117,6 +118,9 @@ pub struct Record {
     pub pid: Option<String>,
     /// The process id of the task's own subshell.
     pub task: Option<u32>,
+    /// The same without doubt, for a task that writes to a pseudo-terminal: it does not show by an open log.
+    #[serde(skip)]
+    pub task_process: Option<ProcessIdentity>,
     /// The script that started it: the shell that `$$` names there.
     #[serde(skip)]
     pub script: Option<ProcessIdentity>,
@@ -326,6 +330,7 @@ impl Record {
             (!self.has_log).then_some(Line::Log(LogOf::Another)),
             self.pid.clone().map(Line::Pid),
             self.task.map(Line::Task),
+            self.task_process.clone().map(Line::TaskProcess),
             self.script.clone().map(Line::Script),
             self.start_cpu.map(Line::StartCpu),
             self.life.clone().map(Line::Life),

@@ -92,6 +92,8 @@ fn check(fault: &Fault<'_>, outcomes: &Outcomes) -> Result<(), String> {
     let is_recorded = subject.kind == Kind::Tasks && ran.finished.stderr.contains("FAILED with rc 125 (never started");
     // Between two attempts, a remark goes to the log if there is room.
     let only_a_remark_is_missing = subject.kind == Kind::Tasks && ran.lacks_only_remarks(good);
+    // What can't be copied from a terminal to the log is counted in the record, and the wait says so.
+    let output_is_missing = subject.kind == Kind::Tasks && ran.has_counted_missing_output();
     // If the request can't be written, this command stops the task itself, and says so.
     let is_stopped =
         subject.kind == Kind::Cancels && ran.finished.stderr.contains("]: stopped without its supervisor: ");
@@ -101,6 +103,7 @@ fn check(fault: &Fault<'_>, outcomes: &Outcomes) -> Result<(), String> {
         || nobody_listens
         || is_recorded
         || only_a_remark_is_missing
+        || output_is_missing
         || is_stopped;
     if !ran.is_like(good) && !ran.says_that_it_failed() && !is_told {
         return Err(context("neither failure nor success".into()));

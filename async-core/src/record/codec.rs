@@ -149,6 +149,7 @@ lines! {
     Log(LogOf) = "log" => |record, value| record.has_log = value == LogOf::This,
     Pid(String) = "pid" => |record, value| record.pid = Some(value),
     Task(u32) = "task" => |record, value| record.task = Some(value),
+    TaskProcess(ProcessIdentity) = "task_process" => |record, value| record.task_process = Some(value),
     Script(ProcessIdentity) = "script" => |record, value| record.script = Some(value),
     StartCpu(Millis) = "start_cpu" => |record, value| record.start_cpu = Some(value),
     Life(ProcessIdentity) = "life" => |record, value| record.life = Some(value),

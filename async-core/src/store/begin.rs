@@ -179,6 +179,10 @@ impl Store {
             host: Boot::current().ok().cloned(),
             pid,
             task,
+            task_process: task
+                .filter(|_| request.pty)
+                .map_or(Ok(None), ProcessIdentity::if_tellable)
+                .map_err(Error::io("look at the task's process of", new.path()))?,
             script: request.script.clone(),
             start_cpu: request.script.as_ref().and_then(|script| process::cpu_time(script.pid())),
             life: holder

@@ -261,6 +261,7 @@ impl Store {
     fn survivors(&self, orphans: &[(&FutureName, &Orphan)]) -> io::Result<Vec<Root>> {
         let mut roots = Vec::new();
         let mut logs = HashMap::new();
+        let mut told_by_variable = Vec::new();
         for (tree, (name, orphan)) in orphans.iter().enumerate() {
             let Orphan { record, file, log, .. } = orphan;
             // Once the file is gone, its identity may belong to another file.
@@ -271,13 +272,21 @@ impl Store {
             told.push(self.place_of(name));
             // Other processes may have these ids by now.
             let holds = |pid: &u32| process::written_by(*pid).any(|it| Some(it) == *file);
-            let is_this =
-                |pid: &u32| process::is_alive_since(*pid, record.start_boot) && process::has_env_entry(*pid, &told);
+            let is_told =
+                move |pid: u32| process::is_alive_since(pid, record.start_boot) && process::has_env_entry(pid, &told);
+            let is_this = |pid: &u32| match &record.task_process {
+                Some(process) => process.pid() == *pid && process.is_alive().unwrap_or(false),
+                None => is_told(*pid),
+            };
             let ids = record.supervisor().filter(holds).into_iter().chain(record.task.filter(is_this));
             roots.extend(ids.map(|pid| Root { pid, tree }));
+            // It writes to a terminal, which may be another's by now.
+            told_by_variable.extend(record.pty.then_some((is_told, tree)));
         }
         for pid in process::all()? {
-            let tree = process::written_by(pid).find_map(|file| logs.get(&file).copied());
+            let by_log = process::written_by(pid).find_map(|file| logs.get(&file).copied());
+            let by_variable = || told_by_variable.iter().find(|(is_told, _)| is_told(pid)).map(|(_, tree)| *tree);
+            let tree = by_log.or_else(by_variable);
             roots.extend(tree.map(|tree| Root { pid, tree }));
         }
         Ok(roots)

@@ -15,7 +15,7 @@ use super::terminal::Terminal;
 use super::{Begun, FAILED, Gated, NOT_EXECUTABLE, NOT_FOUND, Report, Supervisor, TERMINATED, TIMED_OUT};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
-use crate::process;
+use crate::process::{self, ProcessIdentity};
 use crate::record::{Cause, Line};
 use crate::store::End;
 
@@ -129,7 +129,9 @@ impl Supervisor<'_> {
         self.adopt(pid);
         // A function's first process existed before the record.
         if attempt > 1 || self.function.is_none() {
-            self.record.add(&[Line::Task(pid)]).map_err(io::Error::other)?;
+            let process = self.terminal.as_ref().map_or(Ok(None), |_| ProcessIdentity::if_tellable(pid))?;
+            let lines: Vec<Line> = [Line::Task(pid)].into_iter().chain(process.map(Line::TaskProcess)).collect();
+            self.record.add(&lines).map_err(io::Error::other)?;
         }
         let Some(gated) = &mut self.function else {
             // The task runs, whether or not the caller can be told.

@@ -116,3 +116,19 @@ fn a_cancelled_task_that_prints_more_than_its_terminal_holds() {
         }
     });
 }
+
+#[test]
+fn a_task_on_a_terminal_whose_supervisor_was_killed_can_be_cancelled() {
+    in_each_standalone_case(|case| {
+        let then = "read -r task <said; kill -KILL \"$(async pid t)\"; async cancel t
+            state=Z; { read -r _ _ state _ <\"/proc/$task/stat\"; } 2>/dev/null
+            [[ $state == Z ]] || echo 'it goes on'; echo \"looked for ${task:+one}\"";
+        for goes_on in ["read -r _ <go", "exec env -i sleep 1000", "sleep 1000 & wait"] {
+            let body = format!("echo \"$BASHPID\" >said; {goes_on}");
+            for finished in case.run_as_function_and_program("--pty", &body, then) {
+                finished.says("looked for one\n").lacks("it goes on").complains("stopped without its supervisor: ");
+                finished.lacks("nothing of it was left");
+            }
+        }
+    });
+}

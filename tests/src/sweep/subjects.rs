@@ -263,6 +263,7 @@ pub const SUBJECTS: &[Subject] = &[
     supervise!("supervise, after another that failed", "--after", "other"),
     supervise!("supervise, held back", "--after-any", "busy").sleeping(),
     supervise!("supervise, twice", "--retry", "1"),
+    supervise!("supervise, with a terminal", "--pty"),
     // Room only for a wrong number: `end_time = 17`.
     Subject { title: "supervise, no room", room: Some(13), ..SUPERVISE },
     // The same with the second attempt's `task = 12`.

@@ -6,7 +6,8 @@
 //! compared. The same seed makes the same scripts.
 //!
 //! Before and after each run, each core counts for a moment. Unless that takes about as long as it did at first, the
-//! machine has become slower or faster, and the run does not count and is done again.
+//! machine has become slower or faster, and the run does not count and is done again. Nor does a first run count if the
+//! same script then takes another time: something disturbed one of the two in between.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -36,6 +37,9 @@ const QUIET: f64 = 1.08;
 
 /// How many times to look whether the machine is quiet enough for a run.
 const TRIES: u32 = 300;
+
+/// How far two runs of the same script may differ, as a part of the second.
+const SAME: f64 = 0.1;
 
 /// Counts, in a bash of its own: one that has run a program blocks SIGCHLD before each command, which makes such a loop a
 /// third slower in a script than in a task that runs no program.
@@ -122,14 +126,12 @@ impl Predict {
         for seed in self.seed..self.seed + self.runs {
             let plan = Plan::random(&mut Random::new(seed));
             let variants = plan.variants();
-            place.time(&variants[0])?;
+            let (predicted, again) = place.record(&variants)?;
             if self.verbose {
                 println!("{}\n{}", plan.script(place.unit()), place.said(&["--table"])?);
             }
-            let predicted: Vec<f64> =
-                variants.iter().map(|variant| place.predict(&variant.predictor)).collect::<Result<_, _>>()?;
             for (variant, predicted) in variants.iter().zip(predicted) {
-                let took = place.time(variant)?;
+                let took = if variant.kind == CONTROL { again } else { place.time(variant)? };
                 let error = (predicted - took).abs() / took * 100.0;
                 println!("| {seed} | {} | {predicted:.2} | {took:.2} | {error:.1} % |", variant.kind);
                 errors.entry(variant.kind).or_default().push(error);
@@ -209,6 +211,22 @@ impl Place {
 
     fn path(&self) -> PathBuf {
         self.dir.path().join("run.bash")
+    }
+
+    /// Runs the first of the variants, the plan itself, twice. Returns what the first run predicts for each variant, and how
+    /// long the second took, all in s.
+    fn record(&self, variants: &[Variant]) -> Result<(Vec<f64>, f64), String> {
+        for _ in 0..TRIES {
+            let took = self.time(&variants[0])?;
+            let predicted =
+                variants.iter().map(|variant| self.predict(&variant.predictor)).collect::<Result<_, _>>()?;
+            let again = self.time(&variants[0])?;
+            if (took - again).abs() < SAME * again {
+                return Ok((predicted, again));
+            }
+            self.disturbed.set(self.disturbed.get() + 2);
+        }
+        Err("the machine is too busy for this".to_owned())
     }
 
     /// Runs a script while the machine is quiet; returns how long it took, in s.

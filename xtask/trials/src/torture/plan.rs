@@ -17,6 +17,8 @@ pub(crate) struct Shell {
     pub(crate) devstack: bool,
     /// Whether there is a limit on how many of its tasks, together with all other limited ones, run at once.
     pub(crate) limited: bool,
+    /// Whether the output of its tasks is a pseudo-terminal.
+    pub(crate) terminal: bool,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -201,7 +203,8 @@ fn shell(random: &mut Random, index: usize, starts: usize, neighbours: usize) ->
             steps.push(Step::Wait { manner: Manner::Shell, names: vec![own_name(index, own)] });
         }
     }
-    Shell { devstack: random.percent(50), limited: random.percent(50), steps }
+    let (devstack, limited) = (random.percent(50), random.percent(50));
+    Shell { devstack, limited, terminal: !devstack && random.percent(50), steps }
 }
 
 /// The target of a cancel or kill: with a probability of `own` percent the newest own future, else any other.

@@ -111,6 +111,8 @@ impl Scene {
         } else {
             Command::new("bash")
         };
+        // What it has no room for on a full disk, it says in the log, which other tests look at.
+        let terminal = shell.terminal && self.mode != Mode::Disk;
         command
             .arg(self.script(index))
             .env_clear()
@@ -127,6 +129,7 @@ impl Scene {
             .env("TORTURE_SILENCE", self.dir.join("silence"))
             .env("TORTURE_DIARY", self.event_log(index))
             .env("TORTURE_OUT", self.outputs(index))
+            .env("ASYNC_PTY", if terminal { "1" } else { "" })
             .current_dir(&self.dir)
             .stdin(Stdio::null())
             .stdout(noise.try_clone()?)
