@@ -31,8 +31,8 @@ use crate::wait::started::{tell_of_failed_starts, tell_of_missing, without_calls
 ///
 /// The report goes to --report. The script is answered nine lines: `done`, or `wait` if it is to wait and to ask again, or `list`
 /// if all that it waits for is done and it is to say what it has started; the status; the sums of how long what was collected has run, and was waited for, in ms; the process to wait for, and when its
-/// future began, in ms since the epoch; a word to ask again with; what of --noted still holds; and commands that forget
-/// what was collected.
+/// future began, in ms since the epoch; a word to ask again with; what of --noted still holds; and the process ids of
+/// what it may forget, after a 1, as a `wait` without any would wait for everything.
 #[derive(Args, Debug)]
 #[command(hide = true)]
 pub(crate) struct Collect {
@@ -228,9 +228,11 @@ impl Collect {
         noted.truncate(MAX_NOTED_BYTES.min(MAX_BYTES - text.len()));
         text.extend(noted.into_iter().map(|byte| if byte == b'\n' { b' ' } else { byte }).chain(*b"\n"));
         let gone = collecting.collected.iter().filter_map(|collected| collected.supervisor);
-        for command in gone.map(forget) {
-            if text.len() + command.len() < MAX_BYTES {
-                text.extend(command.into_bytes());
+        // Bash reads a pipe byte by byte, so this is short.
+        text.push(b'1');
+        for word in gone.map(|pid| format!(" {pid}")) {
+            if text.len() + word.len() < MAX_BYTES {
+                text.extend(word.into_bytes());
             }
         }
         text.push(b'\n');
@@ -400,13 +402,6 @@ impl Collect {
         collecting.summary.rc = status;
         Ok(None)
     }
-}
-
-/// The command that makes a shell forget a supervisor that is over. Bash itself keeps the status of a process until a wait
-/// asks for it, and each of its subshells has to free what it keeps. (The backslash is for scripts with an alias of that
-/// name.)
-fn forget(supervisor: u32) -> String {
-    format!("\\builtin unset -v '_ASYNC_STARTED[{supervisor}]'; \\builtin wait {supervisor}; ")
 }
 
 /// The notes without `that`, which stands between two slashes; the second slash may also begin the next note.
