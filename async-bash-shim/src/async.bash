@@ -204,16 +204,15 @@ function _async_ask {
     builtin return "$_async_rc"
 }
 
-# Collect. Answers: done or wait, status, two sums in ms, process, its start, resume word, notes, what is gone
+# Collect. Answers: done or wait, status, two sums in ms, process to wait for, its start, resume word, notes
 function _async_collect {
     builtin local "${_ASYNC_LOCALS[@]}" 2>/dev/null && _async_words=(--shell "$BASHPID")
-    while _async_ask 9 collect --report 3 --noted "${_ASYNC_STARTED[0]:0:30000}" \
+    while _async_ask 8 collect --report 3 --noted "${_ASYNC_STARTED[0]:0:30000}" \
         #{% if devstack %}--ran "$_ASYNC_BG_TIME" --waited "${_TIME_TOTAL[async_wait]-}"#{% else %}--remembered "${#_ASYNC_STARTED[@]}"#{% endif %} "${_async_words[@]}" "$@" 3>&1; do
 #{%- if devstack %}
         _ASYNC_BG_TIME=${_async_answer[2]} _TIME_TOTAL[async_wait]=${_async_answer[3]}
 #{%- endif %}
-        _ASYNC_STARTED[0]=${_async_answer[7]} _async_in="_ASYNC_STARTED[${_async_answer[8]// /]\" \"_ASYNC_STARTED[}]"
-        { builtin eval "\\builtin unset -v \"$_async_in\"; \\builtin wait ${_async_answer[8]}"; } 2>/dev/null
+        _ASYNC_STARTED[0]=${_async_answer[7]}
 #{%- if !devstack %}
         [[ ${_async_answer[0]} != list ]] || { _async_words=(--started "${_ASYNC_STARTED[@]:0:5000}") &&
             _ASYNC_STARTED=("${_ASYNC_STARTED[0]}") && builtin continue; }
@@ -227,7 +226,8 @@ function _async_collect {
             (builtin exec "${_async_program[@]}" --block "${_async_words[@]}" "$@") &
             _async_pid=$! # a trap may end the wait; a program that fails says so when it is asked again
             while { ! builtin wait "$_async_pid" && builtin kill -0 "$_async_pid"; } 2>/dev/null; do
-                builtin continue; done
+                builtin continue
+            done
         fi
     done
     builtin return 125

@@ -22,17 +22,16 @@ use crate::exit_code::FAILED;
 use crate::failure::Failure;
 use crate::messages::{self, About, Lines, Output};
 use crate::wait::collecting::{
-    Collected, Collecting, Functions, Awaited, Position, Resumed, Step, WaitOptions, WaitSummary, taken,
+    Collecting, Functions, Awaited, Position, Resumed, Step, WaitOptions, WaitSummary, taken,
 };
 use crate::wait::panel::Panel;
 use crate::wait::started::{tell_of_failed_starts, tell_of_missing, without_calls_for};
 
 /// Collects the futures that are over, in order, up to the first that still runs or fails
 ///
-/// The report goes to --report. The script is answered nine lines: `done`, or `wait` if it is to wait and to ask again, or `list`
+/// The report goes to --report. The script is answered eight lines: `done`, or `wait` if it is to wait and to ask again, or `list`
 /// if all that it waits for is done and it is to say what it has started; the status; the sums of how long what was collected has run, and was waited for, in ms; the process to wait for, and when its
-/// future began, in ms since the epoch; a word to ask again with; what of --noted still holds; and the process ids of
-/// what it may forget, after a 1, as a `wait` without any would wait for everything.
+/// future began, in ms since the epoch; a word to ask again with; and what of --noted still holds.
 #[derive(Args, Debug)]
 #[command(hide = true)]
 pub(crate) struct Collect {
@@ -217,7 +216,7 @@ impl Collect {
         };
         // A future that was started after all, and collected, is there for any later wait.
         let mut noted = if is_told { Vec::new() } else { self.noted.clone().into_encoded_bytes() };
-        for Collected { name, .. } in &collecting.collected {
+        for name in &collecting.collected {
             noted = without_calls_for(&without(&noted, &format!("/={name}/")), name);
         }
         let mut text = format!("{what}\n{rc}\n{background}\n{waited}\n{next}\n").into_bytes();
@@ -227,15 +226,6 @@ impl Collect {
         }
         noted.truncate(MAX_NOTED_BYTES.min(MAX_BYTES - text.len()));
         text.extend(noted.into_iter().map(|byte| if byte == b'\n' { b' ' } else { byte }).chain(*b"\n"));
-        let gone = collecting.collected.iter().filter_map(|collected| collected.supervisor);
-        // Bash reads a pipe byte by byte, so this is short.
-        text.push(b'1');
-        for word in gone.map(|pid| format!(" {pid}")) {
-            if text.len() + word.len() < MAX_BYTES {
-                text.extend(word.into_bytes());
-            }
-        }
-        text.push(b'\n');
         answer.give(&text).map_err(Failure::Answer)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -391,7 +381,7 @@ impl Collect {
                 Err(failure) => status = failure.report(),
             }
         }
-        for name in functions.names_started().filter(|name| !collecting.has_collected(name)) {
+        for name in functions.names_started().filter(|name| !collecting.collected.contains(name)) {
             // A future that the store does not know may belong to another store.
             if collecting.store.read(&name)?.is_none()
                 && let Some((kept, false)) = collecting.kept_of(functions, &name)?

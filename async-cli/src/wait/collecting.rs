@@ -180,15 +180,8 @@ pub(crate) struct Collecting<'a> {
     /// Whether the wait may end before the awaited future does.
     pub(crate) has_limit: bool,
     pub(crate) summary: WaitSummary,
-    pub(crate) collected: Vec<Collected>,
-}
-
-/// A future that has left the live ones.
-#[derive(Clone, Debug)]
-pub(crate) struct Collected {
-    pub(crate) name: FutureName,
-    /// The process id of its supervisor, if it had one.
-    pub(crate) supervisor: Option<u32>,
+    /// The names of those that have left the live ones.
+    pub(crate) collected: Vec<FutureName>,
 }
 
 /// What the wait knew of the current future when it stopped.
@@ -234,11 +227,6 @@ impl Collecting<'_> {
             summary: WaitSummary::default(),
             collected: Vec::new(),
         }
-    }
-
-    /// Whether this wait has collected a future of that name.
-    pub(crate) fn has_collected(&self, name: &FutureName) -> bool {
-        self.collected.iter().any(|collected| collected.name == *name)
     }
 
     /// Collects from that position on. Returns the first future that is still running, or none when done.
@@ -542,9 +530,8 @@ impl Collecting<'_> {
             dump::print(self.store, name, &outcome, passed_on);
         }
         if !self.options.keep {
-            let supervisor = ready.record().pid.as_ref().and_then(|pid| pid.parse().ok());
             ready.archive(&self.caller(), wait, &outcome)?;
-            self.collected.push(Collected { name: name.clone(), supervisor });
+            self.collected.push(name.clone());
         }
         self.count(name, &outcome);
         self.summary.background = self.summary.background.saturating_add(outcome.run_time.unwrap_or(0));
