@@ -40,8 +40,8 @@
 //! | `start_cpu` | the processor time that the script and its children had used at the start, in ms |
 //! | `submission` | the last attempt that was submitted to the engine, and where its output begins in the log, in bytes |
 //! | `taken_by` | the script that collected it |
-//! | `wait_cpu` | the same when the script had collected it |
 //! | `task_process` | the process of a task that writes to a terminal, and so has not its log open |
+//! | `wait_cpu` | as `start_cpu`, of the script that collected it, by then |
 //! | `waits_for` | a process of the task that waits, and the future that it waits for |
 //!
 //! `host` is the kernel's random id of the boot, and the host's name. A process is its id, its start in clock ticks since

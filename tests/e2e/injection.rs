@@ -93,7 +93,7 @@ fn check(fault: &Fault<'_>, outcomes: &Outcomes) -> Result<(), String> {
     // Between two attempts, a remark goes to the log if there is room.
     let only_a_remark_is_missing = subject.kind == Kind::Tasks && ran.lacks_only_remarks(good);
     // What can't be copied from a terminal to the log is counted in the record, and the wait says so.
-    let output_is_missing = subject.kind == Kind::Tasks && ran.has_counted_missing_output();
+    let output_is_missing = subject.has_terminal() && ran.has_counted_missing_output(good);
     // If the request can't be written, this command stops the task itself, and says so.
     let is_stopped =
         subject.kind == Kind::Cancels && ran.finished.stderr.contains("]: stopped without its supervisor: ");

@@ -216,8 +216,9 @@ impl Sweep {
         let waited = self.call(&["wait", name]);
         let result = if status == 125 { "result unknown".to_owned() } else { format!("result {status} ") };
         // What could not be copied from a terminal is missing there, and the wait says so.
-        let is_whole =
-            waited.stdout.contains(log) || waited.stderr.contains(" bytes of what it has printed are missing");
+        let is_told =
+            self.subject.has_terminal() && waited.stderr.contains(" bytes of what it has printed are missing");
+        let is_whole = waited.stdout.contains(log) || is_told;
         if waited.status == status && is_whole && waited.stderr.contains(&result) {
             Ok(())
         } else {
@@ -566,10 +567,10 @@ impl Ran {
         self.results() == good.results() && self.store == good.store
     }
 
-    /// Whether the record says how much of the output its log lacks.
+    /// Whether status and answer are those of a run without faults, and the record says how much of the output its log lacks.
     #[must_use]
-    pub fn has_counted_missing_output(&self) -> bool {
-        self.store.values().any(|text| text.contains("\nunlogged = "))
+    pub fn has_counted_missing_output(&self, good: &Self) -> bool {
+        self.results() == good.results() && self.store.values().any(|text| text.contains("\nunlogged = "))
     }
 
     /// The same, ignoring remarks in the log of `t`.

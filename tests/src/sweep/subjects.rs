@@ -120,6 +120,12 @@ impl Subject {
         self.kind == Kind::Cancels || self.sleeps || self.args.contains(&"devstack")
     }
 
+    /// Whether the task's output is a terminal.
+    #[must_use]
+    pub fn has_terminal(&self) -> bool {
+        self.args.contains(&"--pty")
+    }
+
     /// Whether it fails even if no call does.
     #[must_use]
     pub fn is_to_fail(&self) -> bool {
