@@ -3,6 +3,8 @@
 
 #[path = "slurm/attendants.rs"]
 mod attendants;
+#[path = "slurm/clusters.rs"]
+mod clusters;
 #[path = "slurm/ends.rs"]
 mod ends;
 #[path = "slurm/engine.rs"]

@@ -170,7 +170,7 @@ MaxJobCount=1000
         conf += "PreemptType=preempt/partition_prio\nPreemptMode=CANCEL\n";
         conf += "PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1\n";
         conf += "PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=2\n";
-        fs::write(dir.join("slurm.conf"), conf).expect("a file");
+        fs::write(self.conf(), conf).expect("a file");
         for name in CLIENTS {
             let stand_in = format!(
                 "#!/bin/sh\necho {name} \"$@\" >>'{shown}/calls'\n[ ! -e '{shown}/faults/{name}' ] || . '{shown}/faults/{name}'\n\
@@ -185,7 +185,7 @@ MaxJobCount=1000
 
     fn run_daemon(&self, name: &str, args: &[&str]) -> Child {
         let mut command = self.sandbox.command(daemon(name).expect("it was there"));
-        command.arg("-D").args(args).env("SLURM_CONF", self.dir().join("slurm.conf"));
+        command.arg("-D").args(args).env("SLURM_CONF", self.conf());
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a daemon")
     }
 
@@ -246,6 +246,12 @@ MaxJobCount=1000
         &self.sandbox
     }
 
+    /// The file that says where it is to be reached.
+    #[must_use]
+    pub fn conf(&self) -> PathBuf {
+        self.dir().join("slurm.conf")
+    }
+
     /// Has a client of Slurm run these lines of shell before it does what it is to do, until it is told otherwise. With no lines
     /// it is as it was.
     ///
@@ -286,7 +292,7 @@ MaxJobCount=1000
         with_stand_ins.push(":");
         with_stand_ins.push(path.unwrap_or_default());
         let settings = [("ASYNC_SLURM_POLL", "1"), ("ASYNC_JOB_GRACE", "3")];
-        command.env("PATH", with_stand_ins).env("SLURM_CONF", self.dir().join("slurm.conf")).envs(settings);
+        command.env("PATH", with_stand_ins).env("SLURM_CONF", self.conf()).envs(settings);
     }
 
     /// Runs a bash script that submits to it.
@@ -302,7 +308,7 @@ MaxJobCount=1000
     #[allow(clippy::must_use_candidate, reason = "some are asked to do something")]
     pub fn ask(&self, script: &str) -> String {
         let mut command = self.sandbox.command("bash");
-        command.args(["-c", script]).env("SLURM_CONF", self.dir().join("slurm.conf")).stderr(Stdio::null());
+        command.args(["-c", script]).env("SLURM_CONF", self.conf()).stderr(Stdio::null());
         let output = command.output().expect("bash runs");
         if output.status.success() { String::from_utf8_lossy(&output.stdout).trim().to_owned() } else { String::new() }
     }

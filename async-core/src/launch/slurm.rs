@@ -22,22 +22,30 @@ const HURRY: Millis = 1000;
 const UNHEARD: [&str; 8] =
     ["contact", "connect", "socket", "timed out", "zero bytes", "transport", "communication", "try again"];
 
-/// The fields to ask for.
-const FORMAT: &str = "%i|%T|%r|%N|%k";
+/// What sbatch says about a cluster that it can't reach or that does not exist, before it submits anything.
+const NO_CLUSTER: [&str; 2] = ["entry for --cluster", "remove --cluster"];
+
+/// The fields to ask for after the id.
+const FIELDS: &str = "|%T|%r|%N|%k";
 
 /// Submits jobs to Slurm.
 #[derive(Debug)]
 pub(super) struct Slurm {
     /// Options for sbatch.
     options: Vec<String>,
-    /// The variables that say which cluster it is.
+    /// The variables that say which cluster is the usual one.
     cluster: [(&'static str, Option<OsString>); 2],
+    /// The clusters that may have the job, if the submission names any.
+    clusters: Vec<String>,
 }
 
 impl Slurm {
     pub(super) fn new(options: &[String], folder: &Folder) -> Self {
         let cluster = ["SLURM_CONF", "SLURM_CONF_SERVER"].map(|name| (name, folder.setting(name)));
-        Self { options: options.to_owned(), cluster }
+        let set = || ["SBATCH_CLUSTERS", "SLURM_CLUSTERS"].into_iter().find_map(|name| folder.setting(name));
+        let named = clusters(options).map(str::to_owned).or_else(|| Some(set()?.to_string_lossy().into_owned()));
+        let clusters = named.iter().flat_map(|names| names.split(',')).filter(|name| !name.is_empty());
+        Self { options: options.to_owned(), cluster, clusters: clusters.map(str::to_owned).collect() }
     }
 
     fn sbatch(&self, job: &Job) -> io::Result<Said> {
@@ -51,23 +59,39 @@ impl Slurm {
         };
         // The last of two equal options wins.
         command.args(&self.options).args(["--parsable", "--no-requeue", "--open-mode=append", "--chdir=/"]);
+        if !self.clusters.is_empty() {
+            command.arg(format!("--clusters={}", self.clusters.join(",")));
+        }
         command.arg(format!("--comment={}", job.token)).arg(format!("--job-name={}", job.name));
         command.arg(to_log("--output=")).arg(to_log("--error="));
         command.arg(job.folder.file(&format!("job.{}", job.attempt)));
         run(command)
     }
 
-    /// The controller's present answer about all jobs of this user.
+    /// The present answers of the controllers about all jobs of this user.
     fn squeue(&self) -> io::Result<String> {
+        if self.clusters.is_empty() {
+            return self.squeue_of(None);
+        }
+        self.clusters.iter().map(|cluster| self.squeue_of(Some(cluster))).collect()
+    }
+
+    fn squeue_of(&self, cluster: Option<&str>) -> io::Result<String> {
         let mut command = self.own("squeue");
-        command.args(["--me", "--states=all", "--noheader", "--array", "--format", FORMAT]);
+        command.args(["--me", "--states=all", "--noheader", "--array", "--format"]);
+        match cluster {
+            None => command.arg(format!("%i{FIELDS}")),
+            // The id is then as in the answer of sbatch.
+            Some(name) => command.arg(format!("%i;{name}{FIELDS}")).arg(format!("--clusters={name}")),
+        };
         let said = run(command)?;
         if !said.success {
             return Err(io::Error::other(format!("squeue: {}", said.err)));
         }
         let text = String::from_utf8_lossy(&said.out).into_owned();
+        let is_heading = |line: &&str| cluster.is_some() && (line.is_empty() || line.starts_with("CLUSTER: "));
         // Something else than a list does not begin like one. A comment may be of several lines.
-        if text.lines().next().is_none_or(|line| fields(line).is_some()) {
+        if text.lines().find(|line| !is_heading(line)).is_none_or(|line| fields(line).is_some()) {
             Ok(text)
         } else {
             Err(io::Error::new(io::ErrorKind::InvalidData, "squeue has answered with something else than a list"))
@@ -76,7 +100,8 @@ impl Slurm {
 
     fn scancel(&self, id: &str, options: &[&str]) -> io::Result<()> {
         let mut command = self.own("scancel");
-        command.args(options).arg(id);
+        let (number, cluster) = id.split_once(';').map_or((id, None), |(number, cluster)| (number, Some(cluster)));
+        command.args(options).args(cluster.map(|name| format!("--clusters={name}"))).arg(number);
         let said = run(command)?;
         if said.success { Ok(()) } else { Err(io::Error::other(format!("scancel: {}", said.err))) }
     }
@@ -85,8 +110,9 @@ impl Slurm {
         // The answers of each cluster are kept for themselves. Hosts that share a store may be of different ones.
         let host = Boot::current().ok().and_then(Boot::host).unwrap_or_default();
         let [(_, conf), _] = &self.cluster;
-        let cluster = conf.as_ref().map(|conf| format!(".{}", conf.display()));
-        let name = format!("slurm.{host}{}", cluster.unwrap_or_default()).replace('/', "_");
+        let conf = conf.as_ref().map(|conf| format!(".{}", conf.display())).unwrap_or_default();
+        let clusters: String = self.clusters.iter().map(|name| format!(".{name}")).collect();
+        let name = format!("slurm.{host}{conf}{clusters}").replace('/', "_");
         let name: String = name.chars().take(200).collect();
         Polls::of(&name, job.folder.path().parent().unwrap_or(Path::new("/")))
     }
@@ -111,6 +137,9 @@ impl Slurm {
 
 impl Launcher for Slurm {
     fn submit(&self, job: &Job) -> Submitted {
+        if self.clusters.iter().any(|name| name == "all") {
+            return Submitted::Refused("name the clusters that may have the job, in place of `all`".to_owned());
+        }
         let stub = stub(job.folder.path(), job.attempt);
         let said = match job.folder.write(&format!("job.{}", job.attempt), &stub).and_then(|()| self.sbatch(job)) {
             Ok(said) => said,
@@ -124,6 +153,9 @@ impl Launcher for Slurm {
         let err = said.err.lines().collect::<Vec<_>>().join("; ");
         let why = if err.is_empty() { format!("sbatch has answered `{answer}`") } else { err };
         let lower = why.to_lowercase();
+        if !said.success && NO_CLUSTER.iter().any(|words| lower.contains(words)) {
+            return Submitted::Refused(why);
+        }
         let is_unheard = said.success || said.cut || UNHEARD.iter().any(|words| lower.contains(words));
         // The job may have been accepted after all: the lost answer may have been to an earlier try.
         match self.squeue().map(|list| find(&list, &job.token)) {
@@ -134,7 +166,12 @@ impl Launcher for Slurm {
     }
 
     fn hear(&self, job: &Job, from: u64) -> io::Result<Heard> {
-        job.folder.hear(job.attempt, from)
+        let mut heard = job.folder.hear(job.attempt, from)?;
+        // The job itself knows its number alone.
+        if let (Some(start), [cluster]) = (&mut heard.start, &self.clusters[..]) {
+            start.id = format!("{};{cluster}", start.id);
+        }
+        Ok(heard)
     }
 
     fn ask(&self, job: &Job, hurry: bool) -> io::Result<Option<Answer>> {
@@ -189,8 +226,22 @@ fn unexpanded(path: &Path) -> OsString {
     OsString::from_vec(bytes.collect())
 }
 
+/// Whether it is the id of a job, of a named cluster or not: `12;east` or `12`.
 fn is_id(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+    let (number, cluster) = text.split_once(';').unwrap_or((text, "-"));
+    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) && !cluster.is_empty()
+}
+
+/// The clusters that options of sbatch name. The last of several such options holds.
+fn clusters(options: &[String]) -> Option<&str> {
+    let named = |(index, option): (usize, &String)| {
+        let next = || options.get(index + 1).map(String::as_str);
+        match option.as_str() {
+            "-M" | "--cluster" | "--clusters" => next(),
+            _ => ["--clusters=", "--cluster=", "-M"].iter().find_map(|start| options[index].strip_prefix(start)),
+        }
+    };
+    options.iter().enumerate().filter_map(named).next_back()
 }
 
 /// The fields of a line of the list.
@@ -258,6 +309,25 @@ mod tests {
         assert_eq!(find(list, "async-2.1"), Some(("8".into(), Stands::Active)));
         assert_eq!(find(list, "a|b").map(|(id, _)| id), Some("9".into()));
         assert_eq!(find(list, "async-2"), None);
+    }
+
+    #[test]
+    fn a_job_of_a_named_cluster_has_it_in_its_id() {
+        let list =
+            "CLUSTER: east\n7;east|PENDING|Priority||async-1.1\n\nCLUSTER: west\n7;west|RUNNING|None|n|async-2.1\n";
+        assert_eq!(find(list, "async-2.1"), Some(("7;west".into(), Stands::Active)));
+        assert!(is_id("7;west") && !is_id("7;") && !is_id(";west") && !is_id("7_1;west"));
+    }
+
+    #[test]
+    fn the_options_name_the_clusters() {
+        let of = |text: &str| clusters(&text.split(' ').map(str::to_owned).collect::<Vec<_>>()).map(str::to_owned);
+        for text in ["-M a,b", "-Ma,b", "--clusters=a,b", "--cluster a,b", "-M c -p x --clusters=a,b"] {
+            assert_eq!(of(text).as_deref(), Some("a,b"), "{text}");
+        }
+        for text in ["-p x", "--cluster-constraint=a", "-c 4", "--mem=4G"] {
+            assert_eq!(of(text), None, "{text}");
+        }
     }
 
     #[test]
