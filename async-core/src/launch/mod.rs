@@ -1,4 +1,4 @@
-//! Running tasks on engines: the trait of a launcher, and its implementations.
+//! Running tasks on engines: the trait of an engine, and its implementations.
 //!
 //! A future whose task runs on an engine has a supervisor here like any other, its **attendant**. The attendant holds
 //! the record's lock, submits the task to the engine as a **job**, and copies the job's output. Only the job says how
@@ -16,6 +16,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
@@ -106,12 +107,11 @@ impl Target {
         }
     }
 
-    /// The launcher for that engine and that launch; `options` come from the caller. None if a host is still to be
-    /// chosen.
-    pub(crate) fn launcher(&self, options: &[String], launch: &Launch) -> Option<Box<dyn Launcher>> {
+    /// The engine for that launch; `options` come from the caller. None if a host is still to be chosen.
+    pub(crate) fn engine(&self, options: &[String], launch: &Launch) -> Option<Arc<dyn Engine>> {
         match self {
-            Self::Slurm => Some(Box::new(Slurm::new(options, &launch.folder()))),
-            Self::Ssh(host) => Some(Box::new(Ssh::new(host, &launch.folder()))),
+            Self::Slurm => Some(Arc::new(Slurm::new(options, &launch.folder()))),
+            Self::Ssh(host) => Some(Arc::new(Ssh::new(host, &launch.folder()))),
             Self::AnyOf(_) => None,
         }
     }
@@ -164,7 +164,7 @@ pub(crate) struct Submission {
     pub(crate) log_from: u64,
 }
 
-/// One attempt of one future, as launchers know it.
+/// One attempt of one future, as engines know it.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
     /// The future's name, for listings of the engine.
@@ -259,8 +259,8 @@ pub(crate) enum Ask {
     Kill,
 }
 
-/// Runs tasks on an engine. Every method may block for about a minute, so callers use a thread of its own.
-pub(crate) trait Launcher: Send + Sync {
+/// What runs jobs. Every method may block for about a minute, so callers use a thread of its own.
+pub(crate) trait Engine: Send + Sync {
     /// Submits a job. Its folder is ready.
     fn submit(&self, job: &Job) -> Submitted;
 

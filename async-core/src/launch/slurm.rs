@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use super::command::{Said, run};
 use super::folder::{Folder, quoted};
 use super::polls::Polls;
-use super::{Answer, Ask, Heard, Job, Launcher, Over, Stands, Submitted, seconds};
+use super::{Answer, Ask, Engine, Heard, Job, Over, Stands, Submitted, seconds};
 use crate::clock::Millis;
 use crate::process::Boot;
 use crate::record::Cause;
@@ -135,7 +135,7 @@ impl Slurm {
     }
 }
 
-impl Launcher for Slurm {
+impl Engine for Slurm {
     fn submit(&self, job: &Job) -> Submitted {
         if self.clusters.iter().any(|name| name == "all") {
             return Submitted::Refused("name the clusters that may have the job, in place of `all`".to_owned());

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::command::{Said, run_with};
 use super::folder::{Folder, quoted};
 use super::polls::Polls;
-use super::{Answer, Ask, Heard, Job, JobEnd, JobStart, Launcher, Over, Stands, Submitted};
+use super::{Answer, Ask, Engine, Heard, Job, JobEnd, JobStart, Over, Stands, Submitted};
 use crate::clock::Millis;
 
 /// How old what a host has said of all jobs may be, in ms, and where there is some hurry.
@@ -127,7 +127,7 @@ impl Ssh {
     }
 }
 
-impl Launcher for Ssh {
+impl Engine for Ssh {
     fn submit(&self, job: &Job) -> Submitted {
         let (far, task) = match job.folder.far_files() {
             Ok(files) => files,

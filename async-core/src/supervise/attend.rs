@@ -10,13 +10,14 @@ use std::sync::Arc;
 use nix::sys::signal::Signal;
 
 use super::events::Event;
+use super::launcher::{Caller, Launcher};
 use super::sleeper::Sleeper;
-use super::{Begun, FAILED, Report, Supervisor, TERMINATED, TIMED_OUT, ends_attempts};
+use super::{Begun, FAILED, Supervisor, TERMINATED, TIMED_OUT, ends_attempts};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::interruption::again;
 use crate::launch::{
-    Answer, Ask, Elsewhere, Folder, Heard, Job, JobEnd, Launch, Launcher, Over, Stands, Submission, Submitted, Target,
+    Answer, Ask, Elsewhere, Engine, Folder, Heard, Job, JobEnd, Launch, Over, Stands, Submission, Submitted, Target,
     grace,
 };
 use crate::record::{Argument, Cause, Line};
@@ -89,7 +90,7 @@ enum Followed {
 /// Everything that is known about the current attempt.
 struct Attempt {
     job: Arc<Job>,
-    launcher: Arc<dyn Launcher>,
+    engine: Arc<dyn Engine>,
     /// How much of its output is in the future's log, in bytes.
     copied: u64,
     has_started: bool,
@@ -113,40 +114,140 @@ struct Attempt {
     ending: Option<Ending>,
 }
 
-impl Supervisor<'_> {
-    /// Runs the task on the engine, as often as the plan says, or attends a job that is already there.
-    pub(super) fn run_elsewhere(&mut self, elsewhere: Elsewhere, report: Report<'_>) -> Result<End> {
-        let pid = Line::Pid(std::process::id().to_string());
-        self.record.add(&[pid])?;
-        let log = self.store.open_log(self.name)?;
-        let (launch, resumed) = match elsewhere.program {
+/// Runs a task as jobs on an engine, which go on without this process.
+pub(super) struct Attendant {
+    elsewhere: Elsewhere,
+    launch: Option<Launch>,
+    engine: Option<Arc<dyn Engine>>,
+    /// The attempt that was submitted before, and when the task started, in ms since the epoch.
+    resumed: Option<(Submission, Option<Millis>)>,
+    /// That of the last attempt.
+    job: Option<Arc<Job>>,
+}
+
+impl Attendant {
+    pub(super) fn new(elsewhere: Elsewhere) -> Self {
+        Self { elsewhere, launch: None, engine: None, resumed: None, job: None }
+    }
+}
+
+impl Launcher for Attendant {
+    fn is_child(&self) -> bool {
+        false
+    }
+
+    fn enter(&mut self, supervisor: &mut Supervisor<'_>, _log: &File) -> Result<()> {
+        supervisor.record.add(&[Line::Pid(std::process::id().to_string())])
+    }
+
+    fn is_resumed(&self) -> bool {
+        self.elsewhere.program.is_none()
+    }
+
+    fn make_ready(&mut self, supervisor: &mut Supervisor<'_>) -> Result<()> {
+        let unknown = || supervisor.store.unknown(supervisor.name);
+        let launch = match self.elsewhere.program.take() {
             None => {
-                let record = self.record.read()?;
-                let unknown = || self.store.unknown(self.name);
-                let (launch, submission) = (record.launch.ok_or_else(unknown)?, record.submission.ok_or_else(unknown)?);
-                (launch, Some((submission, record.run_start)))
+                let record = supervisor.record.read()?;
+                self.resumed = Some((record.submission.ok_or_else(unknown)?, record.run_start));
+                record.launch.ok_or_else(unknown)?
             }
             Some(mut program) => {
-                if let Err(end) = self.admit(report)? {
-                    return Ok(end);
-                }
-                if self.plan.on.as_ref().is_some_and(Target::is_cluster) {
+                if supervisor.plan.on.as_ref().is_some_and(Target::is_cluster) {
                     // Another host's program says that itself.
-                    program.variables.push((INSIDE.into(), self.store.place_of(self.name)));
+                    program.variables.push((INSIDE.into(), supervisor.store.place_of(supervisor.name)));
                 }
-                let within = elsewhere.folders.unwrap_or_else(|| self.store.jobs_path());
+                let within = self.elsewhere.folders.take().unwrap_or_else(|| supervisor.store.jobs_path());
                 let made =
                     Folder::make(&within, &new_token()?).and_then(|folder| folder.fill(&program).map(|()| folder));
                 let folder = made.map_err(Error::io("make the folder of a job in", &within))?;
                 let token = folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
                 let launch = Launch { folder: Argument::from(folder.path().as_os_str()), token };
-                self.launch_on_one(&within, &launch)?;
-                (launch, None)
+                supervisor.launch_on_one(&within, &launch)?;
+                launch
             }
         };
-        self.attend(&launch, resumed, &log, report)
+        let plan = &supervisor.plan;
+        let engine = plan.on.as_ref().and_then(|target| target.engine(&plan.sbatch, &launch));
+        self.engine = Some(engine.ok_or_else(|| supervisor.store.unknown(supervisor.name))?);
+        self.launch = Some(launch);
+        Ok(())
     }
 
+    fn first_attempt(&self) -> u32 {
+        self.resumed.map_or(1, |(submission, _)| submission.attempt)
+    }
+
+    fn run(
+        &mut self,
+        supervisor: &mut Supervisor<'_>,
+        number: u32,
+        _more: bool,
+        log: &File,
+        caller: &mut Caller<'_>,
+    ) -> Result<End> {
+        let (Some(launch), Some(engine)) = (&self.launch, &self.engine) else {
+            return Err(supervisor.store.unknown(supervisor.name));
+        };
+        let job = Arc::new(Job::new(supervisor.name.as_str(), launch, number));
+        self.job = Some(Arc::clone(&job));
+        let length = log.metadata().map_err(Error::io("look at", &supervisor.store.log_path(supervisor.name)))?.len();
+        let mut attempt = Attempt::new(&job, engine);
+        attempt.may_ask_another = supervisor.record.read()?.other_host().is_some();
+        if let Some((submission, run_start)) = self.resumed.take() {
+            attempt.copied = length.saturating_sub(submission.log_from);
+            if let Some(start) = run_start {
+                supervisor.run_start = clock::since_boot().saturating_sub(clock::wall().saturating_sub(start));
+                supervisor.has_started = true;
+            }
+        } else {
+            job.folder.make_ready(number).map_err(Error::io("write to the folder", job.folder.path()))?;
+            supervisor.record.add(&[Line::Submission(Submission { attempt: number, log_from: length })])?;
+            if let Some(end) = supervisor.submit(&mut attempt, log, caller)? {
+                return Ok(end);
+            }
+        }
+        match supervisor.follow(&mut attempt, log, caller)? {
+            Followed::End(end) => {
+                if attempt.end.is_some_and(|(end, _)| !attempt.has_all(end)) {
+                    supervisor.say(log, "the rest of its output can't be read, or not be written here");
+                }
+                Ok(end)
+            }
+            Followed::Lost => {
+                supervisor.say(log, "the engine does not know its job any more, and that has not said how it ended");
+                supervisor.record.add(&[Line::Gone(clock::wall())])?;
+                job.folder.remove();
+                Err(Error::Gone(supervisor.name.to_string()))
+            }
+        }
+    }
+
+    fn may_repeat(&self, end: &End) -> bool {
+        end.cause.is_none_or(Cause::is_of_the_engine)
+    }
+
+    fn clear(&mut self, _supervisor: &mut Supervisor<'_>) -> Result<()> {
+        if let (Some(engine), Some(job)) = (self.engine.clone(), self.job.take()) {
+            // What is left of it is in nobody's way, so nobody waits for the thread.
+            drop(Sleeper::start(move || {
+                engine.clean(&job);
+                Ok(())
+            })?);
+        }
+        Ok(())
+    }
+
+    fn clean_up(&mut self) {
+        // Until then, the next attendant finds there what the job has said.
+        if let (Some(engine), Some(job)) = (&self.engine, &self.job) {
+            engine.clean(job);
+            job.folder.remove();
+        }
+    }
+}
+
+impl Supervisor<'_> {
     /// Records the launch, and which host it is for if its plan has several: the one with the fewest jobs, in the order
     /// in which they are named.
     fn launch_on_one(&mut self, within: &Path, launch: &Launch) -> Result<()> {
@@ -167,77 +268,10 @@ impl Supervisor<'_> {
         Ok(())
     }
 
-    fn attend(
-        &mut self,
-        launch: &Launch,
-        mut resumed: Option<(Submission, Option<Millis>)>,
-        log: &File,
-        report: Report<'_>,
-    ) -> Result<End> {
-        let launcher = self.plan.on.as_ref().and_then(|target| target.launcher(&self.plan.sbatch, launch));
-        let launcher: Arc<dyn Launcher> = launcher.ok_or_else(|| self.store.unknown(self.name))?.into();
-        let attempts = self.plan.retry.map(|retry| retry.saturating_add(1));
-        let mut number = resumed.map_or(1, |(submission, _)| submission.attempt);
-        let mut told = false;
-        loop {
-            let job = Arc::new(Job::new(self.name.as_str(), launch, number));
-            self.job = Some((Arc::clone(&launcher), Arc::clone(&job)));
-            let length = log.metadata().map_err(Error::io("look at", &self.store.log_path(self.name)))?.len();
-            let mut attempt = Attempt::new(&job, &launcher);
-            attempt.may_ask_another = self.record.read()?.other_host().is_some();
-            if let Some((submission, run_start)) = resumed.take() {
-                attempt.copied = length.saturating_sub(submission.log_from);
-                if let Some(start) = run_start {
-                    self.run_start = clock::since_boot().saturating_sub(clock::wall().saturating_sub(start));
-                    self.has_started = true;
-                }
-            } else {
-                job.folder.make_ready(number).map_err(Error::io("write to the folder", job.folder.path()))?;
-                self.record.add(&[Line::Submission(Submission { attempt: number, log_from: length })])?;
-                if let Some(end) = self.submit(&mut attempt, &mut told, report)? {
-                    return Ok(end);
-                }
-            }
-            let followed = self.follow(&mut attempt, log, &mut told, report)?;
-            let mut end = match followed {
-                Followed::End(end) => {
-                    if attempt.end.is_some_and(|(end, _)| !attempt.has_all(end)) {
-                        self.say(log, "the rest of its output can't be read, or not be written here");
-                    }
-                    end
-                }
-                Followed::Lost => {
-                    self.say(log, "the engine does not know its job any more, and that has not said how it ended");
-                    self.record.add(&[Line::Gone(clock::wall())])?;
-                    job.folder.remove();
-                    return Err(Error::Gone(self.name.to_string()));
-                }
-            };
-            end.attempts = attempts.map(|_| number);
-            let more = attempts.is_some_and(|attempts| number < attempts);
-            let is_final = end.cause.is_some_and(|cause| !cause.is_of_the_engine());
-            if end.rc == 0 || is_final || !more || self.stop_retrying {
-                return Ok(end);
-            }
-            let delay = self.plan.retry_delay.unwrap_or(0);
-            let (of, seconds) = (attempts.unwrap_or(1), crate::text::seconds(delay));
-            self.say(log, &format!("attempt {number} of {of} ended with status {}, next in {seconds} seconds", end.rc));
-            if let Some(stopped) = self.rest(delay, &end)? {
-                return Ok(stopped);
-            }
-            // What is left of it is in nobody's way.
-            drop(attempt.start(|launcher, job| {
-                launcher.clean(job);
-                Back::Told(Ok(()))
-            })?);
-            number += 1;
-        }
-    }
-
     /// Submits it. Returns the end if the engine refuses it after the caller was told that it is queued.
-    fn submit(&mut self, attempt: &mut Attempt, told: &mut bool, report: Report<'_>) -> Result<Option<End>> {
-        attempt.before = attempt.launcher.last_answer(&attempt.job);
-        let submitting = attempt.start(|launcher, job| Back::Submitted(launcher.submit(job)))?;
+    fn submit(&mut self, attempt: &mut Attempt, log: &File, caller: &mut Caller<'_>) -> Result<Option<End>> {
+        attempt.before = attempt.engine.last_answer(&attempt.job);
+        let submitting = attempt.start(|engine, job| Back::Submitted(engine.submit(job)))?;
         let mut patience = clock::since_boot().saturating_add(ANSWER);
         let submitted = loop {
             match self.next(&[submitting.pending()], Some(patience))? {
@@ -248,11 +282,11 @@ impl Supervisor<'_> {
                 }
                 Event::TimeUp => {
                     patience = Millis::MAX;
-                    tell(told, report, Begun::Queued);
+                    tell(caller);
                 }
                 Event::Signal(signal) if ends_attempts(signal) => {
                     // It may have been submitted by now.
-                    tell(told, report, Begun::Queued);
+                    tell(caller);
                     return Err(Error::Unattended(self.name.to_string()));
                 }
                 _ => {}
@@ -260,26 +294,23 @@ impl Supervisor<'_> {
         };
         match submitted {
             Submitted::Accepted(id) => self.record.add(&[Line::Job(id)])?,
-            Submitted::Refused(why) if !*told => {
+            Submitted::Refused(why) if !caller.is_told => {
                 attempt.job.folder.remove();
                 return Err(Error::NotSubmitted(why));
             }
-            Submitted::Refused(why) => {
-                self.say_in_log(&format!("can't be started: {why}"));
-                return Ok(Some(End { rc: FAILED, cause: Some(Cause::Unstartable), ..End::default() }));
-            }
+            Submitted::Refused(why) => return Ok(Some(self.unstartable(log, FAILED, &why))),
             // Attend it as if the engine had it, until the engine denies that.
             Submitted::Unknown(why) => {
                 attempt.reason = Some(why);
                 attempt.doubt = Some(clock::since_boot() + DOUBT);
             }
         }
-        tell(told, report, Begun::Queued);
+        tell(caller);
         Ok(None)
     }
 
     /// Attends one attempt to its end.
-    fn follow(&mut self, attempt: &mut Attempt, log: &File, told: &mut bool, report: Report<'_>) -> Result<Followed> {
+    fn follow(&mut self, attempt: &mut Attempt, log: &File, caller: &mut Caller<'_>) -> Result<Followed> {
         let now = clock::since_boot();
         let (mut hear, mut ask, mut order) = (Round::at(now), Round::at(now + OFTEN), Round::at(now));
         let mut pause = OFTEN;
@@ -291,16 +322,16 @@ impl Supervisor<'_> {
             }
             if hear.is_due(now) {
                 let from = attempt.copied;
-                hear.running = Some(attempt.start(move |launcher, job| Back::Heard(launcher.hear(job, from)))?);
+                hear.running = Some(attempt.start(move |engine, job| Back::Heard(engine.hear(job, from)))?);
             }
             if ask.is_due(now) {
                 let hurry = attempt.is_in_a_hurry();
-                ask.running = Some(attempt.start(move |launcher, job| Back::Answered(launcher.ask(job, hurry)))?);
+                ask.running = Some(attempt.start(move |engine, job| Back::Answered(engine.ask(job, hurry)))?);
             }
             if order.is_due(now)
                 && let Some(what) = attempt.next_order(now)
             {
-                order.running = Some(attempt.start(move |launcher, job| Back::Told(launcher.tell(job, what)))?);
+                order.running = Some(attempt.start(move |engine, job| Back::Told(engine.tell(job, what)))?);
             }
             let rounds = [&hear, &ask, &order];
             let pending: Vec<_> = rounds.map(|round| round.running.as_ref().and_then(Sleeper::pending)).into();
@@ -314,7 +345,7 @@ impl Supervisor<'_> {
                     let now = clock::since_boot();
                     match sleeper.result()? {
                         Back::Heard(heard) => {
-                            let is_new = self.take_in(attempt, heard, log, told, report)?;
+                            let is_new = self.take_in(attempt, heard, log, caller)?;
                             pause = if is_new { OFTEN } else { (pause * 3 / 2).min(SELDOM) };
                             hear.next = if is_new && !attempt.is_drained { now } else { now.saturating_add(pause) };
                         }
@@ -341,13 +372,12 @@ impl Supervisor<'_> {
                         self.script_is_gone.set(true);
                         continue;
                     }
-                    tell(told, report, Begun::Queued);
+                    tell(caller);
                     // The next process that asks attends it again.
                     return Err(Error::Unattended(self.name.to_string()));
                 }
                 Event::Signal(signal @ (Signal::SIGUSR1 | Signal::SIGUSR2)) => {
-                    let sent =
-                        attempt.start(move |launcher, job| Back::Told(launcher.tell(job, Ask::Signal(signal))))?;
+                    let sent = attempt.start(move |engine, job| Back::Told(engine.tell(job, Ask::Signal(signal))))?;
                     // Nobody waits for the thread.
                     drop(sent);
                 }
@@ -377,8 +407,7 @@ impl Supervisor<'_> {
         attempt: &mut Attempt,
         heard: io::Result<Heard>,
         log: &File,
-        told: &mut bool,
-        report: Report<'_>,
+        caller: &mut Caller<'_>,
     ) -> Result<bool> {
         let now = clock::since_boot();
         let heard = match heard {
@@ -402,8 +431,8 @@ impl Supervisor<'_> {
                 lines.extend([Line::RunStart(clock::wall().saturating_sub(ran)), Line::RunBoot(self.run_start)]);
             }
             self.record.add(&lines)?;
-            let _ = report(Ok(Begun::Runs));
-            *told = true;
+            let _ = caller.runs();
+            caller.is_told = true;
         }
         match (&mut attempt.end, heard.end) {
             (None, Some(end)) => {
@@ -421,7 +450,7 @@ impl Supervisor<'_> {
             attempt.grew = now;
         }
         if attempt.end.is_none() {
-            tell(told, report, Begun::Queued);
+            tell(caller);
         }
         Ok(is_new)
     }
@@ -456,41 +485,17 @@ impl Supervisor<'_> {
         }
         Ok(())
     }
-
-    /// Sleeps between two attempts. Returns the end if there is no further one.
-    fn rest(&mut self, delay: Millis, end: &End) -> Result<Option<End>> {
-        let until = clock::since_boot().saturating_add(delay);
-        let deadline = self.deadline().filter(|_| self.has_started);
-        loop {
-            if self.cancelled().is_some() {
-                return Ok(Some(End { rc: TERMINATED, cause: Some(Cause::Cancelled), ..end.clone() }));
-            }
-            let now = clock::since_boot();
-            if deadline.is_some_and(|deadline| now >= deadline) {
-                return Ok(Some(End { rc: TIMED_OUT, cause: Some(Cause::Timeout), ..end.clone() }));
-            }
-            if now >= until {
-                return Ok(None);
-            }
-            let wake = until.min(now + SELDOM);
-            if let Event::Signal(signal) = self.next(&[], Some(wake))?
-                && ends_attempts(signal)
-            {
-                return Err(Error::Unattended(self.name.to_string()));
-            }
-        }
-    }
 }
 
 impl Attempt {
-    fn new(job: &Arc<Job>, launcher: &Arc<dyn Launcher>) -> Self {
+    fn new(job: &Arc<Job>, engine: &Arc<dyn Engine>) -> Self {
         Self {
             job: Arc::clone(job),
-            launcher: Arc::clone(launcher),
+            engine: Arc::clone(engine),
             copied: 0,
             has_started: false,
             may_ask_another: false,
-            before: launcher.last_answer(job),
+            before: engine.last_answer(job),
             end: None,
             grew: 0,
             over: None,
@@ -504,9 +509,9 @@ impl Attempt {
         }
     }
 
-    fn start(&self, work: impl FnOnce(&dyn Launcher, &Job) -> Back + Send + 'static) -> Result<Sleeper<Back>> {
-        let (launcher, job) = (Arc::clone(&self.launcher), Arc::clone(&self.job));
-        Sleeper::start(move || Ok(work(&*launcher, &job)))
+    fn start(&self, work: impl FnOnce(&dyn Engine, &Job) -> Back + Send + 'static) -> Result<Sleeper<Back>> {
+        let (engine, job) = (Arc::clone(&self.engine), Arc::clone(&self.job));
+        Sleeper::start(move || Ok(work(&*engine, &job)))
     }
 
     /// Whether to ask the engine more often than usual.
@@ -617,12 +622,10 @@ impl Attempt {
     }
 }
 
-/// Tells the starting command, once.
-fn tell(told: &mut bool, report: Report<'_>, begun: Begun) {
-    if !mem::replace(told, true) {
-        // A task on an engine goes on in any case.
-        let _ = report(Ok(begun));
-    }
+/// Tells the starting command that the engine has it, once.
+fn tell(caller: &mut Caller<'_>) {
+    // A task on an engine goes on in any case.
+    let _ = caller.begun(Begun::Queued);
 }
 
 /// Adds to the log, and returns how much was written.

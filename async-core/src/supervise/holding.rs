@@ -42,19 +42,19 @@ enum Woke {
 }
 
 impl Supervisor<'_> {
-    /// Keeps the task from starting until its plan allows it. If it has to wait, calls `held`, which says whether to go
+    /// Keeps the task, a child of this process or not, from starting until its plan allows it. If it has to wait, calls `held`, which says whether to go
     /// on. Returns the end of the future if it comes to that instead.
-    pub(super) fn hold_back(&mut self, held: &mut dyn FnMut() -> bool) -> Option<End> {
+    pub(super) fn hold_back(&mut self, is_child: bool, held: &mut dyn FnMut() -> bool) -> Option<End> {
         if !self.plan.may_queue() {
             return None;
         }
-        self.hold_back_as_planned(held).unwrap_or_else(|error| {
+        self.hold_back_as_planned(is_child, held).unwrap_or_else(|error| {
             self.say_in_log(&format!("can't be started: {error}"));
             Some(End { rc: FAILED, cause: Some(Cause::Unstartable), ..End::default() })
         })
     }
 
-    fn hold_back_as_planned(&mut self, held: &mut dyn FnMut() -> bool) -> Result<Option<End>> {
+    fn hold_back_as_planned(&mut self, is_child: bool, held: &mut dyn FnMut() -> bool) -> Result<Option<End>> {
         let looked = self.store.look_for_start(self.name, self.record.file(), false)?;
         let was_held = matches!(looked, QueueView::Wait(_));
         let turn = match looked {
@@ -77,8 +77,8 @@ impl Supervisor<'_> {
         self.run_start = clock::since_boot();
         let start = [Line::RunStart(clock::wall()), Line::RunBoot(self.run_start)];
         // The engine decides when a task on it starts.
-        let start = start.into_iter().filter(|_| self.plan.on.is_none());
-        let at_once = (!was_held && self.plan.on.is_none()).then_some(Line::AtOnce(true));
+        let start = start.into_iter().filter(|_| is_child);
+        let at_once = (!was_held && is_child).then_some(Line::AtOnce(true));
         self.record.add(&donated_by.into_iter().chain(at_once).chain(start).collect::<Vec<_>>())?;
         if self.plan.jobs.is_some() {
             Store::leave_queue(self.record.file());

@@ -6,7 +6,9 @@ mod attend;
 mod ending;
 mod events;
 mod gate;
+mod here;
 mod holding;
+mod launcher;
 mod sampling;
 mod sleeper;
 mod terminal;
@@ -15,8 +17,7 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
-use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::process::Command;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -30,7 +31,7 @@ use ending::insist;
 
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
-use crate::launch::{Elsewhere, Job, Launcher};
+use crate::launch::Elsewhere;
 use crate::name::FutureName;
 use crate::plan::Plan;
 use crate::process;
@@ -38,7 +39,10 @@ use crate::record::{Cause, Line, Record, Usage};
 use crate::store::{End, RecordWriter, Slot, Store};
 use crate::tree;
 
+use attend::Attendant;
 use events::{Event, Events, Shell};
+use here::Here;
+use launcher::{Caller, Launcher};
 use terminal::Terminal;
 
 pub use gate::Gated;
@@ -150,16 +154,16 @@ pub fn supervise(
         has_started: false,
         stop_retrying: false,
         slot: None,
-        job: None,
         script_is_gone: Cell::new(false),
     };
-    let end = match task {
-        Task::Elsewhere(elsewhere) => supervisor.run_elsewhere(elsewhere, report),
-        task => supervisor.run(task, files.log, report),
+    let mut launcher: Box<dyn Launcher> = match task {
+        Task::Function(gated) => Box::new(Here::Function(Some(gated))),
+        Task::Program(command) => Box::new(Here::Program(command)),
+        Task::Elsewhere(elsewhere) => Box::new(Attendant::new(elsewhere)),
     };
-    let mut end = match end {
+    let mut end = match supervisor.run(&mut *launcher, files.log, report) {
         // A task must not go on without a supervisor here. On an engine it may.
-        Err(error) if supervisor.has_started && supervisor.plan.on.is_none() => supervisor.give_up(&error),
+        Err(error) if supervisor.has_started && launcher.is_child() => supervisor.give_up(&error),
         end => end?,
     };
     end.unlogged = supervisor.close_terminal();
@@ -172,14 +176,10 @@ pub fn supervise(
     if end.cause == Some(Cause::Cancelled) && end.rc == 0 {
         end.rc = TERMINATED;
     }
-    end.usage = if supervisor.has_started && supervisor.plan.on.is_none() { Usage::of_children() } else { None };
+    end.usage = if supervisor.has_started && launcher.is_child() { Usage::of_children() } else { None };
     (end.samples, end.log_cut) = supervisor.events.end_samples(end.usage);
     supervisor.record.finish(&end)?;
-    // Until then, the next attendant finds there what the job has said.
-    if let Some((launcher, job)) = supervisor.job {
-        launcher.clean(&job);
-        job.folder.remove();
-    }
+    launcher.clean_up();
     Ok(end)
 }
 
@@ -208,59 +208,43 @@ struct Supervisor<'a> {
     stop_retrying: bool,
     /// Until the end is recorded, the task counts against the limit.
     slot: Option<Slot>,
-    /// Its job, if it runs elsewhere.
-    job: Option<(Arc<dyn Launcher>, Arc<Job>)>,
     /// Whether the script is gone whose end is the task's too.
     script_is_gone: Cell<bool>,
 }
 
 impl Supervisor<'_> {
-    fn run(&mut self, task: Task, log: Option<File>, report: Report<'_>) -> Result<End> {
+    fn run(&mut self, launcher: &mut dyn Launcher, log: Option<File>, report: Report<'_>) -> Result<End> {
         let log = log.map_or_else(|| self.store.open_log(self.name), Ok)?;
-        let mut program = match task {
-            Task::Function(gated) => {
-                self.adopt(gated.pid());
-                self.function = Some(gated);
-                None
-            }
-            Task::Program(mut command) => {
-                self.record.add(&[Line::Pid(std::process::id().to_string())])?;
-                let path = self.store.log_path(self.name);
-                let output = || log.try_clone().map(Stdio::from).map_err(Error::io("use", &path));
-                command.stdout(output()?).stderr(output()?);
-                process::start_without_inherited_signals(&mut command);
-                Some(command)
-            }
-            // Tasks on engines do not come this way.
-            Task::Elsewhere(_) => return Err(self.store.unknown(self.name)),
-        };
-        let was_held = match self.admit(report)? {
-            Ok(was_held) => was_held,
-            Err(end) => return Ok(end),
-        };
-        let end = self.run_attempts(program.as_deref_mut(), &log, was_held, report);
+        launcher.enter(self, &log)?;
+        let mut caller = Caller::new(report);
+        if !launcher.is_resumed()
+            && let Some(end) = self.admit(launcher.is_child(), &mut caller)?
+        {
+            return Ok(end);
+        }
+        launcher.make_ready(self)?;
+        let end = self.run_attempts(launcher, &log, &mut caller);
         self.dismiss_spare();
         end
     }
 
-    /// Holds the task back as planned. Returns the end if it comes to that, else whether the task was held back.
-    fn admit(&mut self, report: Report<'_>) -> Result<std::result::Result<bool, End>> {
+    /// Holds the task back as planned. Returns the end if it comes to that.
+    fn admit(&mut self, is_child: bool, caller: &mut Caller<'_>) -> Result<Option<End>> {
         let mut told = None;
-        let end = self.hold_back(&mut || {
-            let result = report(Ok(Begun::Queued));
+        let end = self.hold_back(is_child, &mut || {
+            let result = caller.begun(Begun::Queued);
             let goes_on = result.is_ok();
             told.get_or_insert(result);
             goes_on
         });
-        let was_held = told.is_some();
-        if end.is_some() && !was_held {
-            told = Some(report(Ok(Begun::Never)));
+        if end.is_some() && told.is_none() {
+            told = Some(caller.begun(Begun::Never));
         }
         if end.is_some() || matches!(told, Some(Err(_))) {
             self.end_child();
         }
         told.transpose().map_err(Error::io("tell who waits for the start of", &self.store.log_path(self.name)))?;
-        Ok(end.map_or(Ok(was_held), Err))
+        Ok(end)
     }
 
     fn adopt(&mut self, pid: u32) {
@@ -269,32 +253,6 @@ impl Supervisor<'_> {
 
     fn deadline(&self) -> Option<Millis> {
         self.plan.timeout.map(|timeout| self.run_start.saturating_add(timeout))
-    }
-
-    /// Waits for the task like its shell would.
-    fn wait_for_child(&mut self) -> Result<End> {
-        let deadline = self.deadline();
-        loop {
-            // Before each sleep: the child may have ended before its signal was blocked.
-            if let Some(rc) = self.reap() {
-                return Ok(End { rc, ..End::default() });
-            }
-            match self.next(&[], deadline)? {
-                Event::TimeUp => {
-                    let ended = Some(self.end_tree(self.plan.grace())?);
-                    // What is not waited for does not count in its usage.
-                    self.reap();
-                    return Ok(End { rc: TIMED_OUT, cause: Some(Cause::Timeout), ended, ..End::default() });
-                }
-                Event::Signal(Signal::SIGCONT) | Event::ScriptGone => {
-                    if let Some(grace) = self.cancelled() {
-                        return self.cancel(grace);
-                    }
-                }
-                Event::Signal(signal) => self.pass_on(signal),
-                Event::Woken(_) | Event::LogCut(_) => {}
-            }
-        }
     }
 
     fn pass_on(&mut self, signal: Signal) {

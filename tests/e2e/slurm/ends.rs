@@ -118,6 +118,15 @@ fn its_time_its_retries_its_limits_and_what_it_comes_after_are_the_stores() {
 }
 
 #[test]
+fn one_that_slurm_refuses_when_its_turn_has_come_says_why() {
+    let Some(cluster) = Cluster::start() else { return };
+    let run = "mkfifo go; async run first -- sh -c 'read -r _ <go'
+        async run --on slurm --sbatch '-p nowhere' --retry 2 --after first t -- true; echo \"begun $?\"
+        echo >go; async wait first t";
+    cluster.run(run).says("begun 0\n").says("can't be started: ").says("nowhere").exits(125);
+}
+
+#[test]
 fn one_that_waits_in_slurms_queue_is_queued_with_slurms_reason() {
     let Some(cluster) = Cluster::start() else { return };
     cluster.run("async run --on slurm --sbatch --hold --sbatch '-J other' t -- true").exits(0);
