@@ -111,8 +111,8 @@ impl Slurm {
         let host = Boot::current().ok().and_then(Boot::host).unwrap_or_default();
         let [(_, conf), _] = &self.cluster;
         let conf = conf.as_ref().map(|conf| format!(".{}", conf.display())).unwrap_or_default();
-        let clusters: String = self.clusters.iter().map(|name| format!(".{name}")).collect();
-        let name = format!("slurm.{host}{conf}{clusters}").replace('/', "_");
+        let cluster = [&[format!("slurm.{host}{conf}")], &self.clusters[..]].concat();
+        let name = cluster.join(".").replace('/', "_");
         let name: String = name.chars().take(200).collect();
         Polls::of(&name, job.folder.path().parent().unwrap_or(Path::new("/")))
     }
