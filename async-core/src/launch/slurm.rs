@@ -1,6 +1,7 @@
 //! Slurm, through its own programs.
 
 use std::ffi::{OsStr, OsString};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::Path;
 use std::process::Command;
@@ -113,8 +114,7 @@ impl Slurm {
         let conf = conf.as_ref().map(|conf| format!(".{}", conf.display())).unwrap_or_default();
         let cluster = [&[format!("slurm.{host}{conf}")], &self.clusters[..]].concat();
         let name = cluster.join(".").replace('/', "_");
-        let name: String = name.chars().take(200).collect();
-        Polls::of(&name, job.folder.path().parent().unwrap_or(Path::new("/")))
+        Polls::of(&file_name(name), job.folder.path().parent().unwrap_or(Path::new("/")))
     }
 
     /// One of Slurm's programs, for the job's cluster, and without the variables that set a person's defaults for it.
@@ -206,6 +206,17 @@ impl Engine for Slurm {
             }
         }
     }
+}
+
+/// A name that is too long for a file's ends in a number that stands for the rest.
+fn file_name(name: String) -> String {
+    if name.len() <= 200 {
+        return name;
+    }
+    let mut whole = DefaultHasher::new();
+    name.hash(&mut whole);
+    let start: String = name.chars().take(40).collect();
+    format!("{start}.{:016x}", whole.finish())
 }
 
 /// Whether a submission keeps that variable: it does not belong to a surrounding job, and does not change the
@@ -317,6 +328,13 @@ mod tests {
             "CLUSTER: east\n7;east|PENDING|Priority||async-1.1\n\nCLUSTER: west\n7;west|RUNNING|None|n|async-2.1\n";
         assert_eq!(find(list, "async-2.1"), Some(("7;west".into(), Stands::Active)));
         assert!(is_id("7;west") && !is_id("7;") && !is_id(";west") && !is_id("7_1;west"));
+    }
+
+    #[test]
+    fn answers_of_different_clusters_are_kept_in_different_files() {
+        let [one, other] = ["east", "west"].map(|cluster| file_name(format!("slurm.{}.{cluster}", "ü".repeat(200))));
+        assert!(one != other && one.len() < 200, "{one} {other}");
+        assert_eq!(file_name("slurm.host".into()), "slurm.host");
     }
 
     #[test]
