@@ -69,7 +69,7 @@ impl Trace {
         let text = fs::read(log).expect("what strace wrote");
         let mut trace = Self { calls: Vec::new(), births: BTreeMap::new(), shell: 0 };
         let mut starting = BTreeMap::new();
-        let mut sampling = BTreeSet::new();
+        let (mut sampling, mut sampled) = (BTreeSet::new(), BTreeSet::new());
         for line in String::from_utf8_lossy(&text).lines() {
             // PID NAME(ARGUMENTS) = RESULT, or in two lines: PID NAME(... <unfinished ...>, PID <... NAME resumed> ...
             let Some((pid, text)) = line.split_once(' ') else { continue };
@@ -83,8 +83,11 @@ impl Trace {
             // A busy machine may take so long for a short task that a sample is due.
             if text.starts_with(SAMPLE) && !sampling.remove(&pid) {
                 sampling.insert(pid);
+                sampled.insert(pid);
             }
-            if text.starts_with(SAMPLE) || sampling.contains(&pid) {
+            // With samples, the end of the log is looked at once more.
+            let is_last_look = sampled.contains(&pid) && text.starts_with("statx(") && text.contains(".log\"");
+            if text.starts_with(SAMPLE) || sampling.contains(&pid) || is_last_look {
                 continue;
             }
             if begun.is_some() {
