@@ -21,8 +21,8 @@ use crate::store::End;
 
 /// Runs a task here.
 pub(super) enum Here {
-    /// A child of this process that waits at its gate; none once the supervisor has it.
-    Function(Option<Gated>),
+    /// The function that the supervisor has.
+    Function,
     Program(Box<Command>),
 }
 
@@ -33,8 +33,7 @@ impl Launcher for Here {
 
     fn enter(&mut self, supervisor: &mut Supervisor<'_>, log: &File) -> Result<()> {
         match self {
-            Self::Function(gated) => {
-                supervisor.function = gated.take();
+            Self::Function => {
                 if let Some(gated) = &supervisor.function {
                     supervisor.adopt(gated.pid());
                 }
@@ -72,13 +71,13 @@ impl Launcher for Here {
                 caller.fail(&error);
                 return Err(match self {
                     Self::Program(command) => Error::io("start the program", command.get_program().as_ref())(error),
-                    Self::Function(_) => {
+                    Self::Function => {
                         Error::io("start the task of", &supervisor.store.log_path(supervisor.name))(error)
                     }
                 });
             }
             let rc = match self {
-                Self::Function(_) => FAILED,
+                Self::Function => FAILED,
                 Self::Program(_) if error.kind() == io::ErrorKind::NotFound => NOT_FOUND,
                 Self::Program(_) => NOT_EXECUTABLE,
             };
@@ -123,9 +122,9 @@ impl Here {
                 let spawned = process::with_patience(|| command.spawn());
                 spawned.map_err(|error| explained(error, command.get_program()))?.id()
             }
-            (Self::Function(_), Some(gated)) if number > 1 => gated.take_spare()?,
-            (Self::Function(_), Some(gated)) => gated.pid(),
-            (Self::Function(_), None) => return Err(Errno::ESRCH.into()),
+            (Self::Function, Some(gated)) if number > 1 => gated.take_spare()?,
+            (Self::Function, Some(gated)) => gated.pid(),
+            (Self::Function, None) => return Err(Errno::ESRCH.into()),
         };
         supervisor.adopt(pid);
         // A function's first process existed before the record.

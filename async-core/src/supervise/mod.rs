@@ -157,7 +157,10 @@ pub fn supervise(
         script_is_gone: Cell::new(false),
     };
     let mut launcher: Box<dyn Launcher> = match task {
-        Task::Function(gated) => Box::new(Here::Function(Some(gated))),
+        Task::Function(gated) => {
+            supervisor.function = Some(gated);
+            Box::new(Here::Function)
+        }
         Task::Program(command) => Box::new(Here::Program(command)),
         Task::Elsewhere(elsewhere) => Box::new(Attendant::new(elsewhere)),
     };
