@@ -76,14 +76,25 @@ fn whoever_is_killed_every_status_is_the_tasks() {
         }
         sleep(Duration::from_millis(next(&mut state) % 400));
     }
+    let ran = || fs::read_to_string(cluster.sandbox().path("cwd/ran")).unwrap();
+    let mut not_run = 0;
     for n in 0..FUTURES {
+        let job = cluster.job(&format!("t{n}"));
         let finished = cluster.run(&format!("async wait t{n}"));
+        // A node that is killed just when it was given a job forgets that, and the job never runs.
+        let has_run = ran().lines().any(|line| line == n.to_string());
+        if !has_run && cluster.ask(&format!("squeue -h -t all -j {job} -o %T")) == "NODE_FAIL" {
+            finished.lacks("out ").tells("(its node failed)").exits(125);
+            not_run += 1;
+            continue;
+        }
         finished.says(&format!("out {n}\n")).exits(i32::try_from(status(n)).unwrap());
         assert_eq!(finished.stdout.matches("out ").count(), 1, "its output is there once: {finished}");
     }
     for mut waiter in waiters {
         waiter.wait().unwrap();
     }
-    let ran = fs::read_to_string(cluster.sandbox().path("cwd/ran")).unwrap();
-    assert_eq!(ran.lines().count(), usize::try_from(FUTURES).unwrap(), "each has run once: {ran}");
+    let ran = ran();
+    assert!(not_run < FUTURES / 2, "{not_run} of {FUTURES} have not run");
+    assert_eq!(ran.lines().count() as u64, FUTURES - not_run, "each of the others has run once: {ran}");
 }
