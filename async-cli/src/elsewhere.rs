@@ -46,17 +46,54 @@ fn read_where(text: &str) -> Result<Where, String> {
 /// Refuses options of sbatch(1) that make a job more than one task.
 fn words(text: &str) -> Result<Words, String> {
     let words = shlex::split(text).ok_or("a quote in it has no end")?;
-    let is_array = |word: &String| word.starts_with("--array") || (word.starts_with("-a") && !word.starts_with("-ac"));
-    if words.iter().any(is_array) {
+    if words.iter().any(|word| word.starts_with("--ar") || has_flag(word, 'a')) {
         return Err("an array of jobs is more than one task: start a future for each".to_owned());
     }
-    if words
-        .iter()
-        .any(|word| word.starts_with("--wa") && "--wait".starts_with(word.as_str()) || word.starts_with("-W"))
-    {
+    if words.iter().any(|word| word.starts_with("--wa") && "--wait".starts_with(word.as_str()) || has_flag(word, 'W')) {
         return Err("a start waits for nothing: wait for the future, with `async wait`".to_owned());
     }
     Ok(Words(words))
+}
+
+/// The options of sbatch that take no value, as letters and as words.
+const LETTERS: &str = "HhkOQsuVvW";
+const WORDS: [&str; 17] = [
+    "--contiguous",
+    "--exclusive",
+    "--get-user-env",
+    "--hold",
+    "--ignore-pbs",
+    "--nice",
+    "--no-kill",
+    "--no-requeue",
+    "--overcommit",
+    "--oversubscribe",
+    "--propagate",
+    "--quiet",
+    "--reboot",
+    "--requeue",
+    "--spread-job",
+    "--use-min-nodes",
+    "--verbose",
+];
+
+/// Whether a word is that option of one letter, alone or behind others that take no value.
+fn has_flag(word: &str, flag: char) -> bool {
+    let letters = word.strip_prefix('-').unwrap_or_default();
+    letters.trim_start_matches(|letter| letter != flag && LETTERS.contains(letter)).starts_with(flag)
+}
+
+/// The first word that is neither an option nor the value of one.
+fn stray(words: &[String]) -> Option<&str> {
+    let takes_value = |word: &String| match word.strip_prefix("--") {
+        Some(name) => !name.contains('=') && !WORDS.contains(&word.as_str()),
+        None => {
+            word.starts_with('-') && word.trim_start_matches('-').trim_start_matches(|c| LETTERS.contains(c)).len() == 1
+        }
+    };
+    let is_value = |index: usize| index > 0 && takes_value(&words[index - 1]);
+    let stray = words.iter().enumerate().find(|(index, word)| !word.starts_with('-') && !is_value(*index));
+    stray.map(|(_, word)| word.as_str())
 }
 
 impl On {
@@ -72,6 +109,10 @@ impl On {
                 None => Where::Here,
             },
         };
+        if let Some(stray) = stray(&self.sbatch()) {
+            let why = format!("`{stray}` in --sbatch is no option, and sbatch would take it for the job");
+            return Err(Failure::Usage(why));
+        }
         match at {
             Where::Here => Ok(None),
             Where::At(target) => Ok(Some(target)),
@@ -134,10 +175,23 @@ mod tests {
 
     #[test]
     fn an_array_is_no_task() {
-        for text in ["--array=1-3", "-a 1-3", "-p x --array 2"] {
+        for text in ["--array=1-3", "-a 1-3", "-p x --array 2", "--arr=1-2", "-Qa 1", "-QW", "--wai", "-a1"] {
             assert!(words(text).is_err(), "{text}");
         }
-        assert!(words("-p long --account=a").is_ok());
+        for text in ["-p long --account=a", "-A a", "-Hp a", "--mem 4G -c 4", "-c4", "--wait-all-nodes=1"] {
+            assert!(words(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_sbatch_would_take_for_the_job_is_refused() {
+        let stray_in = |text: &str| stray(&words(text).expect("words").0).map(str::to_owned);
+        for text in ["x", "-p long x", "--mem=4G x", "-c4 x", "--exclusive x", "-H x", "x -c 1", "-Hp long x"] {
+            assert_eq!(stray_in(text).as_deref(), Some("x"), "{text}");
+        }
+        for text in ["", "-p long", "--mem 4G", "-Hp long -c 4", "--exclusive --nice -c 1", "-J job -t 60"] {
+            assert_eq!(stray_in(text), None, "{text}");
+        }
         assert!(words("'a").is_err());
     }
 }

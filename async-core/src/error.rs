@@ -152,7 +152,7 @@ pub enum Error {
     #[error("the file system of {} has no locks, without which a future can't be watched: choose a place on a local disk with ASYNC_DIR", .0.display())]
     NoLocks(PathBuf),
     /// The engine refused a task.
-    #[error("the engine does not take it: {0}")]
+    #[error("can't be submitted: {0}")]
     NotSubmitted(String),
     /// A task continues on its engine, but this process has stopped attending it.
     #[error("`{0}` goes on where it runs: the next `async wait` or `async status` attends it again")]
@@ -165,6 +165,25 @@ pub enum Error {
         "`{0}` was asked to end where it runs, and nothing has been heard of it: `async status {0}` tells when that is so"
     )]
     NotConfirmed(String),
+    /// A job was asked to end, and its engine does not answer.
+    #[error(
+        "`{name}` was asked to end, and there is no answer: it ends once there is one; if there will never be one, remove {}",
+        .path.display()
+    )]
+    Unanswered {
+        /// The name.
+        name: String,
+        /// Its record.
+        path: PathBuf,
+    },
+    /// A job waits in the queue of its engine, which a pause here does not stop.
+    #[error("`{name}` waits in the queue of {on}, which starts it: hold it there")]
+    QueuedElsewhere {
+        /// The name.
+        name: String,
+        /// The engine.
+        on: String,
+    },
     /// Only the host that runs a future can end it.
     #[error(
         "`{name}` runs on the host {host}: cancel it there; if that host is gone for good, remove {}", .path.display()

@@ -71,7 +71,7 @@ fn a_host_that_hangs_is_no_news() {
     }
     host.fault("exec sleep 1000");
     host.run("async wait --timeout 3s t u").exits(124);
-    host.run("async cancel v").complains("nothing has been heard of it").exits(125);
+    host.run("async cancel v").complains("there is no answer").exits(125);
     let status = host.run("async status");
     status.says("t\trunning\t").says("u\trunning\t").says("v\trunning\t");
     host.fault("");
@@ -184,6 +184,50 @@ fn a_host_without_the_program_or_with_another_version_is_refused() {
     host.run("async run --on ssh: t -- true").exits(2);
     host.run("async run --on ssh:-x t -- true").exits(2);
     assert!(!host.sandbox().path("cwd/ran").exists());
+}
+
+#[test]
+fn a_host_that_lets_nobody_in_is_refused_with_the_words_of_ssh() {
+    let Some(host) = OtherHost::start() else { return };
+    for words in [
+        "ssh: Could not resolve hostname far: Name or service not known",
+        "ssh: connect to host far port 22: Connection refused",
+        "me@far: Permission denied (publickey).",
+        "Host key verification failed.",
+    ] {
+        host.fault(&format!("echo '{words}' >&2; exit 255"));
+        host.run("async run --on ssh:far t -- touch ran").complains(words).exits(125);
+        host.run("async status t").exits(125);
+        let after = "async run first -- true; async wait --keep first
+            async run --after first --on ssh:far t -- touch ran; async wait first t";
+        host.run(after).complains(words).exits(125);
+    }
+    // With other words it may have been started.
+    host.fault("echo 'Connection closed by far' >&2; exit 255");
+    host.run("async run --on ssh:far t -- touch ran; async status --json t").says("Connection closed by far").exits(0);
+    host.fault("");
+    host.run("async wait t").exits(125);
+    assert!(!host.sandbox().path("cwd/ran").exists());
+}
+
+#[test]
+fn the_program_there_may_be_named_from_the_home() {
+    let Some(host) = OtherHost::start() else { return };
+    host.run("ASYNC_REMOTE_BIN='~/nowhere/async' async run --on ssh:far t -- true")
+        .complains("/nowhere/async")
+        .lacks("~");
+}
+
+#[test]
+fn a_log_that_became_shorter_there_is_told_of() {
+    let Some(host) = OtherHost::start() else { return };
+    host.run(
+        "async run --on ssh:far t -- bash -c 'echo long enough; sleep 3; : >/dev/stderr; sleep 2'; async wait --keep t",
+    )
+    .says("long enough\n")
+    .says("has become shorter")
+    .exits(0);
+    host.run("async status --json t").says("\"log_cut_bytes\": 12").exits(0);
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl Folder {
         };
         if let Some(wrong) = wrong {
             let what = format!("{} {wrong}", within.display());
-            return Err(io::Error::new(ErrorKind::PermissionDenied, what));
+            return Err(io::Error::other(what));
         }
         let path = within.join(name);
         private.recursive(false).create(&path)?;
@@ -129,6 +129,7 @@ impl Folder {
         fs::read_dir(&self.path)?.for_each(drop);
         let mut heard = said(&text_of(File::open(self.file(&format!("status.{attempt}")))?)?);
         let mut log = File::open(self.file(&format!("log.{attempt}")))?;
+        heard.log_cut = Some(from).filter(|from| log.metadata().is_ok_and(|metadata| metadata.len() < *from));
         log.seek(SeekFrom::Start(from))?;
         log.take(PIECE).read_to_end(&mut heard.output)?;
         Ok(heard)

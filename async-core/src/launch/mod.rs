@@ -201,6 +201,8 @@ pub(crate) struct Heard {
     pub(crate) end: Option<JobEnd>,
     /// Its output from the requested byte on, or the beginning of that.
     pub(crate) output: Vec<u8>,
+    /// How long its output was, in bytes, before something made it shorter, if that is known.
+    pub(crate) log_cut: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

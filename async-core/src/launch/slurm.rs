@@ -23,8 +23,8 @@ const HURRY: Millis = 1000;
 const UNHEARD: [&str; 8] =
     ["contact", "connect", "socket", "timed out", "zero bytes", "transport", "communication", "try again"];
 
-/// What sbatch says about a cluster that it can't reach or that does not exist, before it submits anything.
-const NO_CLUSTER: [&str; 2] = ["entry for --cluster", "remove --cluster"];
+/// What sbatch says where it does not find out which controller to ask, so that nothing has been submitted.
+const NO_CLUSTER: [&str; 3] = ["entry for --cluster", "remove --cluster", "could not establish a configuration source"];
 
 /// The fields to ask for after the id.
 const FIELDS: &str = "|%T|%r|%N|%k";

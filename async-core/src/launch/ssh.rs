@@ -25,6 +25,14 @@ const HURRY: Millis = 1000;
 /// How much of a log is taken at a time, in bytes.
 const PIECE: u64 = 1 << 20;
 
+/// What ssh says when it has not got in, so that nothing has been started there.
+const NOT_IN: [&str; 4] = [
+    "ssh: Could not resolve hostname ",
+    "ssh: connect to host ",
+    "Permission denied (",
+    "Host key verification failed",
+];
+
 /// What stands before an answer, and how printf(1) is told to print that.
 const BEGIN: &[u8] = b"\x1easync\x1e\n";
 const BEGIN_ESCAPED: &[u8] = br"\036async\036\n";
@@ -57,6 +65,8 @@ struct Future {
     rc: Option<u8>,
     run_time_ms: Option<Millis>,
     task_pid: Option<u32>,
+    #[serde(default)]
+    log_cut_bytes: Option<u64>,
 }
 
 /// A function that prints how futures stand there. Where there is no store any more, there are none: so it is after a reinstallation.
@@ -94,6 +104,7 @@ impl Ssh {
         text.extend(BEGIN_ESCAPED);
         text.extend(b"'\nbin=");
         text.extend(quoted(&self.bin));
+        text.extend(b"\ncase $bin in '~/'*) bin=$HOME/${bin#'~/'} ;; esac");
         text.extend(b"\nfolders=${XDG_STATE_HOME:-$HOME/.local/state}/async-jobs\n");
         text.extend(script);
         text.extend(b"}\n");
@@ -163,6 +174,9 @@ impl Engine for Ssh {
         match self.run(&script) {
             Ok(said) if said.out == b"accepted\n" => Submitted::Accepted(job.token.clone()),
             Ok(said) if said.status == Some(REFUSED) => Submitted::Refused(one_line(&said.err)),
+            Ok(said) if said.out.is_empty() && NOT_IN.iter().any(|words| said.err.contains(words)) => {
+                Submitted::Refused(one_line(&said.err))
+            }
             // It may have got there, or not.
             Ok(said) => Submitted::Unknown(one_line(&said.err)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Submitted::Refused(format!("ssh: {error}")),
@@ -193,6 +207,7 @@ impl Engine for Ssh {
         let Some(future) = status.futures.into_iter().find(|future| future.name == job.token) else {
             return Ok(heard);
         };
+        heard.log_cut = future.log_cut_bytes;
         if future.state != "queued" {
             let id = future.task_pid.map_or_else(|| job.token.clone(), |pid| pid.to_string());
             heard.start = Some(JobStart { node: self.host.clone(), id });

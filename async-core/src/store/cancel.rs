@@ -154,7 +154,7 @@ impl Store {
             if record.goes_on_elsewhere() {
                 // The record has the request, and the attendant carries it out. The job has no process on this host.
                 if clock::since_boot() > deadline {
-                    return Err(Error::NotConfirmed(name.to_string()));
+                    return Err(Error::Unanswered { name: name.to_string(), path: path.to_owned() });
                 }
                 record.wake_supervisor(&file).map_err(Error::io("tell the supervisor of", path))?;
                 std::thread::sleep(Duration::from_millis(50));

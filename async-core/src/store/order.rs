@@ -164,7 +164,13 @@ impl Store {
             order.paused = order.paused.or_else(|| Some(clock::wall()));
         }
         for name in names {
-            let id = self.queued_one(&changing, name)?.id.clone();
+            let queued = self.queued_one(&changing, name)?;
+            if queued.record.submission.is_some() {
+                let on = queued.record.plan.as_ref().and_then(|plan| plan.on.as_ref());
+                let on = on.map(ToString::to_string).unwrap_or_default();
+                return Err(Error::QueuedElsewhere { name: name.to_string(), on });
+            }
+            let id = queued.id.clone();
             if !order.holds(&id) {
                 order.held.push(id);
             }

@@ -112,6 +112,8 @@ struct Attempt {
     reasons: usize,
     reason: Option<String>,
     ending: Option<Ending>,
+    /// How long its output was, in bytes, before something made it shorter.
+    log_cut: Option<u64>,
 }
 
 /// Runs a task as jobs on an engine, which go on without this process.
@@ -212,6 +214,9 @@ impl Launcher for Attendant {
                 if attempt.end.is_some_and(|(end, _)| !attempt.has_all(end)) {
                     supervisor.say(log, "the rest of its output can't be read, or not be written here");
                 }
+                if let (Some(Cause::Unstartable), Some(why)) = (end.cause, &attempt.reason) {
+                    return Ok(supervisor.unstartable(log, end.rc, why));
+                }
                 Ok(end)
             }
             Followed::Lost => {
@@ -301,6 +306,7 @@ impl Supervisor<'_> {
             Submitted::Refused(why) => return Ok(Some(self.unstartable(log, FAILED, &why))),
             // Attend it as if the engine had it, until the engine denies that.
             Submitted::Unknown(why) => {
+                self.record.add(&[Line::Reason(printable(&why))])?;
                 attempt.reason = Some(why);
                 attempt.doubt = Some(clock::since_boot() + DOUBT);
             }
@@ -417,6 +423,11 @@ impl Supervisor<'_> {
             Err(_) => return Ok(false),
         };
         attempt.heard = Some(now);
+        if let (None, Some(length)) = (attempt.log_cut, heard.log_cut) {
+            attempt.log_cut = Some(length);
+            self.record.add(&[Line::LogCut(length)])?;
+            self.say(log, "its output has become shorter there, as by `>/dev/stderr`, so some of it is missing here");
+        }
         let mut is_new = !heard.output.is_empty();
         if attempt.has_started && heard.start.is_none() {
             attempt.doubt.get_or_insert(now + DOUBT);
@@ -506,6 +517,7 @@ impl Attempt {
             reasons: 0,
             reason: None,
             ending: None,
+            log_cut: None,
         }
     }
 

@@ -241,9 +241,27 @@ fn an_array_is_refused_and_would_be_no_success() {
     }
     cluster.run("async run --on slurm --sbatch '--array=1-2' t -- true").complains("more than one task").exits(2);
     cluster.run("async run --on slurm --sbatch '--arra 1-2' t -- true; async wait t").exits(125);
+    cluster.run("async run --on slurm --sbatch '-c 1 job.sh' t -- true").complains("`job.sh` in --sbatch").exits(2);
     cluster.run("SBATCH_ARRAY_INX=1-2 async run --on slurm t -- true; async wait t").exits(0);
     cluster.run("async run --on slurm --sbatch '-p nowhere' t -- true").complains("nowhere").exits(125);
     cluster.run("async status t").exits(125);
+}
+
+#[test]
+fn a_log_that_became_shorter_there_is_told_of() {
+    let Some(cluster) = Cluster::start() else { return };
+    let run =
+        "async run --on slurm t -- bash -c 'echo long enough; sleep 3; : >/dev/stderr; sleep 2'; async wait --keep t";
+    cluster.run(run).says("long enough\n").says("has become shorter").exits(0);
+    cluster.run("async status --json t").says("\"log_cut_bytes\": 12").exits(0);
+}
+
+#[test]
+fn one_that_waits_there_is_not_paused_here() {
+    let Some(cluster) = Cluster::start() else { return };
+    cluster.run("async run --on slurm --sbatch --hold t -- true").exits(0);
+    cluster.run("async pause t").complains("waits in the queue of slurm").exits(125);
+    cluster.run("async cancel t").exits(0);
 }
 
 #[test]
