@@ -222,7 +222,7 @@ fn the_program_there_may_be_named_from_the_home() {
 fn a_log_that_became_shorter_there_is_told_of() {
     let Some(host) = OtherHost::start() else { return };
     host.run(
-        "async run --on ssh:far t -- bash -c 'echo long enough; sleep 3; : >/dev/stderr; sleep 2'; async wait --keep t",
+        "async run --on ssh:far t -- bash -c 'echo long enough; sleep 3; : >/dev/stderr; sleep 2'; async wait --keep t; async log t",
     )
     .says("long enough\n")
     .says("has become shorter")

@@ -250,8 +250,7 @@ fn an_array_is_refused_and_would_be_no_success() {
 #[test]
 fn a_log_that_became_shorter_there_is_told_of() {
     let Some(cluster) = Cluster::start() else { return };
-    let run =
-        "async run --on slurm t -- bash -c 'echo long enough; sleep 3; : >/dev/stderr; sleep 2'; async wait --keep t";
+    let run = "async run --on slurm t -- bash -c 'echo long enough; sleep 3; : >/dev/stderr; sleep 2'; async wait --keep t; async log t";
     cluster.run(run).says("long enough\n").says("has become shorter").exits(0);
     cluster.run("async status --json t").says("\"log_cut_bytes\": 12").exits(0);
 }
