@@ -158,7 +158,7 @@ pub enum Error {
     #[error("`{0}` goes on where it runs: the next `async wait` or `async status` attends it again")]
     Unattended(String),
     /// The engine no longer knows a task that has not reported its end.
-    #[error("`{0}` is lost: nobody knows its job any more, and that has not said how it ended")]
+    #[error("`{0}` is lost: nobody knows its job any more, and the job has not said how it ended")]
     Gone(String),
     /// A task on an engine was asked to end, and nothing says whether it has.
     #[error(

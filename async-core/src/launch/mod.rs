@@ -58,8 +58,8 @@ fn host(text: &str) -> Result<String, String> {
     let host = text.strip_prefix("ssh:").ok_or("it is `here`, `slurm`, `ssh:HOST` or `ssh:HOST,ssh:HOST`")?;
     let is_odd = |c: char| c.is_control() || c.is_whitespace();
     match host {
-        "" => Err("behind `ssh:` stands no host".to_owned()),
-        _ if host.starts_with('-') || host.contains(is_odd) => Err("that is no name of a host".to_owned()),
+        "" => Err("there is no host after `ssh:`".to_owned()),
+        _ if host.starts_with('-') || host.contains(is_odd) => Err("that is not the name of a host".to_owned()),
         _ => Ok(host.to_owned()),
     }
 }

@@ -220,7 +220,7 @@ impl Launcher for Attendant {
                 Ok(end)
             }
             Followed::Lost => {
-                supervisor.say(log, "the engine does not know its job any more, and that has not said how it ended");
+                supervisor.say(log, "the engine does not know its job any more, and the job has not said how it ended");
                 supervisor.record.add(&[Line::Gone(clock::wall())])?;
                 job.folder.remove();
                 Err(Error::Gone(supervisor.name.to_string()))
