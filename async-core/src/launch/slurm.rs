@@ -24,7 +24,12 @@ const UNHEARD: [&str; 8] =
     ["contact", "connect", "socket", "timed out", "zero bytes", "transport", "communication", "try again"];
 
 /// What sbatch says where it does not find out which controller to ask, so that nothing has been submitted.
-const NO_CLUSTER: [&str; 3] = ["entry for --cluster", "remove --cluster", "could not establish a configuration source"];
+const NO_CLUSTER: [&str; 4] = [
+    "entry for --cluster",
+    "remove --cluster",
+    "could not establish a configuration source",
+    "unable to process configuration file",
+];
 
 /// The fields to ask for after the id.
 const FIELDS: &str = "|%T|%r|%N|%k";

@@ -467,8 +467,15 @@ impl Supervisor<'_> {
     }
 
     fn take_answer(&mut self, attempt: &mut Attempt, answer: io::Result<Option<Answer>>) -> Result<()> {
-        let Ok(Some(Answer { number, job })) = answer else {
-            return Ok(());
+        let Answer { number, job } = match answer {
+            Ok(Some(answer)) => answer,
+            Err(error) if !attempt.has_started && attempt.reason.is_none() => {
+                let why = error.to_string();
+                self.record.add(&[Line::Reason(printable(&why))])?;
+                attempt.reason = Some(why);
+                return Ok(());
+            }
+            Ok(None) | Err(_) => return Ok(()),
         };
         let now = clock::since_boot();
         let Some((id, stands)) = job else {

@@ -24,6 +24,19 @@ fn a_controller_that_is_down_is_no_news() {
         cluster.run(&format!("echo {rc} >go; async wait t")).says("the end\n").exits(rc);
         cluster.start_controller();
     }
+    // Whoever looks is told why it does not start.
+    cluster.fault("sbatch", "sleep 1000");
+    cluster
+        .run(
+            "async run --on slurm u -- true & until [ -e \"$DEST/async/u.ini\" ] && async pid u; do sleep 0.02; done
+        until grep -q ^submission \"$DEST/async/u.ini\"; do sleep 0.02; done; kill -KILL $(async pid u)",
+        )
+        .exits(0);
+    cluster.stop_controller();
+    cluster.run("until async status u --json | grep -q 'squeue: .*contact'; do sleep 0.1; done").exits(0);
+    cluster.start_controller();
+    cluster.fault("sbatch", "");
+    cluster.run("async wait u").says("can't be started: ").exits(125);
     // Nobody can ask whether Slurm accepted the job. So it may have, and later it turns out that it has not.
     cluster.stop_controller();
     cluster.run("async run --on slurm t -- touch ran").tells("]: queued: ").exits(0);
