@@ -113,10 +113,17 @@ impl On {
             let why = format!("`{stray}` in --sbatch is no option, and sbatch would take it for the job");
             return Err(Failure::Usage(why));
         }
-        match at {
-            Where::Here => Ok(None),
-            Where::At(target) => Ok(Some(target)),
+        let Where::At(target) = at else { return Ok(None) };
+        for name in ["ASYNC_SLURM_POLL", "ASYNC_JOB_GRACE"] {
+            let Some(value) = variable(name) else { continue };
+            let value = value.to_string_lossy();
+            if !value.parse().is_ok_and(|seconds| (0..=86_400).contains(&seconds)) {
+                return Err(Failure::Usage(format!(
+                    "{name} has to be a number of seconds, up to a day, not `{value}`"
+                )));
+            }
         }
+        Ok(Some(target))
     }
 
     /// The options for sbatch, each as one word.

@@ -214,6 +214,13 @@ fn tasks_that_the_script_itself_runs_are_here() {
         .run("ASYNC_ON=nowhere; source <(async shim); async_run t true")
         .complains("ASYNC_ON can't be `nowhere`")
         .exits(2);
+    for setting in ["ASYNC_SLURM_POLL=x", "ASYNC_JOB_GRACE=-1", "ASYNC_JOB_GRACE=100000"] {
+        cluster
+            .run(&format!("{setting} async run --on slurm t -- true"))
+            .complains("has to be a number of seconds")
+            .exits(2);
+        cluster.run(&format!("{setting} async run t -- true; async wait t")).exits(0);
+    }
     assert_eq!(cluster.calls("sbatch"), 0);
 }
 
