@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use async_core::{FutureName, Plan, Target};
+use async_core::{FutureName, Plan, Target, read_seconds};
 use clap::Args;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -117,7 +117,7 @@ impl On {
         for name in ["ASYNC_SLURM_POLL", "ASYNC_JOB_GRACE"] {
             let Some(value) = variable(name) else { continue };
             let value = value.to_string_lossy();
-            if !value.parse().is_ok_and(|seconds| (0..=86_400).contains(&seconds)) {
+            if read_seconds(&value).is_none() {
                 return Err(Failure::Usage(format!(
                     "{name} has to be a number of seconds, up to a day, not `{value}`"
                 )));

@@ -72,7 +72,7 @@ pub mod walk;
 
 pub use caller::Caller;
 pub use error::{Error, Result};
-pub use launch::{Elsewhere, Program, Target};
+pub use launch::{Elsewhere, Program, Target, read_seconds};
 pub use name::{FutureName, InvalidName, MAX_NAME_BYTES};
 pub use plan::Plan;
 pub use record::{Argument, Cause, Outcome, Record, State, Wait};

@@ -115,12 +115,13 @@ impl Folder {
         Ok(bytes.split(|&byte| byte == 0).filter_map(pair).collect())
     }
 
-    /// A variable of the process that started the job, which holds for all that attend it.
-    pub(super) fn setting(&self, name: &str) -> Option<OsString> {
-        match self.environment() {
-            Ok(variables) => variables.into_iter().find(|(set, _)| set == name).map(|(_, value)| value),
+    /// Variables of the process that started the job, which hold for all that attend it.
+    pub(super) fn settings<const N: usize>(&self, names: [&str; N]) -> [Option<OsString>; N] {
+        let variables = self.environment();
+        names.map(|name| match &variables {
+            Ok(variables) => variables.iter().find(|(set, _)| set == name).map(|(_, value)| value.clone()),
             Err(_) => std::env::var_os(name),
-        }
+        })
     }
 
     /// The job's reports on that attempt, and its output from that byte on.

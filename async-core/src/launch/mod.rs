@@ -290,6 +290,11 @@ pub(crate) fn grace() -> Millis {
 }
 
 fn seconds(variable: &str, usual: Millis) -> Millis {
-    let set = std::env::var(variable).ok().and_then(|text| text.parse::<Millis>().ok());
-    set.filter(|seconds| (0..=86400).contains(seconds)).unwrap_or(usual) * 1000
+    std::env::var(variable).ok().and_then(|text| read_seconds(&text)).unwrap_or(usual) * 1000
+}
+
+/// The number of seconds, up to a day, that the text of such a variable says.
+#[must_use]
+pub fn read_seconds(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|seconds| (0..=86_400).contains(seconds))
 }

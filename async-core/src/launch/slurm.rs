@@ -47,9 +47,11 @@ pub(super) struct Slurm {
 
 impl Slurm {
     pub(super) fn new(options: &[String], folder: &Folder) -> Self {
-        let cluster = ["SLURM_CONF", "SLURM_CONF_SERVER"].map(|name| (name, folder.setting(name)));
-        let set = || ["SBATCH_CLUSTERS", "SLURM_CLUSTERS"].into_iter().find_map(|name| folder.setting(name));
-        let named = clusters(options).map(str::to_owned).or_else(|| Some(set()?.to_string_lossy().into_owned()));
+        let [conf, server, for_sbatch, for_all] =
+            folder.settings(["SLURM_CONF", "SLURM_CONF_SERVER", "SBATCH_CLUSTERS", "SLURM_CLUSTERS"]);
+        let cluster = [("SLURM_CONF", conf), ("SLURM_CONF_SERVER", server)];
+        let set = for_sbatch.or(for_all).map(|set| set.to_string_lossy().into_owned());
+        let named = clusters(options).map(str::to_owned).or(set);
         let clusters = named.iter().flat_map(|names| names.split(',')).filter(|name| !name.is_empty());
         Self { options: options.to_owned(), cluster, clusters: clusters.map(str::to_owned).collect() }
     }

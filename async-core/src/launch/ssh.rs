@@ -94,7 +94,8 @@ impl Future {
 
 impl Ssh {
     pub(super) fn new(host: &str, folder: &Folder) -> Self {
-        let bin = folder.setting("ASYNC_REMOTE_BIN").filter(|name| !name.is_empty());
+        let [bin] = folder.settings(["ASYNC_REMOTE_BIN"]);
+        let bin = bin.filter(|name| !name.is_empty());
         Self { host: host.to_owned(), bin: bin.unwrap_or_else(|| OsString::from("async")) }
     }
 

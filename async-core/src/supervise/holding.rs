@@ -44,17 +44,20 @@ enum Woke {
 impl Supervisor<'_> {
     /// Keeps the task, a child of this process or not, from starting until its plan allows it. If it has to wait, calls `held`, which says whether to go
     /// on. Returns the end of the future if it comes to that instead.
-    pub(super) fn hold_back(&mut self, is_child: bool, held: &mut dyn FnMut() -> bool) -> Option<End> {
+    pub(super) fn hold_back(&mut self, is_child: bool, log: &File, held: &mut dyn FnMut() -> bool) -> Option<End> {
         if !self.plan.may_queue() {
             return None;
         }
-        self.hold_back_as_planned(is_child, held).unwrap_or_else(|error| {
-            self.say_in_log(&format!("can't be started: {error}"));
-            Some(End { rc: FAILED, cause: Some(Cause::Unstartable), ..End::default() })
-        })
+        let held_back = self.hold_back_as_planned(is_child, log, held);
+        held_back.unwrap_or_else(|error| Some(self.unstartable(log, FAILED, &error.to_string())))
     }
 
-    fn hold_back_as_planned(&mut self, is_child: bool, held: &mut dyn FnMut() -> bool) -> Result<Option<End>> {
+    fn hold_back_as_planned(
+        &mut self,
+        is_child: bool,
+        log: &File,
+        held: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<End>> {
         let looked = self.store.look_for_start(self.name, self.record.file(), false)?;
         let was_held = matches!(looked, QueueView::Wait(_));
         let turn = match looked {
@@ -66,7 +69,7 @@ impl Supervisor<'_> {
         let (mut slot, donated_by) = match turn {
             Turn::End(end) => return Ok(Some(end)),
             Turn::Skip(why) => {
-                self.say_in_log(&format!("not started: {why}"));
+                self.say(log, &format!("not started: {why}"));
                 return Ok(Some(End { rc: FAILED, cause: Some(Cause::Skipped), ..End::default() }));
             }
             Turn::Own(slot) => (slot, None),

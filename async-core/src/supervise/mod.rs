@@ -221,7 +221,7 @@ impl Supervisor<'_> {
         launcher.enter(self, &log)?;
         let mut caller = Caller::new(report);
         if !launcher.is_resumed()
-            && let Some(end) = self.admit(launcher.is_child(), &mut caller)?
+            && let Some(end) = self.admit(launcher.is_child(), &log, &mut caller)?
         {
             return Ok(end);
         }
@@ -232,9 +232,9 @@ impl Supervisor<'_> {
     }
 
     /// Holds the task back as planned. Returns the end if it comes to that.
-    fn admit(&mut self, is_child: bool, caller: &mut Caller<'_>) -> Result<Option<End>> {
+    fn admit(&mut self, is_child: bool, log: &File, caller: &mut Caller<'_>) -> Result<Option<End>> {
         let mut told = None;
-        let end = self.hold_back(is_child, &mut || {
+        let end = self.hold_back(is_child, log, &mut || {
             let result = caller.begun(Begun::Queued);
             let goes_on = result.is_ok();
             told.get_or_insert(result);
