@@ -124,19 +124,9 @@ function _async_hear {
 }
 
 # The task's process: hears from its supervisor how many words precede the command, its log, its name for its
-# own children and#{% if devstack %} (for retries, which devstack lacks) a pipe#{% else %}, for a retry, a pipe for the id of a copy of itself#{% endif %}; then runs the command
+# own children, and what to do first: commands that #{% if devstack %}move its descriptors#{% else %}move descriptors, leave a copy, or send one#{% endif %}
 function _async_task {
-    _async_hear 4 || builtin exit 125
-#{%- if !devstack %}
-    [[ ${_async_answer[3]} != snapshot ]] || builtin printf %s\\0 "$(builtin shopt -p && builtin alias -p)" \
-        "$(builtin declare -p && builtin declare -Fx)" "$(builtin declare -f && builtin set +o)" \
-        "${@:_async_answer+1}" whole >>"${_async_answer[1]}"
-    [[ ${_async_answer[3]} != snapshot ]] || builtin exit # a copy of this shell is to run it elsewhere
-    [[ -z ${_async_answer[3]} ]] || ( # for another attempt, a copy of this waits in the same way
-        { _async_task "$@"; } <&0 &
-        builtin printf '%s\n' "$!" >>"${_async_answer[3]}"
-    )
-#{%- endif %}
+    _async_hear 4 && builtin eval "${_async_answer[3]}" || builtin exit 125
     exec {_async_in}<&- >>"${_async_answer[1]}"#{% if !devstack %} 2>&1#{% endif %} || builtin exit 125
     builtin export "ASYNC_FUTURE=${_async_answer[2]}" 2>/dev/null || builtin true
     [[ $_async_set != *T* ]] || builtin set -T

@@ -6,6 +6,7 @@ mod collecting;
 mod hosts;
 mod limits;
 mod names;
+mod pipes;
 mod places;
 mod processes;
 mod records;

@@ -1,7 +1,7 @@
 //! A copy of a script's shell for a task on an engine: a bash script that restores the shell's functions, variables,
 //! options and aliases, and runs the task. This process has the shell's umask and working directory.
 //!
-//! The shell's snapshot of itself (see `_async_task` in the functions) consists of texts, each followed by a NUL
+//! The shell's snapshot of itself consists of texts, each followed by a NUL
 //! character: commands for its `shopt` options and aliases; the output of `declare -p`, and which functions are
 //! exported; its functions and `set` options; and the words of the task.
 

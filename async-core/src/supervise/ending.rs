@@ -26,9 +26,10 @@ impl Supervisor<'_> {
     pub(super) fn end_tree(&mut self, grace: Millis) -> Result<Ended> {
         // It has run nothing yet, so it does not count among the ended processes.
         self.dismiss_spare();
-        let ended = match &self.terminal {
-            None => insist(|| tree::end_own(grace, &|| self.events.sample_if_due())),
-            Some(_) => self.end_tree_beside(grace),
+        let ended = if self.terminal.is_none() && self.events.relays().is_empty() {
+            insist(|| tree::end_own(grace, &|| self.events.sample_if_due()))
+        } else {
+            self.end_tree_beside(grace)
         };
         ended.or_else(|error| {
             // Even without seeing the other processes, the supervisor can end the task's own process, its child.
@@ -87,6 +88,22 @@ impl Supervisor<'_> {
         let is_killed = [Signal::SIGTERM, Signal::SIGKILL].into_iter().any(|signal| end.rc == 128 + signal as i32);
         (self.stop_retrying || is_killed)
             && self.record.read().is_ok_and(|record| self.store.is_cancelled_around(&record))
+    }
+
+    /// Copies the last that the task, which has come to that end, has written to its relays. If it was ended, or is
+    /// cancelled before somebody reads that, the rest goes to the log.
+    pub(super) fn close_relays(&mut self, end: &mut End) {
+        let mut is_left = self.events.relays().close();
+        while is_left && end.cause.is_none() {
+            match self.next(&[], None) {
+                Ok(Event::Signal(signal)) if ends_attempts(signal) => break,
+                Err(_) => break,
+                Ok(_) => is_left = self.events.relays().close(),
+            }
+            // As if the task itself had waited for the reader.
+            end.cause = self.cancelled().filter(|_| is_left).map(|_| Cause::Cancelled);
+        }
+        self.events.relays().leave_pipes();
     }
 
     /// Ends a task that should not start any more.

@@ -1,6 +1,6 @@
 //! The signals and other events that a supervisor waits for.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
@@ -16,6 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::PASSED_ON;
+use super::relay::Relays;
 use super::sampling::Sampler;
 use crate::clock::{self, Millis};
 use crate::descriptor;
@@ -44,6 +45,7 @@ pub(super) struct Events {
     shell: Cell<Option<Shell>>,
     script: RefCell<Script>,
     sampler: RefCell<Sampler>,
+    relays: RefCell<Relays>,
 }
 
 /// The script that the task must not outlive.
@@ -102,6 +104,7 @@ impl Events {
             shell: Cell::new(shell),
             script: RefCell::new(Script::of(script, shell)),
             sampler: RefCell::default(),
+            relays: RefCell::default(),
         };
         if shell.is_some() {
             set_pdeathsig(Signal::SIGCONT)?;
@@ -126,6 +129,18 @@ impl Events {
         self.sampler.take().finish(usage)
     }
 
+    /// From now on, copies what the task writes to these while this process waits for events.
+    pub(super) fn relay(&self, relays: Relays) {
+        self.relays.replace(relays);
+        if self.shell.get().is_none() {
+            self.relays.borrow_mut().leave_pipes();
+        }
+    }
+
+    pub(super) fn relays(&self) -> RefMut<'_, Relays> {
+        self.relays.borrow_mut()
+    }
+
     fn is_script_gone(&self) -> bool {
         match &*self.script.borrow() {
             Script::None => false,
@@ -145,6 +160,7 @@ impl Events {
             return;
         };
         self.shell.set(None);
+        self.relays.borrow_mut().leave_pipes();
         // If this fails, a reader waits longer than necessary.
         let _ = descriptor::close_inherited(gate);
         // If no descriptor is free for it, the signalfd stands in: nothing can be written to that either.
@@ -179,6 +195,8 @@ impl Events {
             );
             let script = self.script.borrow();
             watched.extend(script.pidfd().map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)));
+            let relays = self.relays.borrow();
+            watched.extend(relays.pending().map(|(fd, events)| PollFd::from_borrowed_fd(fd, events)));
             let look_again = matches!(&*script, Script::Other(_) if script.pidfd().is_none()).then_some(LOOK_AGAIN);
             // Late samples do no harm, so they need no alarm.
             let sample = Some(self.sample_if_due()).filter(|&next| next < Millis::MAX);
@@ -193,8 +211,12 @@ impl Events {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
+            let is_first = !watched[0].revents().is_empty();
             let woken = watched[1..=present.len()].iter().position(|other| !other.revents().is_empty());
-            if !watched[0].revents().is_empty() {
+            drop(watched);
+            drop(relays);
+            self.relays.borrow_mut().copy();
+            if is_first {
                 continue;
             }
             if let Some(position) = woken {

@@ -3,15 +3,15 @@
 //!
 //! The order that it reads there consists of two dots, which may get lost, and four texts, each followed by a NUL
 //! character: the number of its words that are not part of its command; the path by which it opens its log, or the
-//! terminal that is copied there; its value of [`INSIDE`](crate::store::INSIDE); and, if another attempt may follow, the
-//! path of a pipe for the process id of a copy of the task, which stays behind at the gate; or `snapshot` if the task
-//! should write a snapshot of its shell to its log's path and run nothing. If the pipe ends without a text, the task must
-//! not run.
+//! terminal that is copied there; its value of [`INSIDE`](crate::store::INSIDE); and commands in bash that it runs before all
+//! that. If the pipe ends without a text, the task must not run.
+//!
+//! The commands are read while the script's aliases hold, so they begin with a backslash.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, PipeReader, PipeWriter, Read, Seek, Write};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
@@ -21,6 +21,13 @@ use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
 use nix::unistd::{Pid, getpid, getppid};
 
 use crate::process::ProcessIdentity;
+
+/// Prints the shell's settings, its variables, its functions and the task's words, for a copy of it that is to run the task
+/// elsewhere. What can't be printed for want of a process is empty.
+const SNAPSHOT: &str = r#"\builtin printf '%s\0' "$(\builtin shopt -p && \builtin alias -p)" \
+    "$(\builtin declare -p && \builtin declare -Fx)" "$(\builtin declare -f && \builtin set +o)" \
+    "${@:_async_answer+1}" whole >>"${_async_answer[1]}"
+\builtin exit"#;
 
 /// A shell function's task that waits at its gate.
 #[derive(Debug)]
@@ -55,12 +62,12 @@ impl Gated {
         Self { ends_with: script, ..self }
     }
 
-    /// Takes a snapshot of the shell instead of running the task: see `_async_task` in the functions. Fails if the
+    /// Takes a snapshot of the shell instead of running the task: see `SNAPSHOT`. Fails if the
     /// process is gone before it has sent the snapshot.
     pub fn take_snapshot(&mut self) -> io::Result<Vec<u8>> {
         let mut said = File::from(memfd_create(c"snapshot", MFdFlags::MFD_CLOEXEC)?);
-        let order = format!("..{}\0{}\0\0snapshot\0", self.skip, path_of(&said)?);
-        self.open(order.as_bytes())?;
+        let order = self.order_to(&path_of(&said)?, OsStr::new(""), SNAPSHOT);
+        self.open(&order)?;
         // The status does not matter: the snapshot itself shows whether it is complete.
         waitpid(Pid::from_raw(i32::try_from(self.pid).unwrap_or(i32::MAX)), None)?;
         let mut text = Vec::new();
@@ -80,8 +87,8 @@ impl Gated {
     }
 
     /// The pipe at which the task waits.
-    pub(super) fn pipe(&self) -> RawFd {
-        self.gate.as_raw_fd()
+    pub(super) fn gate(&self) -> &File {
+        &self.gate
     }
 
     /// The process of the first attempt.
@@ -89,22 +96,34 @@ impl Gated {
         self.pid
     }
 
-    /// The order to run the task, which prints to `output`. If `more` attempts may follow, the task first leaves a spare
-    /// of itself. `parent` is the value of `INSIDE` for its programs.
-    pub(super) fn order(&mut self, output: &File, more: bool, parent: &OsStr) -> io::Result<Vec<u8>> {
+    /// Has the task take its relays by these commands, and wait for its order.
+    pub(super) fn prepare(&mut self, commands: &str) -> io::Result<()> {
+        let order = self.order_to("", OsStr::new(""), &format!("{commands}\n\\_async_task \"$@\"\n\\builtin exit"));
+        self.open(&order)
+    }
+
+    /// The order to run the task, which prints to `output`, after these commands. If `more` attempts may follow, the task
+    /// first leaves a spare of itself. `parent` is the value of `INSIDE` for its programs.
+    pub(super) fn order(&mut self, output: &File, more: bool, parent: &OsStr, commands: &str) -> io::Result<Vec<u8>> {
         if more && self.spares.is_none() {
             let (reader, writer) = io::pipe()?;
             fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
             self.spares = Some((reader, writer));
         }
-        let spare = match &self.spares {
-            Some((_, writer)) if more => path_of(writer)?,
-            _ => String::new(),
+        let commands = match &self.spares {
+            Some((_, writer)) if more => {
+                let spares = path_of(writer)?;
+                &format!("{commands}\n( \\_async_task \"$@\" <&0 &\n\\builtin printf '%s\\n' \"$!\" >>{spares} )")
+            }
+            _ => commands,
         };
-        let mut told = format!("..{}\0{}\0", self.skip, path_of(output)?).into_bytes();
-        told.extend_from_slice(parent.as_bytes());
-        told.extend_from_slice(format!("\0{spare}\0").as_bytes());
-        Ok(told)
+        Ok(self.order_to(&path_of(output)?, parent, commands))
+    }
+
+    fn order_to(&self, output: &str, parent: &OsStr, commands: &str) -> Vec<u8> {
+        let skip = self.skip.to_string();
+        let texts = [skip.as_bytes(), output.as_bytes(), parent.as_bytes(), commands.as_bytes(), b""];
+        [&b".."[..], &texts.join(&0)].concat()
     }
 
     /// Sends the order.
@@ -134,7 +153,7 @@ fn must_be_child(pid: u32) -> io::Result<()> {
 }
 
 /// A path by which another process opens the same file, whatever its name.
-fn path_of(file: &impl AsRawFd) -> io::Result<String> {
+pub(super) fn path_of(file: &impl AsRawFd) -> io::Result<String> {
     // This process as the task sees it: if `/proc` belongs to another pid namespace, this process's own id is
     // meaningless there.
     let this = fs::read_link("/proc/self")?;

@@ -12,6 +12,7 @@ use nix::sys::wait::waitpid;
 
 use super::events::Event;
 use super::launcher::{Caller, Launcher};
+use super::relay::Relays;
 use super::terminal::Terminal;
 use super::{FAILED, Gated, NOT_EXECUTABLE, NOT_FOUND, Supervisor, TIMED_OUT};
 use crate::error::{Error, Result};
@@ -21,8 +22,10 @@ use crate::store::End;
 
 /// Runs a task here.
 pub(super) enum Here {
-    /// The function that the supervisor has.
-    Function,
+    /// The function that the supervisor has, and what it does before it runs.
+    Function {
+        commands: String,
+    },
     Program(Box<Command>),
 }
 
@@ -33,10 +36,20 @@ impl Launcher for Here {
 
     fn enter(&mut self, supervisor: &mut Supervisor<'_>, log: &File) -> Result<()> {
         match self {
-            Self::Function => {
-                if let Some(gated) = &supervisor.function {
-                    supervisor.adopt(gated.pid());
+            Self::Function { commands } => {
+                let Some(mut gated) = supervisor.function.take() else { return Ok(()) };
+                supervisor.adopt(gated.pid());
+                // If this fails, a reader waits longer than necessary.
+                if let Ok((relays, taking)) = Relays::of(&gated, log) {
+                    supervisor.events.relay(relays);
+                    *commands = taking;
                 }
+                // The wait for its turn may be longer than the script.
+                if supervisor.plan.may_queue() && !commands.is_empty() {
+                    // If its process is gone, that is how the task ends.
+                    let _ = gated.prepare(&std::mem::take(commands));
+                }
+                supervisor.function = Some(gated);
             }
             Self::Program(command) => {
                 supervisor.record.add(&[Line::Pid(std::process::id().to_string())])?;
@@ -71,13 +84,13 @@ impl Launcher for Here {
                 caller.fail(&error);
                 return Err(match self {
                     Self::Program(command) => Error::io("start the program", command.get_program().as_ref())(error),
-                    Self::Function => {
+                    Self::Function { .. } => {
                         Error::io("start the task of", &supervisor.store.log_path(supervisor.name))(error)
                     }
                 });
             }
             let rc = match self {
-                Self::Function => FAILED,
+                Self::Function { .. } => FAILED,
                 Self::Program(_) if error.kind() == io::ErrorKind::NotFound => NOT_FOUND,
                 Self::Program(_) => NOT_EXECUTABLE,
             };
@@ -114,7 +127,7 @@ impl Here {
         more: bool,
         caller: &mut Caller<'_>,
     ) -> io::Result<()> {
-        let pid = match (self, &mut supervisor.function) {
+        let pid = match (&mut *self, &mut supervisor.function) {
             (Self::Program(command), _) => {
                 if let Some(terminal) = &supervisor.terminal {
                     command.stdout(terminal.side_of_the_task()?).stderr(terminal.side_of_the_task()?);
@@ -122,9 +135,9 @@ impl Here {
                 let spawned = process::with_patience(|| command.spawn());
                 spawned.map_err(|error| explained(error, command.get_program()))?.id()
             }
-            (Self::Function, Some(gated)) if number > 1 => gated.take_spare()?,
-            (Self::Function, Some(gated)) => gated.pid(),
-            (Self::Function, None) => return Err(Errno::ESRCH.into()),
+            (Self::Function { .. }, Some(gated)) if number > 1 => gated.take_spare()?,
+            (Self::Function { .. }, Some(gated)) => gated.pid(),
+            (Self::Function { .. }, None) => return Err(Errno::ESRCH.into()),
         };
         supervisor.adopt(pid);
         // A function's first process existed before the record.
@@ -139,7 +152,11 @@ impl Here {
             return Ok(());
         };
         let output = supervisor.terminal.as_ref().map_or(log, Terminal::output);
-        let order = gated.order(output, more, &supervisor.store.place_of(supervisor.name))?;
+        let commands = match self {
+            Self::Function { commands } => std::mem::take(commands),
+            Self::Program(_) => String::new(),
+        };
+        let order = gated.order(output, more, &supervisor.store.place_of(supervisor.name), &commands)?;
         caller.runs()?;
         match gated.open(&order) {
             // Something has killed its process, and that is how the task ended.

@@ -9,6 +9,7 @@ mod gate;
 mod here;
 mod holding;
 mod launcher;
+mod relay;
 mod sampling;
 mod sleeper;
 mod terminal;
@@ -16,7 +17,7 @@ mod terminal;
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::process::Command;
 use std::time::Duration;
 
@@ -125,9 +126,9 @@ pub fn supervise(
 ) -> Result<End> {
     let here = |error| Error::io("supervise the task of", &store.log_path(name))(error);
     let (shell, script) = match &task {
-        Task::Function(gated) => (Some(Shell { pid: gated.shell(), gate: gated.pipe() }), gated.script()),
+        Task::Function(gated) => (Some(Shell { pid: gated.shell(), gate: gated.gate().as_raw_fd() }), gated.script()),
         Task::Elsewhere(Elsewhere { shell: Some(gated), .. }) => {
-            (Some(Shell { pid: gated.shell(), gate: gated.pipe() }), gated.script())
+            (Some(Shell { pid: gated.shell(), gate: gated.gate().as_raw_fd() }), gated.script())
         }
         Task::Program(_) | Task::Elsewhere(_) => (None, None),
     };
@@ -159,7 +160,7 @@ pub fn supervise(
     let mut launcher: Box<dyn Launcher> = match task {
         Task::Function(gated) => {
             supervisor.function = Some(gated);
-            Box::new(Here::Function)
+            Box::new(Here::Function { commands: String::new() })
         }
         Task::Program(command) => Box::new(Here::Program(command)),
         Task::Elsewhere(elsewhere) => Box::new(Attendant::new(elsewhere)),
@@ -170,6 +171,7 @@ pub fn supervise(
         end => end?,
     };
     end.unlogged = supervisor.close_terminal();
+    supervisor.close_relays(&mut end);
     // A timeout has its own status.
     end.signal = end.signal.or(supervisor.signal.filter(|signal| end.rc == 128 + signal));
     if supervisor.was_ended_from_around(&end) {

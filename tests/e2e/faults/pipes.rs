@@ -1,0 +1,159 @@
+//! Pipes that a script has open besides its output, and to which its tasks may write.
+
+use async_tests::fault::{in_each_case, in_each_standalone_case};
+
+fn quoted(script: &str) -> String {
+    format!("'{}'", script.replace('\'', r"'\''"))
+}
+
+#[test]
+fn a_reader_of_a_script_with_more_pipes_sees_its_end() {
+    in_each_case(|case| {
+        for (script, said) in [
+            ("exec 3>&1; async_run t server", "the step is over\nthe server\n"),
+            ("function start { async_run t server; }; start >/dev/null", "the step is over\n"),
+            ("{ async_run t server; } 4>&1 >/dev/null", "the step is over\n"),
+        ] {
+            let shim = case.sourced(&format!("exec 2>err\n{script}\necho the step is over"));
+            let finished = case.run(&format!(
+                "make_gate go
+                function server {{ gate go; {{ echo the server >&3; }} 2>/dev/null; return 3; }}
+                export -f gate server
+                ASYNC_ON_EXIT=leave $BASH -c {} | cat
+                async status | cut -f 1,2
+                open_gate go
+                async wait --all 2>/dev/null; echo \"status $?\"",
+                quoted(&shim)
+            ));
+            // What comes after the script's end is in the log.
+            let last = if said.contains("server") { "the server\nstatus 3\n" } else { "status 3\n" };
+            finished.says("the step is over\nt\trunning\n").says(last);
+        }
+    });
+}
+
+#[test]
+fn what_a_task_writes_to_a_pipe_of_the_script_arrives_there_before_the_end_of_the_wait() {
+    in_each_case(|case| {
+        case.run(
+            "function task { quiet; echo log; echo one >&3; echo two >&4; echo three >&5; return 3; }
+            exec 3>&1
+            { async_run t task; async_wait t; echo \"status $?\"; } 4>&1 5> >(sed s/^/five:/ >&3) >out
+            sort out | tail -n 2
+            function named { quiet; echo substituted >\"$1\"; }
+            async_run n named >(cat); async_wait n >out; wait $!",
+        )
+        .says("one\ntwo\n")
+        .says("five:three\n")
+        .says("status 3\n")
+        .says("substituted\n");
+    });
+}
+
+#[test]
+fn all_of_it_arrives_though_the_reader_is_slow() {
+    in_each_case(|case| {
+        case.run(
+            "make_gate go
+            exec 3> >(gate go; cat >piped); reader=$!
+            function task { quiet; seq 200000 >&3; seq 7 >&3; }
+            async_run t task
+            open_gate go
+            async_wait t >out; echo \"status $?\"
+            exec 3>&-; wait $reader
+            { seq 200000; seq 7; } | cmp - piped && echo it is all there",
+        )
+        .says("status 0\n")
+        .says("it is all there\n");
+    });
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_any_more_ends_a_task_that_writes_to_it_as_ever() {
+    in_each_case(|case| {
+        case.run(
+            "exec 3> >(read -r line; echo \"$line\" >read)
+            async_run t eval 'quiet; yes >&3; echo \"ended with $?\"'
+            async_wait t; cat read",
+        )
+        .says("ended with 141\n")
+        .says("y\n");
+    });
+}
+
+#[test]
+fn a_task_that_waits_for_the_reader_of_a_pipe_can_be_cancelled() {
+    in_each_standalone_case(|case| {
+        for task in
+            ["yes >&3", "trap 'yes term >&3' TERM; yes >&3", "yes | head -c 60000 >&3; head -c 60000 /dev/zero >&3"]
+        {
+            case.run(&format!(
+                "exec 3> >(exec tail -f /dev/null); reader=$!
+                async_run t eval {}
+                async cancel --grace 1 t
+                async_wait t >out; echo \"status $?\"
+                kill $reader",
+                quoted(task)
+            ))
+            .lacks("status 0\n")
+            .says("status 1");
+        }
+    });
+}
+
+#[test]
+fn a_task_whose_time_is_up_does_not_wait_for_the_reader_of_a_pipe() {
+    in_each_standalone_case(|case| {
+        case.run(
+            "exec 3> >(exec tail -f /dev/null); reader=$!
+            async_run --timeout 0.2 t eval 'yes >&3'
+            async_wait t >out; echo \"status $?\"
+            kill $reader",
+        )
+        .says("status 124\n");
+    });
+}
+
+#[test]
+fn each_attempt_writes_to_the_pipe_and_so_does_one_that_had_to_wait() {
+    in_each_standalone_case(|case| {
+        case.run(
+            "make_gate go; exec 3>&1; ASYNC_JOBS=1
+            function task { echo try >&3; return 3; }
+            function strict { set -e; echo strictly >&3; false; echo goes on >&3; }
+            async_run first gate go
+            async_run --retry 2 t task
+            async_run u strict; async_run v echo once
+            open_gate go
+            async_wait t >out; echo \"status $?\"
+            async_wait u; echo \"status $?\"; async_wait v",
+        )
+        .says("try\ntry\ntry\n")
+        .says("status 3\n")
+        .says("strictly\n")
+        .says("status 1\nonce\n")
+        .lacks("goes on")
+        .lacks("once\nonce");
+    });
+}
+
+#[test]
+fn what_a_task_writes_once_its_subshell_is_gone_comes_in_its_log() {
+    in_each_standalone_case(|case| {
+        case.run("make_gate go; exec 3>&1; (async_run t eval 'gate go; echo late >&3'); open_gate go; async_wait t >out; cat out")
+            .says("late\n");
+    });
+}
+
+#[test]
+fn a_pipe_that_a_script_both_reads_and_writes_stays_what_it_is() {
+    in_each_case(|case| {
+        case.run(
+            "mkfifo tokens; exec 3<>tokens 4>tokens 5<tokens
+            function task { quiet; echo one >&4; read -r -u 5 token; echo \"$token\" >&3; echo four >&4; }
+            async_run t task; async_wait t >out
+            read -r -u 3 token; echo \"$token\"; read -r -u 5 token; echo \"$token\"",
+        )
+        .says("one\nfour\n");
+    });
+}
