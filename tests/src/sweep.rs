@@ -80,10 +80,9 @@ const GATED: &str = r#"
 folder=$0
 exec 5<>"$folder/gate" 6<"$folder/gate" 8<>"$folder/life" 9>"$folder/answer"
 exec 5>"$folder/gate"
-function task {
+function _async_task {
     local skip told stat=""
-    read -r -d "" -u 6 skip && mapfile -t -d "" -n 3 -u 6 told || exit 125
-    [[ -z ${told[2]} ]] || ( task & echo "$!" >>"${told[2]}" )
+    read -r -d "" -u 6 skip && mapfile -t -d "" -n 3 -u 6 told && eval "${told[2]}" || exit 125
     exec 7>>"${told[0]}" || exit 125
     echo "$BASHPID" >>"$folder/ran"
     echo 'the task of t' >&7
@@ -104,7 +103,7 @@ function linger {
     exec sleep 1000
 }
 set -m
-task 5>&- 9>&- 0</dev/null 2>/dev/null &
+_async_task 5>&- 9>&- 0</dev/null 2>/dev/null &
 set +m
 exec "${@/#PID/$!}" 6<&- 8>&-
 "#;
