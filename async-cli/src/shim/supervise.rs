@@ -73,7 +73,7 @@ impl Supervise {
         let call = self.origin.read(&self.words, context)?;
         let name = call.name(context)?;
         let lines = Lines::of(context, false)?;
-        let task = Gated::new(self.task, gate, call.skip(&self.words), context.script_pid()).map_err(Failure::Task)?;
+        let task = Gated::new(self.task, gate, self.answer, call.skip(&self.words), context.script_pid()).map_err(Failure::Task)?;
         let task = task.ends_with(context.script_to_end_with()?);
         let store = context.store()?;
         let plan = call.planning.plan(context)?;

@@ -387,7 +387,7 @@ impl Supervisor<'_> {
                     // Nobody waits for the thread.
                     drop(sent);
                 }
-                Event::Signal(_) | Event::TimeUp | Event::LogCut(_) => {}
+                Event::Signal(_) | Event::TimeUp | Event::LogCut(_) | Event::Relayed => {}
             }
         }
     }

@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 
 use super::events::Event;
-use super::{BETWEEN_TRIES, Supervisor, TERMINATED, TRIES};
+use super::{BETWEEN_TRIES, Supervisor, TERMINATED, TIMED_OUT, TRIES};
 use crate::clock::{self, Millis};
 use crate::error::{Error, Result};
 use crate::record::Cause;
@@ -90,20 +90,29 @@ impl Supervisor<'_> {
             && self.record.read().is_ok_and(|record| self.store.is_cancelled_around(&record))
     }
 
-    /// Copies the last that the task, which has come to that end, has written to its relays. If it was ended, or is
-    /// cancelled before somebody reads that, the rest goes to the log.
+    /// Copies the rest that the task, which has come to that end, has written to its relays. That waits for whoever reads
+    /// it, as the task would: as long as the task may run, and nobody ends it. What is left then goes to the log.
     pub(super) fn close_relays(&mut self, end: &mut End) {
-        let mut is_left = self.events.relays().close();
-        while is_left && end.cause.is_none() {
-            match self.next(&[], None) {
-                Ok(Event::Signal(signal)) if ends_attempts(signal) => break,
-                Err(_) => break,
-                Ok(_) => is_left = self.events.relays().close(),
-            }
-            // As if the task itself had waited for the reader.
-            end.cause = self.cancelled().filter(|_| is_left).map(|_| Cause::Cancelled);
+        let mut is_left = self.events.relays().take_rest();
+        if is_left && self.stop_retrying && end.rc == 0 {
+            // It may have been over when it was told to end.
+            (end.rc, end.signal) = (TERMINATED, Some(Signal::SIGTERM as i32));
         }
-        self.events.relays().leave_pipes();
+        while is_left && end.cause.is_none() && end.signal.is_none() && self.signal.is_none() {
+            let deadline = self.deadline().filter(|_| self.has_started);
+            match self.next(&[], deadline) {
+                Ok(Event::Relayed) | Err(_) => is_left = false,
+                Ok(Event::TimeUp) => (end.rc, end.cause) = (TIMED_OUT, Some(Cause::Timeout)),
+                Ok(Event::Signal(signal)) if ends_attempts(signal) => {
+                    self.stop_retrying = true;
+                    (end.rc, end.signal) = (128 + signal as i32, Some(signal as i32));
+                }
+                Ok(_) => end.cause = self.cancelled().map(|_| Cause::Cancelled),
+            }
+        }
+        let mut relays = self.events.relays();
+        relays.leave_pipes();
+        end.unlogged = Some(end.unlogged.unwrap_or(0) + relays.unlogged()).filter(|bytes| *bytes > 0);
     }
 
     /// Ends a task that should not start any more.

@@ -33,6 +33,8 @@ pub(super) enum Event {
     ScriptGone,
     /// Something has made the log shorter, which had that length, in bytes. This event comes once.
     LogCut(u64),
+    /// The rest that was taken from the relays has been copied. This event comes once.
+    Relayed,
 }
 
 /// The signals that this process gets, as events.
@@ -76,7 +78,7 @@ impl Script {
 
 /// How often to check whether the script is gone, in ms, if the kernel does not tell.
 const LOOK_AGAIN: Millis = 500;
-const NOT_AT_ALL: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+pub(super) const NOT_AT_ALL: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 /// The shell that started this process.
 #[derive(Clone, Copy)]
@@ -174,6 +176,9 @@ impl Events {
     /// Sleeps until an event; `deadline` is in ms since boot.
     pub(super) fn next(&self, others: &[Option<BorrowedFd<'_>>], deadline: Option<Millis>) -> io::Result<Event> {
         loop {
+            if self.relays.borrow_mut().are_done() {
+                return Ok(Event::Relayed);
+            }
             if self.is_script_gone() {
                 *self.script.borrow_mut() = Script::None;
                 return Ok(Event::ScriptGone);
@@ -215,7 +220,7 @@ impl Events {
             let woken = watched[1..=present.len()].iter().position(|other| !other.revents().is_empty());
             drop(watched);
             drop(relays);
-            self.relays.borrow_mut().copy();
+            self.relays.borrow_mut().copy_some();
             if is_first {
                 continue;
             }

@@ -11,7 +11,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, PipeReader, PipeWriter, Read, Seek, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
@@ -35,6 +35,8 @@ pub struct Gated {
     pid: u32,
     gate: File,
     skip: usize,
+    /// The number of the pipe on which the calling shell hears from this process.
+    answer: RawFd,
     /// The calling shell, the parent of this process.
     shell: Pid,
     /// A pipe for the process ids of the spares, which wait for another attempt.
@@ -45,15 +47,24 @@ pub struct Gated {
 
 impl Gated {
     /// The task with that process id, which waits at `gate`; the first `skip` of its words are not part of its command.
-    /// The calling shell is this process's parent and belongs to the script whose `$$` is `script`.
+    /// The calling shell is this process's parent, reads what is written to `answer`, and belongs to the script whose `$$`
+    /// is `script`.
     ///
     /// Fails with `ECHILD` if the task is no child of this process, which would then wait forever for its end.
-    pub fn new(pid: u32, gate: File, skip: usize, script: Option<u32>) -> io::Result<Self> {
+    pub fn new(pid: u32, gate: File, answer: RawFd, skip: usize, script: Option<u32>) -> io::Result<Self> {
         must_be_child(pid)?;
         let parent = getppid();
         // If process 1 is the parent, the shell is gone, unless process 1 is the script.
         let is_orphan = parent == Pid::from_raw(1) && script != Some(1);
-        Ok(Self { pid, gate, skip, shell: if is_orphan { getpid() } else { parent }, spares: None, ends_with: None })
+        Ok(Self {
+            pid,
+            gate,
+            answer,
+            skip,
+            shell: if is_orphan { getpid() } else { parent },
+            spares: None,
+            ends_with: None,
+        })
     }
 
     /// Cancels the task when that script is gone.
@@ -91,14 +102,20 @@ impl Gated {
         &self.gate
     }
 
+    /// The number of the pipe on which the calling shell hears from this process.
+    pub(super) fn answer(&self) -> RawFd {
+        self.answer
+    }
+
     /// The process of the first attempt.
     pub(super) fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// Has the task take its relays by these commands, and wait for its order.
-    pub(super) fn prepare(&mut self, commands: &str) -> io::Result<()> {
-        let order = self.order_to("", OsStr::new(""), &format!("{commands}\n\\_async_task \"$@\"\n\\builtin exit"));
+    /// Has the task run a command, and wait for its order.
+    pub(super) fn prepare(&mut self, command: &str) -> io::Result<()> {
+        let commands = format!("{command} && \\_async_hear 4 && \\builtin eval \"${{_async_answer[3]}}\"");
+        let order = self.order_to("", OsStr::new(""), &commands);
         self.open(&order)
     }
 

@@ -188,7 +188,7 @@ impl Supervisor<'_> {
                     }
                 }
                 Event::Signal(signal) => self.pass_on(signal),
-                Event::Woken(_) | Event::LogCut(_) => {}
+                Event::Woken(_) | Event::LogCut(_) | Event::Relayed => {}
             }
         }
     }

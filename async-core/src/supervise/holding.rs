@@ -185,7 +185,7 @@ impl Supervisor<'_> {
                     let signal = signal as i32;
                     return Ok(HeldEnd::End(End { rc: 128 + signal, signal: Some(signal), ..End::default() }));
                 }
-                Event::Signal(_) | Event::LogCut(_) => {}
+                Event::Signal(_) | Event::LogCut(_) | Event::Relayed => {}
             }
         }
     }

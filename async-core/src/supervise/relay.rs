@@ -9,138 +9,176 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use rustix::event::PollFlags;
+use rustix::event::{PollFd, PollFlags, poll};
 
 use super::attend::copy;
+use super::events::NOT_AT_ALL;
 use super::gate::{Gated, path_of};
 
 /// How much a pipe takes at once, or not at all (`PIPE_BUF`), in bytes.
 const PIECE: usize = 4096;
+
+/// How many pieces to copy at most to a pipe that is about to be left: a task may write without end.
+const LAST_PIECES: usize = 32;
+
+/// The first descriptor in which bash may save one that a redirection replaces.
+const FIRST_SAVED: RawFd = 10;
+
+/// The relays of a task.
+#[derive(Default)]
+pub(super) struct Relays {
+    all: Vec<Relay>,
+    /// For what comes once the script's pipes are left.
+    log: Option<File>,
+    /// How much of that could not be written, in bytes.
+    unlogged: u64,
+    /// Whether the task is over, and the rest on its way.
+    is_closing: bool,
+}
 
 /// A pipe of the task's, and where it leads.
 struct Relay {
     /// None once nobody reads what the task would write.
     ours: Option<PipeReader>,
     theirs: PipeWriter,
-    /// The script's pipe, until the script's shell is gone.
+    /// The script's pipe, until it is left.
     to: Option<File>,
+    /// Whether it can't get a reader again once it has none.
+    is_nameless: bool,
     /// What has been read and not yet written.
     pending: Vec<u8>,
 }
 
-/// The relays of a task.
-#[derive(Default)]
-pub(super) struct Relays {
-    relays: Vec<Relay>,
-    /// For what comes once the shell is gone.
-    log: Option<File>,
-}
-
-/// The commands by which a task takes its relays, in bash; empty if it needs none.
-pub(super) type Commands = String;
-
 impl Relays {
-    /// Makes a relay for each pipe to which the task may write.
+    /// Makes a relay for each pipe to which the task may write. Returns them, and the command by which the task takes
+    /// them, in bash; it is empty if there are none.
     ///
-    /// What its shell keeps for itself, as the output from before a redirection, is for no task, and closed. A pipe that
-    /// can't be opened once more, as it is another user's, stays as it is. So do all if the task can't be seen in `/proc`.
-    pub(super) fn of(task: &Gated, log: &File) -> io::Result<(Self, Commands)> {
+    /// A pipe that can't be opened once more, as it is another user's, stays as it is. So do all if the task can't be
+    /// seen in `/proc`. Sockets stay too, but for those in which bash keeps the output from before a redirection.
+    pub(super) fn of(task: &Gated, log: &File) -> io::Result<(Self, String)> {
         let gate = Identity::of(&task.gate().metadata()?);
         let mut is_seen = false;
         let mut relays: Vec<(Identity, Relay)> = Vec::new();
-        let mut commands = Commands::new();
+        let mut redirections = String::new();
         for entry in fs::read_dir(format!("/proc/{}/fd", task.pid()))? {
             let path = entry?.path();
             let name = path.file_name().and_then(OsStr::to_str);
             let Some(fd) = name.and_then(|name| name.parse::<RawFd>().ok()).filter(|fd| *fd > 2) else { continue };
-            let file = fs::metadata(&path)?;
-            let (identity, kind) = (Identity::of(&file), file.file_type());
+            // The task may still be about to close some.
+            let Ok(file) = fs::metadata(&path) else { continue };
+            let identity = Identity::of(&file);
             // Another process could have this id where `/proc` is of another pid namespace.
             is_seen |= identity == gate;
-            if identity == gate || !kind.is_fifo() && !kind.is_socket() {
+            if file.file_type().is_socket() && fd >= FIRST_SAVED && !identity.is_behind(fd) {
+                let _ = write!(redirections, " {fd}>&-");
+            }
+            if identity == gate || !file.file_type().is_fifo() || !is_for_writing_only(&path) {
                 continue;
             }
-            // The mode of the link says how the file is open; see proc_pid_fd(5).
-            let mode = fs::symlink_metadata(&path)?.mode();
-            let (reads, writes) = (mode & 0o400 != 0, mode & 0o200 != 0);
-            let own = format!("/proc/self/fd/{fd}");
-            let is_inherited = fs::metadata(&own).is_ok_and(|own| Identity::of(&own) == identity);
-            if !writes || is_inherited && reads {
-                continue;
-            }
-            if !is_inherited {
-                let _ = write!(commands, " {fd}>&-");
-                continue;
-            }
-            if !relays.iter().any(|(other, _)| *other == identity) {
-                let Ok(relay) = Relay::to(&own) else { continue };
+            if !relays.iter().any(|(other, _)| *other == identity) && !identity.is_behind(task.answer()) {
+                let Ok(relay) = Relay::to(&path, identity.device == gate.device) else { continue };
                 relays.push((identity, relay));
             }
             for (_, relay) in relays.iter().filter(|(other, _)| *other == identity) {
-                let _ = write!(commands, " {fd}>>{}", path_of(&relay.theirs)?);
+                // Closed first, because bash reverts a redirection of one in which it keeps another.
+                let _ = write!(redirections, " {fd}>&- {fd}>>{}", path_of(&relay.theirs)?);
             }
         }
         if !is_seen {
-            return Err(io::ErrorKind::NotFound.into());
+            return Err(ErrorKind::NotFound.into());
         }
-        if !commands.is_empty() {
-            commands.insert_str(0, "\\exec");
-        }
-        let log = if relays.is_empty() { None } else { Some(log.try_clone()?) };
-        Ok((Self { relays: relays.into_iter().map(|(_, relay)| relay).collect(), log }, commands))
+        let command = if redirections.is_empty() { redirections } else { format!("\\exec{redirections}") };
+        let all: Vec<Relay> = relays.into_iter().map(|(_, relay)| relay).collect();
+        let log = if all.is_empty() { None } else { Some(log.try_clone()?) };
+        Ok((Self { all, log, ..Self::default() }, command))
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.relays.is_empty()
+        self.all.is_empty()
     }
 
-    /// What to wait for: that a task writes, or that there is room for what it has written.
+    /// What to wait for: that a task writes, that there is room for what it has written, or that nobody reads it.
     pub(super) fn pending(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
-        self.relays.iter().filter_map(|relay| match (&relay.to, &relay.ours) {
-            (Some(to), _) if !relay.pending.is_empty() => Some((to.as_fd(), PollFlags::OUT)),
-            (_, ours) => ours.as_ref().map(|ours| (ours.as_fd(), PollFlags::IN)),
-        })
+        self.all.iter().flat_map(Relay::pending)
     }
 
     /// Copies a piece of what has been written to each.
-    pub(super) fn copy(&mut self) {
-        for relay in &mut self.relays {
-            relay.copy(self.log.as_ref());
+    pub(super) fn copy_some(&mut self) {
+        for relay in &mut self.all {
+            self.unlogged += relay.copy_piece(self.log.as_ref()).unlogged;
         }
     }
 
-    /// From now on, copies to the log instead.
+    /// From now on, copies to the log instead of the script's pipes, which take what they have room for.
     pub(super) fn leave_pipes(&mut self) {
-        self.copy();
-        for relay in &mut self.relays {
+        for relay in &mut self.all {
+            for _ in 0..LAST_PIECES {
+                if !relay.copy_piece(None).is_some {
+                    break;
+                }
+            }
             relay.to = None;
         }
-        self.copy();
+        self.copy_some();
     }
 
-    /// Reads what the task, which is over, has written, and no more. Returns whether there is something left to copy.
-    pub(super) fn close(&mut self) -> bool {
-        for relay in &mut self.relays {
+    /// Takes what the task, which is over, has written, and no more, and copies what there is room for. Returns whether
+    /// something is left.
+    pub(super) fn take_rest(&mut self) -> bool {
+        for relay in &mut self.all {
             // What it has left behind may go on writing.
             let most = relay.pending.len().saturating_add(relay.capacity());
             while relay.read(most) > 0 {}
             relay.ours = None;
+            while relay.copy_piece(self.log.as_ref()).is_some {}
+            self.is_closing |= !relay.pending.is_empty();
         }
-        self.copy();
-        self.relays.iter().any(|relay| !relay.pending.is_empty())
+        self.is_closing
     }
+
+    /// Whether the rest that was taken has been copied by now. True once.
+    pub(super) fn are_done(&mut self) -> bool {
+        self.is_closing && self.all.iter().all(|relay| relay.pending.is_empty()) && {
+            self.is_closing = false;
+            true
+        }
+    }
+
+    /// How much is neither where it should be nor in the log, in bytes.
+    pub(super) fn unlogged(&self) -> u64 {
+        self.unlogged
+    }
+}
+
+/// What came of copying a piece.
+#[derive(Default)]
+struct Copied {
+    /// Whether there was one, and room for it.
+    is_some: bool,
+    /// How much of it is lost, in bytes.
+    unlogged: u64,
 }
 
 impl Relay {
     /// Fails if that pipe can't be opened once more, or has no reader.
-    fn to(pipe: &str) -> io::Result<Self> {
-        // Others have the script's description of it, for which a write of theirs must stay what it is.
+    fn to(pipe: &Path, is_nameless: bool) -> io::Result<Self> {
+        // Not the script's own description of it, whose writes must stay what they are.
         let to = File::options().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(pipe)?;
         let (ours, theirs) = io::pipe()?;
         fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        Ok(Self { ours: Some(ours), theirs, to: Some(to), pending: Vec::new() })
+        Ok(Self { ours: Some(ours), theirs, to: Some(to), is_nameless, pending: Vec::new() })
+    }
+
+    fn pending(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
+        let has_more = !self.pending.is_empty();
+        // That nobody reads a pipe, poll(2) says unasked.
+        let to = self.to.as_ref().filter(|_| has_more || self.ours.is_some() && self.is_nameless);
+        let to = to.map(|to| (to.as_fd(), if has_more { PollFlags::OUT } else { PollFlags::empty() }));
+        let ours = self.ours.as_ref().filter(|_| !has_more).map(|ours| (ours.as_fd(), PollFlags::IN));
+        to.into_iter().chain(ours)
     }
 
     /// How much the task's pipe holds, in bytes.
@@ -157,35 +195,52 @@ impl Relay {
         length
     }
 
-    fn copy(&mut self, log: Option<&File>) {
-        self.read(PIECE);
-        while !self.pending.is_empty() {
-            let Some(to) = &mut self.to else {
-                if let Some(log) = log {
-                    copy(log, &self.pending);
-                }
-                self.pending.clear();
-                return;
-            };
-            match to.write(whole_lines(&self.pending)) {
-                Ok(length) => drop(self.pending.drain(..length)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Nobody reads it any more, which the task learns when it writes again.
-                Err(_) => {
-                    self.ours = None;
-                    self.pending.clear();
-                }
-            }
+    fn copy_piece(&mut self, log: Option<&File>) -> Copied {
+        if self.to.as_ref().is_some_and(|to| self.is_nameless && is_unread(to)) {
+            self.give_up();
         }
+        self.read(PIECE);
+        if self.pending.is_empty() {
+            return Copied::default();
+        }
+        let Some(to) = &mut self.to else {
+            let written = log.map_or(0, |log| copy(log, &self.pending));
+            let unlogged = (self.pending.len() as u64).saturating_sub(written);
+            self.pending.clear();
+            return Copied { is_some: true, unlogged };
+        };
+        match to.write(whole_lines(&self.pending)) {
+            Ok(length) => drop(self.pending.drain(..length)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Copied::default(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => self.give_up(),
+        }
+        Copied { is_some: true, unlogged: 0 }
+    }
+
+    /// Nobody reads the script's pipe any more, which the task learns when it writes again.
+    fn give_up(&mut self) {
+        self.ours = None;
+        self.pending.clear();
     }
 }
 
-/// The beginning of the text that a pipe takes at once, up to the end of a line if it can be: others may write between.
+/// The beginning of the text that a pipe takes at once. If there is more, it ends with a line, if it can be: others may
+/// write between.
 fn whole_lines(text: &[u8]) -> &[u8] {
     let piece = &text[..text.len().min(PIECE)];
     let end = piece.iter().rposition(|&byte| byte == b'\n').filter(|_| piece.len() == PIECE);
     end.map_or(piece, |end| &piece[..=end])
+}
+
+fn is_unread(pipe: &File) -> bool {
+    let mut polled = [PollFd::new(pipe, PollFlags::empty())];
+    poll(&mut polled, Some(&NOT_AT_ALL)).is_ok() && polled[0].revents().contains(PollFlags::ERR)
+}
+
+/// What the mode of a link in `/proc/PID/fd` says: see `proc_pid_fd(5)`.
+fn is_for_writing_only(link: &Path) -> bool {
+    fs::symlink_metadata(link).is_ok_and(|link| link.mode() & 0o600 == 0o200)
 }
 
 /// Which file it is, whatever its name.
@@ -198,5 +253,10 @@ struct Identity {
 impl Identity {
     fn of(file: &Metadata) -> Self {
         Self { device: file.dev(), inode: file.ino() }
+    }
+
+    /// Whether this process has that file open by that number.
+    fn is_behind(self, fd: RawFd) -> bool {
+        fs::metadata(format!("/proc/self/fd/{fd}")).is_ok_and(|file| Self::of(&file) == self)
     }
 }

@@ -204,7 +204,7 @@ impl Supervisor<'_> {
             match self.next(&[ending.pending()], None).map_err(io::Error::other)? {
                 Event::Woken(_) => return ending.result().map_err(io::Error::other)?,
                 Event::Signal(signal) => self.stop_retrying |= ends_attempts(signal),
-                Event::TimeUp | Event::ScriptGone | Event::LogCut(_) => {}
+                Event::TimeUp | Event::ScriptGone | Event::LogCut(_) | Event::Relayed => {}
             }
         }
     }

@@ -68,6 +68,58 @@ fn all_of_it_arrives_though_the_reader_is_slow() {
     });
 }
 
+/// More than a pipe holds, of which the last part is written at once: its writer is over while most of it is unread.
+const TWO_PARTS: &str = "seq 20000 | head -c 60000 >&3; seq 20000 | tail -c 60000 >&3";
+
+#[test]
+fn the_rest_arrives_after_the_tasks_own_end_and_then_its_wait_returns() {
+    in_each_case(|case| {
+        for (reader, said) in [("cat >piped", "120000 piped\n"), ("head -c 5 >piped", "5 piped\n")] {
+            case.run(&format!(
+                "make_gate go
+                exec 3> >(gate go; exec {reader}); reader=$!
+                function task {{ quiet; {TWO_PARTS}; : >over; }}
+                async_run t task
+                until [[ -e over ]]; do :; done
+                open_gate go
+                async_wait t >out; echo \"status $?\"
+                exec 3>&-; wait $reader
+                wc -c piped"
+            ))
+            .says("status 0\n")
+            .says(said);
+        }
+    });
+}
+
+#[test]
+fn lines_of_several_tasks_arrive_whole() {
+    in_each_standalone_case(|case| {
+        case.run(
+            "exec 3> >(cat >piped); reader=$!
+            function task { local line; printf -v line '%080d' \"$1\"; for i in {1..3000}; do echo \"$line\" >&3; done; }
+            for i in 1 2 3; do async_run t$i task $i; done
+            async_wait t1 t2 t3; echo \"status $?\"
+            exec 3>&-; wait $reader
+            sort piped | uniq -c",
+        )
+        .says("status 0\n")
+        .says(&format!("   3000 {:080}\n   3000 {:080}\n   3000 {:080}\n", 1, 2, 3));
+    });
+}
+
+#[test]
+fn a_copy_of_a_coprocesss_descriptor_can_be_written_to() {
+    in_each_case(|case| {
+        case.run(
+            "coproc cat; exec 5>&\"${COPROC[1]}\" 6<&\"${COPROC[0]}\"
+            async_run t eval 'quiet; echo hello >&5'
+            async_wait t >out; echo \"status $?\"; read -r line <&6; echo \"$line\"",
+        )
+        .says("status 0\nhello\n");
+    });
+}
+
 #[test]
 fn a_pipe_that_nobody_reads_any_more_ends_a_task_that_writes_to_it_as_ever() {
     in_each_case(|case| {
@@ -81,36 +133,74 @@ fn a_pipe_that_nobody_reads_any_more_ends_a_task_that_writes_to_it_as_ever() {
     });
 }
 
+/// Tasks that wait for a reader who does not read: in a write, and when they are over themselves.
+const WAITING: [&str; 2] = ["yes >&3", TWO_PARTS];
+
 #[test]
-fn a_task_that_waits_for_the_reader_of_a_pipe_can_be_cancelled() {
+fn a_task_that_waits_for_the_reader_of_a_pipe_can_be_ended() {
     in_each_standalone_case(|case| {
-        for task in
-            ["yes >&3", "trap 'yes term >&3' TERM; yes >&3", "yes | head -c 60000 >&3; head -c 60000 /dev/zero >&3"]
-        {
-            case.run(&format!(
-                "exec 3> >(exec tail -f /dev/null); reader=$!
-                async_run t eval {}
-                async cancel --grace 1 t
-                async_wait t >out; echo \"status $?\"
-                kill $reader",
-                quoted(task)
-            ))
-            .lacks("status 0\n")
-            .says("status 1");
+        for task in WAITING {
+            for (options, end, status) in [
+                ("", "async cancel --grace 1 t", "status 143\n      \"cause\": \"cancelled\""),
+                ("--timeout 0.5", ":", "status 124\n      \"cause\": \"timeout\""),
+                ("", "kill -TERM $(async_pidof t)", "status 143\n      \"cause\": null"),
+            ] {
+                case.run(&format!(
+                    "exec 3> >(exec tail -f /dev/null); reader=$!
+                    async_run {options} t eval {}
+                    {end}
+                    async_wait t >out; echo \"status $?\"
+                    async log --list-runs --json t | grep '\"cause\"'
+                    kill $reader",
+                    quoted(task)
+                ))
+                .says(status);
+            }
         }
     });
 }
 
 #[test]
-fn a_task_whose_time_is_up_does_not_wait_for_the_reader_of_a_pipe() {
+fn a_trap_that_waits_for_the_reader_of_a_pipe_is_ended_after_the_grace_period() {
     in_each_standalone_case(|case| {
         case.run(
-            "exec 3> >(exec tail -f /dev/null); reader=$!
-            async_run --timeout 0.2 t eval 'yes >&3'
+            "mkfifo said; exec 3> >(exec tail -f /dev/null); reader=$!
+            async_run t eval 'trap \"yes term >&3\" TERM; echo >said; yes >&3'
+            read -r _ <said; async cancel --grace 0.5 t
             async_wait t >out; echo \"status $?\"
             kill $reader",
         )
-        .says("status 124\n");
+        .says("status 137\n");
+    });
+}
+
+#[test]
+fn a_task_that_is_killed_while_it_waits_for_the_reader_of_a_pipe() {
+    in_each_case(|case| {
+        case.run(
+            "mkfifo said; exec 3> >(exec tail -f /dev/null); reader=$!
+            async_run t eval 'quiet; echo $BASHPID >said; exec yes >&3'
+            read -r pid <said; kill -KILL \"$pid\"
+            async_wait t >out; echo \"status $?\"
+            kill $reader",
+        )
+        .says("status 137\n");
+    });
+}
+
+#[test]
+fn one_whose_parent_is_cancelled_while_it_waits_for_the_reader_of_a_pipe() {
+    in_each_standalone_case(|case| {
+        case.run(&format!(
+            "mkfifo said; exec 3> >(exec tail -f /dev/null); reader=$!
+            function parent {{ async_run c eval {}; trap : TERM; echo >said; async_wait c; }}
+            async_run p parent; read -r _ <said
+            async cancel --grace 5 p
+            async_wait p >out; async_wait c >out; echo \"status $?\"
+            kill $reader",
+            quoted(TWO_PARTS)
+        ))
+        .lacks("status 0\n");
     });
 }
 
