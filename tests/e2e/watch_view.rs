@@ -233,6 +233,21 @@ fn a_window_may_have_any_size_and_another_one_later() {
 }
 
 #[test]
+fn a_window_that_was_small_for_a_moment_is_filled_again() {
+    let sandbox = Sandbox::default();
+    runs::store(&sandbox);
+    let mut terminal = watch(&sandbox, 24, 80, "");
+    let pid: i32 = fs::read_to_string(sandbox.path("dest/pid")).unwrap().trim().parse().unwrap();
+    kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+    terminal.resize(1, 1);
+    terminal.resize(24, 80);
+    kill(Pid::from_raw(pid), Signal::SIGCONT).unwrap();
+    terminal.wait_for(|screen| screen.contains("q quit") && screen.contains("STATE") && screen.contains("log of docs"));
+    terminal.type_in(b"q");
+    left(&mut terminal, 0);
+}
+
+#[test]
 fn a_log_is_shown_as_a_terminal_leaves_it_and_can_not_act_on_this_one() {
     let sandbox = Sandbox::default();
     runs::store(&sandbox);

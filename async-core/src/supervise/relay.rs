@@ -24,6 +24,9 @@ const PIECE: usize = 4096;
 /// How many pieces to copy at most to a pipe that is about to be left: a task may write without end.
 const LAST_PIECES: usize = 32;
 
+/// How many relays a task has at most. Each takes three of its supervisor's descriptors.
+const MOST: usize = 32;
+
 /// The first descriptor in which bash may save one that a redirection replaces.
 const FIRST_SAVED: RawFd = 10;
 
@@ -56,8 +59,9 @@ impl Relays {
     /// Makes a relay for each pipe to which the task may write. Returns them, and the command by which the task takes
     /// them, in bash; it is empty if there are none.
     ///
-    /// A pipe that can't be opened once more, as it is another user's, stays as it is. So do all if the task can't be
-    /// seen in `/proc`. Sockets stay too, but for those in which bash keeps the output from before a redirection.
+    /// A pipe that can't be opened once more, as it is another user's, stays as it is. So do those beyond [`MOST`], and all
+    /// if the task can't be seen in `/proc`. Sockets stay too, but for those in which bash keeps the output from before a
+    /// redirection.
     pub(super) fn of(task: &Gated, log: &File) -> io::Result<(Self, String)> {
         let gate = Identity::of(&task.gate().metadata()?);
         let mut is_seen = false;
@@ -78,7 +82,8 @@ impl Relays {
             if identity == gate || !file.file_type().is_fifo() || !is_for_writing_only(&path) {
                 continue;
             }
-            if !relays.iter().any(|(other, _)| *other == identity) && !identity.is_behind(task.answer()) {
+            let is_known = relays.iter().any(|(other, _)| *other == identity);
+            if !is_known && relays.len() < MOST && !identity.is_behind(task.answer()) {
                 let Ok(relay) = Relay::to(&path, identity.device == gate.device) else { continue };
                 relays.push((identity, relay));
             }

@@ -56,6 +56,35 @@ fn what_a_task_writes_to_a_pipe_of_the_script_arrives_there_before_the_end_of_th
     });
 }
 
+/// As `stack.sh` sets them up.
+const CONSOLE_LOG_AND_SUMMARY: &str = "exec 3>&1
+exec 1> >(exec cat >log) 2>&1; logger=$!
+exec 6> >(sed 's/^/summary: /' | tee summary >&3)
+function echo_summary { echo -e \"$@\" >&6; }
+";
+
+#[test]
+fn a_task_prints_to_the_console_and_the_summary_of_stack_sh() {
+    in_each_case(|case| {
+        case.run(&piped(&format!(
+            "{CONSOLE_LOG_AND_SUMMARY}
+            function install {{ quiet; echo_summary \"installing $1\"; echo \"console $1\" >&3; echo details; return \"$2\"; }}
+            async_run nova install nova 0
+            async_run swift install swift 4
+            async_wait nova; echo_summary \"nova $?\"
+            async_wait swift; echo_summary \"swift $?\"
+            exec 1>&3 2>&3 6>&-; wait $logger
+            grep -c details log",
+        )))
+        .says("console nova\n")
+        .says("console swift\n")
+        .says("summary: installing nova\n")
+        .says("summary: installing swift\n")
+        .says("summary: nova 0\nsummary: swift 4\n")
+        .says("\n2\n");
+    });
+}
+
 #[test]
 fn all_of_it_arrives_though_the_reader_is_slow() {
     in_each_case(|case| {

@@ -37,15 +37,21 @@ pub(super) struct App {
     pub(super) page: u16,
     /// Counts the changes to the table, including the passing of time.
     pub(super) generation: u64,
+    is_resized: bool,
     events: Sender<Event>,
 }
 
 impl App {
     pub(super) fn new(model: Model, events: Sender<Event>) -> Self {
         let mut app =
-            Self { model, tail: Tail::default(), mode: Mode::Browse, note: None, page: 1, generation: 0, events };
+            Self { model, tail: Tail::default(), mode: Mode::Browse, note: None, page: 1, generation: 0, is_resized: false, events };
         app.read_log();
         app
+    }
+
+    /// Whether the terminal has got another size since this was asked.
+    pub(super) fn take_resized(&mut self) -> bool {
+        std::mem::take(&mut self.is_resized)
     }
 
     /// A second has passed.
@@ -60,6 +66,7 @@ impl App {
             Event::Terminal(Ok(event::Event::Key(key))) if key.kind == KeyEventKind::Press => {
                 return Ok(self.press(key));
             }
+            Event::Terminal(Ok(event::Event::Resize(..))) => self.is_resized = true,
             Event::Terminal(Ok(_)) => {}
             Event::Terminal(Err(error)) => return Err(Failure::Keyboard(error)),
             Event::Signal(signal) => return Ok(Some(killed_by(signal))),

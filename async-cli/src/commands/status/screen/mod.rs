@@ -15,6 +15,7 @@ use async_core::Store;
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::execute;
+use ratatui::layout::{Position, Rect};
 
 use super::Selection;
 use crate::failure::Failure;
@@ -42,6 +43,11 @@ pub(super) fn run(output: &Output, store: Store, selection: Selection) -> Result
     let mut view = View::new(output.has_colors());
     let mut next_tick = Instant::now() + SECOND;
     loop {
+        if app.take_resized() {
+            // A terminal that was small for a moment has lost what it showed, though it has its former size.
+            let size = screen.0.size().map_err(Failure::Output)?;
+            screen.0.resize(Rect::from((Position::ORIGIN, size))).map_err(Failure::Output)?;
+        }
         screen.0.draw(|frame| view.draw(frame, &mut app)).map_err(Failure::Output)?;
         let first = if app.model.is_moving() {
             receiver.recv_timeout(next_tick.saturating_duration_since(Instant::now()))
