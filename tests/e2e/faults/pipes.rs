@@ -74,7 +74,7 @@ fn a_task_prints_to_the_console_and_the_summary_of_stack_sh() {
             async_wait nova; echo_summary \"nova $?\"
             async_wait swift; echo_summary \"swift $?\"
             exec 1>&3 2>&3 6>&-; wait $logger
-            grep -c details log",
+            grep -c ^details log",
         )))
         .says("console nova\n")
         .says("console swift\n")
