@@ -82,10 +82,15 @@ folder=$0
 for fd in /proc/self/fd/*; do ((${fd##*/} < 3)) || eval "exec ${fd##*/}>&-"; done
 exec 5<>"$folder/gate" 6<"$folder/gate" 8<>"$folder/life" 9>"$folder/answer" 4>"$folder/life"
 exec 5>"$folder/gate"
+function _async_hear {
+    local first
+    read -r -d "" -u 6 first && mapfile -t -d "" -n "$(($1 - 1))" -u 6 _async_answer &&
+        _async_answer=("$first" "${_async_answer[@]}")
+}
 function _async_task {
-    local skip told stat=""
-    read -r -d "" -u 6 skip && mapfile -t -d "" -n 3 -u 6 told && eval "${told[2]}" || exit 125
-    exec 7>>"${told[0]}" || exit 125
+    local stat=""
+    _async_hear 4 && eval "${_async_answer[3]}" || exit 125
+    exec 7>>"${_async_answer[1]}" || exit 125
     echo "$BASHPID" >>"$folder/ran"
     echo 'the task of t' >&7
     if [[ -n $ROOM ]]; then

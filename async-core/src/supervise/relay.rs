@@ -7,9 +7,11 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -26,6 +28,10 @@ const LAST_PIECES: usize = 32;
 
 /// How many relays a task has at most. Each takes three of its supervisor's descriptors.
 const MOST: usize = 32;
+
+/// How often to look whether a task waits at its gate, and how long to wait between two looks.
+const LOOKS: u32 = 500;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 
 /// The first descriptor in which bash may save one that a redirection replaces.
 const FIRST_SAVED: RawFd = 10;
@@ -49,8 +55,10 @@ struct Relay {
     theirs: PipeWriter,
     /// The script's pipe, until it is left.
     to: Option<File>,
-    /// Whether it can't get a reader again once it has none.
+    /// Whether that can't get a reader again once it has none, and it is still to be watched for that.
     is_nameless: bool,
+    /// The last of the task's descriptors for it, in `/proc`.
+    link: PathBuf,
     /// What has been read and not yet written.
     pending: Vec<u8>,
 }
@@ -63,37 +71,57 @@ impl Relays {
     /// if the task can't be seen in `/proc`. Sockets stay too, but for those in which bash keeps the output from before a
     /// redirection.
     pub(super) fn of(task: &Gated, log: &File) -> io::Result<(Self, String)> {
+        for _ in 0..LOOKS {
+            match Self::of_waiting(task, log) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => sleep(BETWEEN_LOOKS),
+                made => return made,
+            }
+        }
+        Err(ErrorKind::TimedOut.into())
+    }
+
+    /// The same. Fails with `WouldBlock` if the task does not wait at its gate yet: until then it may have pipes of bash's
+    /// own, for whose end it waits.
+    fn of_waiting(task: &Gated, log: &File) -> io::Result<(Self, String)> {
         let gate = Identity::of(&task.gate().metadata()?);
         let mut is_seen = false;
-        let mut relays: Vec<(Identity, Relay)> = Vec::new();
+        let mut pipes = Vec::new();
         let mut redirections = String::new();
         for entry in fs::read_dir(format!("/proc/{}/fd", task.pid()))? {
             let path = entry?.path();
             let name = path.file_name().and_then(OsStr::to_str);
             let Some(fd) = name.and_then(|name| name.parse::<RawFd>().ok()).filter(|fd| *fd > 2) else { continue };
-            // The task may still be about to close some.
-            let Ok(file) = fs::metadata(&path) else { continue };
+            let file = fs::metadata(&path).map_err(|_| ErrorKind::WouldBlock)?;
             let identity = Identity::of(&file);
             // Another process could have this id where `/proc` is of another pid namespace.
             is_seen |= identity == gate;
             if file.file_type().is_socket() && fd >= FIRST_SAVED && !identity.is_behind(fd) {
                 let _ = write!(redirections, " {fd}>&-");
             }
-            if identity == gate || !file.file_type().is_fifo() || !is_for_writing_only(&path) {
-                continue;
-            }
-            let is_known = relays.iter().any(|(other, _)| *other == identity);
-            if !is_known && relays.len() < MOST && !identity.is_behind(task.answer()) {
-                let Ok(relay) = Relay::to(&path, identity.device == gate.device) else { continue };
-                relays.push((identity, relay));
-            }
-            for (_, relay) in relays.iter().filter(|(other, _)| *other == identity) {
-                // Closed first, because bash reverts a redirection of one in which it keeps another.
-                let _ = write!(redirections, " {fd}>&- {fd}>>{}", path_of(&relay.theirs)?);
+            if file.file_type().is_fifo() && is_for_writing_only(&path) {
+                // The task closes these before it waits.
+                if identity == gate || identity.is_behind(task.answer()) {
+                    return Err(ErrorKind::WouldBlock.into());
+                }
+                pipes.push((fd, path, identity));
             }
         }
         if !is_seen {
             return Err(ErrorKind::NotFound.into());
+        }
+        let mut relays: Vec<(Identity, Relay)> = Vec::new();
+        for (fd, path, identity) in pipes {
+            let known = relays.iter().position(|(other, _)| *other == identity);
+            let index = known.unwrap_or(relays.len());
+            if known.is_none() {
+                let made = Relay::to(&path, identity.device == gate.device);
+                let Some(relay) = made.ok().filter(|_| relays.len() < MOST) else { continue };
+                relays.push((identity, relay));
+            }
+            let relay = &mut relays[index].1;
+            // Closed first, because bash reverts a redirection of one in which it keeps another.
+            let _ = write!(redirections, " {fd}>&- {fd}>>{}", path_of(&relay.theirs)?);
+            relay.link = path;
         }
         let command = if redirections.is_empty() { redirections } else { format!("\\exec{redirections}") };
         let all: Vec<Relay> = relays.into_iter().map(|(_, relay)| relay).collect();
@@ -174,7 +202,7 @@ impl Relay {
         let to = File::options().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(pipe)?;
         let (ours, theirs) = io::pipe()?;
         fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        Ok(Self { ours: Some(ours), theirs, to: Some(to), is_nameless, pending: Vec::new() })
+        Ok(Self { ours: Some(ours), theirs, to: Some(to), is_nameless, link: pipe.to_owned(), pending: Vec::new() })
     }
 
     fn pending(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
@@ -202,7 +230,11 @@ impl Relay {
 
     fn copy_piece(&mut self, log: Option<&File>) -> Copied {
         if self.to.as_ref().is_some_and(|to| self.is_nameless && is_unread(to)) {
-            self.give_up();
+            self.is_nameless = false;
+            // A task that has still to open it would wait for a reader.
+            if fs::metadata(&self.link).is_ok_and(|link| Identity::of(&link).is_behind(self.theirs.as_raw_fd())) {
+                self.give_up();
+            }
         }
         self.read(PIECE);
         if self.pending.is_empty() {
