@@ -109,9 +109,18 @@ function linger {
     exec 8>&-
     exec sleep 1000
 }
+function begin {
+    echo >&3
+    exec 3>&-
+    _async_task
+}
+# The program looks at the task once, as it finds it at the gate.
+exec 3<>"$folder/ready"
 set -m
-_async_task 5>&- 9>&- 0</dev/null 2>/dev/null &
+begin 5>&- 9>&- 0</dev/null 2>/dev/null &
 set +m
+read -r -u 3
+exec 3>&-
 exec "${@/#PID/$!}" 6<&- 8>&-
 "#;
 
@@ -200,7 +209,7 @@ impl Sweep {
     #[must_use]
     pub fn set(subject: Subject, bash: &Path) -> Self {
         let sandbox = Sandbox::default();
-        for name in ["answer", "gate", "life"] {
+        for name in ["answer", "gate", "life", "ready"] {
             nix::unistd::mkfifo(&sandbox.path(name), nix::sys::stat::Mode::S_IRWXU).expect("a fifo");
         }
         let mut reading = OpenOptions::new();
