@@ -30,8 +30,8 @@ const LAST_PIECES: usize = 32;
 const MOST: usize = 32;
 
 /// How often to look whether a task waits at its gate, and how long to wait between two looks.
-const LOOKS: u32 = 500;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
+const LOOKS: u32 = 100;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
 /// The first descriptor in which bash may save one that a redirection replaces.
 const FIRST_SAVED: RawFd = 10;
@@ -91,7 +91,10 @@ impl Relays {
             let path = entry?.path();
             let name = path.file_name().and_then(OsStr::to_str);
             let Some(fd) = name.and_then(|name| name.parse::<RawFd>().ok()).filter(|fd| *fd > 2) else { continue };
-            let file = fs::metadata(&path).map_err(|_| ErrorKind::WouldBlock)?;
+            let file = fs::metadata(&path).map_err(|error| match error.kind() {
+                ErrorKind::NotFound => ErrorKind::WouldBlock.into(),
+                _ => error,
+            })?;
             let identity = Identity::of(&file);
             // Another process could have this id where `/proc` is of another pid namespace.
             is_seen |= identity == gate;
