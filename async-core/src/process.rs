@@ -26,6 +26,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Millis;
 use crate::interruption::again;
+use crate::store::{FileIdentity, identity};
 
 /// One boot of one machine.
 ///
@@ -551,16 +552,16 @@ pub(crate) fn all() -> io::Result<Vec<u32>> {
 
 /// Whether that process has the file open for writing. False if this user may not look.
 pub(crate) fn writes_to(pid: u32, file: &Metadata) -> bool {
-    written_by(pid).any(|it| it == (file.dev(), file.ino()))
+    written_by(pid).any(|it| it == identity(file))
 }
 
 /// The files that the process has open for writing, by device and inode. Empty if this user may not look.
-pub(crate) fn written_by(pid: u32) -> impl Iterator<Item = (u64, u64)> {
+pub(crate) fn written_by(pid: u32) -> impl Iterator<Item = FileIdentity> {
     let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     open.map(|entry| entry.path()).filter_map(|path| {
         // The mode of the link itself shows how the file was opened.
         let for_writing = fs::symlink_metadata(&path).is_ok_and(|link| link.mode() & 0o200 != 0);
-        fs::metadata(&path).ok().filter(|_| for_writing).map(|it| (it.dev(), it.ino()))
+        fs::metadata(&path).ok().filter(|_| for_writing).map(|it| identity(&it))
     })
 }
 

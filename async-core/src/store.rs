@@ -54,6 +54,7 @@ pub use changes::{Change, Changes};
 pub use collect::{COLLECTING_TIMEOUT, Claim, Ready};
 pub use end::End;
 pub use files::StoreFile;
+pub(crate) use files::{FileIdentity, identity};
 pub use handle::FutureHandle;
 pub use list::{Entry, RecordFile};
 pub use location::Leftovers;

@@ -290,9 +290,9 @@ pub(super) fn append(mut file: &File, record: &Record, lines: &[Line]) -> io::Re
 }
 
 /// Identifies a file: its device and inode.
-pub(super) type FileIdentity = (u64, u64);
+pub(crate) type FileIdentity = (u64, u64);
 
-pub(super) fn identity(metadata: &Metadata) -> FileIdentity {
+pub(crate) fn identity(metadata: &Metadata) -> FileIdentity {
     (metadata.dev(), metadata.ino())
 }
 

@@ -123,9 +123,7 @@ impl Gated {
     /// first leaves a spare of itself. `parent` is the value of `INSIDE` for its programs.
     pub(super) fn order(&mut self, output: &File, more: bool, parent: &OsStr, commands: &str) -> io::Result<Vec<u8>> {
         if more && self.spares.is_none() {
-            let (reader, writer) = io::pipe()?;
-            fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-            self.spares = Some((reader, writer));
+            self.spares = Some(pipe()?);
         }
         let commands = match &self.spares {
             Some((_, writer)) if more => {
@@ -167,6 +165,13 @@ fn must_be_child(pid: u32) -> io::Result<()> {
     let id = Id::Pid(Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX)));
     waitid(id, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT)?;
     Ok(())
+}
+
+/// A pipe that the task is to write to. Reading from it does not wait.
+pub(super) fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
+    let (reader, writer) = io::pipe()?;
+    fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok((reader, writer))
 }
 
 /// A path by which another process opens the same file, whatever its name.

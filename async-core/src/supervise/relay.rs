@@ -5,7 +5,7 @@
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
@@ -18,7 +18,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use super::attend::copy;
 use super::events::NOT_AT_ALL;
-use super::gate::{Gated, path_of};
+use super::gate::{Gated, path_of, pipe};
+use crate::store::{FileIdentity, identity};
 
 /// How much a pipe takes at once, or not at all (`PIPE_BUF`), in bytes.
 const PIECE: usize = 4096;
@@ -42,8 +43,6 @@ pub(super) struct Relays {
     all: Vec<Relay>,
     /// For what comes once the script's pipes are left.
     log: Option<File>,
-    /// How much of that could not be written, in bytes.
-    unlogged: u64,
     /// Whether the task is over, and the rest on its way.
     is_closing: bool,
 }
@@ -61,6 +60,8 @@ struct Relay {
     link: PathBuf,
     /// What has been read and not yet written.
     pending: Vec<u8>,
+    /// How much could not be written to the log, in bytes.
+    unlogged: u64,
 }
 
 impl Relays {
@@ -83,7 +84,7 @@ impl Relays {
     /// The same. Fails with `WouldBlock` if the task does not wait at its gate yet: until then it may have pipes of bash's
     /// own, for whose end it waits.
     fn of_waiting(task: &Gated, log: &File) -> io::Result<(Self, String)> {
-        let gate = Identity::of(&task.gate().metadata()?);
+        let gate = identity(&task.gate().metadata()?);
         let mut is_seen = false;
         let mut pipes = Vec::new();
         let mut redirections = String::new();
@@ -95,31 +96,33 @@ impl Relays {
                 ErrorKind::NotFound => ErrorKind::WouldBlock.into(),
                 _ => error,
             })?;
-            let identity = Identity::of(&file);
+            let id = identity(&file);
             // Another process could have this id where `/proc` is of another pid namespace.
-            is_seen |= identity == gate;
-            if file.file_type().is_socket() && fd >= FIRST_SAVED && !identity.is_behind(fd) {
+            is_seen |= id == gate;
+            if file.file_type().is_socket() && fd >= FIRST_SAVED && !is_behind(id, fd) {
                 let _ = write!(redirections, " {fd}>&-");
             }
             if file.file_type().is_fifo() && is_for_writing_only(&path) {
                 // The task closes these before it waits.
-                if identity == gate || identity.is_behind(task.answer()) {
+                if id == gate || is_behind(id, task.answer()) {
                     return Err(ErrorKind::WouldBlock.into());
                 }
-                pipes.push((fd, path, identity));
+                pipes.push((fd, path, id));
             }
         }
         if !is_seen {
             return Err(ErrorKind::NotFound.into());
         }
-        let mut relays: Vec<(Identity, Relay)> = Vec::new();
-        for (fd, path, identity) in pipes {
-            let known = relays.iter().position(|(other, _)| *other == identity);
+        let mut relays: Vec<(FileIdentity, Relay)> = Vec::new();
+        for (fd, path, id) in pipes {
+            let known = relays.iter().position(|(other, _)| *other == id);
             let index = known.unwrap_or(relays.len());
             if known.is_none() {
-                let made = Relay::to(&path, identity.device == gate.device);
-                let Some(relay) = made.ok().filter(|_| relays.len() < MOST) else { continue };
-                relays.push((identity, relay));
+                if relays.len() == MOST {
+                    continue;
+                }
+                let Ok(relay) = Relay::to(&path, id.0 == gate.0) else { continue };
+                relays.push((id, relay));
             }
             let relay = &mut relays[index].1;
             // Closed first, because bash reverts a redirection of one in which it keeps another.
@@ -144,7 +147,7 @@ impl Relays {
     /// Copies a piece of what has been written to each.
     pub(super) fn copy_some(&mut self) {
         for relay in &mut self.all {
-            self.unlogged += relay.copy_piece(self.log.as_ref()).unlogged;
+            relay.copy_piece(self.log.as_ref());
         }
     }
 
@@ -152,7 +155,7 @@ impl Relays {
     pub(super) fn leave_pipes(&mut self) {
         for relay in &mut self.all {
             for _ in 0..LAST_PIECES {
-                if !relay.copy_piece(None).is_some {
+                if !relay.copy_piece(self.log.as_ref()) {
                     break;
                 }
             }
@@ -169,7 +172,7 @@ impl Relays {
             let most = relay.pending.len().saturating_add(relay.capacity());
             while relay.read(most) > 0 {}
             relay.ours = None;
-            while relay.copy_piece(self.log.as_ref()).is_some {}
+            while relay.copy_piece(self.log.as_ref()) {}
             self.is_closing |= !relay.pending.is_empty();
         }
         self.is_closing
@@ -185,27 +188,25 @@ impl Relays {
 
     /// How much is neither where it should be nor in the log, in bytes.
     pub(super) fn unlogged(&self) -> u64 {
-        self.unlogged
+        self.all.iter().map(|relay| relay.unlogged).sum()
     }
-}
-
-/// What came of copying a piece.
-#[derive(Default)]
-struct Copied {
-    /// Whether there was one, and room for it.
-    is_some: bool,
-    /// How much of it is lost, in bytes.
-    unlogged: u64,
 }
 
 impl Relay {
     /// Fails if that pipe can't be opened once more, or has no reader.
-    fn to(pipe: &Path, is_nameless: bool) -> io::Result<Self> {
+    fn to(path: &Path, is_nameless: bool) -> io::Result<Self> {
         // Not the script's own description of it, whose writes must stay what they are.
-        let to = File::options().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(pipe)?;
-        let (ours, theirs) = io::pipe()?;
-        fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        Ok(Self { ours: Some(ours), theirs, to: Some(to), is_nameless, link: pipe.to_owned(), pending: Vec::new() })
+        let to = File::options().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+        let (ours, theirs) = pipe()?;
+        Ok(Self {
+            ours: Some(ours),
+            theirs,
+            to: Some(to),
+            is_nameless,
+            link: path.to_owned(),
+            pending: Vec::new(),
+            unlogged: 0,
+        })
     }
 
     fn pending(&self) -> impl Iterator<Item = (BorrowedFd<'_>, PollFlags)> {
@@ -231,31 +232,32 @@ impl Relay {
         length
     }
 
-    fn copy_piece(&mut self, log: Option<&File>) -> Copied {
+    /// Returns whether there was something, and room for it.
+    fn copy_piece(&mut self, log: Option<&File>) -> bool {
         if self.to.as_ref().is_some_and(|to| self.is_nameless && is_unread(to)) {
             self.is_nameless = false;
             // A task that has still to open it would wait for a reader.
-            if fs::metadata(&self.link).is_ok_and(|link| Identity::of(&link).is_behind(self.theirs.as_raw_fd())) {
+            if fs::metadata(&self.link).is_ok_and(|link| is_behind(identity(&link), self.theirs.as_raw_fd())) {
                 self.give_up();
             }
         }
         self.read(PIECE);
         if self.pending.is_empty() {
-            return Copied::default();
+            return false;
         }
         let Some(to) = &mut self.to else {
             let written = log.map_or(0, |log| copy(log, &self.pending));
-            let unlogged = (self.pending.len() as u64).saturating_sub(written);
+            self.unlogged += (self.pending.len() as u64).saturating_sub(written);
             self.pending.clear();
-            return Copied { is_some: true, unlogged };
+            return true;
         };
         match to.write(whole_lines(&self.pending)) {
             Ok(length) => drop(self.pending.drain(..length)),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Copied::default(),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(_) => self.give_up(),
         }
-        Copied { is_some: true, unlogged: 0 }
+        true
     }
 
     /// Nobody reads the script's pipe any more, which the task learns when it writes again.
@@ -283,20 +285,7 @@ fn is_for_writing_only(link: &Path) -> bool {
     fs::symlink_metadata(link).is_ok_and(|link| link.mode() & 0o600 == 0o200)
 }
 
-/// Which file it is, whatever its name.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-}
-
-impl Identity {
-    fn of(file: &Metadata) -> Self {
-        Self { device: file.dev(), inode: file.ino() }
-    }
-
-    /// Whether this process has that file open by that number.
-    fn is_behind(self, fd: RawFd) -> bool {
-        fs::metadata(format!("/proc/self/fd/{fd}")).is_ok_and(|file| Self::of(&file) == self)
-    }
+/// Whether this process has that file open by that number.
+fn is_behind(file: FileIdentity, fd: RawFd) -> bool {
+    fs::metadata(format!("/proc/self/fd/{fd}")).is_ok_and(|own| identity(&own) == file)
 }
