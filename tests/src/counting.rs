@@ -18,6 +18,9 @@ const FOR_MEMORY: [&str; 5] = ["brk", "mmap", "munmap", "mremap", "madvise"];
 /// The call with which a supervisor begins and ends a sample of its task.
 const SAMPLE: &str = "clock_gettime(CLOCK_THREAD_CPUTIME_ID";
 
+/// The call with which a supervisor lets time pass between two looks at its task.
+const PAUSE: &str = "clock_nanosleep(";
+
 /// One system call.
 #[derive(Debug)]
 struct Call {
@@ -25,6 +28,8 @@ struct Call {
     name: String,
     /// What strace printed, from the call's name on.
     text: String,
+    /// Whether it belongs to a look that a supervisor repeats, because its task did not wait at its gate yet.
+    is_repeated: bool,
 }
 
 /// The system calls of a script and all its processes, in the order in which they began.
@@ -93,7 +98,10 @@ impl Trace {
                 continue;
             }
             if begun.is_some() {
-                trace.calls.push(Call { pid, name: name.to_owned(), text: text.to_owned() });
+                trace.calls.push(Call { pid, name: name.to_owned(), text: text.to_owned(), is_repeated: false });
+                if text.starts_with(PAUSE) {
+                    trace.leave_out_the_look_before_a_pause(pid);
+                }
             }
             if is_start(name) {
                 let at = if begun.is_some() { trace.calls.len() } else { starting[&pid] };
@@ -104,6 +112,15 @@ impl Trace {
             }
         }
         trace
+    }
+
+    /// How many there are depends on how busy the machine is.
+    fn leave_out_the_look_before_a_pause(&mut self, pid: i32) {
+        let of_process = self.calls.iter().rev().filter(|call| call.pid == pid);
+        if let Some(length) = of_process.map(|call| is_look(&call.text)).position(|is_look| is_look) {
+            let of_process = self.calls.iter_mut().rev().filter(|call| call.pid == pid);
+            of_process.take(length + 1).for_each(|call| call.is_repeated = true);
+        }
     }
 
     /// What the shell did between two marks (each a look at a file of that name), and what the children did that it
@@ -135,7 +152,7 @@ impl Trace {
     pub fn of_command(&self, command: &str) -> Vec<Vec<String>> {
         let runs = self.calls.iter().enumerate().filter(|(_, call)| runs(call, command));
         runs.map(|(start, execve)| {
-            let of_process = self.calls[start + 1..].iter().filter(|call| call.pid == execve.pid);
+            let of_process = self.calls[start + 1..].iter().filter(|call| call.pid == execve.pid && !call.is_repeated);
             let own = of_process.skip_while(|call| !call.text.starts_with(FIRST_OWN));
             own.map(|call| call.name.clone()).filter(|name| !FOR_MEMORY.contains(&name.as_str())).collect()
         })
@@ -150,7 +167,8 @@ impl Trace {
     }
 
     fn count(&self, counts: impl Fn(usize, i32) -> bool) -> Count {
-        let counted = self.calls.iter().enumerate().filter(|(index, call)| counts(*index, call.pid));
+        let counted = self.calls.iter().enumerate();
+        let counted = counted.filter(|(index, call)| !call.is_repeated && counts(*index, call.pid));
         counted.fold(Count::default(), |count, (_, call)| Count {
             processes: count.processes + usize::from(is_start(&call.name)),
             programs: count.programs + usize::from(call.name == "execve"),
@@ -173,6 +191,11 @@ impl Trace {
     fn supervises(&self, pid: i32) -> bool {
         self.calls.iter().any(|call| call.pid == pid && runs(call, "supervise"))
     }
+}
+
+/// Whether a supervisor begins to look at the descriptors of its task.
+fn is_look(text: &str) -> bool {
+    text.starts_with("openat(") && text.contains("\"/proc/") && text.contains("/fd\"")
 }
 
 fn runs(call: &Call, command: &str) -> bool {

@@ -72,8 +72,9 @@ impl Relays {
     /// if the task can't be seen in `/proc`. Sockets stay too, but for those in which bash keeps the output from before a
     /// redirection.
     pub(super) fn of(task: &Gated, log: &File) -> io::Result<(Self, String)> {
+        let gate = identity(&task.gate().metadata()?);
         for _ in 0..LOOKS {
-            match Self::of_waiting(task, log) {
+            match Self::of_waiting(task, gate, log) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => sleep(BETWEEN_LOOKS),
                 made => return made,
             }
@@ -83,8 +84,7 @@ impl Relays {
 
     /// The same. Fails with `WouldBlock` if the task does not wait at its gate yet: until then it may have pipes of bash's
     /// own, for whose end it waits.
-    fn of_waiting(task: &Gated, log: &File) -> io::Result<(Self, String)> {
-        let gate = identity(&task.gate().metadata()?);
+    fn of_waiting(task: &Gated, gate: FileIdentity, log: &File) -> io::Result<(Self, String)> {
         let mut is_seen = false;
         let mut pipes = Vec::new();
         let mut redirections = String::new();
