@@ -243,8 +243,15 @@ fn without_a_proc_of_ones_own_there_are_no_samples() {
 fn a_supervisor_without_descriptors_or_memory_takes_no_samples() {
     let sandbox = Sandbox::default();
     for limit in ["--nofile=3", "--as=1"] {
+        // Until the limit was there before the first sample was due.
         let finished = sandbox.run(&format!(
-            "{{ {SLEEPS}; prlimit --pid $(async pid t) {limit}; async wait t; }} >&2
+            "until began=${{EPOCHREALTIME/[.,]/}}
+                {SLEEPS}
+                prlimit --pid $(async pid t) {limit}
+                limited=${{EPOCHREALTIME/[.,]/}}
+                async wait t
+                ((limited - began < 100000))
+            do :; done >&2
             async status --all --json"
         ));
         has_run_without(&finished);

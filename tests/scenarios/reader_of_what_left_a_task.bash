@@ -4,7 +4,8 @@ function server {
     SECONDS=0
     until [[ -e seen ]] || ((SECONDS >= 3)); do :; done
     [[ -e seen ]] && echo "the reader has seen the end" || echo "the reader waits for the task"
+    : >told
 }
 (exec 3>&1 && async_run server server) | cat
 : >seen
-settle server
+until [[ -e told ]]; do :; done

@@ -52,7 +52,7 @@ function start {
 function settle {
     local name
     for name; do
-        read -r -u "${lives[$name]}" _ || :
+        read -r -u "${lives[$name]?"was not begun by start"}" _ || :
     done
 }
 
