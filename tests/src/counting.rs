@@ -114,12 +114,12 @@ impl Trace {
         trace
     }
 
-    /// How many there are depends on how busy the machine is.
+    /// How often a supervisor looks depends on how busy the machine is.
     fn leave_out_the_look_before_a_pause(&mut self, pid: i32) {
-        let of_process = self.calls.iter().rev().filter(|call| call.pid == pid);
-        if let Some(length) = of_process.map(|call| is_look(&call.text)).position(|is_look| is_look) {
-            let of_process = self.calls.iter_mut().rev().filter(|call| call.pid == pid);
-            of_process.take(length + 1).for_each(|call| call.is_repeated = true);
+        let look = self.calls.iter().rposition(|call| call.pid == pid && is_look(&call.text));
+        if let Some(look) = look {
+            let of_process = self.calls[look..].iter_mut().filter(|call| call.pid == pid);
+            of_process.for_each(|call| call.is_repeated = true);
         }
     }
 
